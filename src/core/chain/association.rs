@@ -1,0 +1,63 @@
+//! What an association needs around its role: the role's account, and the agent (failures G1, G15).
+
+use rolecall_iam::RoleArn;
+
+use super::{State, Subject, fix};
+use crate::finding::{Certainty, Problem};
+use crate::rules;
+use crate::snapshot::{Association, Snapshot};
+
+/// The role must be one of the cluster's own account (Amazon EKS User Guide, "Assign an IAM role to a Kubernetes service
+/// account").
+pub(super) fn account(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    association: &Association,
+    role_arn: &str,
+) -> Option<Problem> {
+    let cluster = snapshot.cluster.as_ref()?.location()?;
+    let role = RoleArn::parse(role_arn).ok()?;
+    (role.account != cluster.account).then(|| {
+        Problem::new(
+            &rules::POD_IDENTITY_ROLE_ACCOUNT,
+            format!(
+                "{subject} cannot become {}: the association's role is of another account than the cluster",
+                role.name
+            ),
+            fix::update_association(
+                snapshot,
+                association,
+                &format!(
+                    "--role-arn arn:{}:iam::{}:role/ROLE_OF_THIS_ACCOUNT --target-role-arn {role_arn}",
+                    role.partition, cluster.account
+                ),
+            ),
+        )
+        .expected("the cluster's account is", cluster.account)
+        .found("the role's account is", role.account)
+    })
+}
+
+/// The agent is an add-on, or built into the nodes of Auto Mode; it may also be part of a node image, which cannot be seen.
+pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>) -> (State, Option<Problem>) {
+    if snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
+        return (State::Holds, None);
+    }
+    let Some(addons) = &snapshot.addons else {
+        return (State::Unknown, None);
+    };
+    if addons.iter().any(|addon| **addon == *"eks-pod-identity-agent") {
+        return (State::Holds, None);
+    }
+    let cluster = fix::cluster_name(snapshot);
+    let installed = addons.iter().map(|addon| &**addon).collect::<Vec<_>>().join(", ");
+    let problem = Problem::new(
+        &rules::POD_IDENTITY_AGENT_MISSING,
+        format!("{subject} will hardly get credentials: the cluster has no eks-pod-identity-agent add-on"),
+        format!("aws eks create-addon --cluster-name {cluster} --addon-name eks-pod-identity-agent"),
+    )
+    .at_most(Certainty::Likely)
+    .expected("add-on", "eks-pod-identity-agent")
+    .found("the cluster has", if installed.is_empty() { "no add-on".to_owned() } else { installed });
+    (State::Unknown, Some(problem))
+}

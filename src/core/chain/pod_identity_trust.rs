@@ -1,0 +1,229 @@
+//! The trust policy of an association's role, for EKS Pod Identity (failures G8 to G10).
+
+use rolecall_iam::{Principal, Request, RoleArn, StatementReport, Truth};
+
+use super::pod_identity_context::{Hop, PodIdentityContext, SERVICE, tag_keys};
+use super::trust::{self, Outcome, list, place};
+use super::{State, Subject, fix};
+use crate::finding::{Certainty, Problem};
+use crate::rules;
+use crate::snapshot::{Association, Role, Snapshot};
+
+/// Both actions must be allowed; without session tags the second is not asked for.
+const ACTIONS: [&str; 2] = ["sts:AssumeRole", "sts:TagSession"];
+
+struct Case<'a> {
+    snapshot: &'a Snapshot,
+    subject: Subject<'a>,
+    association: &'a Association,
+    role: &'a Role,
+    parsed: RoleArn<'a>,
+}
+
+pub(super) fn link(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    association: &Association,
+    role: &Role,
+    parsed: RoleArn<'_>,
+) -> (State, Option<Problem>) {
+    let Some(document) = &role.trust else {
+        return (State::Unknown, None);
+    };
+    let case = Case { snapshot, subject, association, role, parsed };
+    let tag_keys = tag_keys();
+    let context = |presume| PodIdentityContext {
+        hop: Hop::First,
+        subject,
+        cluster: snapshot.cluster.as_ref(),
+        association,
+        role,
+        first_role_arn: "",
+        external_id: None,
+        tag_keys: &tag_keys,
+        presume,
+    };
+    let mut undecided = None;
+    let actions = if association.disable_session_tags { &ACTIONS[..1] } else { &ACTIONS[..] };
+    let mut worst: Option<Problem> = None;
+    for action in actions {
+        let (outcome, decided_by) = trust::judge(document, action, Principal::Service(SERVICE), context);
+        let reports = || {
+            let request =
+                Request { action, resource: None, principal: Some(Principal::Service(SERVICE)), context: &decided_by };
+            document.explain(&request)
+        };
+        match outcome {
+            Outcome::Allowed => {}
+            Outcome::Undecided => undecided = undecided.or_else(|| Some(case.undecided(action, &reports()))),
+            Outcome::Denied(certainty) => {
+                let problem = case.diagnose(action, &reports(), certainty);
+                worst = match worst {
+                    Some(first) if first.certainty >= problem.certainty => Some(first.merge_action(action)),
+                    _ => Some(problem),
+                };
+            }
+        }
+    }
+    match worst.or(undecided) {
+        Some(problem) if problem.certainty == Certainty::Certain => (State::Broken, Some(problem)),
+        Some(problem) => (State::Unknown, Some(problem)),
+        None => (State::Holds, None),
+    }
+}
+
+impl Problem {
+    /// The second action is missing for the same reason: the first finding says so.
+    fn merge_action(mut self, action: &str) -> Self {
+        if self.rule == &rules::POD_IDENTITY_TRUST_ACTION
+            && let Some(expected) = &mut self.expected
+        {
+            expected.value = format!("{} and {action}", expected.value);
+        }
+        self
+    }
+}
+
+impl Case<'_> {
+    fn problem(&self, rule: &'static rules::Rule, why: &str, fix: String) -> Problem {
+        Problem::new(rule, format!("{} cannot become {}: {why}", self.subject, self.parsed.name), fix)
+    }
+
+    fn jq_path(&self, report: &StatementReport<'_>) -> String {
+        self.role.trust.as_ref().map(|document| document.jq_path(report.index)).unwrap_or_default()
+    }
+
+    fn undecided(&self, action: &str, reports: &[StatementReport<'_>]) -> Problem {
+        let mut keys: Vec<Box<str>> = Vec::new();
+        for condition in reports.iter().filter(|r| r.applies() == Truth::Unknown).flat_map(StatementReport::undecided) {
+            if !keys.contains(&condition.condition.key) {
+                keys.push(condition.condition.key.clone());
+            }
+        }
+        Problem::new(
+            &rules::POD_IDENTITY_TRUST_UNDECIDED,
+            format!(
+                "whether {} can become {} is not known: {action} depends on {}",
+                self.subject,
+                self.parsed.name,
+                list(&keys)
+            ),
+            format!(
+                "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {}",
+                self.parsed.name
+            ),
+        )
+    }
+
+    fn diagnose(&self, action: &str, reports: &[StatementReport<'_>], certainty: Certainty) -> Problem {
+        if let Some(deny) = trust::applying_deny(reports) {
+            let conditions: Vec<String> = deny.conditions.iter().map(trust::condition_text).collect();
+            let conditions =
+                if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
+            let path = self.jq_path(deny);
+            return self
+                .problem(
+                    &rules::POD_IDENTITY_TRUST_DENIED,
+                    "a Deny in the role's trust policy applies",
+                    fix::edit_trust(self.parsed, &format!("del({path})")),
+                )
+                .expected("expected", format!("no Deny of {action} that applies"))
+                .found("the trust policy's", format!("{} denies it{conditions}", place(deny)))
+                .at_most(certainty);
+        }
+        let with_principal = || trust::allows(reports).filter(|report| report.principal == Truth::True);
+        let nearest =
+            with_principal().filter(|report| report.action == Truth::True).min_by_key(|report| report.failed().count());
+        if let Some(report) = nearest
+            && let Some(problem) = self.condition(report)
+        {
+            return problem.at_most(certainty);
+        }
+        if let Some(report) = with_principal().find(|report| report.action == Truth::False) {
+            let path = self.jq_path(report);
+            let program = fix::add_value(&format!("{path}.Action"), action);
+            return self
+                .problem(
+                    &rules::POD_IDENTITY_TRUST_ACTION,
+                    &format!("its trust policy does not allow {SERVICE} to {action}"),
+                    fix::edit_trust(self.parsed, &program),
+                )
+                .expected("EKS Pod Identity needs", action)
+                .found("the statement allows", list(&report.statement.actions.written))
+                .at_most(certainty);
+        }
+        self.principal(certainty)
+    }
+
+    fn condition(&self, report: &StatementReport<'_>) -> Option<Problem> {
+        let failed = report.failed().next()?;
+        let key = &*failed.condition.folded_key;
+        let of_tags = key.starts_with("aws:requesttag/") || matches!(key, "aws:tagkeys" | "sts:transitivetagkeys");
+        let path = format!(
+            "{}.Condition[\"{}\"][\"{}\"]",
+            self.jq_path(report),
+            failed.operator().written,
+            failed.condition.key
+        );
+        let found = trust::found_text(&failed.found);
+        if !of_tags {
+            return Some(
+                self.problem(
+                    &rules::POD_IDENTITY_TRUST_KEY,
+                    &format!("its trust policy has a condition on {} that EKS does not meet", failed.condition.key),
+                    fix::edit_trust(self.parsed, &format!("del({path})")),
+                )
+                .at_most(Certainty::Likely)
+                .expected("the role's trust policy asks for", trust::condition_text(failed))
+                .found("EKS sends", found),
+            );
+        }
+        let disabled = self.association.disable_session_tags;
+        let value = match &failed.found {
+            rolecall_iam::Found::Values(values) => values.first().cloned().unwrap_or_default(),
+            _ => "VALUE".into(),
+        };
+        let fix = if disabled {
+            fix::update_association(self.snapshot, self.association, "--no-disable-session-tags")
+        } else if failed.found == rolecall_iam::Found::Absent || failed.operator().base.is_negated() {
+            fix::edit_trust(self.parsed, &format!("del({path})"))
+        } else {
+            fix::edit_trust(self.parsed, &fix::add_value(&path, &value))
+        };
+        Some(
+            self.problem(
+                &rules::POD_IDENTITY_TRUST_TAGS,
+                &format!("its trust policy's condition on {} does not match", failed.condition.key),
+                fix,
+            )
+            .expected("the role's trust policy asks for", trust::condition_text(failed))
+            .found("EKS sends", found)
+            .slip(disabled.then(|| "the association disables session tags, so EKS sends none".to_owned())),
+        )
+    }
+
+    fn principal(&self, certainty: Certainty) -> Problem {
+        let statement = serde_json::json!({
+            "Effect": "Allow",
+            "Principal": {"Service": SERVICE},
+            "Action": ACTIONS,
+        });
+        let trusted = self.role.trust.as_ref().map(trust::trusted).unwrap_or_default();
+        let slip = if trusted.contains(":oidc-provider/") {
+            Some("the role is made for IRSA; for Pod Identity it needs a statement of its own".to_owned())
+        } else if trusted.contains("eks.amazonaws.com") {
+            Some(format!("the service principal of Pod Identity is {SERVICE}"))
+        } else {
+            None
+        };
+        self.problem(
+            &rules::POD_IDENTITY_TRUST_PRINCIPAL,
+            &format!("its trust policy does not trust {SERVICE}"),
+            fix::edit_trust(self.parsed, &fix::add_statement(&statement)),
+        )
+        .expected("the trust policy would have to name", SERVICE)
+        .found("it names", trusted)
+        .slip(slip)
+        .at_most(certainty)
+    }
+}

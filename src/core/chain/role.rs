@@ -1,0 +1,199 @@
+//! The link from a role's ARN to the role (failure family B).
+
+use rolecall_iam::RoleArn;
+
+use super::{State, Subject, fix};
+use crate::finding::{Certainty, Problem};
+use crate::rules;
+use crate::snapshot::{Association, Role, Snapshot};
+
+/// Where the ARN stands: that is where it is to be mended.
+#[derive(Debug, Clone, Copy)]
+pub enum RoleSource<'a> {
+    /// The service account's annotation, by its key.
+    Annotation(&'a str),
+    /// The association's `roleArn`.
+    Association(&'a Association),
+    /// The association's `targetRoleArn`.
+    Target(&'a Association),
+    /// A container's own `AWS_ROLE_ARN`.
+    Container,
+}
+
+impl RoleSource<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Annotation(_) => "the service account's annotation",
+            Self::Association(_) => "the association's roleArn",
+            Self::Target(_) => "the association's targetRoleArn",
+            Self::Container => "the container's AWS_ROLE_ARN",
+        }
+    }
+
+    fn fix(self, snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> String {
+        match self {
+            Self::Annotation(key) => fix::annotate(subject, key, arn),
+            Self::Association(association) => {
+                fix::update_association(snapshot, association, &format!("--role-arn {arn}"))
+            }
+            Self::Target(association) => {
+                fix::update_association(snapshot, association, &format!("--target-role-arn {arn}"))
+            }
+            Self::Container => format!("set AWS_ROLE_ARN to {arn} in the pod template, or leave it to the injector"),
+        }
+    }
+}
+
+pub(super) struct Located<'s, 'a> {
+    pub(super) state: State,
+    pub(super) problem: Option<Problem>,
+    /// The role that was meant, also where the ARN only comes close.
+    pub(super) role: Option<&'s Role>,
+    pub(super) parsed: Option<RoleArn<'a>>,
+}
+
+pub(super) fn link<'s, 'a>(
+    snapshot: &'s Snapshot,
+    subject: Subject<'_>,
+    arn: &'a str,
+    source: RoleSource<'_>,
+) -> Located<'s, 'a> {
+    let located = |state, problem, role, parsed| Located { state, problem, role, parsed };
+    let parsed = match RoleArn::parse(arn) {
+        Ok(parsed) => parsed,
+        Err(complaint) => {
+            let problem = malformed(snapshot, subject, arn, complaint, source);
+            return located(State::Broken, Some(problem), None, None);
+        }
+    };
+    let place = snapshot.cluster.as_ref().and_then(|cluster| cluster.location());
+    if let Some(place) = place
+        && place.partition != parsed.partition
+    {
+        let right = arn.replacen(parsed.partition, place.partition, 1);
+        let problem = Problem::new(
+            &rules::ROLE_ARN_PARTITION,
+            format!("{subject} cannot become {}: its ARN is of another partition than the cluster", parsed.name),
+            source.fix(snapshot, subject, &right),
+        )
+        .expected("the cluster's partition is", place.partition)
+        .found("the role's ARN has", parsed.partition);
+        return located(State::Broken, Some(problem), None, Some(parsed));
+    }
+    match snapshot.role_by_name(parsed.account, parsed.name) {
+        None => {
+            let problem = unseen(subject, parsed);
+            located(State::Unknown, Some(problem), None, Some(parsed))
+        }
+        Some(None) => {
+            let problem = missing(snapshot, subject, arn, parsed, source);
+            located(State::Broken, Some(problem), None, Some(parsed))
+        }
+        Some(Some(role)) if *role.arn == *arn => located(State::Holds, None, Some(role), Some(parsed)),
+        Some(Some(role)) => {
+            let problem = almost(snapshot, subject, arn, parsed, role, source);
+            located(State::Unknown, Some(problem), Some(role), Some(parsed))
+        }
+    }
+}
+
+fn malformed(snapshot: &Snapshot, subject: Subject<'_>, arn: &str, complaint: &str, source: RoleSource<'_>) -> Problem {
+    let right = repaired(snapshot, arn);
+    let problem = Problem::new(
+        &rules::ROLE_ARN_MALFORMED,
+        format!("{subject} cannot become a role: {} is not the ARN of a role: {complaint}", source.name()),
+        source.fix(snapshot, subject, right.as_deref().unwrap_or("arn:aws:iam::ACCOUNT:role/NAME")),
+    )
+    .found("it says", format!("{arn:?}"));
+    match right {
+        Some(right) => problem.expected("expected", right),
+        None => problem.expected("expected", "arn:PARTITION:iam::ACCOUNT:role/NAME"),
+    }
+}
+
+/// What was probably meant: the text without blanks and quotes, or the role of that bare name in the cluster's account.
+fn repaired(snapshot: &Snapshot, arn: &str) -> Option<String> {
+    let bare = arn.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+    if RoleArn::parse(bare).is_ok() {
+        return Some(bare.to_owned());
+    }
+    let place = snapshot.cluster.as_ref()?.location()?;
+    snapshot.role_by_name(place.account, bare)?.map(|role| role.arn.to_string())
+}
+
+fn unseen(subject: Subject<'_>, parsed: RoleArn<'_>) -> Problem {
+    Problem::new(
+        &rules::ROLE_ACCOUNT_UNSEEN,
+        format!("whether {subject} can become {} is not known: account {} was not read", parsed.name, parsed.account),
+        format!("add account {} to what the snapshot collects, or check the role there by hand", parsed.account),
+    )
+    .expected("needed", format!("the roles of account {}", parsed.account))
+    .found("read", "nothing of that account")
+}
+
+fn missing(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    arn: &str,
+    parsed: RoleArn<'_>,
+    source: RoleSource<'_>,
+) -> Problem {
+    let nearest = nearest_role(snapshot, parsed);
+    let problem = Problem::new(
+        &rules::ROLE_MISSING,
+        format!("{subject} cannot become {}: account {} has no such role", parsed.name, parsed.account),
+        match nearest {
+            Some(role) => source.fix(snapshot, subject, &role.arn),
+            None => {
+                format!("create the role, or correct {}: aws iam get-role --role-name {}", source.name(), parsed.name)
+            }
+        },
+    )
+    .expected("expected", arn);
+    match nearest {
+        Some(role) => {
+            problem.found("the account has", role.arn.to_string()).slip(Some(format!("the account has {}", role.arn)))
+        }
+        None => problem.found("the account has", "no role of that name"),
+    }
+}
+
+/// The role whose name is at most two edits away.
+fn nearest_role<'s>(snapshot: &'s Snapshot, parsed: RoleArn<'_>) -> Option<&'s Role> {
+    let wanted = parsed.name.to_ascii_lowercase();
+    let roles = snapshot.accounts.get(parsed.account)?.roles.as_ref()?;
+    let close = roles.iter().filter(|(name, _)| name.len().abs_diff(wanted.len()) <= 2);
+    let scored = close.map(|(name, role)| (strsim::levenshtein(name, &wanted), name, role));
+    scored
+        .filter(|(distance, ..)| *distance <= 2)
+        .min_by_key(|(distance, name, _)| (*distance, *name))
+        .map(|(.., role)| role)
+}
+
+/// A role of that name, under another path or in another case.
+fn almost(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    arn: &str,
+    parsed: RoleArn<'_>,
+    role: &Role,
+    source: RoleSource<'_>,
+) -> Problem {
+    let fix = source.fix(snapshot, subject, &role.arn);
+    let only_case = role.arn.eq_ignore_ascii_case(arn);
+    let problem = if only_case {
+        Problem::new(
+            &rules::ROLE_ARN_CASE,
+            format!("{subject} may fail to become {}: the ARN differs from the role's in case", parsed.name),
+            fix,
+        )
+        .at_most(Certainty::Likely)
+    } else {
+        Problem::new(
+            &rules::ROLE_PATH_MISSING,
+            format!("{subject} cannot become {}: the role is there under another path", parsed.name),
+            fix,
+        )
+    };
+    problem.expected("the role's ARN is", role.arn.to_string()).found("the ARN given is", arn)
+}

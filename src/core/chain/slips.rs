@@ -1,0 +1,156 @@
+//! The likely slip behind a value that does not match.
+
+use super::Subject;
+use crate::snapshot::Issuer;
+
+/// Whether a condition's key was meant for our issuer and is written in a way that no token carries: a whole ARN,
+/// `https://`, a slash at the end. Returns the claim.
+pub(super) fn miswritten_key<'k>(folded_key: &'k str, issuer: &Issuer) -> Option<(&'k str, &'static str)> {
+    let (written, claim) = split_key(folded_key);
+    let (address, slip) = match written.split_once("oidc-provider/") {
+        Some((_, rest)) => (rest, "the key is the provider's ARN; it must be its address only"),
+        None if written.contains("://") => (written, "the key begins with https://; it must not"),
+        None => (written, "the key has a slash before its claim; it must not"),
+    };
+    let bare = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")).unwrap_or(address);
+    let meant = bare.trim_end_matches('/') == issuer.folded();
+    (meant && written != issuer.folded()).then_some((claim, slip))
+}
+
+/// The issuer and the claim of a key; the scheme's colon does not count.
+pub(super) fn split_key(key: &str) -> (&str, &str) {
+    match key.rsplit_once(':') {
+        Some((address, claim)) if !claim.starts_with("//") && !claim.contains('/') => (address, claim),
+        _ => (key, ""),
+    }
+}
+
+/// How an issuer differs from the cluster's.
+pub(super) fn issuer(found: &str, ours: &Issuer) -> String {
+    let found = Issuer::new(found);
+    let (found_host, found_id) = split_issuer(found.as_str());
+    let (our_host, our_id) = split_issuer(ours.as_str());
+    if found.folded() == ours.folded() {
+        return "it differs from the cluster's issuer in case only".to_owned();
+    }
+    if found_id == our_id && is_transposed(found_host, our_host) {
+        return "`oidc.eks` and the region are transposed in the host".to_owned();
+    }
+    if found_id == our_id {
+        return match (region(found_host), region(our_host)) {
+            (Some(theirs), Some(ours)) if theirs != ours => format!("the region is {theirs}, the cluster is in {ours}"),
+            _ => format!("the host is {found_host}, the cluster's is {our_host}"),
+        };
+    }
+    let edits = strsim::levenshtein(found_id, our_id);
+    if found_host == our_host && edits <= 2 {
+        return format!("the issuer's ID is {edits} character(s) off");
+    }
+    format!("it is another cluster's issuer: {found_id}, this cluster's is {our_id}")
+}
+
+fn split_issuer(issuer: &str) -> (&str, &str) {
+    issuer.split_once('/').unwrap_or((issuer, ""))
+}
+
+/// `oidc.REGION.eks.…` for `oidc.eks.REGION.…`.
+fn is_transposed(found: &str, ours: &str) -> bool {
+    let sorted = |host: &str| {
+        let mut labels: Vec<String> = host.split('.').map(str::to_owned).collect();
+        labels.sort_unstable();
+        labels
+    };
+    found != ours && sorted(found) == sorted(ours)
+}
+
+fn region(host: &str) -> Option<&str> {
+    host.split(['.', '/']).find(|label| {
+        let mut parts = label.split('-');
+        parts.next().is_some_and(|p| p.len() == 2)
+            && label.ends_with(|c: char| c.is_ascii_digit())
+            && parts.count() >= 2
+    })
+}
+
+/// Whether an address looks like the issuer of a Kubernetes cluster, rather than that of a CI system or an app.
+pub(super) fn is_cluster_issuer(address: &str, ours: &Issuer) -> bool {
+    let (host, path) = split_issuer(address);
+    host.starts_with("oidc.eks.")
+        || host.starts_with("oidc-eks.")
+        || host.contains(".eks.")
+        || (path.starts_with("id/") && host.contains("amazonaws.com"))
+        || host == split_issuer(ours.as_str()).0
+        || strsim::levenshtein(address, ours.as_str()) <= 4
+}
+
+/// How a subject in a policy differs from the service account's.
+pub(super) fn subject(value: &str, subject: Subject<'_>) -> Option<String> {
+    let claim = subject.claim();
+    if value.trim() == claim {
+        return Some("there is a blank around the subject in the policy".to_owned());
+    }
+    if value.eq_ignore_ascii_case(&claim) {
+        return Some("it differs in case only, and case counts".to_owned());
+    }
+    if value.contains(".amazonaws.com") && !value.contains("serviceaccount") {
+        return Some("that is an audience: `sub` and `aud` are swapped".to_owned());
+    }
+    let rest = value.strip_prefix("system:serviceaccount:");
+    let Some((namespace, name)) = rest.and_then(|rest| rest.split_once(':')) else {
+        return Some("a subject is written system:serviceaccount:NAMESPACE:NAME".to_owned());
+    };
+    if namespace == subject.service_account && name == subject.namespace && namespace != name {
+        return Some("namespace and name are swapped".to_owned());
+    }
+    let differs = |what: &str, theirs: &str, ours: &str| match strsim::levenshtein(theirs, ours) {
+        0 => None,
+        edits @ 1..=2 => Some(format!("the {what} is {edits} character{} off: `{theirs}` for `{ours}`", plural(edits))),
+        _ => Some(format!("it names another {what}: `{theirs}` for `{ours}`")),
+    };
+    let slips = [differs("namespace", namespace, subject.namespace), differs("name", name, subject.service_account)];
+    let slips: Vec<String> = slips.into_iter().flatten().collect();
+    (!slips.is_empty()).then(|| slips.join("; "))
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE1";
+
+    #[test]
+    fn recognises_miswritten_keys() {
+        let issuer = Issuer::new(OURS);
+        let key = |text: &str| miswritten_key(&text.to_ascii_lowercase(), &issuer).map(|(claim, _)| claim.to_owned());
+        assert_eq!(key(&format!("arn:aws:iam::111122223333:oidc-provider/{OURS}:sub")), Some("sub".into()));
+        assert_eq!(key(&format!("https://{OURS}:aud")), Some("aud".into()));
+        assert_eq!(key(&format!("{OURS}/:sub")), Some("sub".into()));
+        assert_eq!(key(&format!("{OURS}:sub")), None);
+        assert_eq!(key("oidc.eks.us-west-2.amazonaws.com/id/OTHER:sub"), None);
+        assert_eq!(key("aws:SourceIp"), None);
+    }
+
+    #[test]
+    fn tells_issuers_apart() {
+        let issuer_of = |url: &str| issuer(url, &Issuer::new(OURS));
+        assert!(issuer_of("oidc.us-west-2.eks.amazonaws.com/id/EXAMPLE1").contains("transposed"));
+        assert!(issuer_of("oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE1").contains("region is us-east-1"));
+        assert!(issuer_of("oidc.eks.us-west-2.amazonaws.com/id/ANOTHERONE").contains("another cluster"));
+        assert!(issuer_of("oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE2").contains("1 character"));
+    }
+
+    #[test]
+    fn tells_subjects_apart() {
+        let of = |value: &str| subject(value, Subject { namespace: "carts", service_account: "carts-sa" }).unwrap();
+        assert!(of("system:serviceaccount:cart:carts-sa").contains("namespace is 1 character off"));
+        assert!(of("system:serviceaccount:carts-sa:carts").contains("swapped"));
+        assert!(of("system:serviceaccount:orders:carts-sa").contains("another namespace"));
+        assert!(of("sts.amazonaws.com").contains("swapped"));
+        assert!(of("System:ServiceAccount:carts:carts-sa").contains("case"));
+        assert!(of("carts:carts-sa").contains("written"));
+    }
+}

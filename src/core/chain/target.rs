@@ -1,0 +1,194 @@
+//! The second hop of an association: its role takes the target role (Amazon EKS User Guide, "Access AWS resources using
+//! EKS Pod Identity Target IAM Roles"; IAM User Guide, "Cross-account policy evaluation logic"; failures G13, G14).
+
+use rolecall_iam::{AwsPrincipal, Document, Effect, Principal, PrincipalEntry, Request, RoleArn, Truth, Verdict};
+
+use super::pod_identity_context::{Hop, PodIdentityContext, external_id, tag_keys};
+use super::role::{self, RoleSource};
+use super::trust::{self, Outcome};
+use super::{State, Subject, fix};
+use crate::finding::{Certainty, Problem};
+use crate::rules;
+use crate::snapshot::{Association, Role, Snapshot};
+
+struct Case<'a> {
+    subject: Subject<'a>,
+    first_arn: &'a str,
+    first: RoleArn<'a>,
+    target: RoleArn<'a>,
+    same_account: bool,
+}
+
+pub(super) fn link(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    association: &Association,
+    first_arn: &str,
+    target_arn: &str,
+) -> (State, Option<Problem>) {
+    let located = role::link(snapshot, subject, target_arn, RoleSource::Target(association));
+    if located.problem.is_some() && located.role.is_none() {
+        return (located.state, located.problem);
+    }
+    let (Some(target), Some(parsed), Ok(first)) = (located.role, located.parsed, RoleArn::parse(first_arn)) else {
+        return (State::Unknown, located.problem);
+    };
+    let case = Case { subject, first_arn, first, target: parsed, same_account: first.account == parsed.account };
+    let Some(document) = &target.trust else {
+        return (State::Unknown, located.problem);
+    };
+    let cluster = snapshot.cluster.as_ref();
+    let external_id = external_id(cluster, subject, association);
+    let tag_keys = tag_keys();
+    let context = |presume| PodIdentityContext {
+        hop: Hop::Second,
+        subject,
+        cluster,
+        association,
+        role: target,
+        first_role_arn: first_arn,
+        external_id: external_id.as_deref(),
+        tag_keys: &tag_keys,
+        presume,
+    };
+    let actions: &[&str] =
+        if association.disable_session_tags { &["sts:AssumeRole"] } else { &["sts:AssumeRole", "sts:TagSession"] };
+    let mut state = located.state;
+    let mut problem = located.problem;
+    for action in actions {
+        let (outcome, decided_by) = trust::judge(document, action, Principal::Aws(first_arn), context);
+        let request =
+            Request { action, resource: None, principal: Some(Principal::Aws(first_arn)), context: &decided_by };
+        match outcome {
+            Outcome::Denied(certainty) => {
+                let found = case.trust_problem(document, &request, certainty);
+                let broken = found.certainty == Certainty::Certain;
+                state = state.and(if broken { State::Broken } else { State::Unknown });
+                problem = problem.or(Some(found));
+            }
+            Outcome::Undecided => state = state.and(State::Unknown),
+            Outcome::Allowed => {
+                if case.same_account && names_role(document, &request) {
+                    continue;
+                }
+                let (permitted, complete) = case.identity_policies(snapshot, &request, target_arn);
+                match permitted {
+                    Verdict::Allowed => {}
+                    Verdict::ImplicitlyDenied | Verdict::ExplicitlyDenied if complete => {
+                        state = state.and(State::Unknown);
+                        problem = problem.or_else(|| Some(case.permission_problem(action, target_arn)));
+                    }
+                    _ => state = state.and(State::Unknown),
+                }
+            }
+        }
+    }
+    (state, problem)
+}
+
+/// Whether an applying statement names the role itself, which in the same account is enough.
+fn names_role(document: &Document, request: &Request<'_>) -> bool {
+    document.with_effect(Effect::Allow).any(|statement| {
+        statement.applies(request) == Truth::True
+            && statement
+                .principals
+                .entries()
+                .iter()
+                .any(|entry| matches!(entry, PrincipalEntry::Aws(AwsPrincipal::Arn(arn)) if request.principal == Some(Principal::Aws(arn))))
+    })
+}
+
+impl Case<'_> {
+    fn trust_problem(&self, document: &Document, request: &Request<'_>, certainty: Certainty) -> Problem {
+        let certainty = if self.same_account { certainty } else { Certainty::Undecided };
+        let reports = document.explain(request);
+        let nearest = trust::allows(&reports)
+            .filter(|report| report.principal == Truth::True && report.action == Truth::True)
+            .min_by_key(|report| report.failed().count());
+        let failed = nearest.and_then(|report| report.failed().next());
+        let statement = serde_json::json!({
+            "Effect": "Allow",
+            "Principal": {"AWS": self.first_arn},
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+        });
+        let problem = Problem::new(
+            &rules::POD_IDENTITY_TARGET,
+            format!(
+                "{} cannot become {}: its trust policy does not allow {} to {}",
+                self.subject, self.target.name, self.first.name, request.action
+            ),
+            fix::edit_trust(self.target, &fix::add_statement(&statement)),
+        )
+        .at_most(certainty);
+        match failed {
+            Some(failed) => problem
+                .expected("the target role's trust policy asks for", trust::condition_text(failed))
+                .found("EKS sends", trust::found_text(&failed.found)),
+            None => problem
+                .expected("the target role's trust policy needs", format!("{} for {}", request.action, self.first_arn))
+                .found("it trusts", trust::trusted(document)),
+        }
+    }
+
+    fn permission_problem(&self, action: &str, target_arn: &str) -> Problem {
+        let document = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": target_arn},
+        });
+        Problem::new(
+            &rules::POD_IDENTITY_TARGET,
+            format!(
+                "{} cannot become {}: the policies of {} do not allow it to {action}",
+                self.subject, self.target.name, self.first.name
+            ),
+            format!(
+                "aws iam put-role-policy --role-name {} --policy-name assume-{} --policy-document '{document}'",
+                self.first.name, self.target.name
+            ),
+        )
+        .at_most(if self.same_account { Certainty::Likely } else { Certainty::Undecided })
+        .expected("an identity policy would have to allow", format!("{action} on {target_arn}"))
+        .found("the policies", "allow it nowhere")
+    }
+
+    /// What the first role's identity policies say, and whether all of them were read.
+    fn identity_policies(&self, snapshot: &Snapshot, request: &Request<'_>, target_arn: &str) -> (Verdict, bool) {
+        let Some(role) = snapshot.role(self.first_arn) else {
+            return (Verdict::Unknown, false);
+        };
+        let (documents, complete) = documents(snapshot, self.first.account, role);
+        let request = Request { principal: None, resource: Some(target_arn), ..*request };
+        let verdicts: Vec<Verdict> = documents.iter().map(|document| document.evaluate(&request)).collect();
+        let verdict = if verdicts.contains(&Verdict::ExplicitlyDenied) {
+            Verdict::ExplicitlyDenied
+        } else if verdicts.contains(&Verdict::Unknown) {
+            Verdict::Unknown
+        } else if verdicts.contains(&Verdict::Allowed) {
+            Verdict::Allowed
+        } else {
+            Verdict::ImplicitlyDenied
+        };
+        (verdict, complete)
+    }
+}
+
+/// A role's inline and managed policies, and whether all of them could be read.
+fn documents(snapshot: &Snapshot, account: &str, role: &Role) -> (Vec<Document>, bool) {
+    let mut complete = role.inline_policies.is_some() && role.attached_policies.is_some();
+    let mut texts: Vec<&str> = role.inline_policies.iter().flatten().map(|policy| &*policy.document).collect();
+    let managed = snapshot.accounts.get(account).and_then(|account| account.policies.as_ref());
+    for arn in role.attached_policies.iter().flatten() {
+        match managed.and_then(|policies| policies.get(arn)) {
+            Some(document) => texts.push(document),
+            None => complete = false,
+        }
+    }
+    let mut documents = Vec::with_capacity(texts.len());
+    for text in texts {
+        match Document::parse(text) {
+            Ok(document) => documents.push(document),
+            Err(_) => complete = false,
+        }
+    }
+    (documents, complete)
+}

@@ -1,0 +1,105 @@
+//! What both mechanisms share in judging a trust policy.
+
+use rolecall_iam::{
+    ConditionReport, Context, Document, Effect, Found, Principal, PrincipalEntry, Request, StatementReport, Truth,
+    Verdict,
+};
+
+use crate::finding::Certainty;
+
+/// Outcome of a trust policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Allowed,
+    /// A Deny applies, or nothing allows it; with how sure that is.
+    Denied(Certainty),
+    Undecided,
+}
+
+/// Asks for what is certain first. Where that is unknown, what is presumed but documented nowhere (`make(true)`) can make
+/// a break likely, never certain. Returns the context that decided, to explain with.
+pub(super) fn judge<C: Context>(
+    trust: &Document,
+    action: &str,
+    principal: Principal<'_>,
+    make: impl Fn(bool) -> C,
+) -> (Outcome, C) {
+    let certain = make(false);
+    let ask = |context: &C| trust.evaluate(&Request { action, resource: None, principal: Some(principal), context });
+    match ask(&certain) {
+        Verdict::Allowed => (Outcome::Allowed, certain),
+        Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied => (Outcome::Denied(Certainty::Certain), certain),
+        Verdict::Unknown => {
+            let presumed = make(true);
+            match ask(&presumed) {
+                Verdict::Allowed | Verdict::Unknown => (Outcome::Undecided, certain),
+                Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied => (Outcome::Denied(Certainty::Likely), presumed),
+            }
+        }
+    }
+}
+
+/// The Deny statement that applies.
+pub(super) fn applying_deny<'r, 'd>(reports: &'r [StatementReport<'d>]) -> Option<&'r StatementReport<'d>> {
+    reports.iter().find(|report| report.statement.effect == Effect::Deny && report.applies() == Truth::True)
+}
+
+/// The Allow statements.
+pub(super) fn allows<'r, 'd>(reports: &'r [StatementReport<'d>]) -> impl Iterator<Item = &'r StatementReport<'d>> {
+    reports.iter().filter(|report| report.statement.effect == Effect::Allow)
+}
+
+/// How a person finds a statement: `statement 2 ("AllowEks")`.
+pub(super) fn place(report: &StatementReport<'_>) -> String {
+    match &report.statement.sid {
+        Some(sid) => format!("statement {} (\"{sid}\")", report.index + 1),
+        None => format!("statement {}", report.index + 1),
+    }
+}
+
+/// `StringEquals KEY = VALUE, VALUE`.
+pub(super) fn condition_text(report: &ConditionReport<'_>) -> String {
+    format!("{} {} = {}", report.operator().written, report.condition.key, list(&report.condition.values))
+}
+
+/// What the request carries, in words.
+pub(super) fn found_text(found: &Found) -> String {
+    match found {
+        Found::Absent => "nothing: the request does not carry this key".to_owned(),
+        Found::Unknown => "a value that admission cannot know".to_owned(),
+        Found::Values(values) => list(values),
+    }
+}
+
+/// At most three values, and how many more there are.
+pub(super) fn list(values: &[Box<str>]) -> String {
+    let shown = values.iter().take(3).map(|value| &**value).collect::<Vec<_>>().join(", ");
+    match values.len() {
+        0 => "nothing".to_owned(),
+        1..=3 => shown,
+        more => format!("{shown} and {} more", more - 3),
+    }
+}
+
+/// Everyone whom the Allow statements name, for a person to read.
+pub(super) fn trusted(document: &Document) -> String {
+    let entries = document.with_effect(Effect::Allow).flat_map(|statement| statement.principals.entries());
+    let mut names: Vec<Box<str>> = Vec::new();
+    for entry in entries {
+        let name: Box<str> = match entry {
+            PrincipalEntry::Everyone => "*".into(),
+            PrincipalEntry::Aws(
+                rolecall_iam::AwsPrincipal::Account(name)
+                | rolecall_iam::AwsPrincipal::Arn(name)
+                | rolecall_iam::AwsPrincipal::UniqueId(name),
+            )
+            | PrincipalEntry::Federated(name)
+            | PrincipalEntry::Service(name)
+            | PrincipalEntry::CanonicalUser(name) => name.clone(),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() { "nobody".to_owned() } else { list(&names) }
+}

@@ -1,0 +1,133 @@
+//! Service accounts and namespaces.
+
+use std::collections::HashMap;
+
+use super::conventions::Conventions;
+use super::near_miss::{legacy_annotation, misspelled_annotation};
+use crate::decision::Level;
+use crate::workload::Metadata;
+
+/// What a person asked of rolecall by annotation, on a Pod, a template, a ServiceAccount or a Namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// `rolecall.dev/requires`: there is a declared need.
+    pub requires: bool,
+    /// `rolecall.dev/allow-node-role: "true"`
+    pub allow_node_role: bool,
+    /// `rolecall.dev/ignore`: names of rules.
+    pub ignore: Vec<Box<str>>,
+}
+
+impl Wishes {
+    /// Reads the annotations.
+    pub fn of(metadata: &Metadata<'_>) -> Self {
+        let mut wishes = Self::default();
+        for (key, value) in metadata.annotations.iter() {
+            match key {
+                "rolecall.dev/requires" => wishes.requires = !value.trim().is_empty(),
+                "rolecall.dev/allow-node-role" => wishes.allow_node_role = value.trim() == "true",
+                "rolecall.dev/ignore" => wishes.ignore = split_list(value).map(Into::into).collect(),
+                _ => {}
+            }
+        }
+        wishes
+    }
+
+    /// Nothing was asked.
+    pub fn is_empty(&self) -> bool {
+        !self.requires && !self.allow_node_role && self.ignore.is_empty()
+    }
+}
+
+fn split_list(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', '\n', ' ']).map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// A service account, as far as identity goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// The role it is annotated with, untrimmed as the injector leaves it; never empty.
+    pub role_arn: Option<Box<str>>,
+    /// The audience that its tokens are to have.
+    pub audience: Option<Box<str>>,
+    /// The annotation's text, whatever it is.
+    pub token_expiration: Option<Box<str>>,
+    /// A key that comes close to the role annotation, with its value.
+    pub misspelled: Option<(Box<str>, Box<str>)>,
+    /// A kiam or kube2iam annotation, with its value.
+    pub legacy: Option<(Box<str>, Box<str>)>,
+    /// Annotations for rolecall.
+    pub wishes: Wishes,
+}
+
+impl ServiceAccount {
+    /// Reads what matters from its metadata.
+    pub fn of(metadata: &Metadata<'_>, conventions: &Conventions) -> Self {
+        let annotation = |key: &str| metadata.annotations.get(key).filter(|value| !value.is_empty()).map(Into::into);
+        let own = |pair: Option<(&str, &str)>| pair.map(|(key, value)| (key.into(), value.into()));
+        Self {
+            role_arn: annotation(conventions.role_arn_key()),
+            audience: annotation(conventions.audience_key()),
+            token_expiration: annotation(conventions.token_expiration_key()),
+            misspelled: own(misspelled_annotation(metadata, conventions)),
+            legacy: own(legacy_annotation(metadata)),
+            wishes: Wishes::of(metadata),
+        }
+    }
+}
+
+/// A namespace: its levels and its wishes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// `rolecall.dev/enforce`
+    pub enforce: Option<Level>,
+    /// `rolecall.dev/warn`
+    pub warn: Option<Level>,
+    /// `rolecall.dev/audit`
+    pub audit: Option<Level>,
+    /// A level label whose value is none of the four: the label and its value.
+    pub unreadable: Option<(Box<str>, Box<str>)>,
+    /// Annotations for rolecall.
+    pub wishes: Wishes,
+}
+
+impl Namespace {
+    /// Reads what matters from its metadata. A level that cannot be read counts as not set, and is remembered.
+    pub fn of(metadata: &Metadata<'_>) -> Self {
+        let mut unreadable = None;
+        let mut level = |key: &str| {
+            let value = metadata.labels.get(key)?;
+            let level = Level::from_name(value);
+            if level.is_none() {
+                unreadable = Some((key.into(), value.into()));
+            }
+            level
+        };
+        let (enforce, warn, audit) =
+            (level("rolecall.dev/enforce"), level("rolecall.dev/warn"), level("rolecall.dev/audit"));
+        Self { enforce, warn, audit, unreadable, wishes: Wishes::of(metadata) }
+    }
+}
+
+/// The cluster's service accounts and namespaces.
+#[derive(Debug, Clone, Default)]
+pub struct Cluster {
+    /// By namespace, then by name.
+    pub service_accounts: HashMap<Box<str>, HashMap<Box<str>, ServiceAccount>>,
+    /// By name.
+    pub namespaces: HashMap<Box<str>, Namespace>,
+    /// Whether a service account that is not listed does not exist.
+    pub complete: bool,
+}
+
+impl Cluster {
+    /// Adds a service account.
+    pub fn add_service_account(&mut self, namespace: &str, name: &str, account: ServiceAccount) {
+        self.service_accounts.entry(namespace.into()).or_default().insert(name.into(), account);
+    }
+
+    /// Adds a namespace.
+    pub fn add_namespace(&mut self, name: &str, namespace: Namespace) {
+        self.namespaces.insert(name.into(), namespace);
+    }
+}

@@ -1,0 +1,9 @@
+//! What is known of the cluster: service accounts and namespaces, trimmed to what the judgement reads.
+
+mod conventions;
+mod facts;
+mod near_miss;
+
+pub use conventions::Conventions;
+pub use facts::{Cluster, Namespace, ServiceAccount, Wishes};
+pub use near_miss::{legacy_annotation, misspelled_annotation};

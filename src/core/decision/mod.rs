@@ -1,0 +1,7 @@
+//! Findings, levels, mode and exemptions → allow, warn or deny. The only place where a mode is applied.
+
+mod decide;
+mod level;
+
+pub use decide::{Decision, Outcome, Policy, decide};
+pub use level::{Level, Levels, Mode};

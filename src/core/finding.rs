@@ -1,0 +1,144 @@
+//! Findings: what was found, where, how surely, and what mends it.
+
+use serde::Serialize;
+
+use crate::decision::Level;
+use crate::rules::Rule;
+use crate::workload::Kind;
+
+/// How sure a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certainty {
+    /// Admission cannot know: a note, which never denies.
+    Undecided,
+    /// Right for most workloads: warns, denies only at `strict`.
+    Likely,
+    /// The facts fix it: may deny.
+    Certain,
+}
+
+impl Certainty {
+    /// The name in JSON and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Undecided => "undecided",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        }
+    }
+}
+
+/// A value that was expected or found, with the words that introduce it in a denial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// For instance `the role's trust policy allows`.
+    pub label: &'static str,
+    /// The value.
+    pub value: String,
+}
+
+impl Evidence {
+    pub(crate) fn new(label: &'static str, value: impl Into<String>) -> Option<Self> {
+        Some(Self { label, value: value.into() })
+    }
+}
+
+/// What is wrong with a link, before it is known at which resource it shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// The level from which it counts; mostly the rule's.
+    pub level: Level,
+    /// How sure it is; at most the rule's.
+    pub certainty: Certainty,
+    /// One line, no full stop: who cannot do what, and why.
+    pub message: String,
+    /// What would have made the link hold.
+    pub expected: Option<Evidence>,
+    /// What stands there instead.
+    pub found: Option<Evidence>,
+    /// The likely slip behind it.
+    pub slip: Option<String>,
+    /// What mends it, with a command.
+    pub fix: String,
+}
+
+impl Problem {
+    pub(crate) fn new(rule: &'static Rule, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            rule,
+            level: rule.level,
+            certainty: rule.certainty,
+            message: message.into(),
+            expected: None,
+            found: None,
+            slip: None,
+            fix: fix.into(),
+        }
+    }
+
+    pub(crate) fn expected(mut self, label: &'static str, value: impl Into<String>) -> Self {
+        self.expected = Evidence::new(label, value);
+        self
+    }
+
+    pub(crate) fn found(mut self, label: &'static str, value: impl Into<String>) -> Self {
+        self.found = Evidence::new(label, value);
+        self
+    }
+
+    pub(crate) fn slip(mut self, slip: Option<String>) -> Self {
+        self.slip = slip;
+        self
+    }
+
+    pub(crate) fn at_most(mut self, certainty: Certainty) -> Self {
+        self.certainty = self.certainty.min(certainty);
+        self
+    }
+
+    pub(crate) fn at_level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+}
+
+/// The object that a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Resource {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name; `GENERATENAME*` where the API server has not named it yet.
+    pub name: String,
+}
+
+/// A problem at a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The problem that leads.
+    pub problem: Problem,
+    /// The containers that have it; empty where it is the whole workload's.
+    pub containers: Vec<String>,
+    /// What else is wrong behind it, one line each.
+    pub notes: Vec<String>,
+}
+
+impl Finding {
+    pub(crate) fn of_workload(problem: Problem) -> Self {
+        Self { problem, containers: Vec::new(), notes: Vec::new() }
+    }
+
+    /// The rule's name.
+    pub fn rule(&self) -> &'static str {
+        self.problem.rule.name
+    }
+
+    /// Most severe first: sure before likely, lower levels before higher; otherwise in the order of the chain.
+    pub(crate) fn severity(&self) -> (std::cmp::Reverse<Certainty>, Level) {
+        (std::cmp::Reverse(self.problem.certainty), self.problem.level)
+    }
+}

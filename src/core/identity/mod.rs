@@ -1,0 +1,55 @@
+//! Whom will each container be: the SDKs' order over what is in its environment, or will be after injection.
+
+mod env;
+mod injector;
+
+pub use env::{CredentialEnv, Value};
+pub use injector::{Injection, Mechanism, OptOut, opt_out, predict};
+
+/// What a container's SDK will find first.
+///
+/// The order is the one that AWS's SDKs share: static keys, web identity, container credentials, instance metadata (AWS SDKs
+/// and Tools Reference Guide, "Standardized credential providers").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Identity {
+    /// `AWS_ACCESS_KEY_ID` with `AWS_SECRET_ACCESS_KEY`.
+    StaticKeys,
+    /// `AWS_ROLE_ARN` with `AWS_WEB_IDENTITY_TOKEN_FILE`.
+    Irsa,
+    /// `AWS_CONTAINER_CREDENTIALS_FULL_URI` or `_RELATIVE_URI`.
+    PodIdentity,
+    /// The node's role, through instance metadata.
+    Node,
+    /// Nothing: instance metadata is out of reach.
+    None,
+}
+
+impl Identity {
+    /// The name in JSON, annotations and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StaticKeys => "static-keys",
+            Self::Irsa => "irsa",
+            Self::PodIdentity => "pod-identity",
+            Self::Node => "node",
+            Self::None => "none",
+        }
+    }
+
+    /// What this environment leads to; `metadata` says whether instance metadata can be reached at all.
+    pub fn of(env: &CredentialEnv<'_>, metadata: bool) -> Self {
+        let set = |value: &Option<Value<'_>>| value.is_some_and(|value| value.is_set());
+        if set(&env.access_key_id) && set(&env.secret_access_key) {
+            Self::StaticKeys
+        } else if set(&env.role_arn) && set(&env.token_file) {
+            Self::Irsa
+        } else if set(&env.full_uri) || set(&env.relative_uri) {
+            Self::PodIdentity
+        } else if metadata {
+            Self::Node
+        } else {
+            Self::None
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Service accounts, and what is wrong with them in the eyes of their pods.
+
+use super::pod::AllWishes;
+use super::{Circumstances, Gathering, Judgement};
+use crate::chain::{Subject, fix};
+use crate::cluster::{Conventions, ServiceAccount, Wishes};
+use crate::finding::{Certainty, Problem};
+use crate::rules;
+use crate::workload::{Kind, Metadata};
+use crate::world::World;
+
+/// A service account as it is to become.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceAccountChange<'a> {
+    /// Namespace.
+    pub namespace: &'a str,
+    /// Name.
+    pub name: &'a str,
+    /// Its metadata.
+    pub metadata: &'a Metadata<'a>,
+    /// Its metadata before, on an update.
+    pub before: Option<&'a Metadata<'a>>,
+}
+
+/// Judges a service account: what its pods would meet.
+pub fn judge_service_account<'a>(
+    world: &'a World,
+    change: &ServiceAccountChange<'a>,
+    circumstances: Circumstances,
+) -> Judgement<'a> {
+    let mut judgement = Judgement::new(Kind::ServiceAccount, change.namespace);
+    let conventions = &world.conventions;
+    let subject = Subject { namespace: change.namespace, service_account: change.name };
+    let account = ServiceAccount::of(change.metadata, conventions);
+    let namespace_wishes = world.namespace(change.namespace).map(|namespace| &namespace.wishes);
+    let own_wishes = Wishes::of(change.metadata);
+    let wishes = AllWishes::gather(&[Some(&own_wishes), namespace_wishes], circumstances.exemptions);
+    let mut gathering = Gathering { ignored: wishes.ignore.clone(), ..Gathering::default() };
+
+    let plan = world.conclude(subject, &account);
+    if let Some(chain) = &plan.chain {
+        gathering.add_chain(&chain.problems);
+        if let Some(open) = &chain.open {
+            gathering.add(open.clone());
+        }
+    } else if let Some((key, value)) = &account.misspelled {
+        gathering.add(misspelled(subject, conventions, key, value));
+    } else if let Some((key, value)) = &account.legacy {
+        gathering.add(legacy(subject, conventions, key, value));
+    }
+    if let Some(problem) = ambiguous(world, subject, Some(&account)) {
+        gathering.add(problem);
+    }
+    if let Some(text) = account.token_expiration.as_deref().filter(|_| plan.mechanism.is_some())
+        && let Some(problem) = token_expiration(subject, conventions.token_expiration_key(), text)
+    {
+        gathering.add(problem);
+    }
+    if let Some(before) = change.before
+        && let Some(problem) = pods_predate(subject, conventions, &account, before)
+    {
+        gathering.add(problem);
+    }
+    gathering.finish(&mut judgement);
+    judgement
+}
+
+/// Injection happens when a pod is created: an update changes nothing for the pods that run.
+fn pods_predate(
+    subject: Subject<'_>,
+    conventions: &Conventions,
+    account: &ServiceAccount,
+    before: &Metadata<'_>,
+) -> Option<Problem> {
+    let key = conventions.role_arn_key();
+    let old = before.annotations.get(key).filter(|value| !value.is_empty());
+    let new = account.role_arn.as_deref()?;
+    if old == Some(new) {
+        return None;
+    }
+    Some(
+        Problem::new(
+            &rules::PODS_PREDATE_IDENTITY,
+            format!("pods of {subject} that run already keep the identity they were created with"),
+            format!(
+                "kubectl rollout restart -n {} deployment,statefulset,daemonset  (those that use {})",
+                subject.namespace, subject.service_account
+            ),
+        )
+        .expected("new pods get", new)
+        .found("pods that run have", old.unwrap_or("no role of their own")),
+    )
+}
+
+pub(super) fn misspelled(subject: Subject<'_>, conventions: &Conventions, key: &str, value: &str) -> Problem {
+    let right = conventions.role_arn_key();
+    let Subject { namespace, service_account } = subject;
+    Problem::new(
+        &rules::ANNOTATION_MISSPELLED,
+        format!("{subject} is annotated {key}, which nobody reads: no identity will be injected"),
+        format!("kubectl annotate serviceaccount -n {namespace} {service_account} {right}={value} {key}- --overwrite"),
+    )
+    .expected("the injector reads", right)
+    .found("the service account has", key)
+}
+
+pub(super) fn legacy(subject: Subject<'_>, conventions: &Conventions, key: &str, value: &str) -> Problem {
+    let role = if value.starts_with("arn:") { value } else { "ROLE_ARN" };
+    Problem::new(
+        &rules::ANNOTATION_LEGACY,
+        format!("{key} does nothing for {subject} on EKS unless kiam or kube2iam runs here"),
+        fix::annotate(subject, conventions.role_arn_key(), role),
+    )
+    .expected("the injector reads", format!("{} on the service account", conventions.role_arn_key()))
+    .found("there is", format!("{key}: {value}"))
+}
+
+/// Annotation and association name different roles: the association wins, and its removal changes the role silently.
+pub(super) fn ambiguous(world: &World, subject: Subject<'_>, account: Option<&ServiceAccount>) -> Option<Problem> {
+    let association = world.association(subject)?;
+    let annotated = account?.role_arn.as_deref()?;
+    let associated = association.role_arn.as_deref()?;
+    let target = association.target_role_arn.as_deref();
+    if annotated == associated || target == Some(annotated) {
+        return None;
+    }
+    let Subject { namespace, service_account } = subject;
+    Some(
+        Problem::new(
+            &rules::IDENTITY_AMBIGUOUS,
+            format!("{subject} is given two roles: the association's counts, the annotation's does not"),
+            format!(
+                "kubectl annotate serviceaccount -n {namespace} {service_account} {}-",
+                world.conventions.role_arn_key()
+            ),
+        )
+        .expected("the association gives", associated)
+        .found("the annotation says", annotated),
+    )
+}
+
+/// The injector ignores what is no number and lifts what is below ten minutes (amazon-eks-pod-identity-webhook,
+/// `pkg/constants.go`); what lies above a day is not documented.
+pub(super) fn token_expiration(subject: Subject<'_>, key: &str, text: &str) -> Option<Problem> {
+    let (certainty, becomes) = match text.parse::<i64>() {
+        Err(_) => (Certainty::Certain, "the injector ignores it and uses its default, mostly 86400"),
+        Ok(seconds) if seconds < 600 => (Certainty::Certain, "the injector lifts it to 600"),
+        Ok(seconds) if seconds > 86_400 => (Certainty::Likely, "EKS grants at most a day"),
+        Ok(_) => return None,
+    };
+    Some(
+        Problem::new(
+            &rules::TOKEN_EXPIRATION,
+            format!("the token of {subject} will not live as long as {key} says: {becomes}"),
+            fix::annotate(subject, key, "86400"),
+        )
+        .at_most(certainty)
+        .expected("seconds", "a number from 600 to 86400")
+        .found("it says", format!("{text:?}")),
+    )
+}

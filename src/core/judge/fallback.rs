@@ -1,0 +1,75 @@
+//! Workloads that have no identity of their own.
+
+use super::container::Scene;
+use crate::chain::fix;
+use crate::decision::Level;
+use crate::finding::{Certainty, Problem};
+use crate::rules;
+use crate::workload::{Container, Evidence, Workload, evidence};
+use crate::world::World;
+
+/// Why a pod runs on Fargate: by what it carries once admitted, or by the profile that it matches.
+pub(super) fn on_fargate(world: &World, workload: &Workload<'_>) -> Option<String> {
+    let labels = &workload.pod_metadata.labels;
+    if let Some(profile) = labels.get("eks.amazonaws.com/fargate-profile") {
+        return Some(format!("Fargate profile {profile}"));
+    }
+    let scheduler = workload.spec.scheduler_name.as_ref().map(|name| name.as_str());
+    if scheduler == Some("fargate-scheduler") {
+        return Some("Fargate (its scheduler is fargate-scheduler)".to_owned());
+    }
+    let predicted = workload.stage == crate::workload::Stage::Predicted;
+    let profile = world.snapshot.fargate_profile(workload.namespace, |key| labels.get(key))?;
+    (predicted && workload.kind != crate::workload::Kind::DaemonSet)
+        .then(|| format!("Fargate profile {}", profile.name))
+}
+
+/// The finding for containers that will be the node, where they need AWS or everything is asked.
+pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], declared: bool) -> Option<Problem> {
+    let needs: Vec<String> = containers
+        .iter()
+        .flat_map(|container| {
+            let name = container.name.as_str();
+            evidence(container).into_iter().map(move |Evidence(why)| format!("{name}: {why}"))
+        })
+        .take(6)
+        .collect();
+    let lands = lands_on(scene);
+    let (level, certainty, why) = if declared {
+        (Level::Fallback, Certainty::Certain, "it declares that it needs AWS".to_owned())
+    } else if needs.is_empty() {
+        // Everyone else at `strict`: nobody's business otherwise.
+        (Level::Strict, Certainty::Likely, "every workload here is to have an identity of its own".to_owned())
+    } else {
+        (Level::Fallback, Certainty::Likely, needs.join("; "))
+    };
+    let message = if level == Level::Strict {
+        format!("{} has no AWS identity of its own: its pods would be {lands}", scene.subject)
+    } else {
+        format!("{} needs AWS but has no identity configured: its pods will be {lands}", scene.subject)
+    };
+    Some(
+        Problem::new(
+            &rules::NODE_ROLE_FALLBACK,
+            message,
+            format!(
+                "{}  (or annotate the workload rolecall.dev/allow-node-role: \"true\")",
+                fix::create_association(&scene.world.snapshot, scene.subject, "ROLE_ARN")
+            ),
+        )
+        .at_level(level)
+        .at_most(certainty)
+        .expected("an identity is expected because", why)
+        .found("service account", format!("{} has neither the role annotation nor an association", scene.subject)),
+    )
+}
+
+fn lands_on(scene: &Scene<'_, '_>) -> String {
+    if scene.fargate.is_some() {
+        return "nobody: Fargate has no node role".to_owned();
+    }
+    match scene.world.snapshot.node_role() {
+        Some(role) => format!("the node role {}, or nobody", role.rsplit('/').next().unwrap_or(role)),
+        None => "the node role, or nobody".to_owned(),
+    }
+}

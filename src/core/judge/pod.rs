@@ -1,0 +1,197 @@
+//! Pods and what has a pod template.
+
+use super::container::{Scene, judge_container};
+use super::{Circumstances, Gathering, Judgement, fallback, note};
+use crate::chain::{State, Subject, fix};
+use crate::cluster::{Wishes, legacy_annotation};
+use crate::finding::{Certainty, Problem};
+use crate::identity::{Identity, Mechanism};
+use crate::rules;
+use crate::workload::{Metadata, Workload};
+use crate::world::{Known, World};
+
+/// Who asked for what: the workload, its pods, its service account, its namespace.
+pub(super) struct AllWishes<'w> {
+    pub(super) requires: bool,
+    pub(super) allow_node_role: bool,
+    pub(super) ignore: Vec<&'w str>,
+}
+
+impl<'w> AllWishes<'w> {
+    pub(super) fn gather(all: &[Option<&'w Wishes>], exemptions: bool) -> Self {
+        let mut gathered = Self { requires: false, allow_node_role: false, ignore: Vec::new() };
+        for wishes in all.iter().flatten().filter(|wishes| !wishes.is_empty()) {
+            gathered.requires |= wishes.requires;
+            gathered.allow_node_role |= wishes.allow_node_role && exemptions;
+            if exemptions {
+                gathered.ignore.extend(wishes.ignore.iter().map(|rule| &**rule));
+            }
+        }
+        gathered
+    }
+}
+
+/// Judges a Pod, or the pods that a workload will have.
+pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstances: Circumstances) -> Judgement<'a> {
+    let mut judgement = Judgement::new(workload.kind, workload.namespace);
+    if workload.is_mirror() {
+        return judgement;
+    }
+    let subject = Subject { namespace: workload.namespace, service_account: workload.service_account() };
+    let known = world.service_account(subject.namespace, subject.service_account);
+    let plan = world.plan(subject);
+    let object_wishes = Wishes::of(workload.metadata);
+    let same = std::ptr::eq(workload.metadata, workload.pod_metadata);
+    let pod_wishes = if same { Wishes::default() } else { Wishes::of(workload.pod_metadata) };
+    let namespace = world.namespace(workload.namespace);
+    let wishes = AllWishes::gather(
+        &[
+            Some(&object_wishes),
+            Some(&pod_wishes),
+            known.account().map(|account| &account.wishes),
+            namespace.map(|namespace| &namespace.wishes),
+        ],
+        circumstances.exemptions,
+    );
+    let mut gathering = Gathering { ignored: wishes.ignore.clone(), ..Gathering::default() };
+    let fargate = fallback::on_fargate(world, workload);
+    let scene = Scene { world, workload, subject, plan, known, fargate, circumstances };
+
+    // A wish that was written where nobody reads it, and no identity in its stead.
+    let misguided = if scene.plan.mechanism.is_none() { misguided_wish(&scene) } else { None };
+    let configured_in_vain = misguided.as_ref().is_some_and(|problem| problem.certainty == Certainty::Certain);
+
+    let spec = workload.spec;
+    let all = spec.init_containers.iter().map(|container| (container, false));
+    let all = all.chain(spec.containers.iter().map(|container| (container, false)));
+    let all = all.chain(spec.ephemeral_containers.iter().map(|container| (container, true)));
+    let mut fallen = Vec::new();
+    judgement.containers.reserve(spec.init_containers.len() + spec.containers.len());
+    for (container, ephemeral) in all {
+        let mut judged = judge_container(&scene, container, ephemeral, &mut gathering);
+        if configured_in_vain && matches!(judged.identity, Identity::Node | Identity::None) {
+            judged.chain = State::Broken;
+        }
+        if matches!(judged.identity, Identity::Node | Identity::None) && !ephemeral && judged.chain != State::Broken
+            || (configured_in_vain && judged.chain == State::Broken)
+        {
+            fallen.push(container);
+        }
+        judgement.containers.push(judged);
+    }
+
+    let fallen_problem = if fallen.is_empty() { None } else { fallback::problem(&scene, &fallen, wishes.requires) };
+    match (misguided, fallen_problem) {
+        (Some(wish), fallen) => {
+            let notes = fallen.filter(|problem| problem.level < crate::decision::Level::Strict);
+            gathering.add_finding(crate::finding::Finding {
+                problem: wish,
+                containers: Vec::new(),
+                notes: notes.iter().map(note).collect(),
+            });
+        }
+        (None, Some(fallen)) if wishes.allow_node_role => {
+            gathering.exempted.push(crate::finding::Finding::of_workload(fallen));
+        }
+        (None, Some(fallen)) => gathering.add(fallen),
+        (None, None) => {}
+    }
+    of_the_pod(&scene, &mut gathering);
+    if let Some(open) = scene.plan.chain.as_ref().and_then(|chain| chain.open.as_ref()) {
+        gathering.add(open.clone());
+    }
+    gathering.finish(&mut judgement);
+    judgement
+}
+
+/// What is wrong with the pod or its service account as a whole.
+fn of_the_pod(scene: &Scene<'_, '_>, gathering: &mut Gathering<'_>) {
+    let workload = scene.workload;
+    if let Some(problem) = missing_account(scene) {
+        gathering.add(problem);
+    }
+    if let Some(problem) = super::account::ambiguous(scene.world, scene.subject, scene.known.account()) {
+        gathering.add(problem);
+    }
+    if scene.plan.mechanism.is_some() {
+        let key = scene.world.conventions.token_expiration_key();
+        let of_pod = workload.pod_metadata.annotations.get(key);
+        let of_account = scene.known.account().and_then(|account| account.token_expiration.as_deref());
+        if let Some(text) = of_pod.or(of_account)
+            && let Some(problem) = super::account::token_expiration(scene.subject, key, text)
+        {
+            gathering.add(problem);
+        }
+        if let Some(problem) = misplaced(scene) {
+            gathering.add(problem);
+        }
+    }
+}
+
+/// An annotation that was meant to give an identity and gives none: misspelled, misplaced, or another system's.
+fn misguided_wish(scene: &Scene<'_, '_>) -> Option<Problem> {
+    let account = scene.known.account();
+    let misspelled = account.and_then(|account| account.misspelled.as_ref());
+    if let Some((key, value)) = misspelled {
+        return Some(super::account::misspelled(scene.subject, &scene.world.conventions, key, value));
+    }
+    if let Some(problem) = misplaced(scene) {
+        return Some(problem);
+    }
+    let legacy = legacy_annotation(scene.workload.pod_metadata).or_else(|| legacy_annotation(scene.workload.metadata));
+    let of_account = account.and_then(|account| account.legacy.as_ref()).map(|(key, value)| (&**key, &**value));
+    legacy
+        .or(of_account)
+        .map(|(key, value)| super::account::legacy(scene.subject, &scene.world.conventions, key, value))
+}
+
+/// The role annotation on the pod, its template or its workload, where the injector does not look.
+fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
+    let workload = scene.workload;
+    let key = scene.world.conventions.role_arn_key();
+    let on =
+        |metadata: &Metadata<'_>| metadata.annotations.get(key).filter(|value| !value.is_empty()).map(str::to_owned);
+    let value = on(workload.pod_metadata).or_else(|| on(workload.metadata))?;
+    let configured = scene.plan.mechanism.is_some();
+    if configured && scene.plan.role_arn.as_deref() == Some(value.as_str()) {
+        // Useless, but the pods become what it says.
+        return None;
+    }
+    let place = if on(workload.pod_metadata).is_some() && !std::ptr::eq(workload.metadata, workload.pod_metadata) {
+        "the pod template".to_owned()
+    } else {
+        format!("the {}", workload.kind)
+    };
+    let certain = !configured && scene.known != Known::Unknown;
+    Some(
+        Problem::new(
+            &rules::ANNOTATION_MISPLACED,
+            format!("{key} is on {place}, where nobody reads it: it belongs on service account {}", scene.subject),
+            fix::annotate(scene.subject, key, &value),
+        )
+        .at_most(if certain { Certainty::Certain } else { Certainty::Likely })
+        .expected("the injector reads the role from", format!("service account {}", scene.subject))
+        .found("it is annotated on", format!("{place}: {value}")),
+    )
+}
+
+/// A workload whose service account is not there: its pods will not be made. It may arrive later in the same apply, and a
+/// Pod that was admitted has one.
+fn missing_account(scene: &Scene<'_, '_>) -> Option<Problem> {
+    if scene.known != Known::Missing
+        || scene.workload.stage == crate::workload::Stage::Admitted
+        || scene.plan.mechanism == Some(Mechanism::PodIdentity)
+    {
+        return None;
+    }
+    let Subject { namespace, service_account } = scene.subject;
+    Some(
+        Problem::new(
+            &rules::SERVICE_ACCOUNT_MISSING,
+            format!("service account {namespace}/{service_account} does not exist: no pod will be created"),
+            format!("kubectl create serviceaccount -n {namespace} {service_account}"),
+        )
+        .expected("the workload names", service_account)
+        .found("the namespace has", "no such service account"),
+    )
+}

@@ -1,0 +1,17 @@
+//! The judgement of rolecall: which AWS identity will each container of a workload have, and does every link of that chain
+//! hold?
+//!
+//! Pure: no I/O, no clock, no environment; the time is an argument. The way of the data is
+//! [`workload`] → [`identity`] → [`chain`] → [`finding`] → [`decision`], over a [`world::World`] that joins the
+//! [`snapshot`] of AWS with the [`cluster`]'s service accounts and namespaces; [`judge`] walks it.
+
+pub mod chain;
+pub mod cluster;
+pub mod decision;
+pub mod finding;
+pub mod identity;
+pub mod judge;
+pub mod rules;
+pub mod snapshot;
+pub mod workload;
+pub mod world;

@@ -1,0 +1,70 @@
+//! The registry of rules: one declaration a rule feeds the judgement, `rolecall explain`, `docs/rules/`
+//! and every report. Names are stable for ever; declarations stand in one file a family.
+
+mod configuration;
+mod credentials;
+mod injection;
+mod irsa;
+mod markdown;
+
+mod pod_identity;
+mod role;
+
+pub use configuration::*;
+pub use credentials::*;
+pub use injection::*;
+pub use irsa::*;
+pub use markdown::index_markdown;
+pub use pod_identity::*;
+pub use role::*;
+
+use crate::decision::Level;
+use crate::finding::Certainty;
+
+/// The declaration of one kind of finding.
+///
+/// Texts are Markdown without headings; `example` is shown verbatim in a code block.
+#[derive(Debug)]
+pub struct Rule {
+    /// Stable kebab-case name, as it stands in messages, JSON, metrics and annotations.
+    pub name: &'static str,
+    /// The lowest level at which a finding of this rule counts.
+    pub level: Level,
+    /// The strongest certainty that a finding of this rule is ever given.
+    pub certainty: Certainty,
+    /// One line, lower case, no full stop: when the rule fires.
+    pub fires: &'static str,
+    /// What a finding says about the workload.
+    pub meaning: &'static str,
+    /// Why that matters: what happens at run time when nobody mends it.
+    pub why: &'static str,
+    /// A minimal example that fires: YAML or JSON.
+    pub example: &'static str,
+    /// How to mend it, with a command whose placeholders are in capitals.
+    pub fix: &'static str,
+    /// Where the rule comes from: AWS or Kubernetes documents, by title.
+    pub sources: &'static [&'static str],
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Rule {}
+
+/// Every rule, sorted by name.
+#[expect(unused_qualifications, reason = "each family has a `RULES` of its own")]
+pub fn all() -> Vec<&'static Rule> {
+    let mut rules: Vec<&'static Rule> =
+        [configuration::RULES, credentials::RULES, injection::RULES, irsa::RULES, pod_identity::RULES, role::RULES]
+            .concat();
+    rules.sort_by_key(|rule| rule.name);
+    rules
+}
+
+/// The rule of this name.
+pub fn find(name: &str) -> Option<&'static Rule> {
+    all().into_iter().find(|rule| rule.name == name)
+}

@@ -1,0 +1,176 @@
+//! The snapshot in memory, indexed for the look-ups that the chain makes.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rolecall_iam::{Document, RoleArn};
+
+use super::issuer::Issuer;
+
+/// What AWS said, and when.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// When it was read.
+    pub collected_at: Option<Timestamp>,
+    /// The cluster; without it neither issuer nor partition is known.
+    pub cluster: Option<ClusterInfo>,
+    /// Names of the installed add-ons.
+    pub addons: Option<Vec<Box<str>>>,
+    /// Pod Identity associations by namespace, then by service account.
+    pub associations: Option<HashMap<Box<str>, HashMap<Box<str>, Association>>>,
+    /// ARNs of the nodes' roles.
+    pub node_roles: Option<Vec<Box<str>>>,
+    /// Fargate profiles.
+    pub fargate_profiles: Option<Vec<FargateProfile>>,
+    /// By account ID.
+    pub accounts: HashMap<Box<str>, Account>,
+}
+
+/// The cluster (EKS API, `DescribeCluster`).
+#[derive(Debug, Clone)]
+pub struct ClusterInfo {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its ARN.
+    pub arn: Option<Box<str>>,
+    /// Its OIDC issuer.
+    pub issuer: Option<Issuer>,
+    /// EKS Auto Mode, whose nodes have the Pod Identity agent built in.
+    pub auto_mode: bool,
+}
+
+impl ClusterInfo {
+    /// Partition, region and account, from the ARN.
+    pub fn location(&self) -> Option<rolecall_iam::Arn<'_>> {
+        rolecall_iam::Arn::parse(self.arn.as_deref()?)
+    }
+}
+
+/// A Pod Identity association (EKS API, `DescribePodIdentityAssociation`).
+#[derive(Debug, Clone)]
+pub struct Association {
+    /// `a-…`
+    pub id: Option<Box<str>>,
+    /// The role that the pods get.
+    pub role_arn: Option<Box<str>>,
+    /// The role that they go on to.
+    pub target_role_arn: Option<Box<str>>,
+    /// What EKS sends as `sts:ExternalId` on the second hop.
+    pub external_id: Option<Box<str>>,
+    /// No session tags are sent.
+    pub disable_session_tags: bool,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+}
+
+/// A Fargate profile (EKS API, `DescribeFargateProfile`).
+#[derive(Debug, Clone)]
+pub struct FargateProfile {
+    /// Its name.
+    pub name: Box<str>,
+    /// A pod that matches any runs on Fargate.
+    pub selectors: Vec<FargateSelector>,
+}
+
+/// A selector of a Fargate profile; `*` and `?` are wildcards in all of it.
+#[derive(Debug, Clone)]
+pub struct FargateSelector {
+    /// The namespace.
+    pub namespace: Box<str>,
+    /// Labels, all of which must be there.
+    pub labels: Vec<(Box<str>, Box<str>)>,
+}
+
+/// An account, as far as it was read.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    /// By name in lower case: role names are unique without regard to case (IAM User Guide, "IAM and AWS STS quotas").
+    pub roles: Option<HashMap<Box<str>, Role>>,
+    /// Managed policies by ARN: their default versions.
+    pub policies: Option<HashMap<Box<str>, Box<str>>>,
+    /// OIDC providers by normalised address.
+    pub providers: Option<HashMap<Box<str>, Provider>>,
+}
+
+/// A role (IAM API, `GetAccountAuthorizationDetails`, `RoleDetail`).
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: Box<str>,
+    /// The trust policy.
+    pub trust: Option<Document>,
+    /// Tags; `None` where they were not read.
+    pub tags: Option<Vec<(Box<str>, Box<str>)>>,
+    /// Inline policies; `None` where they were not read.
+    pub inline_policies: Option<Vec<IdentityPolicy>>,
+    /// ARNs of managed policies; `None` where they were not read.
+    pub attached_policies: Option<Vec<Box<str>>>,
+}
+
+/// An inline policy, kept as the text it came in: few of thousands are ever evaluated.
+#[derive(Debug, Clone)]
+pub struct IdentityPolicy {
+    /// Its name.
+    pub name: Box<str>,
+    /// The document's JSON, decoded.
+    pub document: Box<str>,
+}
+
+/// An OIDC provider (IAM API, `GetOpenIDConnectProvider`).
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Its ARN.
+    pub arn: Box<str>,
+    /// Audiences that it accepts; `None` where they were not read.
+    pub client_ids: Option<Vec<Box<str>>>,
+}
+
+impl Snapshot {
+    /// The association of a service account. `None`: it is not known whether there is one.
+    pub fn association(&self, namespace: &str, service_account: &str) -> Option<Option<&Association>> {
+        let associations = self.associations.as_ref()?;
+        Some(associations.get(namespace).and_then(|by_account| by_account.get(service_account)))
+    }
+
+    /// The role of this name in an account, whatever its case and path. `None`: it is not known whether there is one.
+    pub fn role_by_name(&self, account: &str, name: &str) -> Option<Option<&Role>> {
+        let roles = self.accounts.get(account)?.roles.as_ref()?;
+        Some(roles.get(name.to_ascii_lowercase().as_str()))
+    }
+
+    /// The role of exactly this ARN.
+    pub fn role(&self, arn: &str) -> Option<&Role> {
+        let parsed = RoleArn::parse(arn).ok()?;
+        self.role_by_name(parsed.account, parsed.name)?.filter(|role| *role.arn == *arn)
+    }
+
+    /// The provider of an issuer in an account. `None`: it is not known whether there is one.
+    pub fn provider(&self, account: &str, issuer: &Issuer) -> Option<Option<&Provider>> {
+        let providers = self.accounts.get(account)?.providers.as_ref()?;
+        Some(providers.get(issuer.as_str()))
+    }
+
+    /// The nodes' role, where there is just one.
+    pub fn node_role(&self) -> Option<&str> {
+        match self.node_roles.as_deref()? {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// The Fargate profile that a pod of this namespace with these labels would run on.
+    pub fn fargate_profile<'l>(
+        &self,
+        namespace: &str,
+        label: impl Fn(&str) -> Option<&'l str>,
+    ) -> Option<&FargateProfile> {
+        let fits = |selector: &FargateSelector| {
+            rolecall_iam::wildcard_match(&selector.namespace, namespace)
+                && selector
+                    .labels
+                    .iter()
+                    .all(|(key, value)| label(key).is_some_and(|found| rolecall_iam::wildcard_match(value, found)))
+        };
+        self.fargate_profiles.as_ref()?.iter().find(|profile| profile.selectors.iter().any(fits))
+    }
+}

@@ -1,0 +1,76 @@
+//! Workloads: who is this, which service account, which containers, what does it need.
+
+mod kind;
+mod needs;
+mod object;
+mod text;
+
+pub use kind::Kind;
+pub use needs::{Evidence, evidence};
+pub use object::{
+    Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, Spec, Template, TokenSource, Volume,
+    VolumeMount, token_source,
+};
+pub use text::{Pairs, Text};
+
+/// Whether mutation is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// A Pod as it reached the validating webhooks: what the injector did is there.
+    Admitted,
+    /// A template or a manifest: what the injector will do must be predicted.
+    Predicted,
+}
+
+/// A workload to judge: a Pod, or what has a pod template.
+#[derive(Debug, Clone, Copy)]
+pub struct Workload<'o> {
+    /// The kind of the object.
+    pub kind: Kind,
+    /// Whether mutation is over.
+    pub stage: Stage,
+    /// The namespace the pods run in.
+    pub namespace: &'o str,
+    /// The metadata of the object.
+    pub metadata: &'o Metadata<'o>,
+    /// The metadata of the pods.
+    pub pod_metadata: &'o Metadata<'o>,
+    /// The pods' specification.
+    pub spec: &'o PodSpec<'o>,
+}
+
+impl<'o> Workload<'o> {
+    /// The workload in an object; `None` where its kind has no pods or the pods' specification is absent.
+    pub fn of(object: &'o Object<'o>, kind: Kind, stage: Stage, namespace: &'o str) -> Option<Self> {
+        let metadata = &object.metadata;
+        let (pod_metadata, spec) = match kind {
+            Kind::ServiceAccount => return None,
+            Kind::Pod => (metadata, &object.spec.as_ref()?.pod),
+            Kind::PodTemplate => object.template.as_deref()?.parts()?,
+            Kind::CronJob => {
+                object.spec.as_ref()?.job_template.as_deref()?.spec.as_ref()?.template.as_ref()?.parts()?
+            }
+            _ => object.spec.as_ref()?.template.as_deref()?.parts()?,
+        };
+        let stage = if kind == Kind::Pod { stage } else { Stage::Predicted };
+        Some(Self { kind, stage, namespace, metadata, pod_metadata, spec })
+    }
+
+    /// The service account's name; `default` where none is named. `serviceAccount` is the deprecated alias.
+    pub fn service_account(&self) -> &'o str {
+        let named = [&self.spec.service_account_name, &self.spec.service_account];
+        named.into_iter().flatten().map(Text::as_str).find(|name| !name.is_empty()).unwrap_or("default")
+    }
+
+    /// Mirror pods stand for static pods and cannot use a service account.
+    pub fn is_mirror(&self) -> bool {
+        self.kind == Kind::Pod && self.metadata.annotations.get("kubernetes.io/config.mirror").is_some()
+    }
+
+    /// Whether the pods are Windows pods, where there is no Pod Identity agent.
+    pub fn is_windows(&self) -> bool {
+        let selector = &self.spec.node_selector;
+        selector.get("kubernetes.io/os").or_else(|| selector.get("beta.kubernetes.io/os")) == Some("windows")
+            || self.spec.os.as_ref().and_then(|os| os.name.as_ref()).is_some_and(|name| name.as_str() == "windows")
+    }
+}

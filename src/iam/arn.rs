@@ -1,0 +1,148 @@
+//! Amazon Resource Names (AWS General Reference, "Amazon Resource Names (ARNs)"; IAM User Guide, "IAM identifiers").
+
+/// The six parts of an ARN, borrowed: `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Arn<'a> {
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: &'a str,
+    /// `iam`, `sts`, `eks`, …
+    pub service: &'a str,
+    /// Empty for IAM.
+    pub region: &'a str,
+    /// Twelve digits, or empty.
+    pub account: &'a str,
+    /// All that follows, colons included.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Cuts a text into the six parts; `None` where there are fewer, or it does not start with `arn:`.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.splitn(6, ':');
+        if parts.next()? != "arn" {
+            return None;
+        }
+        Some(Self {
+            partition: parts.next()?,
+            service: parts.next()?,
+            region: parts.next()?,
+            account: parts.next()?,
+            resource: parts.next()?,
+        })
+    }
+}
+
+/// The ARN of an IAM role, borrowed: `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RoleArn<'a> {
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: &'a str,
+    /// Twelve digits.
+    pub account: &'a str,
+    /// Begins and ends with `/`; `/` alone where there is no path.
+    pub path: &'a str,
+    /// 1 to 64 of `[\w+=,.@-]`.
+    pub name: &'a str,
+}
+
+impl<'a> RoleArn<'a> {
+    /// Reads a role's ARN; the error says in a few words what is wrong with the text.
+    ///
+    /// # Errors
+    /// Where the text is not the ARN of an IAM role; blanks around it count.
+    pub fn parse(text: &'a str) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            return Err("it is empty");
+        }
+        if text.trim() != text {
+            return Err("it has blanks or a line break around it");
+        }
+        if text.contains(['$', '{', '}', '<', '>']) {
+            return Err("it has a placeholder that was never filled in");
+        }
+        if text.contains(['"', '\'']) {
+            return Err("it has quotes in it");
+        }
+        if text.chars().any(char::is_whitespace) {
+            return Err("it has a blank in it");
+        }
+        let Some(arn) = Arn::parse(text) else {
+            return Err(if text.contains(':') { "it is not an ARN" } else { "it is a bare name, not an ARN" });
+        };
+        if !arn.partition.starts_with("aws") {
+            return Err("its partition is not one of AWS's");
+        }
+        if arn.service == "sts" {
+            return Err("it is the ARN of a session, not of the role");
+        }
+        if arn.service != "iam" || !arn.region.is_empty() {
+            return Err("it is not an IAM ARN");
+        }
+        if !is_account_id(arn.account) {
+            return Err("its account is not twelve digits");
+        }
+        let Some(rest) = arn.resource.strip_prefix("role") else {
+            return Err(if arn.resource.starts_with("instance-profile/") {
+                "it is the ARN of an instance profile, not of a role"
+            } else {
+                "it is not the ARN of a role"
+            });
+        };
+        let Some(slash) = rest.rfind('/').filter(|_| rest.starts_with('/')) else {
+            return Err("it is not the ARN of a role");
+        };
+        let (path, name) = rest.split_at(slash + 1);
+        if name.is_empty() || name.len() > 64 || !name.chars().all(is_name_character) {
+            return Err("its role name is not 1 to 64 letters, digits or +=,.@_-");
+        }
+        if path.contains("//") {
+            return Err("its path has an empty part");
+        }
+        Ok(Self { partition: arn.partition, account: arn.account, path, name })
+    }
+}
+
+/// Whether the text is a twelve-digit account ID.
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_name_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "+=,.@_-".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_role_arns() {
+        let arn = RoleArn::parse("arn:aws-cn:iam::111122223333:role/team/a/carts").unwrap();
+        assert_eq!((arn.partition, arn.path, arn.name), ("aws-cn", "/team/a/", "carts"));
+        assert_eq!(RoleArn::parse("arn:aws:iam::111122223333:role/x").unwrap().path, "/");
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for (text, complaint) in [
+            ("carts", "bare name"),
+            ("arn:aws:iam::111122223333:role/carts ", "blanks"),
+            ("arn:aws:iam::111122223333:role/carts\n", "blanks"),
+            ("arn:aws:iam::<ACCOUNT_ID>:role/carts", "placeholder"),
+            ("arn:aws:iam::${account}:role/carts", "placeholder"),
+            ("arn:aws:iam::{{ .Values.account }}:role/carts", "placeholder"),
+            ("arn:aws:iam::1234:role/carts", "twelve digits"),
+            ("arn:aws:sts::111122223333:assumed-role/carts/s", "session"),
+            ("arn:aws:iam::111122223333:instance-profile/carts", "instance profile"),
+            ("arn:aws:iam::111122223333:user/carts", "not the ARN of a role"),
+            ("arn:aws:iam::111122223333:rolecarts", "not the ARN of a role"),
+            ("arn:aws:s3:::bucket", "not an IAM ARN"),
+            ("\"arn:aws:iam::111122223333:role/carts\"", "quotes"),
+            ("arn:aws:iam::111122223333:role/", "role name"),
+            ("", "empty"),
+        ] {
+            let error = RoleArn::parse(text).unwrap_err();
+            assert!(error.contains(complaint), "{text}: {error}");
+        }
+    }
+}

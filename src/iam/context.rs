@@ -1,0 +1,105 @@
+//! What is known of the request's condition keys.
+
+use std::collections::HashMap;
+
+/// What a [`Context`] says of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup<'a> {
+    /// The request does not carry the key.
+    Absent,
+    /// Whether the request carries it, and with which value, is not known.
+    Unknown,
+    /// The request carries it; its value is not known.
+    Present,
+    /// A single-valued key.
+    One(&'a str),
+    /// A multivalued key.
+    Many(&'a [Box<str>]),
+}
+
+/// The request context: a condition key in lower case to what is known of it. Key names are not case-sensitive (IAM User
+/// Guide, "IAM JSON policy elements: Condition").
+pub trait Context {
+    /// What is known of this key; `key` comes in lower case.
+    fn lookup(&self, key: &str) -> Lookup<'_>;
+}
+
+/// A context as a table. A key that is not in it is absent, unless [`MapContext::unknown_by_default`] says otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct MapContext {
+    entries: HashMap<String, Entry>,
+    unknown_by_default: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Entry {
+    Absent,
+    Unknown,
+    Present,
+    One(Box<str>),
+    Many(Vec<Box<str>>),
+}
+
+impl MapContext {
+    /// An empty context: every key is absent.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keys that are not in the table are unknown rather than absent.
+    #[must_use]
+    pub fn unknown_by_default(mut self) -> Self {
+        self.unknown_by_default = true;
+        self
+    }
+
+    /// Sets a single-valued key.
+    #[must_use]
+    pub fn with(self, key: &str, value: &str) -> Self {
+        self.put(key, Entry::One(value.into()))
+    }
+
+    /// Sets a multivalued key.
+    #[must_use]
+    pub fn with_many(self, key: &str, values: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        self.put(key, Entry::Many(values.into_iter().map(Into::into).collect()))
+    }
+
+    /// Marks a key as one that the request does not carry.
+    #[must_use]
+    pub fn with_absent(self, key: &str) -> Self {
+        self.put(key, Entry::Absent)
+    }
+
+    /// Marks a key as one of which nothing is known.
+    #[must_use]
+    pub fn with_unknown(self, key: &str) -> Self {
+        self.put(key, Entry::Unknown)
+    }
+
+    /// Marks a key that the request carries with a value that is not known.
+    #[must_use]
+    pub fn with_present(self, key: &str) -> Self {
+        self.put(key, Entry::Present)
+    }
+
+    fn put(mut self, key: &str, entry: Entry) -> Self {
+        self.entries.insert(key.to_ascii_lowercase(), entry);
+        self
+    }
+}
+
+impl Context for MapContext {
+    fn lookup(&self, key: &str) -> Lookup<'_> {
+        match self.entries.get(key) {
+            Some(Entry::Absent) => Lookup::Absent,
+            Some(Entry::Unknown) => Lookup::Unknown,
+            Some(Entry::Present) => Lookup::Present,
+            Some(Entry::One(value)) => Lookup::One(value),
+            Some(Entry::Many(values)) => Lookup::Many(values),
+            None if self.unknown_by_default => Lookup::Unknown,
+            None => Lookup::Absent,
+        }
+    }
+}

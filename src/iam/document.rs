@@ -1,0 +1,139 @@
+//! The policy document as compiled (IAM User Guide, "IAM JSON policy elements reference").
+
+use crate::condition::Condition;
+use crate::context::Context;
+use crate::principal::Principals;
+use crate::template::Text;
+use crate::truth::Truth;
+use crate::wildcard::Glob;
+
+/// A policy document: of a role's trust, of an identity, of a boundary, of a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The language version.
+    pub version: Version,
+    /// In the order of the document.
+    pub statements: Vec<Statement>,
+    /// `Statement` is a list, rather than a single object.
+    pub is_list: bool,
+}
+
+impl Document {
+    /// The place of a statement as a `jq` path, for commands that edit the document.
+    pub fn jq_path(&self, statement: usize) -> String {
+        if self.is_list { format!(".Statement[{statement}]") } else { ".Statement".to_owned() }
+    }
+}
+
+/// The version of the policy language; variables are read in the newer one only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// `2008-10-17`, also where the element is absent.
+    V2008,
+    /// `2012-10-17`
+    V2012,
+}
+
+/// What a statement does when it applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// `Allow`
+    Allow,
+    /// `Deny`
+    Deny,
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// `Sid`
+    pub sid: Option<Box<str>>,
+    /// `Effect`
+    pub effect: Effect,
+    /// `Principal` or `NotPrincipal`
+    pub principals: Principals,
+    /// `Action` or `NotAction`
+    pub actions: Actions,
+    /// `Resource` or `NotResource`
+    pub resources: Resources,
+    /// All must hold.
+    pub conditions: Vec<Condition>,
+}
+
+/// `Action` or `NotAction`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Actions {
+    /// `NotAction`: applies to every action but these.
+    pub negated: bool,
+    /// As written.
+    pub written: Vec<Box<str>>,
+    patterns: Vec<Text>,
+}
+
+impl Actions {
+    pub(crate) fn new(written: Vec<Box<str>>, negated: bool) -> Self {
+        let patterns = written
+            .iter()
+            .map(|action| {
+                let folded = action.to_ascii_lowercase();
+                if folded.contains(['*', '?']) {
+                    Text::Glob(Glob::from_pattern(&folded))
+                } else {
+                    Text::Literal(folded.into())
+                }
+            })
+            .collect();
+        Self { negated, written, patterns }
+    }
+
+    /// Whether the statement applies to the action; case does not count (same guide, "Action").
+    pub fn apply_to(&self, action: &str) -> bool {
+        let named = self.patterns.iter().any(|pattern| match pattern {
+            Text::Literal(literal) => literal.eq_ignore_ascii_case(action),
+            Text::Glob(glob) if action.bytes().any(|b| b.is_ascii_uppercase()) => {
+                glob.matches(&action.to_ascii_lowercase())
+            }
+            Text::Glob(glob) => glob.matches(action),
+            Text::Template(_) => false,
+        });
+        named != self.negated
+    }
+}
+
+/// `Resource` or `NotResource`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resources {
+    /// `NotResource`: applies to every resource but these.
+    pub negated: bool,
+    /// As written; empty where the element is absent, as in a trust policy.
+    pub written: Vec<Box<str>>,
+    patterns: Vec<Text>,
+}
+
+impl Resources {
+    pub(crate) fn absent() -> Self {
+        Self { negated: false, written: Vec::new(), patterns: Vec::new() }
+    }
+
+    pub(crate) fn new(written: Vec<Box<str>>, negated: bool, variables: bool) -> Self {
+        let reading = crate::template::Reading { wildcards: true, variables, fold: false };
+        let patterns = written.iter().map(|resource| Text::compile(resource, reading)).collect();
+        Self { negated, written, patterns }
+    }
+
+    /// Whether the statement applies to the resource. Without the element it applies to whatever the policy is attached to.
+    pub fn apply_to(&self, resource: Option<&str>, context: &dyn Context) -> Truth {
+        if self.written.is_empty() {
+            return Truth::True;
+        }
+        let Some(resource) = resource else {
+            return if self.patterns.iter().any(Text::matches_everything) {
+                (!self.negated).into()
+            } else {
+                Truth::Unknown
+            };
+        };
+        let named = Truth::any(self.patterns.iter().map(|pattern| pattern.matches(resource, false, context)));
+        if self.negated { named.negate() } else { named }
+    }
+}

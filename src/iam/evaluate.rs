@@ -1,0 +1,81 @@
+//! The verdict of one document (IAM User Guide, "Policy evaluation logic"): an applicable Deny wins, else an applicable
+//! Allow, else nothing is allowed.
+
+use crate::context::Context;
+use crate::document::{Document, Effect, Statement};
+use crate::principal::Principal;
+use crate::truth::Truth;
+
+/// What is asked of a policy.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// `SERVICE:ACTION`; case does not count.
+    pub action: &'a str,
+    /// The ARN acted on; `None` in a trust policy, where it is the role itself.
+    pub resource: Option<&'a str>,
+    /// Who asks; `None` where the policy is attached to who asks.
+    pub principal: Option<Principal<'a>>,
+    /// The condition keys.
+    pub context: &'a dyn Context,
+}
+
+/// What a document says to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// A statement allows it and none denies it.
+    Allowed,
+    /// A Deny statement applies.
+    ExplicitlyDenied,
+    /// No statement allows it.
+    ImplicitlyDenied,
+    /// It hangs on keys whose values are not known.
+    Unknown,
+}
+
+impl Document {
+    /// The verdict. Allocates nothing where no policy variable is involved.
+    pub fn evaluate(&self, request: &Request<'_>) -> Verdict {
+        let mut allow = Truth::False;
+        let mut deny = Truth::False;
+        for statement in &self.statements {
+            let so_far = match statement.effect {
+                Effect::Allow => &mut allow,
+                Effect::Deny => &mut deny,
+            };
+            if *so_far == Truth::True {
+                continue;
+            }
+            *so_far = so_far.or(statement.applies(request));
+            if deny == Truth::True {
+                return Verdict::ExplicitlyDenied;
+            }
+        }
+        match (deny, allow) {
+            (Truth::True, _) => Verdict::ExplicitlyDenied,
+            (_, Truth::False) => Verdict::ImplicitlyDenied,
+            (Truth::False, Truth::True) => Verdict::Allowed,
+            _ => Verdict::Unknown,
+        }
+    }
+}
+
+impl Statement {
+    /// Whether the statement applies to the request.
+    pub fn applies(&self, request: &Request<'_>) -> Truth {
+        if !self.actions.apply_to(request.action) {
+            return Truth::False;
+        }
+        let mut truth = self.principals.apply_to(request.principal);
+        if truth == Truth::False {
+            return truth;
+        }
+        truth = truth.and(self.resources.apply_to(request.resource, request.context));
+        for condition in &self.conditions {
+            if truth == Truth::False {
+                return truth;
+            }
+            truth = truth.and(condition.holds(request.context));
+        }
+        truth
+    }
+}

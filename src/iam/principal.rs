@@ -1,0 +1,102 @@
+//! Principals (IAM User Guide, "AWS JSON policy elements: Principal" and "NotPrincipal").
+
+use crate::arn::{Arn, is_account_id};
+use crate::truth::Truth;
+
+/// Who makes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Principal<'a> {
+    /// A web identity, by the ARN of its OIDC or SAML provider.
+    Federated(&'a str),
+    /// An AWS service, by its service principal.
+    Service(&'a str),
+    /// An IAM user or role, by its ARN (for a session, that of the role).
+    Aws(&'a str),
+}
+
+/// A statement's `Principal` or `NotPrincipal`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principals {
+    /// The element is absent: an identity policy.
+    Absent,
+    /// `Principal`
+    Is(Vec<PrincipalEntry>),
+    /// `NotPrincipal`
+    IsNot(Vec<PrincipalEntry>),
+}
+
+/// One principal that a statement names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PrincipalEntry {
+    /// `"*"`, `{"AWS": "*"}`: everyone.
+    Everyone,
+    /// `{"AWS": …}`
+    Aws(AwsPrincipal),
+    /// `{"Federated": …}`
+    Federated(Box<str>),
+    /// `{"Service": …}`
+    Service(Box<str>),
+    /// `{"CanonicalUser": …}`: no principal that this crate knows.
+    CanonicalUser(Box<str>),
+}
+
+/// A value of `{"AWS": …}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AwsPrincipal {
+    /// A bare account ID or `arn:…:iam::ACCOUNT:root`: the whole account, subject to its identity policies.
+    Account(Box<str>),
+    /// A user, role or session.
+    Arn(Box<str>),
+    /// What AWS leaves behind when a named principal was deleted (`AROA…`, `AIDA…`): matches nobody by name.
+    UniqueId(Box<str>),
+}
+
+impl PrincipalEntry {
+    pub(crate) fn aws(text: &str) -> Self {
+        if text == "*" {
+            return Self::Everyone;
+        }
+        if is_account_id(text) {
+            return Self::Aws(AwsPrincipal::Account(text.into()));
+        }
+        Self::Aws(match Arn::parse(text) {
+            Some(arn) if arn.service == "iam" && arn.resource == "root" => AwsPrincipal::Account(arn.account.into()),
+            Some(_) => AwsPrincipal::Arn(text.into()),
+            None => AwsPrincipal::UniqueId(text.into()),
+        })
+    }
+
+    /// Whether the entry names this principal.
+    pub fn names(&self, principal: Principal<'_>) -> bool {
+        match (self, principal) {
+            (Self::Everyone, _) => true,
+            (Self::Federated(named), Principal::Federated(arn)) => **named == *arn,
+            (Self::Service(named), Principal::Service(service)) => named.eq_ignore_ascii_case(service),
+            (Self::Aws(AwsPrincipal::Account(account)), Principal::Aws(arn)) => {
+                Arn::parse(arn).is_some_and(|arn| *arn.account == **account)
+            }
+            (Self::Aws(AwsPrincipal::Arn(named)), Principal::Aws(arn)) => **named == *arn,
+            _ => false,
+        }
+    }
+}
+
+impl Principals {
+    /// Whether the statement applies to this principal. An identity policy has no such element and applies.
+    pub fn apply_to(&self, principal: Option<Principal<'_>>) -> Truth {
+        match (self, principal) {
+            (Self::Absent, _) => Truth::True,
+            (Self::Is(entries), Some(principal)) => entries.iter().any(|entry| entry.names(principal)).into(),
+            (Self::IsNot(entries), Some(principal)) => (!entries.iter().any(|entry| entry.names(principal))).into(),
+            (Self::Is(_) | Self::IsNot(_), None) => Truth::False,
+        }
+    }
+
+    /// The entries, of either element.
+    pub fn entries(&self) -> &[PrincipalEntry] {
+        match self {
+            Self::Absent => &[],
+            Self::Is(entries) | Self::IsNot(entries) => entries,
+        }
+    }
+}
