@@ -1,1 +1,48 @@
-fn main() {}
+//! Parses the command line, installs the cryptography, runs, and turns the outcome into an exit code: 0 nothing found,
+//! 1 findings, 2 bad usage, unreadable input or no source.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use rolecall::cli::{self, Cli, Command, Exit};
+use rolecall::{run, server};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    server::install_crypto_provider();
+    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    let ended = match &cli.command {
+        Command::Serve(args) => run::serve(args).map(|()| Exit::Clean),
+        Command::Check(args) => buffered(&mut out, |out| cli::check(args, out)),
+        Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
+        Command::Try(args) => run::try_out(args, &mut out).map(|()| Exit::Clean),
+    };
+    match ended {
+        Ok(Exit::Clean) => ExitCode::SUCCESS,
+        Ok(Exit::Findings) => ExitCode::from(1),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed too; the exit code then has to do.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A report is written in few calls.
+fn buffered(
+    out: &mut dyn Write,
+    command: impl FnOnce(&mut dyn Write) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    let mut buffer = std::io::BufWriter::new(out);
+    let exit = command(&mut buffer)?;
+    buffer.flush()?;
+    Ok(exit)
+}
+
+/// Whoever reads the report has read enough, as `head` does.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -68,3 +68,11 @@ pub fn all() -> Vec<&'static Rule> {
 pub fn find(name: &str) -> Option<&'static Rule> {
     all().into_iter().find(|rule| rule.name == name)
 }
+
+/// The three rules whose names are nearest to this one.
+pub fn nearest(name: &str) -> Vec<&'static Rule> {
+    let mut rules = all();
+    rules.sort_by_key(|rule| (strsim::levenshtein(rule.name, name), rule.name));
+    rules.truncate(3);
+    rules
+}

@@ -1,0 +1,163 @@
+//! What may be said on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rolecall_core::decision::{Level, Mode};
+
+/// Whom will this pod be when it calls AWS, and does every link of that chain hold?
+#[derive(Debug, Parser)]
+#[command(name = "rolecall", version, about, long_about = None, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer AdmissionReviews over HTTPS
+    Serve(ServeArgs),
+    /// Judge manifests: files, folders, or standard input
+    Check(CheckArgs),
+    /// Say what a rule means, why it matters, and how to mend it
+    Explain(ExplainArgs),
+    /// Show the webhook at work on built-in sample data: no cluster, no AWS account
+    Try(TryArgs),
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where the snapshot of AWS comes from: a path, a file: URL, or - for standard input
+    #[arg(long, value_name = "SRC")]
+    pub source: String,
+    /// Name of the cluster; must be the snapshot's
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Configuration file (YAML)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The most that may be done about a finding, in any namespace
+    #[arg(long, value_enum, default_value_t = ModeArg::Enforce)]
+    pub mode: ModeArg,
+    /// Where to answer reviews
+    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8443")]
+    pub listen: SocketAddr,
+    /// Where to answer probes and Prometheus, in clear
+    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:9090")]
+    pub metrics_listen: SocketAddr,
+    /// Certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present = "self_signed")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Make a certificate with a CA of its own
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub self_signed: bool,
+    /// Where to keep ca.crt, tls.crt and tls.key of --self-signed
+    #[arg(long, value_name = "DIR", requires = "self_signed")]
+    pub tls_dir: Option<PathBuf>,
+    /// Run without a cluster: service accounts and namespaces come from --manifests
+    #[arg(long)]
+    pub no_kube: bool,
+    /// Files and folders with service accounts and namespaces
+    #[arg(long, value_name = "PATH", requires = "no_kube")]
+    pub manifests: Vec<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Files, folders, or - for standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<String>,
+    /// Where the snapshot of AWS comes from: a path or a file: URL. Without it, what rests on AWS is unknown
+    #[arg(long, value_name = "SRC")]
+    pub source: Option<String>,
+    /// Name of the cluster; must be the snapshot's
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// How much is asked
+    #[arg(long, value_enum, default_value_t = LevelArg::Fallback)]
+    pub level: LevelArg,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Configuration file (YAML), for the injector's settings and where exemptions are forbidden
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A rule; without one, all are listed
+    #[arg(value_name = "RULE")]
+    pub rule: Option<String>,
+}
+
+/// Arguments of `try`.
+#[derive(Debug, Args)]
+pub struct TryArgs {
+    /// Go on serving afterwards, and print how to send a review by hand
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `--mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// Deny where a namespace asks for it
+    Enforce,
+    /// Deny nothing, warn instead
+    Warn,
+    /// Only log
+    Audit,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Enforce => Self::Enforce,
+            ModeArg::Warn => Self::Warn,
+            ModeArg::Audit => Self::Audit,
+        }
+    }
+}
+
+/// `--level`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    /// Nothing
+    Off,
+    /// An identity that is configured must work
+    Chain,
+    /// Also: what needs AWS must have an identity
+    Fallback,
+    /// Also: everything has an identity of its own
+    Strict,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Off => Self::Off,
+            LevelArg::Chain => Self::Chain,
+            LevelArg::Fallback => Self::Fallback,
+            LevelArg::Strict => Self::Strict,
+        }
+    }
+}
+
+/// `--format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}

@@ -1,0 +1,18 @@
+//! The command line: what may be said, and the commands that answer without a server.
+
+mod args;
+mod check;
+mod explain;
+
+pub use args::{CheckArgs, Cli, Command, ExplainArgs, Format, LevelArg, ModeArg, ServeArgs, TryArgs};
+pub use check::check;
+pub use explain::explain;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing was found.
+    Clean,
+    /// Something was found.
+    Findings,
+}

@@ -1,0 +1,162 @@
+//! The configuration file: one YAML document; every field has a default.
+
+use std::path::Path;
+
+use anyhow::Context;
+use rolecall_core::cluster::Conventions;
+use rolecall_core::decision::{Level, Levels, Mode};
+use serde::Deserialize;
+
+use crate::review::{OnError, Settings};
+
+/// The configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// Level up to which a namespace without the label `rolecall.dev/enforce` refuses.
+    pub enforce: Level,
+    /// The same for `rolecall.dev/warn`.
+    pub warn: Level,
+    /// The same for `rolecall.dev/audit`.
+    pub audit: Level,
+    /// Refuse workload templates and service accounts too, not only Pods.
+    pub enforce_workloads: bool,
+    /// What an object that cannot be understood gets where a namespace enforces: `allow` or `deny`.
+    pub on_error: OnError,
+    /// Namespaces, with `*` and `?`, whose annotations exempt from nothing.
+    pub forbid_exemptions_in: Vec<String>,
+    /// Seconds after which a snapshot denies no more; absent: a snapshot read from a file never expires.
+    pub snapshot_max_age_seconds: Option<i64>,
+    /// The injector's settings.
+    pub injector: InjectorConfig,
+    /// Limits of the server.
+    pub limits: Limits,
+}
+
+/// The injector's settings; the defaults are those of Amazon EKS.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct InjectorConfig {
+    /// Prefix of its annotations and labels.
+    pub annotation_prefix: String,
+    /// Audience of web identity tokens where the service account names none.
+    pub audience: String,
+    /// Folder where it mounts web identity tokens.
+    pub token_mount_path: String,
+}
+
+/// Limits of the server.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Longest body of a review, in bytes. The API server sends at most about 3 MiB for an object and its predecessor each.
+    pub body_bytes: usize,
+    /// Bodies being read at one time, all together, in bytes.
+    pub in_flight_bytes: usize,
+    /// Seconds that a graceful shutdown waits for reviews under way.
+    pub shutdown_seconds: u64,
+    /// Seconds that a client may take for its TLS handshake and for a request's header.
+    pub handshake_seconds: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let Levels { enforce, warn, audit } = Levels::default();
+        Self {
+            enforce,
+            warn,
+            audit,
+            enforce_workloads: false,
+            on_error: OnError::Allow,
+            forbid_exemptions_in: Vec::new(),
+            snapshot_max_age_seconds: None,
+            injector: InjectorConfig::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for InjectorConfig {
+    fn default() -> Self {
+        let eks = Conventions::default();
+        Self {
+            annotation_prefix: eks.annotation_prefix,
+            audience: eks.audience,
+            token_mount_path: eks.token_mount_path,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body_bytes: 7 << 20, in_flight_bytes: 64 << 20, shutdown_seconds: 15, handshake_seconds: 10 }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or a field is unknown or has a wrong value: the message names file, line and field.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        Self::parse(&text).map_err(|message| anyhow::anyhow!("{}: {message}", path.display()))
+    }
+
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// Where a field is unknown or has a wrong value.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let config: Self = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+        if config.limits.body_bytes == 0 || config.limits.in_flight_bytes < config.limits.body_bytes {
+            return Err("limits: bodyBytes must be over 0 and inFlightBytes at least as large".to_owned());
+        }
+        Ok(config)
+    }
+
+    /// What the judgement needs to know of the injector.
+    pub fn conventions(&self) -> Conventions {
+        Conventions::new(&self.injector.annotation_prefix, &self.injector.audience, &self.injector.token_mount_path)
+    }
+
+    /// What answering a review needs to know.
+    pub fn settings(&self, mode: Mode) -> Settings {
+        Settings {
+            mode,
+            defaults: Levels { enforce: self.enforce, warn: self.warn, audit: self.audit },
+            enforce_workloads: self.enforce_workloads,
+            on_error: self.on_error,
+            no_exemptions: self.forbid_exemptions_in.clone(),
+            snapshot_max_age: self.snapshot_max_age_seconds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_levels_bare() {
+        let config = Config::parse("enforce: chain\nwarn: off\nonError: deny\n").unwrap();
+        assert_eq!((config.enforce, config.warn, config.on_error), (Level::Chain, Level::Off, OnError::Deny));
+        assert_eq!(Config::parse("").unwrap().audit, Level::Strict);
+    }
+
+    #[test]
+    fn names_the_field_that_is_wrong() {
+        for (text, named) in [
+            ("enforce: hard\n", "hard"),
+            ("enforced: chain\n", "enforced"),
+            ("limits: {bodyBytes: 0}\n", "bodyBytes"),
+            ("limits: {bodyBytes: many}\n", "line 1"),
+        ] {
+            let message = Config::parse(text).unwrap_err();
+            assert!(message.contains(named), "{text}: {message}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What a report says, before it is rendered. The serialised shape is a contract.
+
+use rolecall_core::chain::State;
+use rolecall_core::decision::Level;
+use rolecall_core::finding::{Certainty, Evidence, Finding};
+use rolecall_core::identity::Identity;
+use rolecall_core::judge::Judgement;
+use rolecall_core::snapshot::Snapshot;
+use rolecall_core::workload::Kind;
+use serde::Serialize;
+
+/// A report.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Findings up to the level that was asked for, sorted.
+    pub findings: Vec<ReportedFinding>,
+    /// Every container judged, sorted by resource.
+    pub workloads: Vec<ReportedWorkload>,
+    /// Totals.
+    pub summary: Summary,
+    #[serde(skip)]
+    level: Level,
+}
+
+/// An object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ReportedResource {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+}
+
+/// A finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedFinding {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// The level from which it counts.
+    pub level: Level,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// Where it is.
+    pub resource: ReportedResource,
+    /// The container; null where it is the whole workload's.
+    pub container: Option<String>,
+    /// One line.
+    pub message: String,
+    /// What was expected.
+    pub expected: Option<String>,
+    /// What was found.
+    pub found: Option<String>,
+    /// What mends it.
+    pub fix: String,
+    /// The likely slip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slip: Option<String>,
+    /// What else is wrong behind it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    #[serde(skip)]
+    pub(super) labels: (&'static str, &'static str),
+}
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedWorkload {
+    /// The object it belongs to.
+    pub resource: ReportedResource,
+    /// Its name.
+    pub container: String,
+    /// What its SDK will try first.
+    pub identity: Identity,
+    /// The role it will have.
+    pub role: Option<String>,
+    /// Whether the chain behind that identity holds.
+    pub chain: State,
+}
+
+/// Totals.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Objects judged.
+    pub resources: usize,
+    /// Containers judged.
+    pub containers: usize,
+    /// Certain findings.
+    pub certain: usize,
+    /// Likely findings.
+    pub likely: usize,
+    /// Undecided findings: notes, which do not count.
+    pub undecided: usize,
+    /// Findings hidden by an exemption.
+    pub exempted: usize,
+    /// The level that was asked for.
+    pub level: &'static str,
+    /// The cluster, where the snapshot names it.
+    pub cluster: Option<String>,
+    /// When the snapshot was collected.
+    pub snapshot_time: Option<String>,
+    /// What to know when reading this.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// An empty report at a level, over a snapshot.
+    pub fn new(level: Level, snapshot: &Snapshot) -> Self {
+        let summary = Summary {
+            level: level.name(),
+            cluster: snapshot.cluster.as_ref().map(|cluster| cluster.name.to_string()),
+            snapshot_time: snapshot.collected_at.map(|time| time.to_string()),
+            ..Summary::default()
+        };
+        Self { findings: Vec::new(), workloads: Vec::new(), summary, level }
+    }
+
+    /// Adds a remark on the whole.
+    pub fn note(&mut self, note: &str) {
+        self.summary.notes.push(note.to_owned());
+    }
+
+    /// Adds a judged object.
+    pub fn add(&mut self, judgement: &Judgement<'_>, name: &str) {
+        let resource = ReportedResource {
+            namespace: judgement.namespace.to_owned(),
+            kind: judgement.kind,
+            name: name.to_owned(),
+        };
+        self.summary.resources += 1;
+        self.summary.exempted += judgement.exempted.len();
+        for container in &judgement.containers {
+            self.workloads.push(ReportedWorkload {
+                resource: resource.clone(),
+                container: container.name.to_owned(),
+                identity: container.identity,
+                role: container.role.as_ref().map(|role| role.to_string()),
+                chain: container.chain,
+            });
+        }
+        let counting = |finding: &&Finding| self.level != Level::Off && finding.problem.level <= self.level;
+        let findings: Vec<ReportedFinding> =
+            judgement.findings.iter().filter(counting).flat_map(|finding| reported(finding, &resource)).collect();
+        self.findings.extend(findings);
+    }
+
+    /// Sorts and counts.
+    pub fn finish(&mut self) {
+        self.findings.sort_by(|a, b| {
+            let key = |f: &ReportedFinding| (f.resource.clone(), std::cmp::Reverse(f.certainty), f.level, f.rule);
+            key(a).cmp(&key(b)).then_with(|| a.container.cmp(&b.container)).then_with(|| a.message.cmp(&b.message))
+        });
+        self.workloads.sort_by(|a, b| a.resource.cmp(&b.resource));
+        self.summary.containers = self.workloads.len();
+        let count = |certainty| self.findings.iter().filter(|finding| finding.certainty == certainty).count();
+        self.summary.certain = count(Certainty::Certain);
+        self.summary.likely = count(Certainty::Likely);
+        self.summary.undecided = count(Certainty::Undecided);
+    }
+
+    /// Whether there is anything to mend: notes do not count.
+    pub fn counts(&self) -> bool {
+        self.findings.iter().any(|finding| finding.certainty != Certainty::Undecided)
+    }
+}
+
+/// One entry for each container that has it, or one for the workload.
+fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<ReportedFinding> {
+    let problem = &finding.problem;
+    let value = |evidence: &Option<Evidence>| evidence.as_ref().map(|evidence| evidence.value.clone());
+    let label = |evidence: &Option<Evidence>| evidence.as_ref().map_or("", |evidence| evidence.label);
+    let one = |container: Option<String>| ReportedFinding {
+        rule: problem.rule.name,
+        level: problem.level,
+        certainty: problem.certainty,
+        resource: resource.clone(),
+        container,
+        message: problem.message.clone(),
+        expected: value(&problem.expected),
+        found: value(&problem.found),
+        fix: problem.fix.clone(),
+        slip: problem.slip.clone(),
+        notes: finding.notes.clone(),
+        labels: (label(&problem.expected), label(&problem.found)),
+    };
+    if finding.containers.is_empty() {
+        return vec![one(None)];
+    }
+    finding.containers.iter().map(|container| one(Some(container.clone()))).collect()
+}

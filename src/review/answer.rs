@@ -1,0 +1,334 @@
+//! From a body to an answer.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use rolecall_core::decision::{Decision, Levels, Mode, Outcome, Policy, decide};
+use rolecall_core::finding::Finding;
+use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
+use rolecall_core::workload::{Kind, Object, Stage, Text, Workload};
+use rolecall_core::world::World;
+
+use super::record::{Fault, Record};
+use super::request::{Request, Unreadable, read};
+use super::response::{Annotations, MAX_WARNING_CHARS, ResponseOut, Status, fit_warnings, write};
+use super::words;
+
+/// What the operator set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The cap on every namespace.
+    pub mode: Mode,
+    /// The levels of a namespace that says nothing.
+    pub defaults: Levels,
+    /// Refuse workload templates and service accounts too.
+    pub enforce_workloads: bool,
+    /// What an object that cannot be understood gets in `enforce`.
+    pub on_error: OnError,
+    /// Patterns of namespaces that may not exempt themselves by annotation.
+    pub no_exemptions: Vec<String>,
+    /// Seconds after which a snapshot no longer denies; `None`: never.
+    pub snapshot_max_age: Option<i64>,
+}
+
+/// What an object that cannot be understood gets in `enforce`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    /// It passes, with a warning.
+    Allow,
+    /// It is refused.
+    Deny,
+}
+
+/// An answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status: 200, or 400 where there is nobody to answer to.
+    pub status: u16,
+    /// The body: an AdmissionReview, or a line of text.
+    pub body: Vec<u8>,
+}
+
+/// Answers a review, and shows what was decided to `observe`. `snapshot_time` is when the world's snapshot was collected,
+/// as text.
+pub fn answer(
+    world: &World,
+    snapshot_time: &str,
+    settings: &Settings,
+    body: &[u8],
+    now: Timestamp,
+    observe: impl FnOnce(&Record<'_>),
+) -> Reply {
+    let door = Door { world, snapshot_time, settings, now };
+    match read(body) {
+        Ok(review) => match &review.request {
+            Some(request) => door.request(request, observe),
+            None => door.unreadable(&Unreadable::Request("the body has no `request`".to_owned()), observe),
+        },
+        Err(fault) => door.unreadable(&fault, observe),
+    }
+}
+
+struct Door<'w> {
+    world: &'w World,
+    snapshot_time: &'w str,
+    settings: &'w Settings,
+    now: Timestamp,
+}
+
+/// A judged object, and the one it replaces.
+struct Judged<'r> {
+    judgement: Judgement<'r>,
+    before: Option<Judgement<'r>>,
+    service_account: &'r str,
+}
+
+impl Door<'_> {
+    fn request(&self, request: &Request<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
+        let uid = text(&request.uid);
+        let operation = text(&request.operation);
+        let kind = Kind::from_group(request.kind.group.as_str(), request.kind.kind.as_str());
+        let mut record = Record {
+            uid: Cow::Borrowed(uid),
+            decision: Outcome::Allow,
+            kind,
+            operation: Cow::Borrowed(operation),
+            namespace: Cow::Borrowed(text(&request.namespace)),
+            name: Cow::Borrowed(text(&request.name)),
+            service_account: Cow::Borrowed(""),
+            dry_run: request.dry_run.unwrap_or(false),
+            rules: Vec::new(),
+            exempted: Vec::new(),
+            identity: "",
+            role: Cow::Borrowed(""),
+            chain: "",
+            snapshot_time: Cow::Borrowed(self.snapshot_time),
+            message: String::new(),
+            fault: None,
+        };
+        let Some(kind) = kind.filter(|kind| is_judged(*kind, operation, text(&request.sub_resource))) else {
+            return self.pass(&record, observe);
+        };
+        let Some(object) = &request.object else {
+            let message = "request.object: is absent".to_owned();
+            let namespace = text(&request.namespace).to_owned();
+            let fault = Unreadable::Object { uid: uid.to_owned(), namespace, kind: kind.name().to_owned(), message };
+            return self.unreadable(&fault, observe);
+        };
+        if record.namespace.is_empty() {
+            record.namespace = Cow::Borrowed(text(&object.metadata.namespace));
+        }
+        if record.name.is_empty() {
+            record.name = Cow::Owned(object.metadata.display_name());
+        }
+        let namespace = record.namespace.clone();
+        let name = record.name.clone();
+        let judged = match self.judge(request, object, kind, &namespace, &name) {
+            Ok(judged) => judged,
+            Err(message) => {
+                let namespace = namespace.into_owned();
+                let fault = Unreadable::Object { uid: uid.to_owned(), namespace, kind: kind.name().to_owned(), message };
+                return self.unreadable(&fault, observe);
+            }
+        };
+        self.decided(record, &judged, observe)
+    }
+
+    fn judge<'r>(
+        &'r self,
+        request: &'r Request<'r>,
+        object: &'r Object<'r>,
+        kind: Kind,
+        namespace: &'r str,
+        name: &'r str,
+    ) -> Result<Judged<'r>, String> {
+        let exempting = &self.settings.no_exemptions;
+        let exemptions = !exempting.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, namespace));
+        let circumstances = Circumstances { now: Some(self.now), exemptions };
+        let old = request.old_object.as_ref().filter(|_| text(&request.operation) == "UPDATE");
+        if kind == Kind::ServiceAccount {
+            let before = old.map(|old| &old.metadata);
+            let change = ServiceAccountChange { namespace, name, metadata: &object.metadata, before };
+            let judge = |change: &ServiceAccountChange<'r>| judge_service_account(self.world, change, circumstances);
+            let before = before.map(|metadata| judge(&ServiceAccountChange { metadata, before: None, ..change }));
+            return Ok(Judged { judgement: judge(&change), before, service_account: name });
+        }
+        let workload = Workload::of(object, kind, Stage::Admitted, namespace).ok_or_else(|| {
+            let place = match kind {
+                Kind::Pod => "spec",
+                Kind::PodTemplate => "template.spec",
+                Kind::CronJob => "spec.jobTemplate.spec.template.spec",
+                _ => "spec.template.spec",
+            };
+            format!("request.object.{place}: is absent")
+        })?;
+        let before = old.and_then(|old| Workload::of(old, kind, Stage::Admitted, namespace));
+        Ok(Judged {
+            judgement: judge_workload(self.world, &workload, circumstances),
+            before: before.map(|workload| judge_workload(self.world, &workload, circumstances)),
+            service_account: workload.service_account(),
+        })
+    }
+
+    fn decided<'r>(&self, mut record: Record<'r>, judged: &'r Judged<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
+        let judgement = &judged.judgement;
+        let stale = self.staleness();
+        let mode = if stale.is_some() { self.settings.mode.min(Mode::Warn) } else { self.settings.mode };
+        let policy = Policy {
+            levels: self.world.levels(&record.namespace, self.settings.defaults),
+            mode,
+            enforce_workloads: self.settings.enforce_workloads,
+        };
+        let decision = decide(judgement, judged.before.as_ref(), &policy);
+        record.decision = decision.outcome;
+        record.service_account = Cow::Borrowed(judged.service_account);
+        record.rules = rules(&decision.audited);
+        record.exempted = rules(&judgement.exempted.iter().collect::<Vec<_>>());
+        if let Some(container) = judgement.spokesman() {
+            record.identity = container.identity.name();
+            record.role = Cow::Borrowed(container.role.as_deref().unwrap_or_default());
+            record.chain = judgement.chain().name();
+        }
+        if stale.is_some() {
+            record.fault = Some(Fault::StaleSnapshot);
+        }
+        let mut response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
+        match decision.outcome {
+            Outcome::Deny => {
+                record.message = words::denial(&decision.denials);
+                response.allowed = false;
+                response.status = Some(forbidden(record.message.clone()));
+            }
+            Outcome::Warn => response.warnings = self.warnings(&decision, stale),
+            Outcome::Allow => {}
+        }
+        response.audit_annotations = annotations(&record);
+        let reply = Reply { status: 200, body: write(response) };
+        observe(&record);
+        reply
+    }
+
+    fn warnings(&self, decision: &Decision<'_>, stale: Option<i64>) -> Vec<String> {
+        let findings = decision.warnings.iter().map(|finding| words::one_line(finding, MAX_WARNING_CHARS));
+        let age = stale.map(|seconds| {
+            format!("rolecall denies nothing now: what it knows of AWS is {seconds} s old, from {}", self.snapshot_time)
+        });
+        fit_warnings(findings.chain(age))
+    }
+
+    /// The age of the snapshot in seconds, where it is past the limit.
+    fn staleness(&self) -> Option<i64> {
+        let limit = self.settings.snapshot_max_age?;
+        let age = self.now.duration_since(self.world.snapshot.collected_at?).as_secs();
+        (age > limit).then_some(age)
+    }
+
+    /// Nothing to judge.
+    fn pass(&self, record: &Record<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
+        observe(record);
+        let response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
+        Reply { status: 200, body: write(response) }
+    }
+
+    /// What cannot be understood passes, unless the operator says otherwise for namespaces that enforce.
+    fn unreadable(&self, fault: &Unreadable, observe: impl FnOnce(&Record<'_>)) -> Reply {
+        let blank = Record {
+            uid: Cow::Borrowed(""),
+            decision: Outcome::Allow,
+            kind: None,
+            operation: Cow::Borrowed(""),
+            namespace: Cow::Borrowed(""),
+            name: Cow::Borrowed(""),
+            service_account: Cow::Borrowed(""),
+            dry_run: false,
+            rules: Vec::new(),
+            exempted: Vec::new(),
+            identity: "",
+            role: Cow::Borrowed(""),
+            chain: "",
+            snapshot_time: Cow::Borrowed(self.snapshot_time),
+            message: String::new(),
+            fault: None,
+        };
+        let (uid, namespace, kind, message) = match fault {
+            Unreadable::Request(message) => {
+                observe(&Record { message: message.clone(), fault: Some(Fault::Request), ..blank });
+                return Reply { status: 400, body: format!("{message}\n").into_bytes() };
+            }
+            Unreadable::Foreign { uid } => return self.pass(&Record { uid: Cow::Borrowed(uid), ..blank }, observe),
+            Unreadable::Object { uid, namespace, kind, message } => (uid, namespace, kind, message),
+        };
+        let levels = self.world.levels(namespace, self.settings.defaults);
+        let enforced = self.settings.mode == Mode::Enforce && levels.enforce != rolecall_core::decision::Level::Off;
+        let is_pod = kind == Kind::Pod.name();
+        let denied =
+            enforced && self.settings.on_error == OnError::Deny && (is_pod || self.settings.enforce_workloads);
+        let line = format!("rolecall could not judge this {kind}: {message}");
+        let mut response = ResponseOut { uid, allowed: !denied, ..ResponseOut::default() };
+        let decision = if denied {
+            response.status = Some(forbidden(format!("{line}; onError: deny is set")));
+            Outcome::Deny
+        } else if self.settings.mode == Mode::Audit {
+            Outcome::Allow
+        } else {
+            response.warnings = fit_warnings([line.clone()]);
+            Outcome::Warn
+        };
+        let record = Record {
+            uid: Cow::Borrowed(uid),
+            decision,
+            namespace: Cow::Borrowed(namespace),
+            kind: Kind::ALL.into_iter().map(|(_, known)| known).find(|known| known.name() == kind),
+            message: line,
+            fault: Some(Fault::Object),
+            ..blank
+        };
+        response.audit_annotations = annotations(&record);
+        let reply = Reply { status: 200, body: write(response) };
+        observe(&record);
+        reply
+    }
+}
+
+/// Pods are judged when they are created and when an ephemeral container is added: nothing else about their identity can
+/// change. Other subresources, such as `status` and `scale`, do not touch it.
+fn is_judged(kind: Kind, operation: &str, sub_resource: &str) -> bool {
+    match (kind, operation, sub_resource) {
+        (Kind::Pod, "CREATE", "") | (Kind::Pod, "UPDATE", "ephemeralcontainers") => true,
+        (Kind::Pod, ..) => false,
+        (_, "CREATE" | "UPDATE", "") => true,
+        _ => false,
+    }
+}
+
+fn text<'t>(text: &'t Option<Text<'_>>) -> &'t str {
+    text.as_ref().map(Text::as_str).unwrap_or_default()
+}
+
+/// The rules of findings, each once.
+fn rules(findings: &[&Finding]) -> Vec<&'static str> {
+    let mut names = Vec::with_capacity(findings.len());
+    for finding in findings {
+        if !names.contains(&finding.rule()) {
+            names.push(finding.rule());
+        }
+    }
+    names
+}
+
+fn annotations<'r>(record: &'r Record<'_>) -> Annotations<'r> {
+    Annotations(vec![
+        ("decision", Cow::Borrowed(record.decision.name())),
+        ("rules", Cow::Owned(record.rules.join(","))),
+        ("identity", Cow::Borrowed(record.identity)),
+        ("role", Cow::Borrowed(&record.role)),
+        ("chain", Cow::Borrowed(record.chain)),
+        ("snapshot-time", Cow::Borrowed(&record.snapshot_time)),
+        ("exempted", Cow::Owned(record.exempted.join(","))),
+    ])
+}
+
+fn forbidden(message: String) -> Status {
+    Status { code: 403, reason: "Forbidden", message }
+}

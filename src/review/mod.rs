@@ -1,0 +1,14 @@
+//! AdmissionReview in, AdmissionReview out (Kubernetes API reference, admission.k8s.io/v1). Knows no socket: a body comes in,
+//! a status and a body go out, with the record of what was decided.
+
+mod answer;
+mod record;
+mod request;
+mod response;
+mod words;
+
+pub use answer::{OnError, Reply, Settings, answer};
+pub use record::{Fault, Record};
+pub use request::{GroupKind, Request, Review, Unreadable, read};
+pub use response::{MAX_WARNING_CHARS, MAX_WARNINGS_CHARS};
+pub use words::{denial, one_line};

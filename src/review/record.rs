@@ -1,0 +1,65 @@
+//! The record of a decision: what the audit line and the metrics are made of.
+
+use std::borrow::Cow;
+
+use rolecall_core::decision::Outcome;
+use rolecall_core::workload::Kind;
+
+/// What was decided about one review. Fields are stable: people search their logs by them.
+#[derive(Debug)]
+pub struct Record<'a> {
+    /// The request's uid.
+    pub uid: Cow<'a, str>,
+    /// What was done.
+    pub decision: Outcome,
+    /// The kind; `None` where it is none that rolecall judges.
+    pub kind: Option<Kind>,
+    /// `CREATE`, `UPDATE`, …
+    pub operation: Cow<'a, str>,
+    /// The namespace.
+    pub namespace: Cow<'a, str>,
+    /// The object's name.
+    pub name: Cow<'a, str>,
+    /// The service account.
+    pub service_account: Cow<'a, str>,
+    /// Nothing will be stored.
+    pub dry_run: bool,
+    /// Rules of the findings at the audit level, in order.
+    pub rules: Vec<&'static str>,
+    /// Rules that an exemption hid.
+    pub exempted: Vec<&'static str>,
+    /// The identity that speaks for the workload.
+    pub identity: &'static str,
+    /// Its role.
+    pub role: Cow<'a, str>,
+    /// The state of its chain.
+    pub chain: &'static str,
+    /// When the snapshot was collected.
+    pub snapshot_time: Cow<'a, str>,
+    /// The message of a denial, or of what went wrong.
+    pub message: String,
+    /// What went wrong with the review itself.
+    pub fault: Option<Fault>,
+}
+
+/// What can go wrong with a review itself; each has a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// No uid could be read.
+    Request,
+    /// The object could not be understood.
+    Object,
+    /// The snapshot is older than it may be.
+    StaleSnapshot,
+}
+
+impl Fault {
+    /// The name in metrics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request => "unreadable-request",
+            Self::Object => "unreadable-object",
+            Self::StaleSnapshot => "stale-snapshot",
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Reading an AdmissionReview: one pass over the body into borrowed views of what the judgement needs.
+//!
+//! The fast reader is `sonic-rs`; what it refuses is read again with `serde_json`, which is slower and tells where the fault is.
+
+use rolecall_core::workload::{Object, Text};
+use serde::Deserialize;
+
+/// An AdmissionReview.
+#[derive(Debug, Deserialize)]
+pub struct Review<'a> {
+    /// The request.
+    #[serde(borrow)]
+    pub request: Option<Request<'a>>,
+}
+
+/// What the API server asks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Request<'a> {
+    /// To be sent back.
+    #[serde(borrow)]
+    pub uid: Option<Text<'a>>,
+    /// The kind of the object, after conversion.
+    pub kind: GroupKind<'a>,
+    /// For instance `ephemeralcontainers`.
+    pub sub_resource: Option<Text<'a>>,
+    /// The object's name; absent on a create with `generateName`.
+    pub name: Option<Text<'a>>,
+    /// The object's namespace.
+    pub namespace: Option<Text<'a>>,
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
+    pub operation: Option<Text<'a>>,
+    /// The object as it is to be.
+    pub object: Option<Object<'a>>,
+    /// The object as it is.
+    pub old_object: Option<Object<'a>>,
+    /// Nothing will be stored.
+    pub dry_run: Option<bool>,
+}
+
+/// Group and kind.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct GroupKind<'a> {
+    /// Empty for the core group.
+    #[serde(borrow)]
+    pub group: Text<'a>,
+    /// The kind.
+    pub kind: Text<'a>,
+}
+
+/// Why a body is no review that can be judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreadable {
+    /// No uid can be read: there is nobody to answer to.
+    Request(String),
+    /// The uid can be read, the object cannot be understood.
+    Object {
+        /// The request's uid.
+        uid: String,
+        /// Its namespace, where it could be read.
+        namespace: String,
+        /// Its kind, where it could be read.
+        kind: String,
+        /// Where the fault is, and what it is.
+        message: String,
+    },
+    /// The uid can be read, and the kind is none that rolecall judges: whatever the object looks like, it may pass.
+    Foreign {
+        /// The request's uid.
+        uid: String,
+    },
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// Where the body is no AdmissionReview, or its object is not of the shape that its kind has.
+pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
+    match sonic_rs::from_slice::<Review<'_>>(body) {
+        Ok(review) if has_uid(&review) => Ok(review),
+        _ => read_slowly(body),
+    }
+}
+
+fn has_uid(review: &Review<'_>) -> bool {
+    let uid = review.request.as_ref().and_then(|request| request.uid.as_ref());
+    uid.is_some_and(|uid| !uid.as_str().is_empty())
+}
+
+/// The frame of a review, which can be read where the object cannot.
+#[derive(Deserialize)]
+struct Envelope {
+    request: Option<EnvelopeRequest>,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeRequest {
+    uid: Option<String>,
+    namespace: Option<String>,
+    kind: Option<EnvelopeKind>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct EnvelopeKind {
+    group: String,
+    kind: String,
+}
+
+fn read_slowly(body: &[u8]) -> Result<Review<'_>, Unreadable> {
+    let text = std::str::from_utf8(body).map_err(|e| {
+        Unreadable::Request(format!("the body is not UTF-8: byte {} is wrong", e.valid_up_to()))
+    })?;
+    if text.trim().is_empty() {
+        return Err(Unreadable::Request("the body is empty; an AdmissionReview is expected".to_owned()));
+    }
+    let envelope: Envelope = serde_json::from_str(text)
+        .map_err(|e| Unreadable::Request(format!("the body is not an AdmissionReview in JSON: {e}")))?;
+    let Some(request) = envelope.request else {
+        return Err(Unreadable::Request("the body has no `request`; an AdmissionReview is expected".to_owned()));
+    };
+    let Some(uid) = request.uid.filter(|uid| !uid.is_empty()) else {
+        return Err(Unreadable::Request("the body has no `request.uid`".to_owned()));
+    };
+    let kind = request.kind.unwrap_or_default();
+    if rolecall_core::workload::Kind::from_group(&kind.group, &kind.kind).is_none() {
+        return Err(Unreadable::Foreign { uid });
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|e| Unreadable::Object {
+        uid,
+        namespace: request.namespace.unwrap_or_default(),
+        kind: kind.kind,
+        message: format!("{}: {}", e.path(), e.inner()),
+    })
+}

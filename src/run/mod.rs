@@ -1,0 +1,21 @@
+//! Commands that put the parts together: sources, judgement and server.
+
+mod client;
+mod serve;
+mod try_out;
+
+pub use client::Client;
+pub use serve::serve;
+pub use try_out::try_out;
+
+/// A runtime as wide as the processors that this process may use; a single-threaded one where that is one, which spares
+/// the hand-over between threads.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut builder = if processors == 1 {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder.enable_all().build()
+}

@@ -1,0 +1,20 @@
+//! The webhook over HTTPS: router, TLS, limits, health, metrics, audit log.
+//!
+//! Two listeners: reviews over TLS, health and metrics in clear on a port of their own.
+
+mod audit;
+mod body;
+mod health;
+mod histogram;
+mod log;
+mod metrics;
+mod router;
+mod serve;
+mod state;
+mod tls;
+
+pub use log::{LogFormat, LogGuard, init as init_log};
+pub use router::router;
+pub use serve::{Listeners, Running, start};
+pub use state::{Knowledge, State};
+pub use tls::{Certificate, TlsSource, install_crypto_provider};
