@@ -31,10 +31,7 @@ fn main() -> ExitCode {
 }
 
 /// A report is written in few calls.
-fn buffered(
-    out: &mut dyn Write,
-    command: impl FnOnce(&mut dyn Write) -> anyhow::Result<Exit>,
-) -> anyhow::Result<Exit> {
+fn buffered(out: &mut dyn Write, command: impl FnOnce(&mut dyn Write) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
     let mut buffer = std::io::BufWriter::new(out);
     let exit = command(&mut buffer)?;
     buffer.flush()?;

@@ -125,11 +125,8 @@ impl Report {
 
     /// Adds a judged object.
     pub fn add(&mut self, judgement: &Judgement<'_>, name: &str) {
-        let resource = ReportedResource {
-            namespace: judgement.namespace.to_owned(),
-            kind: judgement.kind,
-            name: name.to_owned(),
-        };
+        let resource =
+            ReportedResource { namespace: judgement.namespace.to_owned(), kind: judgement.kind, name: name.to_owned() };
         self.summary.resources += 1;
         self.summary.exempted += judgement.exempted.len();
         for container in &judgement.containers {
@@ -137,7 +134,7 @@ impl Report {
                 resource: resource.clone(),
                 container: container.name.to_owned(),
                 identity: container.identity,
-                role: container.role.as_ref().map(|role| role.to_string()),
+                role: container.role.as_ref().filter(|role| role.starts_with("arn:")).map(|role| role.to_string()),
                 chain: container.chain,
             });
         }

@@ -128,7 +128,8 @@ impl Door<'_> {
             Ok(judged) => judged,
             Err(message) => {
                 let namespace = namespace.into_owned();
-                let fault = Unreadable::Object { uid: uid.to_owned(), namespace, kind: kind.name().to_owned(), message };
+                let fault =
+                    Unreadable::Object { uid: uid.to_owned(), namespace, kind: kind.name().to_owned(), message };
                 return self.unreadable(&fault, observe);
             }
         };
@@ -262,8 +263,7 @@ impl Door<'_> {
         let levels = self.world.levels(namespace, self.settings.defaults);
         let enforced = self.settings.mode == Mode::Enforce && levels.enforce != rolecall_core::decision::Level::Off;
         let is_pod = kind == Kind::Pod.name();
-        let denied =
-            enforced && self.settings.on_error == OnError::Deny && (is_pod || self.settings.enforce_workloads);
+        let denied = enforced && self.settings.on_error == OnError::Deny && (is_pod || self.settings.enforce_workloads);
         let line = format!("rolecall could not judge this {kind}: {message}");
         let mut response = ResponseOut { uid, allowed: !denied, ..ResponseOut::default() };
         let decision = if denied {

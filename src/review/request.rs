@@ -109,9 +109,8 @@ struct EnvelopeKind {
 }
 
 fn read_slowly(body: &[u8]) -> Result<Review<'_>, Unreadable> {
-    let text = std::str::from_utf8(body).map_err(|e| {
-        Unreadable::Request(format!("the body is not UTF-8: byte {} is wrong", e.valid_up_to()))
-    })?;
+    let text = std::str::from_utf8(body)
+        .map_err(|e| Unreadable::Request(format!("the body is not UTF-8: byte {} is wrong", e.valid_up_to())))?;
     if text.trim().is_empty() {
         return Err(Unreadable::Request("the body is empty; an AdmissionReview is expected".to_owned()));
     }

@@ -29,14 +29,16 @@ impl Client {
     /// Where the CA is no certificate, nobody listens, or the handshake fails.
     pub async fn connect(address: SocketAddr, ca_pem: &str) -> anyhow::Result<Self> {
         let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|e| anyhow::anyhow!("the CA is not PEM: {e}"))?;
+        let ca =
+            CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|e| anyhow::anyhow!("the CA is not PEM: {e}"))?;
         roots.add(ca)?;
         let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
         let stream = TcpStream::connect(address).await.with_context(|| format!("{address}: nobody answers"))?;
         stream.set_nodelay(true)?;
         let name = ServerName::from(address.ip());
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.context("the TLS handshake failed")?;
+        let stream =
+            TlsConnector::from(Arc::new(config)).connect(name, stream).await.context("the TLS handshake failed")?;
         let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok(Self { sender, authority: address.to_string() })

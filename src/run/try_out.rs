@@ -1,4 +1,6 @@
 //! `rolecall try`
 use crate::cli::TryArgs;
 /// x
-pub fn try_out(_: &TryArgs, _: &mut dyn std::io::Write) -> anyhow::Result<()> { Ok(()) }
+pub fn try_out(_: &TryArgs, _: &mut dyn std::io::Write) -> anyhow::Result<()> {
+    Ok(())
+}

@@ -57,7 +57,8 @@ pub fn init(format: LogFormat) -> LogGuard {
     }
     let (sender, receiver) = sync_channel(QUEUE_LINES);
     let stopped = Arc::clone(&stop);
-    let writer = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&receiver, &stopped)).ok();
+    let writer =
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&receiver, &stopped)).ok();
     if QUEUE.set(sender).is_ok() {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
         let _ = tracing_subscriber::registry().with(filter).with(JsonLines).try_init();

@@ -118,7 +118,8 @@ impl Metrics {
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in f64")]
         let seconds = snapshot.collected_at.map_or(0.0, |time| time.as_second() as f64);
         self.snapshot_time.set(seconds);
-        let roles: usize = snapshot.accounts.values().filter_map(|account| account.roles.as_ref()).map(HashMap::len).sum();
+        let roles: usize =
+            snapshot.accounts.values().filter_map(|account| account.roles.as_ref()).map(HashMap::len).sum();
         self.roles.set(i64::try_from(roles).unwrap_or(i64::MAX));
     }
 

@@ -37,14 +37,8 @@ fn judge(state: &State, body: &[u8]) -> Response {
         state.metrics.observe(record, duration);
         audit::write(record, state.settings.mode, duration);
     };
-    let reply = review::answer(
-        &knowledge.world,
-        &knowledge.snapshot_time,
-        &state.settings,
-        body,
-        Timestamp::now(),
-        observe,
-    );
+    let reply =
+        review::answer(&knowledge.world, &knowledge.snapshot_time, &state.settings, body, Timestamp::now(), observe);
     let (status, content_type) = match reply.status {
         200 => (StatusCode::OK, HeaderValue::from_static("application/json")),
         _ => (StatusCode::BAD_REQUEST, HeaderValue::from_static("text/plain; charset=utf-8")),

@@ -64,7 +64,8 @@ pub fn start(listeners: Listeners, state: Arc<State>, certificate: &Certificate)
     let handshake = Duration::from_secs(state.limits.handshake_seconds);
 
     let reviews_handle = Handle::new();
-    let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::clone(&certificate.config))).handshake_timeout(handshake);
+    let tls =
+        RustlsAcceptor::new(RustlsConfig::from_config(Arc::clone(&certificate.config))).handshake_timeout(handshake);
     let mut server = axum_server::from_tcp(reviews)?.acceptor(tls).handle(reviews_handle.clone());
     let builder = server.http_builder();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(handshake).max_buf_size(64 << 10);

@@ -85,9 +85,8 @@ impl Manifests {
     /// # Errors
     /// Where it is malformed.
     pub fn add(&mut self, file: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
-        let text = String::from_utf8(bytes).map_err(|e| {
-            anyhow::anyhow!("{file}: is not UTF-8: byte {} is wrong", e.utf8_error().valid_up_to())
-        })?;
+        let text = String::from_utf8(bytes)
+            .map_err(|e| anyhow::anyhow!("{file}: is not UTF-8: byte {} is wrong", e.utf8_error().valid_up_to()))?;
         let documents = parse(&text).map_err(|message| anyhow::anyhow!("{file}: {message}"))?;
         for (index, document) in documents.into_iter().enumerate() {
             let origin = ObjectOrigin { file: file.to_owned(), document: index + 1 };
@@ -173,7 +172,8 @@ fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     below.sort();
     for path in below {
         let hidden = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('.'));
-        let manifest = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json");
+        let manifest =
+            path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json");
         if !hidden && (path.is_dir() || manifest) {
             collect_files(&path, files)?;
         }

@@ -19,7 +19,8 @@ pub fn load_snapshot(source: &str, cluster: Option<&str>) -> anyhow::Result<Snap
         }
         _ => {
             let path = source.strip_prefix("file://").or_else(|| source.strip_prefix("file:")).unwrap_or(source);
-            let bytes = std::fs::read(Path::new(path)).with_context(|| format!("{path}: the snapshot cannot be read"))?;
+            let bytes =
+                std::fs::read(Path::new(path)).with_context(|| format!("{path}: the snapshot cannot be read"))?;
             String::from_utf8(bytes).map_err(|e| {
                 anyhow::anyhow!("{path}: the snapshot is not UTF-8: byte {} is wrong", e.utf8_error().valid_up_to())
             })?

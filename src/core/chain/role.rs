@@ -101,7 +101,7 @@ fn malformed(snapshot: &Snapshot, subject: Subject<'_>, arn: &str, complaint: &s
     let right = repaired(snapshot, arn);
     let problem = Problem::new(
         &rules::ROLE_ARN_MALFORMED,
-        format!("{subject} cannot become a role: {} is not the ARN of a role: {complaint}", source.name()),
+        format!("{subject} cannot become a role: {} is no role ARN: {complaint}", source.name()),
         source.fix(snapshot, subject, right.as_deref().unwrap_or("arn:aws:iam::ACCOUNT:role/NAME")),
     )
     .found("it says", format!("{arn:?}"));

@@ -25,7 +25,7 @@ pub(super) fn on_fargate(world: &World, workload: &Workload<'_>) -> Option<Strin
 }
 
 /// The finding for containers that will be the node, where they need AWS or everything is asked.
-pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], declared: bool) -> Option<Problem> {
+pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], declared: bool) -> Problem {
     let needs: Vec<String> = containers
         .iter()
         .flat_map(|container| {
@@ -48,20 +48,23 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
     } else {
         format!("{} needs AWS but has no identity configured: its pods will be {lands}", scene.subject)
     };
-    Some(
-        Problem::new(
-            &rules::NODE_ROLE_FALLBACK,
-            message,
-            format!(
-                "{}  (or annotate the workload rolecall.dev/allow-node-role: \"true\")",
-                fix::create_association(&scene.world.snapshot, scene.subject, "ROLE_ARN")
-            ),
-        )
-        .at_level(level)
-        .at_most(certainty)
-        .expected("an identity is expected because", why)
-        .found("service account", format!("{} has neither the role annotation nor an association", scene.subject)),
+    let found = if scene.plan.mechanism.is_some() {
+        "its containers are opted out of injection".to_owned()
+    } else {
+        format!("{} has neither the role annotation nor an association", scene.subject)
+    };
+    Problem::new(
+        &rules::NODE_ROLE_FALLBACK,
+        message,
+        format!(
+            "{}  (or annotate the workload rolecall.dev/allow-node-role: \"true\")",
+            fix::create_association(&scene.world.snapshot, scene.subject, "ROLE_ARN")
+        ),
     )
+    .at_level(level)
+    .at_most(certainty)
+    .expected("an identity is expected because", why)
+    .found("found", found)
 }
 
 fn lands_on(scene: &Scene<'_, '_>) -> String {

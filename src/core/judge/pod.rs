@@ -7,7 +7,7 @@ use crate::cluster::{Wishes, legacy_annotation};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{Identity, Mechanism};
 use crate::rules;
-use crate::workload::{Metadata, Workload};
+use crate::workload::{Container, Metadata, Workload, evidence};
 use crate::world::{Known, World};
 
 /// Who asked for what: the workload, its pods, its service account, its namespace.
@@ -72,9 +72,10 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         if configured_in_vain && matches!(judged.identity, Identity::Node | Identity::None) {
             judged.chain = State::Broken;
         }
-        if matches!(judged.identity, Identity::Node | Identity::None) && !ephemeral && judged.chain != State::Broken
-            || (configured_in_vain && judged.chain == State::Broken)
-        {
+        let fell = matches!(judged.identity, Identity::Node | Identity::None) && !ephemeral;
+        // Where an identity is configured, a container that goes without was opted out: its own evidence must speak.
+        let opted_out = scene.plan.mechanism.is_some();
+        if fell && (!opted_out || (judged.chain == State::Unknown && has_evidence(container))) {
             fallen.push(container);
         }
         judgement.containers.push(judged);
@@ -102,6 +103,10 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     }
     gathering.finish(&mut judgement);
     judgement
+}
+
+fn has_evidence(container: &Container<'_>) -> bool {
+    !evidence(container).is_empty()
 }
 
 /// What is wrong with the pod or its service account as a whole.
