@@ -81,7 +81,12 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         judgement.containers.push(judged);
     }
 
-    let fallen_problem = if fallen.is_empty() { None } else { fallback::problem(&scene, &fallen, wishes.requires) };
+    let skip_label = workload.pod_metadata.labels.get(world.conventions.skip_label_key()).is_some();
+    let fallen_problem = if fallen.is_empty() || (skip_label && scene.plan.mechanism.is_some()) {
+        None
+    } else {
+        Some(fallback::problem(&scene, &fallen, wishes.requires))
+    };
     match (misguided, fallen_problem) {
         (Some(wish), fallen) => {
             let notes = fallen.filter(|problem| problem.level < crate::decision::Level::Strict);
