@@ -61,7 +61,10 @@ fn judge(world: &World, config: &Config, manifest: &Manifest, kind: Kind, report
     }
     let stage = if manifest.admitted { Stage::Admitted } else { Stage::Predicted };
     let Some(workload) = Workload::of(&object, kind, stage, namespace) else {
-        anyhow::bail!("{}: {kind} {name} has no pod specification", manifest.origin);
+        anyhow::bail!(
+            "{}: {kind} {name} has no pod specification; where this is a patch, check what `kustomize build` prints",
+            manifest.origin
+        );
     };
     report.add(&judge_workload(world, &workload, circumstances), &name);
     Ok(())

@@ -164,6 +164,9 @@ impl Door<'_> {
             };
             format!("request.object.{place}: is absent")
         })?;
+        if workload.spec.containers.is_empty() {
+            return Err("its pod specification has no containers".to_owned());
+        }
         let before = old.and_then(|old| Workload::of(old, kind, Stage::Admitted, namespace));
         Ok(Judged {
             judgement: judge_workload(self.world, &workload, circumstances),

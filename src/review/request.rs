@@ -77,10 +77,44 @@ pub enum Unreadable {
 /// # Errors
 /// Where the body is no AdmissionReview, or its object is not of the shape that its kind has.
 pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
+    if is_deep(body) {
+        return read_slowly(body);
+    }
     match sonic_rs::from_slice::<Review<'_>>(body) {
         Ok(review) if has_uid(&review) => Ok(review),
         _ => read_slowly(body),
     }
+}
+
+/// Nesting that the fast reader may be trusted with: it recurses into what it passes over, and a hostile body could overflow
+/// the stack. `serde_json` does not.
+const MAX_FAST_DEPTH: usize = 128;
+
+/// Whether a body nests deeper than the fast reader may follow. Nearly every body has few brackets, which are counted at the
+/// speed of memory; only others are looked through.
+fn is_deep(body: &[u8]) -> bool {
+    let opens = |byte: &u8| matches!(byte, b'[' | b'{');
+    if body.chunks(4096).map(|chunk| chunk.iter().filter(|byte| opens(byte)).count()).sum::<usize>() <= MAX_FAST_DEPTH {
+        return false;
+    }
+    let mut depth = 0usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            byte if opens(byte) => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_FAST_DEPTH {
+            return true;
+        }
+    }
+    false
 }
 
 fn has_uid(review: &Review<'_>) -> bool {

@@ -1,0 +1,142 @@
+//! Start, probes, protocols and end of the server.
+
+mod common;
+
+use std::process::{Command, Stdio};
+
+use common::{Server, TempDir};
+
+#[tokio::test]
+async fn probes_and_metrics_answer_on_a_port_of_their_own() {
+    let server = Server::recorded(&[]);
+    assert_eq!(server.get("/livez"), (200, "ok\n".to_owned()));
+    assert_eq!(server.get("/readyz"), (200, "ok\n".to_owned()));
+    let (status, text) = server.get("/metrics");
+    assert_eq!(status, 200);
+    assert!(text.ends_with("# EOF\n"), "OpenMetrics ends so: {text}");
+    assert_eq!(server.metric("rolecall_snapshot_roles"), 3.0);
+    assert!(server.metric("rolecall_snapshot_collected_timestamp_seconds") > 1.7e9);
+    let now = jiff::Timestamp::now().as_second() as f64;
+    for certificate in ["leaf", "ca"] {
+        let name = format!("rolecall_certificate_expiry_timestamp_seconds{{certificate=\"{certificate}\"}}");
+        assert!(server.metric(&name) > now + 86_400.0);
+    }
+    assert_eq!(server.get("/validate").0, 404, "reviews come over TLS only");
+}
+
+/// HTTP/1.1 over TLS, by a client that offers nothing else.
+#[test]
+fn http_1_is_answered_too() {
+    let server = Server::recorded(&[]);
+    let directory = TempDir::new("curl");
+    let ca = directory.file("ca.crt", &server.ca_pem);
+    let review = common::test_file("fixtures/reviews/pod-irsa-create.json");
+    for protocol in ["--http1.1", "--http2"] {
+        let output = Command::new("curl")
+            .args(["-sS", protocol, "--cacert", ca.to_str().unwrap(), "-w", " %{http_version} %{http_code}"])
+            .args(["-H", "content-type: application/json", "--data-binary", &format!("@{}", review.display())])
+            .arg(format!("https://{}/validate", server.reviews))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version = if protocol == "--http2" { "2" } else { "1.1" };
+        assert!(text.contains("\"allowed\":true") && text.ends_with(&format!(" {version} 200")), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_gracefully() {
+    let mut server = Server::recorded(&[]);
+    let mut client = server.client().await;
+    let review = std::fs::read(common::test_file("fixtures/reviews/pod-irsa-create.json")).unwrap();
+    assert_eq!(client.post("/validate", review).await.unwrap().0, 200);
+    server.terminate();
+    let status = server.wait();
+    assert!(status.success(), "{status}");
+    let log = server.log.lock().unwrap();
+    assert!(log.iter().any(|line| line["message"] == "stopped"), "{log:#?}");
+    assert!(std::net::TcpStream::connect(server.reviews).is_err());
+}
+
+/// A client that only opens connections keeps nobody else from being answered, nor the server from ending.
+#[tokio::test]
+async fn silent_connections_do_no_harm() {
+    let directory = TempDir::new("config");
+    let config = directory.file("config.yaml", "limits: {handshakeSeconds: 1, shutdownSeconds: 2}");
+    let mut server = Server::recorded(&["--config", config.to_str().unwrap()]);
+    let silent: Vec<_> = (0..200).map(|_| std::net::TcpStream::connect(server.reviews).unwrap()).collect();
+    let review = std::fs::read(common::test_file("fixtures/reviews/pod-irsa-create.json")).unwrap();
+    assert_eq!(server.client().await.post("/validate", review).await.unwrap().0, 200);
+    server.terminate();
+    assert!(server.wait().success());
+    drop(silent);
+}
+
+#[test]
+fn a_kept_certificate_is_used_again() {
+    let directory = TempDir::new("tls");
+    let start = || {
+        let server = Server::recorded(&["--tls-dir", directory.0.to_str().unwrap()]);
+        drop(server);
+        std::fs::read_to_string(directory.0.join("ca.crt")).unwrap()
+    };
+    let (first, second) = (start(), start());
+    assert_eq!(first, second);
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(directory.0.join("tls.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the key is nobody else's");
+}
+
+#[test]
+fn certificates_from_files() {
+    let directory = TempDir::new("tls");
+    drop(Server::recorded(&["--tls-dir", directory.0.to_str().unwrap()]));
+    let file = |name: &str| directory.0.join(name).display().to_string();
+    let snapshot = common::test_file("fixtures/snapshot.json").display().to_string();
+    let refused = |certificate: &str, key: &str| {
+        let arguments =
+            ["serve", "--no-kube", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--source", &snapshot];
+        let mut all = arguments.to_vec();
+        all.extend(["--tls-cert", certificate, "--tls-key", key]);
+        let output = common::rolecall(&all);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, error) = refused(&file("tls.key"), &file("tls.key"));
+    assert!(code == Some(2) && error.contains("tls.key") && error.contains("no certificate"), "{error}");
+    let (code, error) = refused(&file("tls.crt"), &file("ca.crt"));
+    assert!(code == Some(2) && error.contains("ca.crt") && error.contains("key"), "{error}");
+    let (code, error) = refused(&file("missing.crt"), &file("tls.key"));
+    assert!(code == Some(2) && error.contains("missing.crt"), "{error}");
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
+        .args(["serve", "--no-kube", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--source", &snapshot])
+        .args(["--tls-cert", &file("tls.crt"), "--tls-key", &file("tls.key")])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.contains("\"serving\""), "{line}");
+}
+
+#[test]
+fn serve_refuses_what_it_cannot_do() {
+    let snapshot = common::test_file("fixtures/snapshot.json").display().to_string();
+    for (arguments, complaint) in [
+        (vec!["serve", "--source", &snapshot, "--self-signed"], "--no-kube"),
+        (vec!["serve", "--no-kube", "--self-signed"], "--source"),
+        (vec!["serve", "--no-kube", "--source", &snapshot], "--tls-cert"),
+        (vec!["serve", "--no-kube", "--self-signed", "--source", "aws"], "files only"),
+        (vec!["serve", "--no-kube", "--self-signed", "--source", "missing.json"], "missing.json"),
+        (vec!["serve", "--no-kube", "--self-signed", "--source", &snapshot, "--cluster", "other"], "cluster `shop`"),
+        (vec!["serve", "--no-kube", "--self-signed", "--source", &snapshot, "--manifests", "missing"], "missing"),
+        (vec!["serve", "--no-kube", "--self-signed", "--source", &snapshot, "--listen", "192.0.2.1:1"], "192.0.2.1:1"),
+    ] {
+        let output = common::rolecall(&arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(complaint), "{arguments:?}: {error}");
+    }
+}
