@@ -1,0 +1,178 @@
+//! The command line as a person or a pipeline meets it: exit codes, formats, errors that name their place.
+
+mod common;
+
+use common::{TempDir, rolecall, rolecall_with_input};
+use serde_json::Value;
+
+fn stdout(output: &std::process::Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &std::process::Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+const SNAPSHOT: &str = "tests/fixtures/snapshot.json";
+
+#[test]
+fn the_readmes_sample() {
+    let output = rolecall(&["check", "examples/shop", "--source", "examples/shop/snapshot.json", "--cluster", "shop"]);
+    assert_eq!(output.status.code(), Some(1));
+    common::assert_golden("check-shop.txt", &stdout(&output));
+    let twice = rolecall(&["check", "examples/shop", "--source", "examples/shop/snapshot.json"]);
+    assert_eq!(stdout(&output), stdout(&twice), "two runs print the same");
+}
+
+#[test]
+fn trying_it_out() {
+    let output = rolecall(&["try"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    // The port is a free one.
+    let port = |text: &str| text.split("127.0.0.1:").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let text = stdout(&output);
+    common::assert_golden("try.txt", &text.replace(&port(&text), "PORT"));
+}
+
+#[test]
+fn exit_codes_follow_the_level() {
+    let cluster = "tests/fixtures/cluster.yaml";
+    let code = |arguments: &[&str]| {
+        let mut all = vec!["check", "--source", SNAPSHOT];
+        all.extend(arguments);
+        rolecall(&all).status.code()
+    };
+    assert_eq!(code(&[cluster]), Some(1));
+    assert_eq!(code(&[cluster, "--level", "off"]), Some(0));
+    let needy = "tests/fixtures/reviews/pod-nosa-create.json";
+    assert_eq!(code(&[needy, "--level", "chain"]), Some(0), "node-role-fallback counts from `fallback` on");
+    assert_eq!(code(&[needy]), Some(1));
+}
+
+#[test]
+fn the_json_report_has_the_contracts_shape() {
+    let output = rolecall(&["check", "tests/fixtures", "--source", SNAPSHOT, "--format", "json", "--level", "strict"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for finding in report["findings"].as_array().unwrap() {
+        for (field, kind) in [("rule", "s"), ("level", "s"), ("certainty", "s"), ("message", "s"), ("fix", "s")] {
+            assert!(finding[field].is_string(), "{field} ({kind}) in {finding}");
+        }
+        for field in ["expected", "found", "container"] {
+            assert!(finding[field].is_string() || finding[field].is_null(), "{field} in {finding}");
+        }
+        for field in ["kind", "namespace", "name"] {
+            assert!(finding["resource"][field].is_string(), "{finding}");
+        }
+        assert!(rolecall_core::rules::find(finding["rule"].as_str().unwrap()).is_some());
+    }
+    for workload in report["workloads"].as_array().unwrap() {
+        assert!(["irsa", "pod-identity", "static-keys", "node", "none"].contains(&workload["identity"].as_str().unwrap()));
+        assert!(["holds", "broken", "unknown"].contains(&workload["chain"].as_str().unwrap()));
+        assert!(workload["role"].is_null() || workload["role"].as_str().unwrap().starts_with("arn:"));
+    }
+    assert_eq!(report["workloads"].as_array().unwrap().len(), report["summary"]["containers"]);
+    // Every container, whatever the level.
+    let off = rolecall(&["check", "tests/fixtures", "--source", SNAPSHOT, "--format", "json", "--level", "off"]);
+    let off: Value = serde_json::from_slice(&off.stdout).unwrap();
+    assert_eq!((off["findings"].as_array().unwrap().len(), &off["workloads"]), (0, &report["workloads"]));
+}
+
+#[test]
+fn manifests_come_in_many_forms() {
+    let directory = TempDir::new("forms");
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: NAME}\nspec: {containers: [{name: c, image: i}]}\n";
+    directory.file("a.yaml", &format!("---\n{}---\n# nothing\n---\n{}", pod.replace("NAME", "a1"), pod.replace("NAME", "a2")));
+    let json: Value = serde_saphyr::from_str(&pod.replace("NAME", "b1")).unwrap();
+    let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [json, {"apiVersion": "v1", "kind": "ConfigMap"}]});
+    directory.file("b.json", &format!("{list}\n{json}"));
+    std::fs::create_dir(directory.0.join("sub")).unwrap();
+    directory.file("sub/c.yml", &pod.replace("NAME", "c1"));
+    directory.file("values.yaml", "replicas: 3\n");
+    directory.file("notes.txt", "not: [a manifest");
+    directory.file(".hidden.yaml", "not: [a manifest");
+    let input = pod.replace("NAME", "stdin");
+    let output = rolecall_with_input(&["check", directory.0.to_str().unwrap(), "-", "--format", "json"], &input);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<&str> =
+        report["workloads"].as_array().unwrap().iter().map(|w| w["resource"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["a1", "a2", "b1", "b1", "c1", "stdin"]);
+    assert!(report["summary"]["notes"][0].as_str().unwrap().contains("--source"));
+}
+
+#[test]
+fn what_cannot_be_read_names_file_place_and_field() {
+    let directory = TempDir::new("bad");
+    let good = directory.file("good.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n").display().to_string();
+    let manifest = |text: &str| directory.file("bad.yaml", text).display().to_string();
+    let pod = |spec: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {spec}\n");
+    for (text, complaints) in [
+        ("a: [1".to_owned(), vec!["bad.yaml", "line 1"]),
+        ("a: 1\na: 2\n".to_owned(), vec!["bad.yaml", "duplicate", "line 2"]),
+        ("{\"a\": 1, \"a\": 2}".to_owned(), vec!["bad.yaml", "duplicate key `a`", "line 1"]),
+        ("{\"a\": 1".to_owned(), vec!["bad.yaml", "EOF", "line 1"]),
+        (pod("7"), vec!["bad.yaml", "document 1", "spec"]),
+        (format!("a: 1\n---\n{}", pod("{containers: 7}")), vec!["bad.yaml", "document 2", "spec", "containers"]),
+        (pod("{containers: [{name: [], env: []}]}"), vec!["bad.yaml", "containers", "name"]),
+        ("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {replicas: 2}\n".to_owned(), vec!["bad.yaml", "no pod specification"]),
+        ("apiVersion: v1\nkind: ServiceAccount\nmetadata: {}\n".to_owned(), vec!["bad.yaml", "metadata.name"]),
+        ("apiVersion: v1\nkind: List\nitems: 7\n".to_owned(), vec!["bad.yaml", "items"]),
+        ("kind: AdmissionReview\nrequest: {}\n".to_owned(), vec!["bad.yaml", "request.object"]),
+        ("[".repeat(100_000), vec!["bad.yaml"]),
+        (format!("{{\"a\":{}", "[".repeat(100_000)), vec!["bad.yaml"]),
+        ("a: &a [1,1]\nb: &b [*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f]\nh: [*g,*g,*g,*g,*g,*g,*g,*g]\n".to_owned(), vec!["bad.yaml"]),
+    ] {
+        let output = rolecall(&["check", &manifest(&text)]);
+        let error = stderr(&output);
+        let start: String = text.chars().take(80).collect();
+        assert_eq!(output.status.code(), Some(2), "{start}: {error}");
+        assert!(output.stdout.is_empty() && error.len() < 4_000, "{start}: {error}");
+        for complaint in complaints {
+            assert!(error.contains(complaint), "{start}: {complaint} in {error}");
+        }
+    }
+    for (text, complaint) in [
+        ("{\"accounts\": {\"111122223333\": {\"roles\": [{\"Arn\": 7}]}}}", "accounts.111122223333.roles[0].Arn"),
+        ("{\"cluster\": {\"name\": \"shop\"}, \"podIdentityAssociations\": [{\"namespace\": \"a\"}]}", "podIdentityAssociations[0]"),
+        ("[]", "invalid"),
+        ("", "EOF"),
+    ] {
+        let snapshot = directory.file("snapshot.json", text).display().to_string();
+        let output = rolecall(&["check", &good, "--source", &snapshot]);
+        let error = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{text}: {error}");
+        assert!(error.contains("snapshot.json") && error.contains(complaint), "{text}: {error}");
+    }
+    std::fs::write(directory.0.join("bytes.yaml"), b"a: \xff\xfe").unwrap();
+    let output = rolecall(&["check", &directory.0.join("bytes.yaml").display().to_string()]);
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("not UTF-8"), "{}", stderr(&output));
+    for arguments in [
+        vec!["check"],
+        vec!["check", "missing.yaml"],
+        vec!["check", &good, "--level", "hard"],
+        vec!["check", &good, "--source", "missing.json"],
+        vec!["check", &good, "--source", SNAPSHOT, "--cluster", "other"],
+        vec!["check", &good, "--source", "s3://bucket/snapshot.json"],
+        vec!["nonsense"],
+    ] {
+        assert_eq!(rolecall(&arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    let config = directory.file("config.yaml", "injector: {audience: 7}\nonErrors: deny\n").display().to_string();
+    let output = rolecall(&["check", &good, "--config", &config]);
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("config.yaml"), "{}", stderr(&output));
+}
+
+#[test]
+fn explain_knows_every_rule() {
+    let list = stdout(&rolecall(&["explain"]));
+    for rule in rolecall_core::rules::all() {
+        assert!(list.contains(rule.name));
+        let output = rolecall(&["explain", rule.name]);
+        assert!(output.status.success());
+        let text = stdout(&output);
+        assert!(text.contains(rule.fires) && text.contains(rule.example.lines().next().unwrap()), "{text}");
+    }
+    let output = rolecall(&["explain", "irsa-trust-subjekt"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("near it: irsa-trust-subject"), "{}", stderr(&output));
+}

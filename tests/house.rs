@@ -1,0 +1,63 @@
+//! The house keeps its order: which room may call into which.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn assert_free_of(room: &str, forbidden: &[&str]) {
+    let mut files = Vec::new();
+    let place = common::root().join("src").join(room);
+    if place.is_dir() { sources(&place, &mut files) } else { files.push(place) }
+    assert!(!files.is_empty(), "{room} is empty");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for name in forbidden {
+            assert!(!text.contains(name), "{}: must not use {name}", file.display());
+        }
+    }
+}
+
+#[test]
+fn rooms_call_one_way() {
+    assert_free_of("server", &["crate::cli", "crate::run", "crate::report"]);
+    assert_free_of("cli", &["crate::server", "crate::run", "crate::review"]);
+    assert_free_of("report", &["crate::server", "crate::cli", "crate::run", "crate::sources", "crate::review"]);
+    assert_free_of("sources", &["crate::server", "crate::cli", "crate::run", "crate::report", "crate::review"]);
+    assert_free_of("review", &["crate::server", "crate::cli", "crate::run", "crate::report", "crate::sources"]);
+}
+
+/// The pure crates know no clock, environment, file or network: Cargo keeps runtimes out, this the standard library's.
+#[test]
+fn the_pure_crates_are_pure() {
+    let impure = ["std::fs", "std::net::Tcp", "std::env", "std::process", "std::time", "SystemTime", "Timestamp::now", "std::io"];
+    for room in ["iam", "core"] {
+        assert_free_of(room, &impure);
+        let manifest = std::fs::read_to_string(common::root().join("src").join(room).join("Cargo.toml")).unwrap();
+        for dependency in ["tokio", "hyper", "axum", "kube", "aws-", "tracing", "sonic"] {
+            assert!(!manifest.contains(dependency), "{room} must not depend on {dependency}");
+        }
+    }
+    assert_free_of("iam", &["rolecall_core", "crate::snapshot"]);
+}
+
+/// A file that nobody would want to read is to be split.
+#[test]
+fn files_stay_readable() {
+    let mut files = Vec::new();
+    sources(&common::root().join("src"), &mut files);
+    for file in files {
+        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= 600, "{} has {lines} lines", file.display());
+    }
+}
