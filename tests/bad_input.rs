@@ -91,8 +91,11 @@ async fn an_object_that_cannot_be_understood_passes_with_a_warning() {
     passes_with_warning(with("/request/object/spec/containers", json!({})), "containers").await;
     passes_with_warning(with("/request/object/spec/containers/0/env", json!([7])), "env").await;
     passes_with_warning(with("/request/object/spec/serviceAccountName", json!({})), "serviceAccountName").await;
-    passes_with_warning(with("/request/namespace", json!("x")).replace("\"spec\":{", "\"spec\":null,\"spec\":{"), "spec")
-        .await;
+    passes_with_warning(
+        with("/request/namespace", json!("x")).replace("\"spec\":{", "\"spec\":null,\"spec\":{"),
+        "spec",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -114,13 +117,17 @@ async fn nulls_absent_fields_and_unknown_ones_are_no_fault() {
 #[tokio::test]
 async fn unknown_kinds_operations_and_subresources_pass_silently() {
     let mut reviews = Vec::new();
-    for kind in [json!({"group": "example.com", "version": "v1", "kind": "Deployment"}), json!({"kind": "Widget"}), json!(null)] {
+    for kind in
+        [json!({"group": "example.com", "version": "v1", "kind": "Deployment"}), json!({"kind": "Widget"}), json!(null)]
+    {
         let mut review = recorded_pod();
         review["request"]["kind"] = kind;
         review["request"]["object"] = json!({"spec": 7, "metadata": []});
         reviews.push(review);
     }
-    for (operation, subresource) in [("DELETE", ""), ("CONNECT", "exec"), ("UPDATE", "status"), ("UPDATE", ""), ("CREATE", "binding")] {
+    for (operation, subresource) in
+        [("DELETE", ""), ("CONNECT", "exec"), ("UPDATE", "status"), ("UPDATE", ""), ("CREATE", "binding")]
+    {
         let mut review = common::json_file("fixtures/reviews/pod-badarn-create.json");
         review["request"]["operation"] = operation.into();
         review["request"]["subResource"] = subresource.into();
@@ -159,7 +166,9 @@ async fn deep_nesting_is_answered() {
     let depth = 1_000_000;
     let uid = "a";
     let frame = |object: String| {
-        format!(r#"{{"request":{{"uid":"{uid}","kind":{{"group":"","kind":"Pod"}},"operation":"CREATE","object":{object}}}}}"#)
+        format!(
+            r#"{{"request":{{"uid":"{uid}","kind":{{"group":"","kind":"Pod"}},"operation":"CREATE","object":{object}}}}}"#
+        )
     };
     let deep = |open: &str, close: &str, times: usize| format!("{}1{}", open.repeat(times), close.repeat(times));
     let bodies = [

@@ -66,7 +66,9 @@ fn the_json_report_has_the_contracts_shape() {
         assert!(rolecall_core::rules::find(finding["rule"].as_str().unwrap()).is_some());
     }
     for workload in report["workloads"].as_array().unwrap() {
-        assert!(["irsa", "pod-identity", "static-keys", "node", "none"].contains(&workload["identity"].as_str().unwrap()));
+        assert!(
+            ["irsa", "pod-identity", "static-keys", "node", "none"].contains(&workload["identity"].as_str().unwrap())
+        );
         assert!(["holds", "broken", "unknown"].contains(&workload["chain"].as_str().unwrap()));
         assert!(workload["role"].is_null() || workload["role"].as_str().unwrap().starts_with("arn:"));
     }
@@ -81,7 +83,10 @@ fn the_json_report_has_the_contracts_shape() {
 fn manifests_come_in_many_forms() {
     let directory = TempDir::new("forms");
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: NAME}\nspec: {containers: [{name: c, image: i}]}\n";
-    directory.file("a.yaml", &format!("---\n{}---\n# nothing\n---\n{}", pod.replace("NAME", "a1"), pod.replace("NAME", "a2")));
+    directory.file(
+        "a.yaml",
+        &format!("---\n{}---\n# nothing\n---\n{}", pod.replace("NAME", "a1"), pod.replace("NAME", "a2")),
+    );
     let json: Value = serde_saphyr::from_str(&pod.replace("NAME", "b1")).unwrap();
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [json, {"apiVersion": "v1", "kind": "ConfigMap"}]});
     directory.file("b.json", &format!("{list}\n{json}"));
@@ -103,7 +108,8 @@ fn manifests_come_in_many_forms() {
 #[test]
 fn what_cannot_be_read_names_file_place_and_field() {
     let directory = TempDir::new("bad");
-    let good = directory.file("good.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n").display().to_string();
+    let good =
+        directory.file("good.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n").display().to_string();
     let manifest = |text: &str| directory.file("bad.yaml", text).display().to_string();
     let pod = |spec: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {spec}\n");
     for (text, complaints) in [
@@ -133,7 +139,10 @@ fn what_cannot_be_read_names_file_place_and_field() {
     }
     for (text, complaint) in [
         ("{\"accounts\": {\"111122223333\": {\"roles\": [{\"Arn\": 7}]}}}", "accounts.111122223333.roles[0].Arn"),
-        ("{\"cluster\": {\"name\": \"shop\"}, \"podIdentityAssociations\": [{\"namespace\": \"a\"}]}", "podIdentityAssociations[0]"),
+        (
+            "{\"cluster\": {\"name\": \"shop\"}, \"podIdentityAssociations\": [{\"namespace\": \"a\"}]}",
+            "podIdentityAssociations[0]",
+        ),
         ("[]", "invalid"),
         ("", "EOF"),
     ] {

@@ -123,7 +123,8 @@ async fn an_ephemeral_container_is_judged_and_the_others_are_not_held_against_it
 #[tokio::test]
 async fn exemptions_hide_and_are_written_down_unless_they_are_forbidden() {
     let mut review = common::json_file(DENIABLE);
-    review["request"]["object"]["metadata"]["annotations"] = json!({"rolecall.dev/ignore": "irsa-trust-open, role-arn-malformed"});
+    review["request"]["object"]["metadata"]["annotations"] =
+        json!({"rolecall.dev/ignore": "irsa-trust-open, role-arn-malformed"});
     let open = server("rolecall.dev/enforce: chain", "", "", &[]);
     let response = ask(&open, &review).await;
     assert_eq!(decision(&response), "allow");
@@ -135,7 +136,10 @@ async fn exemptions_hide_and_are_written_down_unless_they_are_forbidden() {
     let nobody = common::json_file("fixtures/reviews/pod-nosa-create.json");
     let allowed = server("rolecall.dev/enforce: strict", "rolecall.dev/allow-node-role: 'true'", "", &[]);
     let response = ask(&allowed, &nobody).await;
-    assert_eq!((decision(&response), &response["auditAnnotations"]["exempted"]), ("allow", &json!("node-role-fallback")));
+    assert_eq!(
+        (decision(&response), &response["auditAnnotations"]["exempted"]),
+        ("allow", &json!("node-role-fallback"))
+    );
     let needed = server("rolecall.dev/enforce: fallback", "rolecall.dev/requires: 'dynamodb:Query'", "", &[]);
     assert_eq!(decision(&ask(&needed, &nobody).await), "deny", "a declared need makes it certain");
 }

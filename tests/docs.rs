@@ -23,7 +23,11 @@ fn the_pages_of_the_rules_are_current() {
     let expected: BTreeSet<String> = pages.iter().map(|(name, _)| name.clone()).collect();
     assert_eq!(there, expected);
     for (name, text) in pages {
-        assert_eq!(std::fs::read_to_string(folder.join(&name)).unwrap(), text, "{name}: ROLECALL_BLESS=1 writes it anew");
+        assert_eq!(
+            std::fs::read_to_string(folder.join(&name)).unwrap(),
+            text,
+            "{name}: ROLECALL_BLESS=1 writes it anew"
+        );
     }
 }
 

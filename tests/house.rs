@@ -18,7 +18,11 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
 fn assert_free_of(room: &str, forbidden: &[&str]) {
     let mut files = Vec::new();
     let place = common::root().join("src").join(room);
-    if place.is_dir() { sources(&place, &mut files) } else { files.push(place) }
+    if place.is_dir() {
+        sources(&place, &mut files)
+    } else {
+        files.push(place)
+    }
     assert!(!files.is_empty(), "{room} is empty");
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
@@ -40,7 +44,16 @@ fn rooms_call_one_way() {
 /// The pure crates know no clock, environment, file or network: Cargo keeps runtimes out, this the standard library's.
 #[test]
 fn the_pure_crates_are_pure() {
-    let impure = ["std::fs", "std::net::Tcp", "std::env", "std::process", "std::time", "SystemTime", "Timestamp::now", "std::io"];
+    let impure = [
+        "std::fs",
+        "std::net::Tcp",
+        "std::env",
+        "std::process",
+        "std::time",
+        "SystemTime",
+        "Timestamp::now",
+        "std::io",
+    ];
     for room in ["iam", "core"] {
         assert_free_of(room, &impure);
         let manifest = std::fs::read_to_string(common::root().join("src").join(room).join("Cargo.toml")).unwrap();

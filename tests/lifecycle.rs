@@ -109,7 +109,16 @@ fn certificates_from_files() {
     assert!(code == Some(2) && error.contains("missing.crt"), "{error}");
 
     let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
-        .args(["serve", "--no-kube", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--source", &snapshot])
+        .args([
+            "serve",
+            "--no-kube",
+            "--listen",
+            "127.0.0.1:0",
+            "--metrics-listen",
+            "127.0.0.1:0",
+            "--source",
+            &snapshot,
+        ])
         .args(["--tls-cert", &file("tls.crt"), "--tls-key", &file("tls.key")])
         .stderr(Stdio::piped())
         .spawn()

@@ -32,7 +32,10 @@ async fn answers(server: &Server) -> String {
         assert!(response.get("patch").is_none() && response.get("patchType").is_none());
         text += &format!("## {name}: {}\n", if response["allowed"] == true { "admitted" } else { "denied" });
         if response["allowed"] != true {
-            assert_eq!((&response["status"]["code"], &response["status"]["reason"]), (&403.into(), &"Forbidden".into()));
+            assert_eq!(
+                (&response["status"]["code"], &response["status"]["reason"]),
+                (&403.into(), &"Forbidden".into())
+            );
             text += &format!("{}\n", response["status"]["message"].as_str().unwrap());
         }
         for warning in response["warnings"].as_array().into_iter().flatten() {

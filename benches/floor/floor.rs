@@ -4,6 +4,7 @@
 //! The settings of TLS, HTTP and runtime are those of `src/server/serve.rs`, `src/server/tls.rs` and `src/run/mod.rs`: what
 //! changes there changes here, or the two are no longer comparable.
 
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use serde::{Deserialize, Serialize};
 /// Answers every AdmissionReview with `allowed: true`.
 #[derive(Parser)]
 struct Args {
-    /// Where to answer reviews
+    /// Where to answer reviews; port 0 takes a free one, which the first line on standard error names
     #[arg(long, value_name = "ADDR:PORT")]
     listen: SocketAddr,
     /// Certificate chain (PEM)
@@ -49,6 +50,7 @@ fn main() -> anyhow::Result<()> {
     let tls = tls(&args).context("certificate and key cannot be used")?;
     let listener = TcpListener::bind(args.listen).with_context(|| format!("{}: cannot listen there", args.listen))?;
     listener.set_nonblocking(true)?;
+    writeln!(std::io::stderr(), "{{\"reviews\":\"{}\"}}", listener.local_addr()?)?;
     runtime()?.block_on(serve(listener, tls))
 }
 

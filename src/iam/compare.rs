@@ -85,6 +85,23 @@ impl Operand {
         }
     }
 
+    /// Has policy variables in it.
+    pub(crate) fn has_variables(&self) -> bool {
+        match self {
+            Self::Text(text) => matches!(text, Text::Template(_)),
+            Self::Arn(sections) => sections.iter().any(|section| matches!(section, Text::Template(_))),
+            _ => false,
+        }
+    }
+
+    /// The only text that it matches.
+    pub(crate) fn exact_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(Text::Literal(literal)) => Some(literal),
+            _ => None,
+        }
+    }
+
     /// Matches whatever the value is.
     pub(crate) fn matches_everything(&self) -> bool {
         matches!(self, Self::Text(text) if text.matches_everything())

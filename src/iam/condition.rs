@@ -16,7 +16,7 @@ pub struct Condition {
     pub folded_key: Box<str>,
     /// The values, as written.
     pub values: Vec<Box<str>>,
-    operands: Vec<Operand>,
+    pub(crate) operands: Vec<Operand>,
 }
 
 impl Condition {
@@ -31,7 +31,7 @@ impl Condition {
         let operator = &self.operator;
         match operator.base {
             BaseOperator::Null => return self.is_null(found),
-            BaseOperator::Unrecognised => return Truth::Unknown,
+            BaseOperator::Unrecognised => return Truth::False,
             _ => {}
         }
         match found {
@@ -56,7 +56,7 @@ impl Condition {
     }
 
     /// What an absent key does: `ForAllValues`, `IfExists` and the negated operators are then true.
-    fn holds_when_absent(&self) -> bool {
+    pub(crate) fn holds_when_absent(&self) -> bool {
         self.operator.if_exists
             || match self.operator.set {
                 SetQualifier::ForAllValues => true,

@@ -54,7 +54,7 @@ impl Document {
             (Truth::True, _) => Verdict::ExplicitlyDenied,
             (_, Truth::False) => Verdict::ImplicitlyDenied,
             (Truth::False, Truth::True) => Verdict::Allowed,
-            _ => Verdict::Unknown,
+            _ => self.settle(request),
         }
     }
 }

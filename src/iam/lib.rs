@@ -42,6 +42,7 @@ mod json;
 mod operator;
 mod parse;
 mod principal;
+mod settle;
 mod template;
 mod truth;
 mod wildcard;

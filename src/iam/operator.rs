@@ -42,7 +42,7 @@ pub enum BaseOperator {
     ArnNotEquals,
     ArnNotLike,
     Null,
-    /// Not an operator that AWS documents: what it would do is unknown.
+    /// Not an operator that AWS documents, and none that it would store: never matches.
     Unrecognised,
 }
 
@@ -77,6 +77,20 @@ const OPERATORS: [(&str, BaseOperator); 27] = [
 ];
 
 impl BaseOperator {
+    /// What the operator compares, negated or not: conditions of one family on one value are about the same thing.
+    pub(crate) fn family(self) -> Self {
+        match self {
+            Self::StringNotEquals => Self::StringEquals,
+            Self::StringNotEqualsIgnoreCase => Self::StringEqualsIgnoreCase,
+            Self::StringNotLike => Self::StringLike,
+            Self::NumericNotEquals => Self::NumericEquals,
+            Self::DateNotEquals => Self::DateEquals,
+            Self::NotIpAddress => Self::IpAddress,
+            Self::ArnNotEquals | Self::ArnNotLike | Self::ArnLike => Self::ArnEquals,
+            other => other,
+        }
+    }
+
     /// `StringNotEquals` and its kin: true when *no* value matches, and when the key is absent.
     pub fn is_negated(self) -> bool {
         matches!(

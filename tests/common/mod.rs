@@ -108,7 +108,8 @@ impl Server {
     /// Starts with the recorded cluster and a snapshot, and further arguments.
     pub fn start(manifests: &Path, snapshot: &Path, arguments: &[&str]) -> Self {
         let directory = TempDir::new("serve");
-        let given = arguments.iter().position(|argument| *argument == "--tls-dir").map(|at| PathBuf::from(arguments[at + 1]));
+        let given =
+            arguments.iter().position(|argument| *argument == "--tls-dir").map(|at| PathBuf::from(arguments[at + 1]));
         let tls_directory = given.clone().unwrap_or_else(|| directory.0.clone());
         let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
             .args(["serve", "--no-kube", "--self-signed", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])

@@ -46,6 +46,15 @@ pub(crate) fn edit_trust(role: RoleArn<'_>, program: &str) -> String {
     )
 }
 
+/// Has a person edit a role's trust policy, where no program should.
+pub(crate) fn edit_trust_by_hand(role: RoleArn<'_>, what: &str) -> String {
+    let name = role.name;
+    format!(
+        "aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument --output json > trust.json; {what}; \
+         aws iam update-assume-role-policy --role-name {name} --policy-document file://trust.json"
+    )
+}
+
 /// A `jq` program that adds a statement.
 pub(crate) fn add_statement(statement: &serde_json::Value) -> String {
     format!(".Statement |= ([.]|flatten) + [{statement}]")

@@ -73,7 +73,7 @@ pub(super) fn link(
         }
         Outcome::Allowed => {
             let reason = "what `Principal: \"*\"` does for a web identity is not documented";
-            Judged { state: State::Unknown, problem: Some(case.undecided(reason)), open: case.open() }
+            Judged { state: State::Unknown, problem: Some(case.undecided(reason)), open: Some(case.names_everyone()) }
         }
     }
 }
@@ -148,27 +148,35 @@ impl<'a> Case<'a> {
 
     /// Whether a service account of any other namespace could take the role as well.
     fn open(&self) -> Option<Problem> {
-        let stranger = "system:serviceaccount:rolecall-probe-7f3a:rolecall-probe-9c1e";
-        let context = self.context(stranger, false);
-        let verdict = self.role.trust.as_ref()?.evaluate(&self.request(&context));
-        (verdict == Verdict::Allowed).then(|| {
+        let document = self.role.trust.as_ref()?;
+        let context = self.context("system:serviceaccount:rolecall-probe-7f3a:rolecall-probe-9c1e", false);
+        let request = self.request(&context);
+        if document.evaluate(&request) != Verdict::Allowed {
+            return None;
+        }
+        let reports = document.explain(&request);
+        let open = trust::allows(&reports).find(|report| report.applies() == Truth::True)?;
+        let path = format!("{}.Condition.StringEquals[\"{}:sub\"]", self.jq_path(open), self.issuer);
+        Some(
             Problem::new(
                 &rules::IRSA_TRUST_OPEN,
-                format!(
-                    "any service account of the cluster can become {}: its trust policy has no condition on {}:sub",
-                    self.parsed.name, self.issuer
-                ),
-                fix::edit_trust(
-                    self.parsed,
-                    &format!(
-                        ".Statement |= ([.]|flatten|map(.Condition.StringEquals[\"{}:sub\"] = \"{}\"))",
-                        self.issuer, self.claim
-                    ),
-                ),
+                format!("any service account of the cluster can become {}", self.parsed.name),
+                fix::edit_trust(self.parsed, &format!("{path} = \"{}\"", self.claim)),
             )
             .expected("the trust policy should ask for", format!("{}:sub = {}", self.issuer, self.claim))
-            .found("it allows", "every subject")
-        })
+            .found("it allows every subject in", place(open)),
+        )
+    }
+
+    /// `Principal: "*"` opens the role to more than this cluster.
+    fn names_everyone(&self) -> Problem {
+        Problem::new(
+            &rules::IRSA_TRUST_OPEN,
+            format!("the trust policy of {} names everyone as its principal", self.parsed.name),
+            fix::edit_trust_by_hand(self.parsed, &format!("name {} instead of everyone", self.provider_arn)),
+        )
+        .expected("the principal should be", self.provider_arn)
+        .found("it is", "*")
     }
 
     fn diagnose(&self, reports: &[StatementReport<'_>]) -> Problem {
@@ -201,11 +209,10 @@ impl<'a> Case<'a> {
         } else {
             format!("{} denies it where {}", place(deny), conditions.join(" and "))
         };
-        let path = self.jq_path(deny);
         self.problem(
             &rules::IRSA_TRUST_DENIED,
             "a Deny in the role's trust policy applies",
-            fix::edit_trust(self.parsed, &format!("del({path})")),
+            fix::edit_trust_by_hand(self.parsed, &format!("narrow {} so that it spares {}", place(deny), self.claim)),
         )
         .expected("expected", "no Deny that applies")
         .found("the trust policy's", found)
@@ -260,29 +267,8 @@ impl<'a> Case<'a> {
 
     fn subject_condition(&self, failed: &ConditionReport<'_>, path: &str) -> Problem {
         let condition = failed.condition;
-        let exact =
-            matches!(condition.operator.base, BaseOperator::StringEquals | BaseOperator::StringEqualsIgnoreCase);
-        let as_pattern = condition
-            .values
-            .iter()
-            .find(|value| value.contains(['*', '?']) && rolecall_iam::wildcard_match(value, self.claim));
-        if let (true, Some(pattern)) = (exact, as_pattern) {
-            let like = condition.operator.written.to_ascii_lowercase().replace("stringequalsignorecase", "StringLike");
-            let like = like.replace("stringequals", "StringLike").replace("foranyvalue", "ForAnyValue");
-            let statement = path.rsplit_once("[\"").map_or(path, |(head, _)| head);
-            let program = format!(
-                "{statement}[\"{like}\"][\"{key}\"] = {path}[\"{key}\"] | del({path}[\"{key}\"])",
-                key = condition.key
-            );
-            return self
-                .problem(
-                    &rules::IRSA_TRUST_WILDCARD,
-                    &format!("{} takes the wildcard in the subject literally", condition.operator.written),
-                    fix::edit_trust(self.parsed, &program),
-                )
-                .expected("the role's trust policy allows, literally,", pattern.to_string())
-                .found("this pod presents", self.claim)
-                .slip(Some(format!("use StringLike instead of {}", condition.operator.written)));
+        if let Some(problem) = self.literal_wildcard(failed, path, self.claim) {
+            return problem;
         }
         let negated = condition.operator.base.is_negated();
         let nearest = condition.values.iter().min_by_key(|value| strsim::levenshtein(value, self.claim));
@@ -305,12 +291,47 @@ impl<'a> Case<'a> {
         .slip(slip)
     }
 
+    /// A wildcard under an operator that takes it literally, and that would match under `StringLike`.
+    fn literal_wildcard(&self, failed: &ConditionReport<'_>, path: &str, presented: &str) -> Option<Problem> {
+        let condition = failed.condition;
+        let written = &condition.operator.written;
+        if !matches!(condition.operator.base, BaseOperator::StringEquals | BaseOperator::StringEqualsIgnoreCase) {
+            return None;
+        }
+        let pattern = condition
+            .values
+            .iter()
+            .find(|value| value.contains(['*', '?']) && rolecall_iam::wildcard_match(value, presented))?;
+        let (qualifier, suffix) = (written.split_once(':').map(|(set, _)| set), condition.operator.if_exists);
+        let like = format!(
+            "{}StringLike{}",
+            qualifier.map(|set| format!("{set}:")).unwrap_or_default(),
+            if suffix { "IfExists" } else { "" }
+        );
+        let conditions = path.strip_suffix(&format!("[\"{written}\"]")).unwrap_or(path);
+        let key = &condition.key;
+        let program = format!("{conditions}[\"{like}\"][\"{key}\"] = {path}[\"{key}\"] | del({path}[\"{key}\"])");
+        Some(
+            self.problem(
+                &rules::IRSA_TRUST_WILDCARD,
+                &format!("{written} takes the wildcard in its trust policy literally"),
+                fix::edit_trust(self.parsed, &program),
+            )
+            .expected("the role's trust policy allows, literally,", pattern.to_string())
+            .found("this pod presents", presented)
+            .slip(Some(format!("use {like} instead of {written}"))),
+        )
+    }
+
     fn audience_condition(&self, failed: &ConditionReport<'_>, path: &str) -> Problem {
         let condition = failed.condition;
         let audience = match self.audience {
             Audience::Is(audience) => audience,
             Audience::Unknown => "an audience that cannot be seen",
         };
+        if let Some(problem) = self.literal_wildcard(failed, path, audience) {
+            return problem;
+        }
         let swapped = condition.values.iter().any(|value| value.starts_with("system:serviceaccount:"));
         self.problem(
             &rules::IRSA_TRUST_AUDIENCE,

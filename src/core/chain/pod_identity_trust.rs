@@ -120,12 +120,14 @@ impl Case<'_> {
             let conditions: Vec<String> = deny.conditions.iter().map(trust::condition_text).collect();
             let conditions =
                 if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
-            let path = self.jq_path(deny);
             return self
                 .problem(
                     &rules::POD_IDENTITY_TRUST_DENIED,
                     "a Deny in the role's trust policy applies",
-                    fix::edit_trust(self.parsed, &format!("del({path})")),
+                    fix::edit_trust_by_hand(
+                        self.parsed,
+                        &format!("narrow {} so that it spares {SERVICE} for {}", place(deny), self.subject),
+                    ),
                 )
                 .expected("expected", format!("no Deny of {action} that applies"))
                 .found("the trust policy's", format!("{} denies it{conditions}", place(deny)))

@@ -68,17 +68,22 @@ pub(super) fn link(
             }
             Outcome::Undecided => state = state.and(State::Unknown),
             Outcome::Allowed => {
-                if case.same_account && names_role(document, &request) {
-                    continue;
-                }
                 let (permitted, complete) = case.identity_policies(snapshot, &request, target_arn);
-                match permitted {
-                    Verdict::Allowed => {}
-                    Verdict::ImplicitlyDenied | Verdict::ExplicitlyDenied if complete => {
+                let named = case.same_account && names_role(document, &request);
+                let found = match permitted {
+                    Verdict::ExplicitlyDenied => Some(case.permission_problem(action, target_arn, true)),
+                    _ if named => None,
+                    Verdict::ImplicitlyDenied if complete => Some(case.permission_problem(action, target_arn, false)),
+                    Verdict::Allowed => None,
+                    Verdict::ImplicitlyDenied | Verdict::Unknown => {
                         state = state.and(State::Unknown);
-                        problem = problem.or_else(|| Some(case.permission_problem(action, target_arn)));
+                        None
                     }
-                    _ => state = state.and(State::Unknown),
+                };
+                if let Some(found) = found {
+                    let broken = found.certainty == Certainty::Certain;
+                    state = state.and(if broken { State::Broken } else { State::Unknown });
+                    problem = problem.or(Some(found));
                 }
             }
         }
@@ -130,7 +135,7 @@ impl Case<'_> {
         }
     }
 
-    fn permission_problem(&self, action: &str, target_arn: &str) -> Problem {
+    fn permission_problem(&self, action: &str, target_arn: &str, denied: bool) -> Problem {
         let document = serde_json::json!({
             "Version": "2012-10-17",
             "Statement": {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": target_arn},
@@ -146,9 +151,9 @@ impl Case<'_> {
                 self.first.name, self.target.name
             ),
         )
-        .at_most(if self.same_account { Certainty::Likely } else { Certainty::Undecided })
+        .at_most(if self.same_account { Certainty::Certain } else { Certainty::Undecided })
         .expected("an identity policy would have to allow", format!("{action} on {target_arn}"))
-        .found("the policies", "allow it nowhere")
+        .found("the policies", if denied { "deny it" } else { "allow it nowhere" })
     }
 
     /// What the first role's identity policies say, and whether all of them were read.

@@ -114,6 +114,11 @@ impl<'a> One<'a, '_, '_> {
     }
 
     fn static_keys(&self, gathering: &mut Gathering<'_>) -> State {
+        // What is configured does not work, but the keys may: no reason to refuse.
+        if let Some(chain) = &self.plan().chain {
+            let likely = |problem: &Problem| problem.clone().at_most(Certainty::Likely);
+            gathering.add_chain(&chain.problems.iter().map(likely).collect::<Vec<_>>());
+        }
         let literal = self.env.secret_access_key.and_then(Value::literal).is_some();
         gathering.add_for(
             self.name(),
@@ -274,7 +279,11 @@ impl<'a> One<'a, '_, '_> {
         };
         let Chain { state, problems, open, .. } =
             chain::irsa(&scene.world.snapshot, scene.subject, role, audience, source);
-        gathering.add_chain(&problems);
+        if scene.known == Known::Unknown {
+            gathering.add_chain(&problems);
+        } else {
+            gathering.add_chain_for(self.name(), &problems);
+        }
         if let Some(open) = open
             && !gathering.findings.iter().any(|finding| finding.problem == open)
         {
@@ -346,7 +355,7 @@ impl<'a> One<'a, '_, '_> {
         }
         let problem = self.no_association();
         let state = if problem.certainty == Certainty::Certain { State::Broken } else { State::Unknown };
-        gathering.add(problem);
+        gathering.add_for(self.name(), problem);
         (None, state)
     }
 
@@ -527,11 +536,19 @@ fn source_name(source: &EnvFrom<'_>) -> Option<(String, Certainty)> {
         (None, Some(named)) => ("ConfigMap", named),
         (None, None) => return None,
     };
+    let prefix = source.prefix.as_ref().map(|prefix| prefix.as_str()).unwrap_or_default();
+    if !"AWS_".starts_with(prefix) && !prefix.starts_with("AWS_") {
+        return None;
+    }
     let name = named.name.as_str();
     let folded = name.to_ascii_lowercase();
     let smells = folded
         .split(['-', '.', '_'])
         .any(|word| matches!(word, "aws" | "s3" | "iam" | "amazon" | "dynamodb" | "sqs" | "sns"))
         || ["credential", "access-key", "accesskey", "awskey"].iter().any(|word| folded.contains(word));
-    Some((format!("{kind} {name}"), if smells { Certainty::Likely } else { Certainty::Undecided }))
+    match (kind, smells) {
+        (_, true) => Some((format!("{kind} {name}"), Certainty::Likely)),
+        ("Secret", false) => Some((format!("{kind} {name}"), Certainty::Undecided)),
+        _ => None,
+    }
 }

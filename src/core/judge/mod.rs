@@ -104,8 +104,32 @@ impl<'w> Gathering<'w> {
         }
     }
 
-    /// The problems of a chain: of those that are not exempted the first of the surest leads, the others follow as notes.
+    /// The problems of the chain that all containers share.
     fn add_chain(&mut self, problems: &[Problem]) {
+        if let Some(finding) = self.lead(problems)
+            && !self.findings.iter().any(|other| other.problem == finding.problem && other.containers.is_empty())
+        {
+            self.findings.push(finding);
+        }
+    }
+
+    /// The problems of a chain that is one container's own.
+    fn add_chain_for(&mut self, container: &str, problems: &[Problem]) {
+        let Some(mut finding) = self.lead(problems) else {
+            return;
+        };
+        let same = |other: &&mut Finding| other.problem == finding.problem && !other.containers.is_empty();
+        match self.findings.iter_mut().find(same) {
+            Some(other) => other.containers.push(container.to_owned()),
+            None => {
+                finding.containers.push(container.to_owned());
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    /// Of a chain's problems that are not exempted the first of the surest leads, the others follow as notes.
+    fn lead(&mut self, problems: &[Problem]) -> Option<Finding> {
         let (ignored, counting): (Vec<&Problem>, Vec<&Problem>) = problems.iter().partition(|p| self.is_ignored(p));
         for problem in ignored {
             if !self.exempted.iter().any(|finding| finding.problem == *problem) {
@@ -113,16 +137,11 @@ impl<'w> Gathering<'w> {
             }
         }
         let surest = counting.iter().map(|problem| problem.certainty).max();
-        let Some(lead) = counting.iter().position(|problem| Some(problem.certainty) == surest) else {
-            return;
-        };
-        let notes = counting.iter().enumerate().filter(|(index, _)| *index != lead).map(|(_, problem)| note(problem));
-        let notes = notes.collect();
-        if let Some(lead) = counting.get(lead)
-            && !self.findings.iter().any(|finding| finding.problem == **lead)
-        {
-            self.findings.push(Finding { problem: (*lead).clone(), containers: Vec::new(), notes });
-        }
+        let at = counting.iter().position(|problem| Some(problem.certainty) == surest)?;
+        let lead: Problem = (*counting.get(at)?).clone();
+        let others = counting.iter().enumerate().filter(|(index, _)| *index != at);
+        let notes = others.map(|(_, problem)| note(problem)).collect();
+        Some(Finding { problem: lead, containers: Vec::new(), notes })
     }
 
     fn add_finding(&mut self, finding: Finding) {

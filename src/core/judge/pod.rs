@@ -5,9 +5,9 @@ use super::{Circumstances, Gathering, Judgement, fallback, note};
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{Wishes, legacy_annotation};
 use crate::finding::{Certainty, Problem};
-use crate::identity::{Identity, Mechanism};
+use crate::identity::Identity;
 use crate::rules;
-use crate::workload::{Container, Metadata, Workload, evidence};
+use crate::workload::{Container, Metadata, Stage, Workload, evidence};
 use crate::world::{Known, World};
 
 /// Who asked for what: the workload, its pods, its service account, its namespace.
@@ -82,7 +82,10 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     }
 
     let skip_label = workload.pod_metadata.labels.get(world.conventions.skip_label_key()).is_some();
-    let fallen_problem = if fallen.is_empty() || (skip_label && scene.plan.mechanism.is_some()) {
+    // No pod comes about without its service account; and an association that was not read may be there.
+    let not_for_us = scene.workload.stage == Stage::Predicted
+        && (scene.known == Known::Missing || world.snapshot.associations.is_none());
+    let fallen_problem = if fallen.is_empty() || not_for_us || (skip_label && scene.plan.mechanism.is_some()) {
         None
     } else {
         Some(fallback::problem(&scene, &fallen, wishes.requires))
@@ -125,9 +128,7 @@ fn of_the_pod(scene: &Scene<'_, '_>, gathering: &mut Gathering<'_>) {
     }
     if scene.plan.mechanism.is_some() {
         let key = scene.world.conventions.token_expiration_key();
-        let of_pod = workload.pod_metadata.annotations.get(key);
-        let of_account = scene.known.account().and_then(|account| account.token_expiration.as_deref());
-        if let Some(text) = of_pod.or(of_account)
+        if let Some(text) = workload.pod_metadata.annotations.get(key)
             && let Some(problem) = super::account::token_expiration(scene.subject, key, text)
         {
             gathering.add(problem);
@@ -188,10 +189,7 @@ fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
 /// A workload whose service account is not there: its pods will not be made. It may arrive later in the same apply, and a
 /// Pod that was admitted has one.
 fn missing_account(scene: &Scene<'_, '_>) -> Option<Problem> {
-    if scene.known != Known::Missing
-        || scene.workload.stage == crate::workload::Stage::Admitted
-        || scene.plan.mechanism == Some(Mechanism::PodIdentity)
-    {
+    if scene.known != Known::Missing || scene.workload.stage == Stage::Admitted {
         return None;
     }
     let Subject { namespace, service_account } = scene.subject;

@@ -222,8 +222,10 @@ pub struct EnvVar<'a> {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EnvFrom<'a> {
-    /// A Secret.
+    /// Put before every name in it.
     #[serde(borrow)]
+    pub prefix: Option<Text<'a>>,
+    /// A Secret.
     pub secret_ref: Option<Named<'a>>,
     /// A ConfigMap.
     pub config_map_ref: Option<Named<'a>>,
