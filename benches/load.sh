@@ -236,12 +236,12 @@ instructions() {
     IFS='|' read -r name server review <<<"$variant"
     out=$WORK/callgrind.$server
     load "$server" "$review" -n "$few"
-    callgrind_control -z "${SERVER[$server]}" >/dev/null
+    callgrind_control -z "${SERVER[$server]}" &>/dev/null
     # Two loads of different lengths: their difference leaves out handshakes and connections.
     load "$server" "$review" -n "$few"
-    callgrind_control -d "${SERVER[$server]}" >/dev/null
+    callgrind_control -d "${SERVER[$server]}" &>/dev/null
     load "$server" "$review" -n "$many"
-    callgrind_control -d "${SERVER[$server]}" >/dev/null
+    callgrind_control -d "${SERVER[$server]}" &>/dev/null
     run=$(find "$WORK" -name "callgrind.$server.*" | sed 's/.*\.//' | sort -n | tail -1)
     cost=$(($(counted "$out.$run") - $(counted "$out.$((run - 1))")))
     cost=$((cost / (many - few)))

@@ -191,7 +191,11 @@ fn the_library_agrees() {
                     name: name.to_owned(),
                     container: container.name.to_owned(),
                     identity: container.identity.name().to_owned(),
-                    role: container.role.as_ref().filter(|role| role.starts_with("arn:")).map(|role| role.to_string()),
+                    role: container
+                        .role
+                        .as_ref()
+                        .filter(|role| rolecall_iam::RoleArn::parse(role).is_ok())
+                        .map(|role| role.to_string()),
                     chain: container.chain.name().to_owned(),
                 })
                 .collect();

@@ -23,6 +23,7 @@ pub struct World {
     service_accounts: HashMap<Box<str>, HashMap<Box<str>, Entry>>,
     namespaces: HashMap<Box<str>, Namespace>,
     complete: bool,
+    agent: bool,
 }
 
 /// A service account. Most have no annotation of ours: they share one.
@@ -89,6 +90,7 @@ impl World {
             service_accounts: service_accounts.collect(),
             namespaces: cluster.namespaces,
             complete: cluster.complete,
+            agent: cluster.agent,
         }
     }
 
@@ -146,7 +148,7 @@ impl World {
             return Plan {
                 mechanism: Some(Mechanism::PodIdentity),
                 role_arn: role.cloned(),
-                chain: Some(chain::pod_identity(&self.snapshot, subject, association)),
+                chain: Some(chain::pod_identity(&self.snapshot, subject, association, self.agent)),
                 audience,
             };
         }

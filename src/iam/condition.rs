@@ -47,8 +47,8 @@ impl Condition {
             Lookup::Unknown | Lookup::Present => Truth::Unknown,
             Lookup::One(value) => self.holds_for(value, context),
             Lookup::Many(values) => match operator.set {
-                // A multivalued key asks for a set operator; without one nothing matches.
-                SetQualifier::None => operator.base.is_negated().into(),
+                // A multivalued key asks for a set operator; without one nothing is met, negated or not.
+                SetQualifier::None => Truth::False,
                 SetQualifier::ForAnyValue => Truth::any(values.iter().map(|value| self.holds_for(value, context))),
                 SetQualifier::ForAllValues => Truth::all(values.iter().map(|value| self.holds_for(value, context))),
             },

@@ -20,6 +20,8 @@ pub struct Report {
     pub summary: Summary,
     #[serde(skip)]
     level: Level,
+    #[serde(skip)]
+    missing_parts: Vec<String>,
 }
 
 /// An object.
@@ -64,6 +66,13 @@ pub struct ReportedFinding {
     pub(super) labels: (&'static str, &'static str),
 }
 
+impl ReportedFinding {
+    /// The same finding at another resource.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        Self { resource: other.resource.clone(), ..self.clone() } == *other
+    }
+}
+
 /// A container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportedWorkload {
@@ -93,6 +102,8 @@ pub struct Summary {
     pub likely: usize,
     /// Undecided findings: notes, which do not count.
     pub undecided: usize,
+    /// Containers whose chain is unknown: not a sign of health.
+    pub unknown: usize,
     /// Findings hidden by an exemption.
     pub exempted: usize,
     /// The level that was asked for.
@@ -115,7 +126,8 @@ impl Report {
             snapshot_time: snapshot.collected_at.map(|time| time.to_string()),
             ..Summary::default()
         };
-        Self { findings: Vec::new(), workloads: Vec::new(), summary, level }
+        let missing_parts = missing_parts(snapshot);
+        Self { findings: Vec::new(), workloads: Vec::new(), summary, level, missing_parts }
     }
 
     /// Adds a remark on the whole.
@@ -134,7 +146,7 @@ impl Report {
                 resource: resource.clone(),
                 container: container.name.to_owned(),
                 identity: container.identity,
-                role: container.role.as_ref().filter(|role| role.starts_with("arn:")).map(|role| role.to_string()),
+                role: container.role.as_ref().filter(|role| is_role_arn(role)).map(|role| role.to_string()),
                 chain: container.chain,
             });
         }
@@ -152,6 +164,11 @@ impl Report {
         });
         self.workloads.sort_by(|a, b| a.resource.cmp(&b.resource));
         self.summary.containers = self.workloads.len();
+        let with_chain = |w: &&ReportedWorkload| matches!(w.identity, Identity::Irsa | Identity::PodIdentity);
+        self.summary.unknown = self.workloads.iter().filter(with_chain).filter(|w| w.chain == State::Unknown).count();
+        if self.summary.unknown > 0 {
+            self.summary.notes.extend(std::mem::take(&mut self.missing_parts));
+        }
         let count = |certainty| self.findings.iter().filter(|finding| finding.certainty == certainty).count();
         self.summary.certain = count(Certainty::Certain);
         self.summary.likely = count(Certainty::Likely);
@@ -162,6 +179,33 @@ impl Report {
     pub fn counts(&self) -> bool {
         self.findings.iter().any(|finding| finding.certainty != Certainty::Undecided)
     }
+}
+
+/// Parts that the snapshot does not have, without which chains stay unknown.
+fn missing_parts(snapshot: &Snapshot) -> Vec<String> {
+    let cluster = snapshot.cluster.as_ref();
+    let mut parts = Vec::new();
+    let mut note = |absent: bool, part: String| {
+        if absent {
+            parts.push(format!("the snapshot has no {part}: what depends on it is unknown"));
+        }
+    };
+    note(cluster.is_none(), "cluster".to_owned());
+    note(cluster.is_some_and(|cluster| cluster.issuer.is_none()), "cluster.identity.oidc.issuer".to_owned());
+    note(snapshot.associations.is_none(), "podIdentityAssociations".to_owned());
+    note(snapshot.addons.is_none() && !cluster.is_some_and(|cluster| cluster.auto_mode), "addons".to_owned());
+    note(snapshot.accounts.is_empty(), "accounts".to_owned());
+    let mut accounts: Vec<_> = snapshot.accounts.iter().collect();
+    accounts.sort_by_key(|(id, _)| *id);
+    for (id, account) in accounts {
+        note(account.roles.is_none(), format!("accounts.{id}.roles"));
+        note(account.providers.is_none(), format!("accounts.{id}.oidcProviders"));
+    }
+    parts
+}
+
+fn is_role_arn(text: &str) -> bool {
+    rolecall_iam::RoleArn::parse(text).is_ok()
 }
 
 /// One entry for each container that has it, or one for the workload.

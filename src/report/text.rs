@@ -5,10 +5,14 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 use rolecall_core::finding::Certainty;
 
-use super::model::{Report, ReportedFinding};
+use super::model::{Report, ReportedFinding, ReportedResource};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
+
+fn more(counts: &[(&str, usize)]) -> String {
+    counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("; {count} {what}")).collect()
+}
 
 fn colour(certainty: Certainty) -> Style {
     let colour = match certainty {
@@ -24,14 +28,12 @@ fn colour(certainty: Certainty) -> Style {
 /// # Errors
 /// Where writing fails.
 pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
-    let mut last = None;
-    for finding in &report.findings {
-        if last != Some(&finding.resource) {
-            let resource = &finding.resource;
-            writeln!(out, "{BOLD}{} {}/{}{BOLD:#}", resource.kind, resource.namespace, resource.name)?;
-            last = Some(&finding.resource);
+    for (resources, findings) in grouped(&report.findings) {
+        let names = resources.iter().map(|r| format!("{} {}/{}", r.kind, r.namespace, r.name)).collect::<Vec<_>>();
+        writeln!(out, "{BOLD}{}{BOLD:#}", names.join(", "))?;
+        for finding in findings {
+            write_finding(finding, out)?;
         }
-        write_finding(finding, out)?;
     }
     if !report.findings.is_empty() {
         writeln!(out)?;
@@ -49,9 +51,31 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         summary.likely,
         summary.undecided,
         summary.level,
-        if summary.exempted > 0 { format!("; {} exempted", summary.exempted) } else { String::new() },
+        more(&[("chains unknown", summary.unknown), ("exempted", summary.exempted)]),
     )?;
     Ok(())
+}
+
+/// Findings by the resources that have just these: a service account and its workloads mostly share one.
+fn grouped(findings: &[ReportedFinding]) -> Vec<(Vec<&ReportedResource>, Vec<&ReportedFinding>)> {
+    let mut by_resource: Vec<(&ReportedResource, Vec<&ReportedFinding>)> = Vec::new();
+    for finding in findings {
+        match by_resource.last_mut() {
+            Some((resource, list)) if **resource == finding.resource => list.push(finding),
+            _ => by_resource.push((&finding.resource, vec![finding])),
+        }
+    }
+    let mut groups: Vec<(Vec<&ReportedResource>, Vec<&ReportedFinding>)> = Vec::new();
+    for (resource, list) in by_resource {
+        let same = |other: &&mut (Vec<&ReportedResource>, Vec<&ReportedFinding>)| {
+            other.1.len() == list.len() && other.1.iter().zip(&list).all(|(a, b)| a.says_the_same(b))
+        };
+        match groups.iter_mut().find(same) {
+            Some((resources, _)) => resources.push(resource),
+            None => groups.push((vec![resource], list)),
+        }
+    }
+    groups
 }
 
 fn write_finding(finding: &ReportedFinding, out: &mut dyn Write) -> anyhow::Result<()> {

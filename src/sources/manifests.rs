@@ -99,7 +99,11 @@ impl Manifests {
         let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         if kind == "AdmissionReview" {
-            if let Some(object) = value.pointer_mut("/request/object").map(Value::take) {
+            let namespace = value.pointer("/request/namespace").cloned();
+            if let Some(mut object) = value.pointer_mut("/request/object").map(Value::take) {
+                if let (Some(namespace), Some(Value::Object(metadata))) = (namespace, object.get_mut("metadata")) {
+                    metadata.entry("namespace").or_insert(namespace);
+                }
                 return self.add_value(origin, object, true);
             }
             bail!("{origin}: request.object: is absent");
@@ -131,6 +135,11 @@ impl Manifests {
     pub fn cluster(&self, conventions: &Conventions) -> anyhow::Result<Cluster> {
         let mut cluster = Cluster { complete: true, ..Cluster::default() };
         for manifest in self.objects.iter().filter(|manifest| !manifest.admitted) {
+            if manifest.kind == Some(Kind::DaemonSet) {
+                let object = manifest.object()?;
+                let name = object.metadata.name.as_ref().map(|name| name.as_str());
+                cluster.agent |= name == Some("eks-pod-identity-agent") && namespace_of(&object) == "kube-system";
+            }
             if !matches!(manifest.kind, None | Some(Kind::ServiceAccount)) {
                 continue;
             }

@@ -39,8 +39,8 @@ pub(super) fn account(
 }
 
 /// The agent is an add-on, or built into the nodes of Auto Mode; it may also be part of a node image, which cannot be seen.
-pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>) -> (State, Option<Problem>) {
-    if snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
+pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, seen: bool) -> (State, Option<Problem>) {
+    if seen || snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
         return (State::Holds, None);
     }
     let Some(addons) = &snapshot.addons else {

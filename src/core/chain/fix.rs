@@ -5,6 +5,21 @@ use rolecall_iam::RoleArn;
 use super::Subject;
 use crate::snapshot::{Association, Snapshot};
 
+/// A word of a shell command: what comes from a manifest or a policy must not become a command of its own.
+pub(crate) fn word(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+,".contains(c);
+    if !text.is_empty() && text.chars().all(safe) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// A text in a `jq` program.
+pub(crate) fn text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
 /// The cluster's name, or what to put there.
 pub(crate) fn cluster_name(snapshot: &Snapshot) -> &str {
     snapshot.cluster.as_ref().map_or("CLUSTER", |cluster| &cluster.name)
@@ -13,8 +28,10 @@ pub(crate) fn cluster_name(snapshot: &Snapshot) -> &str {
 /// Annotates a service account with a role.
 pub(crate) fn annotate(subject: Subject<'_>, key: &str, value: &str) -> String {
     format!(
-        "kubectl annotate serviceaccount -n {} {} {key}={value} --overwrite",
-        subject.namespace, subject.service_account
+        "kubectl annotate serviceaccount -n {} {} {key}={} --overwrite",
+        word(subject.namespace),
+        word(subject.service_account),
+        word(value)
     )
 }
 
@@ -22,25 +39,31 @@ pub(crate) fn annotate(subject: Subject<'_>, key: &str, value: &str) -> String {
 pub(crate) fn update_association(snapshot: &Snapshot, association: &Association, change: &str) -> String {
     format!(
         "aws eks update-pod-identity-association --cluster-name {} --association-id {} {change}",
-        cluster_name(snapshot),
-        association.id.as_deref().unwrap_or("ASSOCIATION_ID"),
+        word(cluster_name(snapshot)),
+        association_id(association),
     )
+}
+
+/// The association's ID, or what to put there.
+pub(crate) fn association_id(association: &Association) -> String {
+    association.id.as_deref().map_or_else(|| "ASSOCIATION_ID".to_owned(), word)
 }
 
 /// Makes an association.
 pub(crate) fn create_association(snapshot: &Snapshot, subject: Subject<'_>, role_arn: &str) -> String {
     format!(
         "aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {role_arn}",
-        cluster_name(snapshot),
-        subject.namespace,
-        subject.service_account,
+        word(cluster_name(snapshot)),
+        word(subject.namespace),
+        word(subject.service_account),
     )
 }
 
 /// Edits a role's trust policy with a `jq` program.
 pub(crate) fn edit_trust(role: RoleArn<'_>, program: &str) -> String {
+    let program = format!("'{}'", program.replace('\'', r"'\''"));
     format!(
-        "aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument --output json | jq '{program}' > trust.json \
+        "aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument --output json | jq {program} > trust.json \
          && aws iam update-assume-role-policy --role-name {name} --policy-document file://trust.json",
         name = role.name
     )
@@ -62,5 +85,5 @@ pub(crate) fn add_statement(statement: &serde_json::Value) -> String {
 
 /// A `jq` program that adds a value to a condition's key, or an action to a statement: `place` is a path.
 pub(crate) fn add_value(place: &str, value: &str) -> String {
-    format!("{place} |= (([.]|flatten) + [\"{value}\"])")
+    format!("{place} |= (([.]|flatten) + [{}])", text(value))
 }

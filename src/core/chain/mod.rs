@@ -3,6 +3,7 @@
 mod association;
 pub(crate) mod fix;
 mod irsa_context;
+mod irsa_diagnosis;
 mod irsa_trust;
 mod pod_identity_context;
 mod pod_identity_trust;
@@ -156,7 +157,9 @@ pub fn irsa(
     match located.role {
         Some(role) => {
             let judged = irsa_trust::link(subject, role, parsed, issuer, audience);
-            chain.add(Link::Trust, judged.state, judged.problem);
+            let mut problems = judged.problems.into_iter();
+            chain.add(Link::Trust, judged.state, problems.next());
+            chain.problems.extend(problems);
             chain.open = judged.open;
         }
         None => chain.add(Link::Trust, State::Unknown, None),
@@ -165,7 +168,9 @@ pub fn irsa(
 }
 
 /// The chain of a Pod Identity association: association → role → trust → target → agent.
-pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Association) -> Chain {
+///
+/// `agent_seen`: the agent's DaemonSet is among what is known of the cluster.
+pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Association, agent_seen: bool) -> Chain {
     let mut chain = Chain::new();
     let Some(role_arn) = association.role_arn.as_deref() else {
         // ListPodIdentityAssociations alone says no role.
@@ -185,7 +190,7 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
         let (state, problem) = target::link(snapshot, subject, association, role_arn, target_arn);
         chain.add(Link::Target, state, problem);
     }
-    let (state, problem) = association::agent(snapshot, subject);
+    let (state, problem) = association::agent(snapshot, subject, agent_seen);
     chain.add(Link::Agent, state, problem);
     chain
 }

@@ -44,9 +44,8 @@ pub(super) fn link(
         presume,
     };
     let mut undecided = None;
-    let actions = if association.disable_session_tags { &ACTIONS[..1] } else { &ACTIONS[..] };
     let mut worst: Option<Problem> = None;
-    for action in actions {
+    for action in case.actions() {
         let (outcome, decided_by) = trust::judge(document, action, Principal::Service(SERVICE), context);
         let reports = || {
             let request =
@@ -89,30 +88,31 @@ impl Case<'_> {
         Problem::new(rule, format!("{} cannot become {}: {why}", self.subject, self.parsed.name), fix)
     }
 
+    /// Without session tags there is nothing to tag.
+    fn actions(&self) -> &'static [&'static str] {
+        if self.association.disable_session_tags { &["sts:AssumeRole"] } else { &ACTIONS }
+    }
+
     fn jq_path(&self, report: &StatementReport<'_>) -> String {
         self.role.trust.as_ref().map(|document| document.jq_path(report.index)).unwrap_or_default()
     }
 
     fn undecided(&self, action: &str, reports: &[StatementReport<'_>]) -> Problem {
-        let mut keys: Vec<Box<str>> = Vec::new();
-        for condition in reports.iter().filter(|r| r.applies() == Truth::Unknown).flat_map(StatementReport::undecided) {
-            if !keys.contains(&condition.condition.key) {
-                keys.push(condition.condition.key.clone());
-            }
-        }
-        Problem::new(
+        let conditions = trust::undecided(reports);
+        let problem = Problem::new(
             &rules::POD_IDENTITY_TRUST_UNDECIDED,
             format!(
                 "whether {} can become {} is not known: {action} depends on {}",
                 self.subject,
                 self.parsed.name,
-                list(&keys)
+                trust::keys(&conditions)
             ),
             format!(
                 "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {}",
                 self.parsed.name
             ),
-        )
+        );
+        trust::with_conditions(problem, &conditions)
     }
 
     fn diagnose(&self, action: &str, reports: &[StatementReport<'_>], certainty: Certainty) -> Problem {
@@ -142,8 +142,14 @@ impl Case<'_> {
             return problem.at_most(certainty);
         }
         if let Some(report) = with_principal().find(|report| report.action == Truth::False) {
+            let missing: Vec<&str> =
+                self.actions().iter().copied().filter(|needed| !report.statement.actions.apply_to(needed)).collect();
             let path = self.jq_path(report);
-            let program = fix::add_value(&format!("{path}.Action"), action);
+            let program = if report.statement.actions.negated {
+                format!("{path} |= (del(.NotAction) | .Action = {})", serde_json::json!(self.actions()))
+            } else {
+                format!("{path}.Action |= (([.]|flatten) + {})", serde_json::json!(missing))
+            };
             return self
                 .problem(
                     &rules::POD_IDENTITY_TRUST_ACTION,
@@ -151,7 +157,7 @@ impl Case<'_> {
                     fix::edit_trust(self.parsed, &program),
                 )
                 .expected("EKS Pod Identity needs", action)
-                .found("the statement allows", list(&report.statement.actions.written))
+                .found("the statement has", list(&report.statement.actions.written))
                 .at_most(certainty);
         }
         self.principal(certainty)
@@ -161,12 +167,8 @@ impl Case<'_> {
         let failed = report.failed().next()?;
         let key = &*failed.condition.folded_key;
         let of_tags = key.starts_with("aws:requesttag/") || matches!(key, "aws:tagkeys" | "sts:transitivetagkeys");
-        let path = format!(
-            "{}.Condition[\"{}\"][\"{}\"]",
-            self.jq_path(report),
-            failed.operator().written,
-            failed.condition.key
-        );
+        let (written, key_written) = (fix::text(&failed.operator().written), fix::text(&failed.condition.key));
+        let path = format!("{}.Condition[{written}][{key_written}]", self.jq_path(report));
         let found = trust::found_text(&failed.found);
         if !of_tags {
             return Some(
@@ -181,16 +183,16 @@ impl Case<'_> {
             );
         }
         let disabled = self.association.disable_session_tags;
-        let value = match &failed.found {
-            rolecall_iam::Found::Values(values) => values.first().cloned().unwrap_or_default(),
-            _ => "VALUE".into(),
-        };
         let fix = if disabled {
             fix::update_association(self.snapshot, self.association, "--no-disable-session-tags")
         } else if failed.found == rolecall_iam::Found::Absent || failed.operator().base.is_negated() {
             fix::edit_trust(self.parsed, &format!("del({path})"))
         } else {
-            fix::edit_trust(self.parsed, &fix::add_value(&path, &value))
+            let values = match &failed.found {
+                rolecall_iam::Found::Values(values) => serde_json::json!(values),
+                _ => serde_json::json!([]),
+            };
+            fix::edit_trust(self.parsed, &format!("{path} |= (([.]|flatten) + {values} | unique)"))
         };
         Some(
             self.problem(

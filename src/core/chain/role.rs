@@ -82,7 +82,7 @@ pub(super) fn link<'s, 'a>(
     }
     match snapshot.role_by_name(parsed.account, parsed.name) {
         None => {
-            let problem = unseen(subject, parsed);
+            let problem = unseen(snapshot, subject, parsed);
             located(State::Unknown, Some(problem), None, Some(parsed))
         }
         Some(None) => {
@@ -121,14 +121,19 @@ fn repaired(snapshot: &Snapshot, arn: &str) -> Option<String> {
     snapshot.role_by_name(place.account, bare)?.map(|role| role.arn.to_string())
 }
 
-fn unseen(subject: Subject<'_>, parsed: RoleArn<'_>) -> Problem {
+fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Problem {
+    let account = parsed.account;
+    let what = if snapshot.accounts.contains_key(account) { "the roles of account" } else { "account" };
     Problem::new(
         &rules::ROLE_ACCOUNT_UNSEEN,
-        format!("whether {subject} can become {} is not known: account {} was not read", parsed.name, parsed.account),
-        format!("add account {} to what the snapshot collects, or check the role there by hand", parsed.account),
+        format!("whether {subject} can become {} is not known: nobody read {what} {account}", parsed.name),
+        format!("add account {account} to what the snapshot collects, or check the role there by hand"),
     )
-    .expected("needed", format!("the roles of account {}", parsed.account))
-    .found("read", "nothing of that account")
+    .expected("needed", format!("the roles of account {account}"))
+    .found(
+        "the snapshot has",
+        if what == "account" { "nothing of that account" } else { "other parts of it, but no roles" },
+    )
 }
 
 fn missing(

@@ -86,6 +86,9 @@ pub(super) fn is_cluster_issuer(address: &str, ours: &Issuer) -> bool {
 /// How a subject in a policy differs from the service account's.
 pub(super) fn subject(value: &str, subject: Subject<'_>) -> Option<String> {
     let claim = subject.claim();
+    if value == claim || value.contains("${") {
+        return None;
+    }
     if value.trim() == claim {
         return Some("there is a blank around the subject in the policy".to_owned());
     }
@@ -103,8 +106,8 @@ pub(super) fn subject(value: &str, subject: Subject<'_>) -> Option<String> {
         return Some("namespace and name are swapped".to_owned());
     }
     let differs = |what: &str, theirs: &str, ours: &str| match strsim::levenshtein(theirs, ours) {
-        0 => None,
-        edits @ 1..=2 => Some(format!("the {what} is {edits} character{} off: `{theirs}` for `{ours}`", plural(edits))),
+        _ if rolecall_iam::wildcard_match(theirs, ours) => None,
+        edits @ 0..=2 => Some(format!("the {what} is {edits} character{} off: `{theirs}` for `{ours}`", plural(edits))),
         _ => Some(format!("it names another {what}: `{theirs}` for `{ours}`")),
     };
     let slips = [differs("namespace", namespace, subject.namespace), differs("name", name, subject.service_account)];

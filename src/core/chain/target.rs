@@ -17,6 +17,8 @@ struct Case<'a> {
     first: RoleArn<'a>,
     target: RoleArn<'a>,
     same_account: bool,
+    /// Sent where session tags are disabled.
+    external_id: Option<&'a str>,
 }
 
 pub(super) fn link(
@@ -33,12 +35,19 @@ pub(super) fn link(
     let (Some(target), Some(parsed), Ok(first)) = (located.role, located.parsed, RoleArn::parse(first_arn)) else {
         return (State::Unknown, located.problem);
     };
-    let case = Case { subject, first_arn, first, target: parsed, same_account: first.account == parsed.account };
     let Some(document) = &target.trust else {
         return (State::Unknown, located.problem);
     };
     let cluster = snapshot.cluster.as_ref();
     let external_id = external_id(cluster, subject, association);
+    let case = Case {
+        subject,
+        first_arn,
+        first,
+        target: parsed,
+        same_account: first.account == parsed.account,
+        external_id: external_id.as_deref().filter(|_| association.disable_session_tags),
+    };
     let tag_keys = tag_keys();
     let context = |presume| PodIdentityContext {
         hop: Hop::Second,
@@ -111,11 +120,16 @@ impl Case<'_> {
             .filter(|report| report.principal == Truth::True && report.action == Truth::True)
             .min_by_key(|report| report.failed().count());
         let failed = nearest.and_then(|report| report.failed().next());
-        let statement = serde_json::json!({
+        let mut statement = serde_json::json!({
             "Effect": "Allow",
             "Principal": {"AWS": self.first_arn},
             "Action": ["sts:AssumeRole", "sts:TagSession"],
         });
+        // Without session tags, the external ID is what ties the hop to this service account.
+        if let Some(external_id) = self.external_id {
+            statement["Action"] = "sts:AssumeRole".into();
+            statement["Condition"] = serde_json::json!({"StringEquals": {"sts:ExternalId": external_id}});
+        }
         let problem = Problem::new(
             &rules::POD_IDENTITY_TARGET,
             format!(

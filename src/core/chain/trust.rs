@@ -5,7 +5,7 @@ use rolecall_iam::{
     Verdict,
 };
 
-use crate::finding::Certainty;
+use crate::finding::{Certainty, Problem};
 
 /// Outcome of a trust policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,32 @@ pub(super) fn applying_deny<'r, 'd>(reports: &'r [StatementReport<'d>]) -> Optio
 /// The Allow statements.
 pub(super) fn allows<'r, 'd>(reports: &'r [StatementReport<'d>]) -> impl Iterator<Item = &'r StatementReport<'d>> {
     reports.iter().filter(|report| report.statement.effect == Effect::Allow)
+}
+
+/// The conditions that a verdict hangs on.
+pub(super) fn undecided<'r, 'd>(reports: &'r [StatementReport<'d>]) -> Vec<&'r ConditionReport<'d>> {
+    let relevant = reports.iter().filter(|report| report.applies() == Truth::Unknown);
+    relevant.flat_map(|report| &report.conditions).filter(|condition| condition.holds == Truth::Unknown).collect()
+}
+
+/// Their keys, each once.
+pub(super) fn keys(conditions: &[&ConditionReport<'_>]) -> String {
+    let mut keys: Vec<Box<str>> = Vec::new();
+    for report in conditions {
+        if !keys.contains(&report.condition.key) {
+            keys.push(report.condition.key.clone());
+        }
+    }
+    list(&keys)
+}
+
+/// Adds to an undecided problem what it hangs on.
+pub(super) fn with_conditions(problem: Problem, conditions: &[&ConditionReport<'_>]) -> Problem {
+    let texts: Vec<Box<str>> = conditions.iter().map(|condition| condition_text(condition).into()).collect();
+    if texts.is_empty() {
+        return problem;
+    }
+    problem.expected("the trust policy asks for", list(&texts)).found("at admission", "its value is not known")
 }
 
 /// How a person finds a statement: `statement 2 ("AllowEks")`.

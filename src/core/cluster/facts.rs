@@ -118,6 +118,8 @@ pub struct Cluster {
     pub namespaces: HashMap<Box<str>, Namespace>,
     /// Whether a service account that is not listed does not exist.
     pub complete: bool,
+    /// Whether the DaemonSet of the Pod Identity agent is there.
+    pub agent: bool,
 }
 
 impl Cluster {

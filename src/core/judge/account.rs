@@ -98,7 +98,13 @@ pub(super) fn misspelled(subject: Subject<'_>, conventions: &Conventions, key: &
     Problem::new(
         &rules::ANNOTATION_MISSPELLED,
         format!("{subject} is annotated {key}, which nobody reads: no identity will be injected"),
-        format!("kubectl annotate serviceaccount -n {namespace} {service_account} {right}={value} {key}- --overwrite"),
+        format!(
+            "kubectl annotate serviceaccount -n {} {} {right}={} {}- --overwrite",
+            fix::word(namespace),
+            fix::word(service_account),
+            fix::word(value),
+            fix::word(key)
+        ),
     )
     .expected("the injector reads", right)
     .found("the service account has", key)

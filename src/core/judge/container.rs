@@ -125,10 +125,14 @@ impl<'a> One<'a, '_, '_> {
             Problem::new(
                 &rules::STATIC_KEYS,
                 format!("pods of {} will use static keys: they come before any role", self.scene.subject),
-                format!(
-                    "remove AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from the pod template, then give the service account a role: {}",
-                    fix::create_association(&self.scene.world.snapshot, self.scene.subject, "ROLE_ARN")
-                ),
+                match self.plan().mechanism {
+                    Some(_) => "remove AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from the pod template: the role then counts"
+                        .to_owned(),
+                    None => format!(
+                        "remove AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from the pod template, then give it a role: {}",
+                        fix::create_association(&self.scene.world.snapshot, self.scene.subject, "ROLE_ARN")
+                    ),
+                },
             )
             .expected("expected", "an identity of the service account")
             .found("the environment has", if literal { "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in clear" } else { "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" }),
@@ -244,6 +248,9 @@ impl<'a> One<'a, '_, '_> {
             TokenSource::Projected(Some(audience)) => Ok(Audience::Is(audience)),
             TokenSource::Projected(None) => {
                 Err(self.preset("the token file holds a token for the API server, which STS does not take", file))
+            }
+            TokenSource::NoSuchFile => {
+                Err(self.preset("the volume has no token under the name in AWS_WEB_IDENTITY_TOKEN_FILE", file))
             }
             TokenSource::NotMounted if in_injected_folder => {
                 Err(self.preset("no token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE points", file))
@@ -382,6 +389,9 @@ impl<'a> One<'a, '_, '_> {
                 "its token is not for pods.eks.amazonaws.com",
                 &format!("a token for {}", audience.unwrap_or("the API server")),
             )),
+            TokenSource::NoSuchFile => Some(
+                self.preset("the volume has no token under the name in AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file),
+            ),
             TokenSource::NotMounted if file.starts_with("/var/run/secrets/pods.eks.amazonaws.com/") => {
                 Some(self.preset("no token is mounted where AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE points", file))
             }
@@ -395,12 +405,15 @@ impl<'a> One<'a, '_, '_> {
         Problem::new(
             &rules::POD_IDENTITY_UNSUPPORTED,
             format!("{} cannot use its association on {platform}: there is no Pod Identity agent", scene.subject),
-            match annotated {
-                Some(_) => format!(
-                    "aws eks delete-pod-identity-association --cluster-name {} --association-id ASSOCIATION_ID  (the annotation then counts)",
-                    fix::cluster_name(&scene.world.snapshot)
-                ),
-                None => fix::annotate(scene.subject, scene.world.conventions.role_arn_key(), scene.plan.role_arn.as_deref().unwrap_or("ROLE_ARN")),
+            {
+                let delete = delete_association(scene);
+                match annotated {
+                    Some(_) => format!("{delete}  (the annotation then counts)"),
+                    None => format!(
+                        "{delete} && {}  (with a role that trusts the cluster's OIDC provider)",
+                        fix::annotate(scene.subject, scene.world.conventions.role_arn_key(), "ROLE_ARN")
+                    ),
+                }
             },
         )
         .expected("Pod Identity needs", "Linux on EC2")
@@ -479,21 +492,26 @@ impl<'a> One<'a, '_, '_> {
 
     fn skipped(&self) -> Problem {
         let key = self.scene.world.conventions.skip_containers_key();
+        let said = self.scene.workload.pod_metadata.annotations.get(key).unwrap_or_default();
         Problem::new(
             &rules::INJECTION_SKIPPED,
             format!("the container is opted out of {} by {key}", self.scene.role_name()),
             format!("remove the container from {key} where it does need the role"),
         )
         .expected("the injector would add", self.scene.role_name())
-        .found("the pod says", format!("{key}: {}", self.name()))
+        .found("the pod says", format!("{key}: {said}"))
     }
 
     fn not_injected(&self) -> Problem {
         let scene = self.scene;
+        let acts = match scene.workload.stage {
+            Stage::Admitted => "the injector did not act on this pod",
+            Stage::Predicted => "the injector will not act on its pods",
+        };
         let conventions = &scene.world.conventions;
         let problem = Problem::new(
             &rules::INJECTION_MISSING,
-            format!("{} cannot become {}: the injector did not act on this pod", scene.subject, scene.role_name()),
+            format!("{} cannot become {}: {acts}", scene.subject, scene.role_name()),
             "create the pod anew (its controller does); where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml",
         )
         .expected("the injector adds", match scene.plan.mechanism {
@@ -520,6 +538,16 @@ impl<'a> One<'a, '_, '_> {
             _ => false,
         }
     }
+}
+
+/// The command that takes an association away.
+pub(super) fn delete_association(scene: &Scene<'_, '_>) -> String {
+    let association = scene.world.association(scene.subject);
+    format!(
+        "aws eks delete-pod-identity-association --cluster-name {} --association-id {}",
+        fix::word(fix::cluster_name(&scene.world.snapshot)),
+        association.map_or_else(|| "ASSOCIATION_ID".to_owned(), fix::association_id)
+    )
 }
 
 /// The folder where SDKs look for the shared files.

@@ -44,9 +44,9 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         (Level::Fallback, Certainty::Likely, needs.join("; "))
     };
     let message = if level == Level::Strict {
-        format!("{} has no AWS identity of its own: its pods would be {lands}", scene.subject)
+        format!("{} has no AWS identity of its own: its pods would use {lands}", scene.subject)
     } else {
-        format!("{} needs AWS but has no identity configured: its pods will be {lands}", scene.subject)
+        format!("{} needs AWS but has no identity configured: its pods will use {lands}", scene.subject)
     };
     let found = if scene.plan.mechanism.is_some() {
         "its containers are opted out of injection".to_owned()
@@ -69,10 +69,10 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
 
 fn lands_on(scene: &Scene<'_, '_>) -> String {
     if scene.fargate.is_some() {
-        return "nobody: Fargate has no node role".to_owned();
+        return "no credentials at all: Fargate has no node role".to_owned();
     }
     match scene.world.snapshot.node_role() {
-        Some(role) => format!("the node role {}, or nobody", role.rsplit('/').next().unwrap_or(role)),
-        None => "the node role, or nobody".to_owned(),
+        Some(role) => format!("the node role {}, or get no credentials", role.rsplit('/').next().unwrap_or(role)),
+        None => "the node role, or get no credentials".to_owned(),
     }
 }

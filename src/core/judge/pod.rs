@@ -123,14 +123,19 @@ fn of_the_pod(scene: &Scene<'_, '_>, gathering: &mut Gathering<'_>) {
     if let Some(problem) = missing_account(scene) {
         gathering.add(problem);
     }
-    if let Some(problem) = super::account::ambiguous(scene.world, scene.subject, scene.known.account()) {
+    if let Some(mut problem) = super::account::ambiguous(scene.world, scene.subject, scene.known.account()) {
+        if scene.fargate.is_some() || workload.is_windows() {
+            // Where there is no agent, the annotation is what is needed.
+            problem.fix = super::container::delete_association(scene);
+        }
         gathering.add(problem);
     }
     if scene.plan.mechanism.is_some() {
         let key = scene.world.conventions.token_expiration_key();
         if let Some(text) = workload.pod_metadata.annotations.get(key)
-            && let Some(problem) = super::account::token_expiration(scene.subject, key, text)
+            && let Some(mut problem) = super::account::token_expiration(scene.subject, key, text)
         {
+            problem.fix = format!("set {key}: \"86400\" in the annotations of the pod template");
             gathering.add(problem);
         }
         if let Some(problem) = misplaced(scene) {
@@ -162,23 +167,29 @@ fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
     let key = scene.world.conventions.role_arn_key();
     let on =
         |metadata: &Metadata<'_>| metadata.annotations.get(key).filter(|value| !value.is_empty()).map(str::to_owned);
-    let value = on(workload.pod_metadata).or_else(|| on(workload.metadata))?;
+    let is_pod = std::ptr::eq(workload.metadata, workload.pod_metadata);
+    let places = [
+        (Some(workload.pod_metadata).filter(|_| !is_pod), "the pod template".to_owned()),
+        (workload.job_metadata, "the job template".to_owned()),
+        (Some(workload.metadata), format!("the {}", workload.kind)),
+    ];
+    let mut found = places.into_iter().filter_map(|(metadata, place)| Some((on(metadata?)?, place)));
+    let (value, place) = found.next()?;
     let configured = scene.plan.mechanism.is_some();
     if configured && scene.plan.role_arn.as_deref() == Some(value.as_str()) {
         // Useless, but the pods become what it says.
         return None;
     }
-    let place = if on(workload.pod_metadata).is_some() && !std::ptr::eq(workload.metadata, workload.pod_metadata) {
-        "the pod template".to_owned()
-    } else {
-        format!("the {}", workload.kind)
-    };
     let certain = !configured && scene.known != Known::Unknown;
     Some(
         Problem::new(
             &rules::ANNOTATION_MISPLACED,
             format!("{key} is on {place}, where nobody reads it: it belongs on service account {}", scene.subject),
-            fix::annotate(scene.subject, key, &value),
+            if configured {
+                format!("remove {key} from {place}: service account {} has a role already", scene.subject)
+            } else {
+                fix::annotate(scene.subject, key, &value)
+            },
         )
         .at_most(if certain { Certainty::Certain } else { Certainty::Likely })
         .expected("the injector reads the role from", format!("service account {}", scene.subject))

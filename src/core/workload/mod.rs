@@ -35,6 +35,8 @@ pub struct Workload<'o> {
     pub metadata: &'o Metadata<'o>,
     /// The metadata of the pods.
     pub pod_metadata: &'o Metadata<'o>,
+    /// The metadata of a CronJob's jobs.
+    pub job_metadata: Option<&'o Metadata<'o>>,
     /// The pods' specification.
     pub spec: &'o PodSpec<'o>,
 }
@@ -53,7 +55,9 @@ impl<'o> Workload<'o> {
             _ => object.spec.as_ref()?.template.as_deref()?.parts()?,
         };
         let stage = if kind == Kind::Pod { stage } else { Stage::Predicted };
-        Some(Self { kind, stage, namespace, metadata, pod_metadata, spec })
+        let job_template = object.spec.as_ref().and_then(|spec| spec.job_template.as_deref());
+        let job_metadata = job_template.map(|template| &template.metadata);
+        Some(Self { kind, stage, namespace, metadata, pod_metadata, job_metadata, spec })
     }
 
     /// The service account's name; `default` where none is named. `serviceAccount` is the deprecated alias.

@@ -64,15 +64,51 @@ fn names_service(name: &str) -> bool {
 }
 
 fn in_text(text: &str) -> Option<&'static str> {
-    if text.contains("arn:aws") {
+    let starts_word = |at: usize| !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_ascii_alphanumeric());
+    if text.match_indices("arn:aws").any(|(at, _)| starts_word(at)) {
         Some("an ARN")
-    } else if text.contains("s3://") {
+    } else if text.match_indices("s3://").any(|(at, _)| starts_word(at)) {
         Some("an s3:// address")
-    } else if (text.contains(".amazonaws.com") || text.contains(".api.aws")) && !text.contains(".dkr.ecr.") {
+    } else if names_api_endpoint(text) {
         Some("an AWS endpoint")
     } else {
         None
     }
+}
+
+/// Services whose endpoints take signed requests. A database's or a load balancer's host is AWS's too, but needs no role.
+const API_HOSTS: [&str; 24] = [
+    "athena",
+    "bedrock",
+    "bedrock-runtime",
+    "cloudformation",
+    "dynamodb",
+    "ec2",
+    "email",
+    "events",
+    "firehose",
+    "glue",
+    "kinesis",
+    "kms",
+    "lambda",
+    "logs",
+    "monitoring",
+    "rekognition",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+    "states",
+    "sts",
+    "textract",
+];
+
+fn names_api_endpoint(text: &str) -> bool {
+    let hosts = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-._".contains(c)));
+    hosts
+        .filter(|host| host.contains(".amazonaws.com") || host.ends_with(".api.aws"))
+        .any(|host| host.split('.').any(|label| API_HOSTS.contains(&label) || label.starts_with("s3-")))
 }
 
 fn image_is(image: &str, known: &str) -> bool {

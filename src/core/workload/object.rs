@@ -84,8 +84,10 @@ impl<'a> Template<'a> {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct JobTemplate<'a> {
+    /// Metadata of the jobs.
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub metadata: Metadata<'a>,
     /// Specification of the jobs.
-    #[serde(borrow)]
     pub spec: Option<JobSpec<'a>>,
 }
 
@@ -304,13 +306,16 @@ pub enum TokenSource<'a> {
     Opaque,
     /// No volume is mounted there.
     NotMounted,
+    /// The volume that is mounted there holds tokens only, and none of that name.
+    NoSuchFile,
 }
 
 /// Finds what stands behind a file of a container: the mount with the longest matching folder, and its volume.
 pub fn token_source<'a>(spec: &'a PodSpec<'_>, container: &'a Container<'_>, file: &str) -> TokenSource<'a> {
     let below = |mount: &VolumeMount<'_>| {
         let folder = mount.mount_path.as_str().trim_end_matches('/');
-        file.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).map(str::len)
+        let rest = file.strip_prefix(folder)?;
+        if rest.is_empty() { Some(0) } else { rest.strip_prefix('/').map(str::len) }
     };
     let mounts = container.volume_mounts.iter();
     let Some((rest, mount)) = mounts.filter_map(|mount| Some((below(mount)?, mount))).min_by_key(|(rest, _)| *rest)
@@ -318,14 +323,20 @@ pub fn token_source<'a>(spec: &'a PodSpec<'_>, container: &'a Container<'_>, fil
         return TokenSource::NotMounted;
     };
     let path = file.get(file.len() - rest..).unwrap_or_default();
+    let path = match mount.sub_path.as_ref().map(|sub| sub.as_str().trim_end_matches('/')) {
+        None | Some("") => path.to_owned(),
+        Some(sub) if path.is_empty() => sub.to_owned(),
+        Some(sub) => format!("{sub}/{path}"),
+    };
     let volume = spec.volumes.iter().find(|volume| volume.name == mount.name);
-    let Some(projected) = volume.and_then(|volume| volume.projected.as_ref()).filter(|_| mount.sub_path.is_none())
-    else {
+    let Some(projected) = volume.and_then(|volume| volume.projected.as_ref()) else {
         return TokenSource::Opaque;
     };
-    let tokens = projected.sources.iter().filter_map(|source| source.service_account_token.as_ref());
-    match tokens.into_iter().find(|token| token.path.as_str() == path) {
+    let mut tokens = projected.sources.iter().map(|source| source.service_account_token.as_ref());
+    let found = tokens.clone().flatten().find(|token| token.path.as_str() == path);
+    match found {
         Some(token) => TokenSource::Projected(token.audience.as_ref().map(Text::as_str).filter(|a| !a.is_empty())),
+        None if tokens.all(|token| token.is_some()) => TokenSource::NoSuchFile,
         None => TokenSource::Opaque,
     }
 }

@@ -1,0 +1,388 @@
+//! Why a trust policy does not let a web identity in: the statement that comes closest, every condition of it that fails,
+//! the likely slip, and one edit that mends all of it (failure family C).
+
+use rolecall_iam::{BaseOperator, Condition, ConditionReport, Found, PrincipalEntry, StatementReport, Truth};
+
+use super::irsa_context::of_another_token;
+use super::irsa_trust::{ACTION, Case, federated};
+use super::trust::{self, list, place};
+use super::{Audience, fix, slips};
+use crate::finding::Problem;
+use crate::rules;
+use crate::snapshot::Issuer;
+
+/// What a failed condition is about.
+enum About<'r> {
+    /// `ISSUER:sub` or `ISSUER:aud` of our own issuer: the value does not match.
+    Claim(&'static str),
+    /// A claim that was meant, under a key that no token of ours carries.
+    Miswritten { claim: &'static str, slip: String },
+    /// A key that our token does not carry at all.
+    Foreign { slip: Option<String>, key: &'r str },
+}
+
+impl Case<'_> {
+    /// What keeps the web identity out; the first problem leads and its fix mends the whole statement.
+    pub(super) fn diagnose(&self, reports: &[StatementReport<'_>]) -> Vec<Problem> {
+        if let Some(deny) = trust::applying_deny(reports) {
+            return vec![self.denied(deny)];
+        }
+        let with_principal = || trust::allows(reports).filter(|report| report.principal == Truth::True);
+        let nearest = with_principal()
+            .filter(|report| report.action == Truth::True)
+            .min_by_key(|report| (report.failed().count(), self.distance(report)));
+        let problems = nearest.map(|report| self.conditions(report)).unwrap_or_default();
+        if !problems.is_empty() {
+            return problems;
+        }
+        match with_principal().find(|report| report.action == Truth::False) {
+            Some(report) => vec![self.action(report)],
+            None => vec![self.principal(reports)],
+        }
+    }
+
+    /// How far the subjects of a statement are from ours.
+    fn distance(&self, report: &StatementReport<'_>) -> usize {
+        let subjects = report.failed().flat_map(|failed| &failed.condition.values);
+        subjects.map(|value| strsim::levenshtein(value, self.claim)).min().unwrap_or(0)
+    }
+
+    fn denied(&self, deny: &StatementReport<'_>) -> Problem {
+        let mut grounds: Vec<String> = deny.conditions.iter().map(trust::condition_text).collect();
+        if let rolecall_iam::Principals::IsNot(_) = deny.statement.principals {
+            grounds.insert(0, "the principal is none of those it spares (NotPrincipal)".to_owned());
+        }
+        let found = if grounds.is_empty() {
+            format!("{} denies it unconditionally", place(deny))
+        } else {
+            format!("{} denies it where {}", place(deny), grounds.join(" and "))
+        };
+        self.problem(
+            &rules::IRSA_TRUST_DENIED,
+            "a Deny in the role's trust policy applies",
+            fix::edit_trust_by_hand(self.parsed, &format!("narrow {} so that it spares {}", place(deny), self.claim)),
+        )
+        .expected("expected", "no Deny that applies")
+        .found("the trust policy's", found)
+    }
+
+    fn action(&self, report: &StatementReport<'_>) -> Problem {
+        let statement = self.jq_path(report);
+        let element = if report.statement.actions.negated { "NotAction" } else { "Action" };
+        let program = if report.statement.actions.negated {
+            format!("{statement} |= (del(.NotAction) | .Action = {})", fix::text(ACTION))
+        } else {
+            fix::add_value(&format!("{statement}.Action"), ACTION)
+        };
+        self.problem(
+            &rules::IRSA_TRUST_ACTION,
+            "its trust policy trusts the cluster's provider for another action",
+            fix::edit_trust(self.parsed, &program),
+        )
+        .expected("a web identity needs", ACTION)
+        .found("the statement has", format!("{element} {}", list(&report.statement.actions.written)))
+    }
+
+    /// A problem for each condition that keeps the nearest statement from applying: keys first, then subject, then audience.
+    fn conditions(&self, report: &StatementReport<'_>) -> Vec<Problem> {
+        let mut failed: Vec<&ConditionReport<'_>> = report.failed().collect();
+        failed.sort_by_key(|failed| match self.about(failed.condition) {
+            About::Miswritten { claim: "sub", .. } => 0,
+            About::Miswritten { .. } | About::Foreign { .. } => 1,
+            About::Claim("sub") => 2,
+            About::Claim(_) => 3,
+        });
+        let fix = fix::edit_trust(self.parsed, &self.repair(report));
+        failed.into_iter().map(|failed| self.condition(failed, fix.clone())).collect()
+    }
+
+    fn condition(&self, failed: &ConditionReport<'_>, fix: String) -> Problem {
+        match self.about(failed.condition) {
+            About::Claim("sub") => self.subject(failed, fix),
+            About::Claim(_) => self.token_audience(failed, fix),
+            About::Miswritten { claim, slip } => self
+                .problem(&rules::IRSA_TRUST_KEY, "a condition is on a key that its token never carries", fix)
+                .expected("the key would have to be", format!("{}:{claim}", self.issuer))
+                .found("the trust policy has", trust::condition_text(failed))
+                .slip(Some(slip)),
+            About::Foreign { slip, key } => {
+                let carried = matches!(failed.found, Found::Values(_));
+                let why = if carried {
+                    format!("a condition on {key} does not match")
+                } else {
+                    "a condition is on a key that its token does not carry".to_owned()
+                };
+                let found = trust::found_text(&failed.found);
+                self.problem(&rules::IRSA_TRUST_KEY, &why, fix)
+                    .expected("the trust policy asks for", trust::condition_text(failed))
+                    .found("the request carries", found)
+                    .slip(slip)
+            }
+        }
+    }
+
+    fn about<'r>(&self, condition: &'r Condition) -> About<'r> {
+        let key = &*condition.folded_key;
+        if let Some(claim) = key.strip_prefix(self.issuer.folded()).and_then(|rest| rest.strip_prefix(':')) {
+            return match known_claim(claim) {
+                Some(claim) => About::Claim(claim),
+                None => About::Foreign {
+                    slip: Some(format!("an EKS token has no `{claim}` claim that IAM reads")),
+                    key: &condition.key,
+                },
+            };
+        }
+        if let Some((claim, slip)) = slips::miswritten_key(key, self.issuer)
+            && let Some(claim) = known_claim(claim)
+        {
+            return About::Miswritten { claim, slip: slip.to_owned() };
+        }
+        if !of_another_token(key) {
+            return About::Foreign { slip: None, key: &condition.key };
+        }
+        let (address, claim) = slips::split_key(&condition.key);
+        let address = address.split_once("oidc-provider/").map_or(address, |(_, rest)| rest);
+        match known_claim(&claim.to_ascii_lowercase()) {
+            Some(claim) if slips::is_cluster_issuer(address, self.issuer) => {
+                About::Miswritten { claim, slip: slips::issuer(address, self.issuer) }
+            }
+            _ => About::Foreign { slip: Some(format!("{address} is not this cluster's issuer")), key: &condition.key },
+        }
+    }
+
+    fn subject(&self, failed: &ConditionReport<'_>, fix: String) -> Problem {
+        if let Some(problem) = self.literal_wildcard(failed, self.claim, &fix) {
+            return problem;
+        }
+        let condition = failed.condition;
+        let negated = condition.operator.base.is_negated();
+        let nearest = condition.values.iter().min_by_key(|value| strsim::levenshtein(value, self.claim));
+        let slip = nearest.filter(|_| is_plain(condition)).and_then(|value| slips::subject(value, self.subject));
+        let label = match (negated, is_plain(condition)) {
+            (true, _) => "the role's trust policy excludes",
+            (false, true) => "the role's trust policy allows",
+            (false, false) => "the role's trust policy asks for",
+        };
+        let mut shown: Vec<Box<str>> = nearest.into_iter().cloned().collect();
+        shown.extend(condition.values.iter().filter(|value| Some(*value) != nearest).cloned());
+        let shown = if is_plain(condition) || negated { list(&shown) } else { trust::condition_text(failed) };
+        self.problem(&rules::IRSA_TRUST_SUBJECT, "its trust policy does not allow this subject", fix)
+            .expected(label, shown)
+            .found("this pod presents", self.claim)
+            .slip(slip)
+    }
+
+    fn token_audience(&self, failed: &ConditionReport<'_>, fix: String) -> Problem {
+        let audience = self.audience_text();
+        if let Some(problem) = self.literal_wildcard(failed, audience, &fix) {
+            return problem;
+        }
+        let condition = failed.condition;
+        let swapped = condition.values.iter().any(|value| is_subject(value));
+        self.problem(&rules::IRSA_TRUST_AUDIENCE, "its trust policy does not allow the token's audience", fix)
+            .expected("the role's trust policy allows", list(&condition.values))
+            .found("the token's audience is", audience)
+            .slip(swapped.then(|| "that is a subject: `sub` and `aud` are swapped".to_owned()))
+    }
+
+    /// A wildcard under an operator that takes it literally, and that would match under `StringLike`.
+    fn literal_wildcard(&self, failed: &ConditionReport<'_>, presented: &str, fix: &str) -> Option<Problem> {
+        let condition = failed.condition;
+        let pattern = literal_pattern(condition, presented)?;
+        let written = &condition.operator.written;
+        Some(
+            self.problem(
+                &rules::IRSA_TRUST_WILDCARD,
+                &format!("{written} takes the wildcard in its trust policy literally"),
+                fix.to_owned(),
+            )
+            .expected("the role's trust policy allows, literally,", pattern)
+            .found("this pod presents", presented)
+            .slip(Some(format!("use {} instead of {written}", like(condition)))),
+        )
+    }
+
+    fn audience_text(&self) -> &str {
+        match self.audience {
+            Audience::Is(audience) => audience,
+            Audience::Unknown => "sts.amazonaws.com",
+        }
+    }
+
+    /// A `jq` program that makes the statement let us in, and nobody else whom it did not let in before: what is taken out
+    /// never leaves the statement without a condition on the subject.
+    fn repair(&self, report: &StatementReport<'_>) -> String {
+        let statement = self.jq_path(report);
+        let at =
+            |operator: &str, key: &str| format!("{statement}.Condition[{}][{}]", fix::text(operator), fix::text(key));
+        let right_key = |claim: &str| format!("{}:{claim}", self.issuer);
+        let right_value = |claim: &str| if claim == "sub" { self.claim } else { self.audience_text() };
+        let mut steps = Vec::new();
+        // Whether a condition on the subject, and on the audience, will be there and hold.
+        let holds_on = |claim: &str| {
+            report.conditions.iter().any(|c| {
+                c.holds == Truth::True
+                    && !c.condition.operator.if_exists
+                    && !c.condition.operator.base.is_negated()
+                    && matches!(self.about(c.condition), About::Claim(found) if found == claim)
+            })
+        };
+        let mut kept = [holds_on("sub"), holds_on("aud")];
+        let mut removed_claims = false;
+        let mut keep = |claim: &str| kept[usize::from(claim != "sub")] = true;
+        for failed in report.failed() {
+            let condition = failed.condition;
+            let written = &*condition.operator.written;
+            let path = at(written, &condition.key);
+            match self.about(condition) {
+                About::Claim(claim) if literal_pattern(condition, right_value(claim)).is_some() => {
+                    let right = at(&like(condition), &condition.key);
+                    steps.push(format!("{right} = {path} | del({path})"));
+                    keep(claim);
+                }
+                About::Claim(claim) if is_plain(condition) && !self.is_swapped(claim, condition) => {
+                    steps.push(fix::add_value(&path, right_value(claim)));
+                    keep(claim);
+                }
+                About::Miswritten { claim, .. } if is_plain(condition) => {
+                    let right = at(written, &right_key(claim));
+                    steps.push(format!("{right} = {path} | del({path})"));
+                    let matches = |value: &str| match condition.operator.base {
+                        BaseOperator::StringLike => rolecall_iam::wildcard_match(value, right_value(claim)),
+                        _ => value == right_value(claim),
+                    };
+                    if !condition.values.iter().any(|value| matches(value)) {
+                        steps.push(fix::add_value(&right, right_value(claim)));
+                    }
+                    keep(claim);
+                }
+                About::Claim(_) | About::Miswritten { .. } | About::Foreign { .. } => {
+                    steps.push(format!("del({path})"));
+                    removed_claims = true;
+                }
+            }
+        }
+        for (claim, kept) in ["sub", "aud"].into_iter().zip(kept) {
+            if removed_claims && !kept {
+                steps.push(format!("{} = {}", at("StringEquals", &right_key(claim)), fix::text(right_value(claim))));
+            }
+        }
+        steps.join(" | ")
+    }
+
+    /// A subject under `aud`, or an audience under `sub`.
+    fn is_swapped(&self, claim: &str, condition: &Condition) -> bool {
+        condition.values.iter().all(|value| match claim {
+            "sub" => value.contains(".amazonaws.com") && !is_subject(value),
+            _ => is_subject(value),
+        })
+    }
+
+    /// No statement names our provider.
+    fn principal(&self, reports: &[StatementReport<'_>]) -> Problem {
+        let providers = || trust::allows(reports).flat_map(federated);
+        let same_issuer = |arn: &&str| provider_address(arn).is_some_and(|url| Issuer::new(url) == *self.issuer);
+        let statement = serde_json::json!({
+            "Effect": "Allow",
+            "Principal": {"Federated": self.provider_arn},
+            "Action": ACTION,
+            "Condition": {"StringEquals": {
+                format!("{}:sub", self.issuer): self.claim,
+                format!("{}:aud", self.issuer): self.audience_text(),
+            }},
+        });
+        let fix = fix::edit_trust(self.parsed, &fix::add_statement(&statement));
+        let why = "its trust policy does not name this cluster's provider";
+        if let Some(arn) = providers().find(same_issuer) {
+            return self
+                .problem(&rules::IRSA_TRUST_PRINCIPAL, why, fix)
+                .expected("the trust policy would have to name", self.provider_arn)
+                .found("it names", arn)
+                .slip(Some(self.slip_of_provider(arn)));
+        }
+        let clusters = providers().filter_map(provider_address);
+        let other = clusters
+            .filter(|address| slips::is_cluster_issuer(address, self.issuer))
+            .min_by_key(|address| strsim::levenshtein(address, self.issuer.as_str()));
+        if let Some(address) = other {
+            return self
+                .problem(&rules::IRSA_TRUST_ISSUER, "its trust policy trusts another issuer than this cluster's", fix)
+                .expected("the role's trust policy trusts", address)
+                .found("this cluster's issuer is", self.issuer.as_str())
+                .slip(Some(slips::issuer(address, self.issuer)));
+        }
+        let trusted = self.role.trust.as_ref().map(trust::trusted).unwrap_or_default();
+        let slip = made_for(reports).map(str::to_owned);
+        self.problem(&rules::IRSA_TRUST_PRINCIPAL, why, fix)
+            .expected("the trust policy would have to name", self.provider_arn)
+            .found("it names", trusted)
+            .slip(slip)
+    }
+
+    /// How the ARN of a provider for our own issuer is wrong.
+    fn slip_of_provider(&self, arn: &str) -> String {
+        let account = rolecall_iam::Arn::parse(arn).map_or("", |arn| arn.account);
+        if !arn.starts_with("arn:") {
+            "the principal is the provider's address; it must be its ARN".to_owned()
+        } else if account == self.parsed.account {
+            "the provider's ARN is written differently: https://, a slash at its end or another partition".to_owned()
+        } else {
+            let own = self.parsed.account;
+            format!("the provider is one of account {account}; it must be one of the role's own account, {own}")
+        }
+    }
+}
+
+fn known_claim(claim: &str) -> Option<&'static str> {
+    ["sub", "aud"].into_iter().find(|known| *known == claim)
+}
+
+fn is_subject(value: &str) -> bool {
+    value.starts_with("system:serviceaccount:")
+}
+
+/// A positive comparison of texts, to which a value can be added.
+fn is_plain(condition: &Condition) -> bool {
+    matches!(
+        condition.operator.base,
+        BaseOperator::StringEquals | BaseOperator::StringEqualsIgnoreCase | BaseOperator::StringLike
+    )
+}
+
+/// The value with a wildcard that an exact operator takes literally, and that would match as a pattern.
+fn literal_pattern<'c>(condition: &'c Condition, presented: &str) -> Option<&'c str> {
+    let exact = matches!(condition.operator.base, BaseOperator::StringEquals | BaseOperator::StringEqualsIgnoreCase);
+    let patterns = condition.values.iter().filter(|value| exact && value.contains(['*', '?']));
+    patterns.map(|value| &**value).find(|value| rolecall_iam::wildcard_match(value, presented))
+}
+
+/// The operator that reads the wildcard.
+fn like(condition: &Condition) -> String {
+    let qualifier = condition.operator.written.split_once(':').map(|(set, _)| format!("{set}:")).unwrap_or_default();
+    format!("{qualifier}StringLike{}", if condition.operator.if_exists { "IfExists" } else { "" })
+}
+
+/// What a role was evidently made for.
+fn made_for(reports: &[StatementReport<'_>]) -> Option<&'static str> {
+    let services = trust::allows(reports).flat_map(|report| report.statement.principals.entries());
+    services.into_iter().find_map(|entry| match entry {
+        PrincipalEntry::Service(service) => match &**service {
+            "pods.eks.amazonaws.com" => {
+                Some("the role is made for Pod Identity, but the service account has no association")
+            }
+            "ecs-tasks.amazonaws.com" => Some("the role is made for ECS tasks"),
+            "ec2.amazonaws.com" => Some("the role is made for EC2 instances"),
+            "lambda.amazonaws.com" => Some("the role is made for Lambda functions"),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// The address in a provider's ARN, or the text itself where it is written as an address.
+fn provider_address(principal: &str) -> Option<&str> {
+    if let Some((_, address)) = principal.split_once(":oidc-provider/") {
+        return Some(address);
+    }
+    (!principal.starts_with("arn:") && principal.contains('/')).then_some(principal)
+}
