@@ -16,6 +16,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
+use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use bytes::{Bytes, BytesMut};
 use clap::Parser;
@@ -73,7 +74,8 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve(listener: TcpListener, tls: Arc<ServerConfig>) -> anyhow::Result<()> {
-    let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls)).handshake_timeout(HANDSHAKE);
+    let acceptor =
+        RustlsAcceptor::new(RustlsConfig::from_config(tls)).handshake_timeout(HANDSHAKE).acceptor(NoDelayAcceptor);
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
     let builder = server.http_builder();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE).max_buf_size(64 << 10);

@@ -14,7 +14,8 @@ use crate::truth::Truth;
 pub(crate) enum Operand {
     Text(Text),
     Number(f64),
-    Date(Timestamp),
+    /// Nanoseconds since 1970.
+    Date(i128),
     Bool(bool),
     Network {
         address: IpAddr,
@@ -138,17 +139,24 @@ fn parse_number(text: &str) -> Option<f64> {
 }
 
 /// A W3C profile of ISO 8601, or seconds since 1970 (same page, "Date condition operators").
-fn parse_date(text: &str) -> Option<Timestamp> {
+fn parse_date(text: &str) -> Option<i128> {
     let text = text.trim();
+    // A year, and a year with its month, are dates in that profile.
+    let completed = match text.len() {
+        4 if text.bytes().all(|b| b.is_ascii_digit()) => format!("{text}-01-01"),
+        7 if text.as_bytes().get(4) == Some(&b'-') => format!("{text}-01"),
+        _ => text.to_owned(),
+    };
+    let text = completed.as_str();
     if let Ok(seconds) = text.parse::<i64>() {
-        return Timestamp::from_second(seconds).ok();
+        return Some(i128::from(seconds) * 1_000_000_000);
     }
     if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Some(timestamp);
+        return Some(timestamp.as_nanosecond());
     }
     let civil: jiff::civil::DateTime =
         text.parse().or_else(|_| text.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0))).ok()?;
-    civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_nanosecond())
 }
 
 fn parse_network(text: &str) -> Option<Operand> {

@@ -45,6 +45,8 @@ impl Condition {
                 (!operator.base.is_negated()).into()
             }
             Lookup::Unknown | Lookup::Present => Truth::Unknown,
+            // To a set operator an empty text is no value (IAM User Guide, "Set operators for multivalued context keys").
+            Lookup::One("") if operator.set != SetQualifier::None => self.holds_when_absent().into(),
             Lookup::One(value) => self.holds_for(value, context),
             Lookup::Many(values) => match operator.set {
                 // A multivalued key asks for a set operator; without one nothing is met, negated or not.
@@ -55,14 +57,14 @@ impl Condition {
         }
     }
 
-    /// What an absent key does: `ForAllValues`, `IfExists` and the negated operators are then true.
+    /// What an absent key does: `ForAllValues`, `IfExists` and the negated operators are then true. Of `ForAnyValue` with
+    /// `IfExists` the guide's pages say either; those who tried report false.
     pub(crate) fn holds_when_absent(&self) -> bool {
-        self.operator.if_exists
-            || match self.operator.set {
-                SetQualifier::ForAllValues => true,
-                SetQualifier::ForAnyValue => false,
-                SetQualifier::None => self.operator.base.is_negated(),
-            }
+        match self.operator.set {
+            SetQualifier::ForAllValues => true,
+            SetQualifier::ForAnyValue => false,
+            SetQualifier::None => self.operator.if_exists || self.operator.base.is_negated(),
+        }
     }
 
     fn holds_for(&self, value: &str, context: &dyn Context) -> Truth {
@@ -73,7 +75,7 @@ impl Condition {
 
     fn is_null(&self, found: Lookup<'_>) -> Truth {
         let absent = match found {
-            Lookup::Absent => Truth::True,
+            Lookup::Absent | Lookup::One("") => Truth::True,
             Lookup::Unknown => Truth::Unknown,
             Lookup::Present | Lookup::One(_) => Truth::False,
             Lookup::Many(values) => values.is_empty().into(),

@@ -117,7 +117,7 @@ impl Resources {
 
     pub(crate) fn new(written: Vec<Box<str>>, negated: bool, variables: bool) -> Self {
         let reading = crate::template::Reading { wildcards: true, variables, fold: false };
-        let patterns = written.iter().map(|resource| Text::compile(resource, reading)).collect();
+        let patterns = written.iter().map(|resource| Text::compile_arn(resource, reading)).collect();
         Self { negated, written, patterns }
     }
 
@@ -127,11 +127,8 @@ impl Resources {
             return Truth::True;
         }
         let Some(resource) = resource else {
-            return if self.patterns.iter().any(Text::matches_everything) {
-                (!self.negated).into()
-            } else {
-                Truth::Unknown
-            };
+            // An action without resources is only covered by `*` (Service Authorization Reference).
+            return (self.patterns.iter().any(Text::matches_everything) != self.negated).into();
         };
         let named = Truth::any(self.patterns.iter().map(|pattern| pattern.matches(resource, false, context)));
         if self.negated { named.negate() } else { named }

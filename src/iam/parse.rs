@@ -127,7 +127,6 @@ fn read_principals(node: &Node, at: &str) -> Result<Vec<PrincipalEntry>> {
         for text in texts(values, &format!("{at}/{kind}"))? {
             entries.push(match kind.as_str() {
                 "AWS" => PrincipalEntry::aws(&text),
-                "Federated" if *text == *"*" => PrincipalEntry::Everyone,
                 "Federated" => PrincipalEntry::Federated(text),
                 "Service" => PrincipalEntry::Service(text),
                 _ => PrincipalEntry::CanonicalUser(text),

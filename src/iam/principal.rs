@@ -10,7 +10,7 @@ pub enum Principal<'a> {
     Federated(&'a str),
     /// An AWS service, by its service principal.
     Service(&'a str),
-    /// An IAM user or role, by its ARN (for a session, that of the role).
+    /// An IAM user or role, or the session of a role (`arn:…:sts::ACCOUNT:assumed-role/NAME/SESSION`), by its ARN.
     Aws(&'a str),
 }
 
@@ -71,14 +71,38 @@ impl PrincipalEntry {
         match (self, principal) {
             (Self::Everyone, _) => true,
             (Self::Federated(named), Principal::Federated(arn)) => **named == *arn,
-            (Self::Service(named), Principal::Service(service)) => named.eq_ignore_ascii_case(service),
+            (Self::Service(named), Principal::Service(service)) => **named == *service,
             (Self::Aws(AwsPrincipal::Account(account)), Principal::Aws(arn)) => {
                 Arn::parse(arn).is_some_and(|arn| *arn.account == **account)
             }
-            (Self::Aws(AwsPrincipal::Arn(named)), Principal::Aws(arn)) => **named == *arn,
+            (Self::Aws(AwsPrincipal::Arn(named)), Principal::Aws(arn)) => **named == *arn || is_session_of(arn, named),
             _ => false,
         }
     }
+
+    /// Whether the entry spares this principal from a `NotPrincipal`: it must be named itself, neither its account nor a
+    /// session's role will do (IAM User Guide, "NotPrincipal").
+    fn spares(&self, principal: Principal<'_>) -> bool {
+        match (self, principal) {
+            (Self::Aws(AwsPrincipal::Arn(named)), Principal::Aws(arn)) => **named == *arn,
+            (Self::Aws(_), Principal::Aws(_)) => false,
+            _ => self.names(principal),
+        }
+    }
+}
+
+/// Whether a session is one of this role; its ARN does not say the role's path.
+fn is_session_of(session: &str, role: &str) -> bool {
+    let (Some(session), Some(role)) = (Arn::parse(session), Arn::parse(role)) else {
+        return false;
+    };
+    let name = role.resource.strip_prefix("role/").and_then(|path| path.rsplit('/').next());
+    let taken = session.resource.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next());
+    session.service == "sts"
+        && role.service == "iam"
+        && (session.partition, session.account) == (role.partition, role.account)
+        && name.is_some()
+        && name == taken
 }
 
 impl Principals {
@@ -87,7 +111,7 @@ impl Principals {
         match (self, principal) {
             (Self::Absent, _) => Truth::True,
             (Self::Is(entries), Some(principal)) => entries.iter().any(|entry| entry.names(principal)).into(),
-            (Self::IsNot(entries), Some(principal)) => (!entries.iter().any(|entry| entry.names(principal))).into(),
+            (Self::IsNot(entries), Some(principal)) => (!entries.iter().any(|entry| entry.spares(principal))).into(),
             (Self::Is(_) | Self::IsNot(_), None) => Truth::False,
         }
     }

@@ -37,7 +37,10 @@ impl Text {
     pub(crate) fn compile(pattern: &str, reading: Reading) -> Self {
         let folded = reading.fold.then(|| pattern.to_lowercase());
         let pattern = folded.as_deref().unwrap_or(pattern);
-        let parts = parts(pattern, reading);
+        Self::from_parts(parts(pattern, reading))
+    }
+
+    fn from_parts(parts: Vec<Part>) -> Self {
         if parts.iter().any(|part| matches!(part, Part::Variable { .. })) {
             return Self::Template(parts.into());
         }
@@ -46,6 +49,27 @@ impl Text {
             Part::Variable { .. } => None,
         });
         Self::from_tokens(tokens.collect())
+    }
+
+    /// Compiles an ARN: variables count in its resource part only, after the fifth colon (same page, "Where you can use
+    /// policy variables"). A text with fewer colons is all resource part.
+    pub(crate) fn compile_arn(pattern: &str, reading: Reading) -> Self {
+        let resource = match split_colons(pattern, 6).as_slice() {
+            [_, _, _, _, _, resource] => *resource,
+            // An ARN that breaks off is completed with wildcards (IAM User Guide, "Resource").
+            [first, .., _] if *first == "arn" && reading.wildcards => {
+                let missing = 6 - split_colons(pattern, 6).len();
+                return Self::compile(
+                    &format!("{pattern}{}", ":*".repeat(missing)),
+                    Reading { variables: false, ..reading },
+                );
+            }
+            _ => return Self::compile(pattern, reading),
+        };
+        let place = pattern.strip_suffix(resource).unwrap_or_default();
+        let mut parts = parts(place, Reading { variables: false, ..reading });
+        parts.extend(self::parts(resource, reading));
+        Self::from_parts(parts)
     }
 
     fn from_tokens(tokens: Vec<Token>) -> Self {
@@ -97,8 +121,8 @@ fn resolve(parts: &[Part], fold: bool, context: &dyn Context) -> Result<Vec<Toke
             Part::Variable { key, default } => match (context.lookup(key), default) {
                 (Lookup::One(value), _) if fold => tokens.extend(value.to_lowercase().chars().map(Token::Char)),
                 (Lookup::One(value), _) => tokens.extend(value.chars().map(Token::Char)),
-                (Lookup::Absent, Some(default)) => tokens.extend(default.chars().map(Token::Char)),
-                (Lookup::Absent, None) | (Lookup::Many(_), _) => return Err(Truth::False),
+                (Lookup::Absent | Lookup::Many(_), Some(default)) => tokens.extend(default.chars().map(Token::Char)),
+                (Lookup::Absent | Lookup::Many(_), None) => return Err(Truth::False),
                 (Lookup::Unknown | Lookup::Present, _) => unknown = true,
             },
         }
