@@ -3,6 +3,8 @@
 //! A case is a folder `tests/cases/FAMILY/CASE` with `input.yaml`, or `review.json` and `cluster.yaml`; a merge patch
 //! `snapshot.json` over `tests/cases/base.json`; and `expected.json`.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
+
 mod common;
 
 use std::collections::BTreeSet;
@@ -62,18 +64,14 @@ impl Case {
     fn load(folder: &Path) -> Self {
         let name = folder.strip_prefix(common::test_file("cases")).unwrap().display().to_string();
         let read = |file: &str| std::fs::read_to_string(folder.join(file)).ok();
-        let mut snapshot = common::json_file("cases/base.json");
-        if let Some(patch) = read("snapshot.json") {
-            merge(&mut snapshot, &serde_json::from_str(&patch).unwrap_or_else(|e| panic!("{name}: {e}")));
-        }
+        let snapshot = common::case_snapshot(folder);
         let expected = read("expected.json").unwrap_or_else(|| panic!("{name} has no expected.json"));
         let expected = serde_json::from_str(&expected).unwrap_or_else(|e| panic!("{name}: {e}"));
         Self { name, folder: folder.to_owned(), snapshot, expected }
     }
 
     fn paths(&self) -> Vec<String> {
-        let files = ["input.yaml", "review.json", "cluster.yaml"].map(|file| self.folder.join(file));
-        files.into_iter().filter(|file| file.exists()).map(|file| file.display().to_string()).collect()
+        common::case_paths(&self.folder)
     }
 
     fn manifests(&self) -> Manifests {
@@ -87,33 +85,8 @@ impl Case {
     }
 }
 
-/// RFC 7386.
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(serde_json::Map::new());
-    }
-    for (key, value) in patch {
-        if value.is_null() {
-            target.as_object_mut().unwrap().remove(key);
-        } else {
-            merge(target.as_object_mut().unwrap().entry(key).or_insert(Value::Null), value);
-        }
-    }
-}
-
 fn cases() -> Vec<Case> {
-    let mut folders = Vec::new();
-    for family in std::fs::read_dir(common::test_file("cases")).unwrap() {
-        let family = family.unwrap().path();
-        if family.is_dir() {
-            folders.extend(std::fs::read_dir(family).unwrap().map(|case| case.unwrap().path()));
-        }
-    }
-    folders.sort();
+    let folders = common::case_folders();
     assert!(folders.len() > 50, "only {} cases were found", folders.len());
     folders.iter().map(|folder| Case::load(folder)).collect()
 }

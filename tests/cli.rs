@@ -1,5 +1,6 @@
 //! The command line as a person or a pipeline meets it: exit codes, formats, errors that name their place.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 mod common;
 
 use common::{TempDir, rolecall, rolecall_with_input};

@@ -1,6 +1,8 @@
 //! Modes, namespace labels, exemptions, updates and dry runs, through the running server; and what it leaves behind: audit
 //! lines and metrics.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
+
 mod common;
 
 use std::path::PathBuf;

@@ -113,7 +113,7 @@ fn text(written: &str, reading: Reading) -> Option<Operand> {
     Some(Operand::Text(Text::compile(written, reading)))
 }
 
-fn in_order<T: PartialOrd>(operator: BaseOperator, found: T, wanted: T) -> bool {
+fn in_order<T: PartialOrd + Copy>(operator: BaseOperator, found: T, wanted: T) -> bool {
     use BaseOperator as B;
     match operator {
         B::NumericLessThan | B::DateLessThan => found < wanted,

@@ -117,7 +117,8 @@ impl Piece {
             Self::Literal(literal) => text.strip_prefix(&**literal),
             Self::Holes(holes) => {
                 let mut rest = text.chars();
-                holes.iter().all(|hole| fits(*hole, rest.next())).then(|| rest.as_str())
+                let all = holes.iter().all(|hole| fits(*hole, rest.next()));
+                all.then_some(rest.as_str())
             }
         }
     }
@@ -128,7 +129,8 @@ impl Piece {
             Self::Literal(literal) => text.strip_suffix(&**literal),
             Self::Holes(holes) => {
                 let mut rest = text.chars();
-                holes.iter().rev().all(|hole| fits(*hole, rest.next_back())).then(|| rest.as_str())
+                let all = holes.iter().rev().all(|hole| fits(*hole, rest.next_back()));
+                all.then_some(rest.as_str())
             }
         }
     }

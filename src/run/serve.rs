@@ -1,6 +1,5 @@
 //! `rolecall serve`
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -44,7 +43,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 fn tls_source(args: &ServeArgs) -> TlsSource {
     match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => TlsSource::Files { certificate: certificate.clone(), key: key.clone() },
-        _ => TlsSource::SelfSigned { directory: args.tls_dir.clone().map(PathBuf::from), names: Vec::new() },
+        _ => TlsSource::SelfSigned { directory: args.tls_dir.clone(), names: Vec::new() },
     }
 }
 

@@ -92,7 +92,7 @@ async fn play(running: &Running, certificate: &Certificate, out: &mut dyn Write)
     let mut tally = Tally::default();
     for (index, (story, pod)) in sample()?.into_iter().enumerate() {
         let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let review = review(index, pod);
+        let review = review(index, &pod);
         let (status, body) = client.post("/validate", serde_json::to_vec(&review)?).await?;
         anyhow::ensure!(status == 200, "the webhook answered {status}");
         let answer: Value = serde_json::from_slice(&body)?;
@@ -134,7 +134,7 @@ fn sample() -> anyhow::Result<Vec<(String, Value)>> {
 }
 
 /// A review as the API server sends it.
-fn review(index: usize, pod: Value) -> Value {
+fn review(index: usize, pod: &Value) -> Value {
     let version = json!({"group": "", "version": "v1", "kind": "Pod"});
     let resource = json!({"group": "", "version": "v1", "resource": "pods"});
     json!({
@@ -164,7 +164,7 @@ async fn keep(running: &Running, directory: &std::path::Path, out: &mut dyn Writ
         .map(|(_, pod)| pod)
         .find(|pod| pod.pointer("/metadata/name") == Some(&json!("wrong-namespace")));
     let file = directory.join("review.json");
-    std::fs::write(&file, serde_json::to_vec_pretty(&review(99, wrong.unwrap_or_default()))?)
+    std::fs::write(&file, serde_json::to_vec_pretty(&review(99, &wrong.unwrap_or_default()))?)
         .with_context(|| format!("{}: cannot be written", file.display()))?;
     writeln!(out, "\nServing until Ctrl-C. Send a review by hand:")?;
     writeln!(

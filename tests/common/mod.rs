@@ -239,3 +239,49 @@ impl Drop for TempDir {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// Every case, sorted.
+pub fn case_folders() -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    for family in std::fs::read_dir(test_file("cases")).unwrap() {
+        let family = family.unwrap().path();
+        if family.is_dir() {
+            folders.extend(std::fs::read_dir(family).unwrap().map(|case| case.unwrap().path()));
+        }
+    }
+    folders.sort();
+    folders
+}
+
+/// The files of a case that `rolecall check` is to read.
+pub fn case_paths(folder: &Path) -> Vec<String> {
+    let files = ["input.yaml", "review.json", "cluster.yaml"].map(|file| folder.join(file));
+    files.into_iter().filter(|file| file.exists()).map(|file| file.display().to_string()).collect()
+}
+
+/// The snapshot of a case: its patch over the base.
+pub fn case_snapshot(folder: &Path) -> Value {
+    let mut snapshot = json_file("cases/base.json");
+    if let Ok(patch) = std::fs::read_to_string(folder.join("snapshot.json")) {
+        merge(&mut snapshot, &serde_json::from_str(&patch).unwrap_or_else(|e| panic!("{}: {e}", folder.display())));
+    }
+    snapshot
+}
+
+/// RFC 7386.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            target.as_object_mut().unwrap().remove(key);
+        } else {
+            merge(target.as_object_mut().unwrap().entry(key).or_insert(Value::Null), value);
+        }
+    }
+}

@@ -78,6 +78,17 @@ pub(crate) fn edit_trust_by_hand(role: RoleArn<'_>, what: &str) -> String {
     )
 }
 
+/// A `jq` program that edits a statement's conditions, step by step.
+pub(crate) fn edit_conditions(statement: &str, steps: &[String]) -> String {
+    format!("{statement}.Condition |= ((. // {{}}) | {})", steps.join(" | "))
+}
+
+/// A step that puts a condition in, beside what is there; `value` is a `jq` expression.
+pub(crate) fn put_condition(operator: &str, key: &str, value: &str) -> String {
+    let (operator, key) = (text(operator), text(key));
+    format!(".[{operator}] = ((.[{operator}] // {{}}) + {{{key}: {value}}})")
+}
+
 /// A `jq` program that adds a statement.
 pub(crate) fn add_statement(statement: &serde_json::Value) -> String {
     format!(".Statement |= ([.]|flatten) + [{statement}]")

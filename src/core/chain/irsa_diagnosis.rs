@@ -213,8 +213,7 @@ impl Case<'_> {
     /// never leaves the statement without a condition on the subject.
     fn repair(&self, report: &StatementReport<'_>) -> String {
         let statement = self.jq_path(report);
-        let at =
-            |operator: &str, key: &str| format!("{statement}.Condition[{}][{}]", fix::text(operator), fix::text(key));
+        let at = |operator: &str, key: &str| format!(".[{}][{}]", fix::text(operator), fix::text(key));
         let right_key = |claim: &str| format!("{}:{claim}", self.issuer);
         let right_value = |claim: &str| if claim == "sub" { self.claim } else { self.audience_text() };
         let mut steps = Vec::new();
@@ -227,17 +226,17 @@ impl Case<'_> {
                     && matches!(self.about(c.condition), About::Claim(found) if found == claim)
             })
         };
-        let mut kept = [holds_on("sub"), holds_on("aud")];
+        let mut kept = vec![("sub", holds_on("sub")), ("aud", holds_on("aud"))];
         let mut removed_claims = false;
-        let mut keep = |claim: &str| kept[usize::from(claim != "sub")] = true;
+        let mut keep = |claim: &'static str| kept.push((claim, true));
         for failed in report.failed() {
             let condition = failed.condition;
             let written = &*condition.operator.written;
             let path = at(written, &condition.key);
             match self.about(condition) {
                 About::Claim(claim) if literal_pattern(condition, right_value(claim)).is_some() => {
-                    let right = at(&like(condition), &condition.key);
-                    steps.push(format!("{right} = {path} | del({path})"));
+                    steps.push(fix::put_condition(&like(condition), &condition.key, &path));
+                    steps.push(format!("del({path})"));
                     keep(claim);
                 }
                 About::Claim(claim) if is_plain(condition) && !self.is_swapped(claim, condition) => {
@@ -246,7 +245,8 @@ impl Case<'_> {
                 }
                 About::Miswritten { claim, .. } if is_plain(condition) => {
                     let right = at(written, &right_key(claim));
-                    steps.push(format!("{right} = {path} | del({path})"));
+                    steps.push(fix::put_condition(written, &right_key(claim), &path));
+                    steps.push(format!("del({path})"));
                     let matches = |value: &str| match condition.operator.base {
                         BaseOperator::StringLike => rolecall_iam::wildcard_match(value, right_value(claim)),
                         _ => value == right_value(claim),
@@ -262,12 +262,12 @@ impl Case<'_> {
                 }
             }
         }
-        for (claim, kept) in ["sub", "aud"].into_iter().zip(kept) {
-            if removed_claims && !kept {
-                steps.push(format!("{} = {}", at("StringEquals", &right_key(claim)), fix::text(right_value(claim))));
+        for claim in ["sub", "aud"] {
+            if removed_claims && !kept.contains(&(claim, true)) {
+                steps.push(fix::put_condition("StringEquals", &right_key(claim), &fix::text(right_value(claim))));
             }
         }
-        steps.join(" | ")
+        fix::edit_conditions(&statement, &steps)
     }
 
     /// A subject under `aud`, or an audience under `sub`.

@@ -142,13 +142,13 @@ impl<'a> Case<'a> {
         }
         let reports = document.explain(&request);
         let open = trust::allows(&reports).find(|report| report.applies() == Truth::True)?;
-        let path =
-            format!("{}.Condition.StringEquals[{}]", self.jq_path(open), fix::text(&format!("{}:sub", self.issuer)));
+        let step = fix::put_condition("StringEquals", &format!("{}:sub", self.issuer), &fix::text(self.claim));
+        let program = fix::edit_conditions(&self.jq_path(open), &[step]);
         Some(
             Problem::new(
                 &rules::IRSA_TRUST_OPEN,
                 format!("any service account of the cluster can become {}", self.parsed.name),
-                fix::edit_trust(self.parsed, &format!("{path} = {}", fix::text(self.claim))),
+                fix::edit_trust(self.parsed, &program),
             )
             .expected("the trust policy should ask for", format!("{}:sub = {}", self.issuer, self.claim))
             .found("it allows every subject in", place(open)),

@@ -156,6 +156,8 @@ pub fn irsa(
     }
     match located.role {
         Some(role) => {
+            // The role's own spelling from here on.
+            let parsed = rolecall_iam::RoleArn::parse(&role.arn).unwrap_or(parsed);
             let judged = irsa_trust::link(subject, role, parsed, issuer, audience);
             let mut problems = judged.problems.into_iter();
             chain.add(Link::Trust, judged.state, problems.next());

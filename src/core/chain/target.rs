@@ -120,16 +120,20 @@ impl Case<'_> {
             .filter(|report| report.principal == Truth::True && report.action == Truth::True)
             .min_by_key(|report| report.failed().count());
         let failed = nearest.and_then(|report| report.failed().next());
-        let mut statement = serde_json::json!({
-            "Effect": "Allow",
-            "Principal": {"AWS": self.first_arn},
-            "Action": ["sts:AssumeRole", "sts:TagSession"],
-        });
         // Without session tags, the external ID is what ties the hop to this service account.
-        if let Some(external_id) = self.external_id {
-            statement["Action"] = "sts:AssumeRole".into();
-            statement["Condition"] = serde_json::json!({"StringEquals": {"sts:ExternalId": external_id}});
-        }
+        let statement = match self.external_id {
+            Some(external_id) => serde_json::json!({
+                "Effect": "Allow",
+                "Principal": {"AWS": self.first_arn},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
+            }),
+            None => serde_json::json!({
+                "Effect": "Allow",
+                "Principal": {"AWS": self.first_arn},
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+            }),
+        };
         let problem = Problem::new(
             &rules::POD_IDENTITY_TARGET,
             format!(

@@ -197,7 +197,7 @@ impl<'a> One<'a, '_, '_> {
         let audience = match self.token() {
             Ok(audience) => audience,
             Err(problem) => {
-                gathering.add_for(self.name(), problem);
+                gathering.add_for(self.name(), *problem);
                 return (shown, State::Broken);
             }
         };
@@ -224,41 +224,43 @@ impl<'a> One<'a, '_, '_> {
     }
 
     /// The audience of the token behind the token file, or why there is no usable token.
-    fn token(&self) -> Result<Audience<'_>, Problem> {
+    fn token(&self) -> Result<Audience<'_>, Box<Problem>> {
         let conventions = &self.scene.world.conventions;
         let Some(file) = self.env.token_file.and_then(Value::literal) else {
             return Ok(Audience::Unknown);
         };
         if file == API_TOKEN {
-            return Err(self.preset("the token file is the API server's own token, which STS does not take", file));
+            return Err(Box::new(
+                self.preset("the token file is the API server's own token, which STS does not take", file),
+            ));
         }
         let in_injected_folder =
             file.strip_prefix(&conventions.token_mount_path).is_some_and(|rest| rest.starts_with('/'));
         let injected = self.plan().mechanism == Some(Mechanism::Irsa) && self.mounted && in_injected_folder;
         if injected {
             return match self.occupied(Mechanism::Irsa) {
-                true => Err(self.preset(
+                true => Err(Box::new(self.preset(
                     "a volume called aws-iam-token is already there, so the token is not mounted",
                     "a volume aws-iam-token of its own",
-                )),
+                ))),
                 false => Ok(Audience::Is(&self.plan().audience)),
             };
         }
         match token_source(self.scene.workload.spec, self.container, file) {
             TokenSource::Projected(Some(audience)) => Ok(Audience::Is(audience)),
-            TokenSource::Projected(None) => {
-                Err(self.preset("the token file holds a token for the API server, which STS does not take", file))
-            }
-            TokenSource::NoSuchFile => {
-                Err(self.preset("the volume has no token under the name in AWS_WEB_IDENTITY_TOKEN_FILE", file))
-            }
+            TokenSource::Projected(None) => Err(Box::new(
+                self.preset("the token file holds a token for the API server, which STS does not take", file),
+            )),
+            TokenSource::NoSuchFile => Err(Box::new(
+                self.preset("the volume has no token under the name in AWS_WEB_IDENTITY_TOKEN_FILE", file),
+            )),
             TokenSource::NotMounted if in_injected_folder => {
-                Err(self.preset("no token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE points", file))
+                Err(Box::new(self.preset("no token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE points", file)))
             }
-            TokenSource::Opaque if in_injected_folder && self.occupied(Mechanism::Irsa) => Err(self.preset(
+            TokenSource::Opaque if in_injected_folder && self.occupied(Mechanism::Irsa) => Err(Box::new(self.preset(
                 "a volume called aws-iam-token is already there, so the token is not mounted",
                 "a volume aws-iam-token of its own",
-            )),
+            ))),
             TokenSource::Opaque | TokenSource::NotMounted => Ok(Audience::Unknown),
         }
     }

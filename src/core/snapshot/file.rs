@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use super::issuer::Issuer;
 use super::model::{
-    Account, Association, ClusterInfo, FargateProfile, FargateSelector, IdentityPolicy, Provider, Role, Snapshot,
+    Account, Association, Associations, ClusterInfo, FargateProfile, FargateSelector, IdentityPolicy, Provider, Role,
+    Snapshot,
 };
 
 /// Why a snapshot cannot be read: where, and what is wrong there.
@@ -236,8 +237,6 @@ impl WireCluster {
         }
     }
 }
-
-type Associations = HashMap<Box<str>, HashMap<Box<str>, Association>>;
 
 fn associations(list: Vec<WireAssociation>, cluster: Option<&ClusterInfo>) -> Result<Associations> {
     let mut associations = Associations::new();

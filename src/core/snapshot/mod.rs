@@ -8,5 +8,6 @@ mod model;
 pub use file::SnapshotError;
 pub use issuer::Issuer;
 pub use model::{
-    Account, Association, ClusterInfo, FargateProfile, FargateSelector, IdentityPolicy, Provider, Role, Snapshot,
+    Account, Association, Associations, ClusterInfo, FargateProfile, FargateSelector, IdentityPolicy, Provider, Role,
+    Snapshot,
 };

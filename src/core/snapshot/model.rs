@@ -7,6 +7,9 @@ use rolecall_iam::{Document, RoleArn};
 
 use super::issuer::Issuer;
 
+/// Pod Identity associations by namespace, then by service account.
+pub type Associations = HashMap<Box<str>, HashMap<Box<str>, Association>>;
+
 /// What AWS said, and when.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -16,8 +19,8 @@ pub struct Snapshot {
     pub cluster: Option<ClusterInfo>,
     /// Names of the installed add-ons.
     pub addons: Option<Vec<Box<str>>>,
-    /// Pod Identity associations by namespace, then by service account.
-    pub associations: Option<HashMap<Box<str>, HashMap<Box<str>, Association>>>,
+    /// Pod Identity associations.
+    pub associations: Option<Associations>,
     /// ARNs of the nodes' roles.
     pub node_roles: Option<Vec<Box<str>>>,
     /// Fargate profiles.
