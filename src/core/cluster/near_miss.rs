@@ -31,7 +31,7 @@ const DOMAINS: [&str; 7] = [
 fn is_close(key: &str, conventions: &Conventions) -> bool {
     let folded = key.to_ascii_lowercase();
     let right = conventions.role_arn_key();
-    if folded.len().abs_diff(right.len()) > 12 || folded == "iam.amazonaws.com/role" {
+    if folded.len().abs_diff(right.len()) > 20 || folded == "iam.amazonaws.com/role" {
         return false;
     }
     if strsim::levenshtein(&folded, right) <= 2 {
