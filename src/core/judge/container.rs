@@ -10,10 +10,6 @@ use crate::rules;
 use crate::workload::{Container, EnvFrom, Stage, TokenSource, Workload, token_source};
 use crate::world::{Known, Plan, World};
 
-/// Seconds within which an association may not have reached the injector yet (Amazon EKS User Guide, "EKS Pod Identity
-/// considerations": eventually consistent, several seconds).
-const PROPAGATION_SECONDS: i64 = 60;
-
 /// File of the API server's own token.
 const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -38,7 +34,7 @@ impl<'a> Scene<'a, '_> {
         }
     }
 
-    fn role_name(&self) -> &str {
+    pub(super) fn role_name(&self) -> &str {
         self.plan.role_arn.as_deref().map_or("its role", |arn| arn.rsplit('/').next().unwrap_or(arn))
     }
 }
@@ -81,24 +77,24 @@ pub(super) fn judge_container<'a>(
 }
 
 /// A container with the environment that it will have.
-struct One<'a, 's, 'p> {
-    scene: &'p Scene<'a, 's>,
-    container: &'a Container<'a>,
-    env: CredentialEnv<'p>,
-    ephemeral: bool,
-    opted_out: Option<OptOut>,
+pub(super) struct One<'a, 's, 'p> {
+    pub(super) scene: &'p Scene<'a, 's>,
+    pub(super) container: &'a Container<'a>,
+    pub(super) env: CredentialEnv<'p>,
+    pub(super) ephemeral: bool,
+    pub(super) opted_out: Option<OptOut>,
     /// The injector will mount its token here.
-    mounted: bool,
+    pub(super) mounted: bool,
 }
 
 type Verdict<'a> = (Option<Cow<'a, str>>, State);
 
 impl<'a> One<'a, '_, '_> {
-    fn name(&self) -> &'a str {
+    pub(super) fn name(&self) -> &'a str {
         self.container.name.as_str()
     }
 
-    fn plan(&self) -> &Plan {
+    pub(super) fn plan(&self) -> &Plan {
         &self.scene.plan
     }
 
@@ -301,36 +297,6 @@ impl<'a> One<'a, '_, '_> {
         state
     }
 
-    fn overridden(&self, role: &str) -> Problem {
-        Problem::new(
-            &rules::ROLE_OVERRIDDEN,
-            format!("the container brings a role of its own, not that of {}", self.scene.subject),
-            "remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template, or give the service account this role",
-        )
-        .expected("the service account's role is", self.plan().role_arn.as_deref().unwrap_or_default())
-        .found("AWS_ROLE_ARN is", role)
-    }
-
-    fn shadowed(&self, role: &str) -> Problem {
-        Problem::new(
-            &rules::ASSOCIATION_SHADOWED,
-            format!("the association of {} is not used: web identity variables come first", self.scene.subject),
-            "remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template; where the injector added them, create the pod anew",
-        )
-        .expected("the association gives", self.plan().role_arn.as_deref().unwrap_or("a role that was not read"))
-        .found("AWS_ROLE_ARN is", role)
-    }
-
-    fn preset(&self, why: &str, found: &str) -> Problem {
-        Problem::new(
-            &rules::INJECTION_PRESET,
-            format!("{} cannot become {}: {why}", self.scene.subject, self.scene.role_name()),
-            "remove the AWS_* credentials variables and volumes from the pod template: the injector adds the whole set",
-        )
-        .expected("expected", "no variables or volumes of its own")
-        .found("the container has", found)
-    }
-
     fn container_credentials(&self, gathering: &mut Gathering<'_>) -> Verdict<'a> {
         let scene = self.scene;
         let mechanism = self.plan().mechanism;
@@ -401,53 +367,6 @@ impl<'a> One<'a, '_, '_> {
         }
     }
 
-    fn unsupported(&self, platform: &str) -> Problem {
-        let scene = self.scene;
-        let annotated = scene.known.account().and_then(|account| account.role_arn.as_deref());
-        Problem::new(
-            &rules::POD_IDENTITY_UNSUPPORTED,
-            format!("{} cannot use its association on {platform}: there is no Pod Identity agent", scene.subject),
-            {
-                let delete = delete_association(scene);
-                match annotated {
-                    Some(_) => format!("{delete}  (the annotation then counts)"),
-                    None => format!(
-                        "{delete} && {}  (with a role that trusts the cluster's OIDC provider)",
-                        fix::annotate(scene.subject, scene.world.conventions.role_arn_key(), "ROLE_ARN")
-                    ),
-                }
-            },
-        )
-        .expected("Pod Identity needs", "Linux on EC2")
-        .found("the pod runs on", platform)
-    }
-
-    fn proxied(&self, exceptions: &str) -> Problem {
-        let with = if exceptions.is_empty() { String::new() } else { format!("{exceptions},") };
-        Problem::new(
-            &rules::PROXY_INTERCEPTS,
-            format!("calls of {} to the Pod Identity agent will go to the proxy", self.scene.subject),
-            format!("set NO_PROXY={with}169.254.170.23,[fd00:ec2::23] in the pod template"),
-        )
-        .expected("NO_PROXY should hold", "169.254.170.23")
-        .found("it holds", if exceptions.is_empty() { "nothing" } else { exceptions })
-    }
-
-    fn no_association(&self) -> Problem {
-        let scene = self.scene;
-        // The injector knew of an association: it may be newer than what was read. A label can be forged, so it only softens.
-        let injected = scene.workload.stage == Stage::Admitted
-            && scene.workload.pod_metadata.labels.get("eks.amazonaws.com/pod-identity") == Some("enabled");
-        Problem::new(
-            &rules::ASSOCIATION_MISSING,
-            format!("{} has Pod Identity variables but no association", scene.subject),
-            fix::create_association(&scene.world.snapshot, scene.subject, "ROLE_ARN"),
-        )
-        .at_most(if injected { Certainty::Likely } else { Certainty::Certain })
-        .expected("expected", format!("an association for {}", scene.subject))
-        .found("the cluster has", "none for it")
-    }
-
     /// Nothing was injected: is that as it should be?
     fn uninjected(&self, gathering: &mut Gathering<'_>) -> State {
         let scene = self.scene;
@@ -481,75 +400,6 @@ impl<'a> One<'a, '_, '_> {
             }
         }
     }
-
-    fn preset_variable(&self, mechanism: Mechanism) -> &'static str {
-        match mechanism {
-            Mechanism::Irsa if self.env.role_arn.is_some() => "AWS_ROLE_ARN without AWS_WEB_IDENTITY_TOKEN_FILE",
-            Mechanism::Irsa => "AWS_WEB_IDENTITY_TOKEN_FILE without AWS_ROLE_ARN",
-            Mechanism::PodIdentity => {
-                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE without AWS_CONTAINER_CREDENTIALS_FULL_URI"
-            }
-        }
-    }
-
-    fn skipped(&self) -> Problem {
-        let key = self.scene.world.conventions.skip_containers_key();
-        let said = self.scene.workload.pod_metadata.annotations.get(key).unwrap_or_default();
-        Problem::new(
-            &rules::INJECTION_SKIPPED,
-            format!("the container is opted out of {} by {key}", self.scene.role_name()),
-            format!("remove the container from {key} where it does need the role"),
-        )
-        .expected("the injector would add", self.scene.role_name())
-        .found("the pod says", format!("{key}: {said}"))
-    }
-
-    fn not_injected(&self) -> Problem {
-        let scene = self.scene;
-        let acts = match scene.workload.stage {
-            Stage::Admitted => "the injector did not act on this pod",
-            Stage::Predicted => "the injector will not act on its pods",
-        };
-        let conventions = &scene.world.conventions;
-        let problem = Problem::new(
-            &rules::INJECTION_MISSING,
-            format!("{} cannot become {}: {acts}", scene.subject, scene.role_name()),
-            "create the pod anew (its controller does); where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml",
-        )
-        .expected("the injector adds", match scene.plan.mechanism {
-            Some(Mechanism::PodIdentity) => "AWS_CONTAINER_CREDENTIALS_FULL_URI and its token file",
-            _ => "AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE",
-        });
-        if self.opted_out == Some(OptOut::Pod) {
-            // A person's own wish, if perhaps a copied one.
-            let label = conventions.skip_label_key();
-            let mut problem =
-                problem.at_most(Certainty::Likely).found("the pod has", format!("none of them, and the label {label}"));
-            problem.fix = format!("remove the label {label} from the pod template");
-            return problem;
-        }
-        let problem = problem.found("the pod has", "none of them");
-        if self.is_young() { problem.at_most(Certainty::Likely) } else { problem }
-    }
-
-    /// The association is so new that the injector may not know it.
-    fn is_young(&self) -> bool {
-        let created = self.scene.world.association(self.scene.subject).and_then(|association| association.created_at);
-        match (created, self.scene.circumstances.now) {
-            (Some(created), Some(now)) => now.duration_since(created).as_secs() < PROPAGATION_SECONDS,
-            _ => false,
-        }
-    }
-}
-
-/// The command that takes an association away.
-pub(super) fn delete_association(scene: &Scene<'_, '_>) -> String {
-    let association = scene.world.association(scene.subject);
-    format!(
-        "aws eks delete-pod-identity-association --cluster-name {} --association-id {}",
-        fix::word(fix::cluster_name(&scene.world.snapshot)),
-        association.map_or_else(|| "ASSOCIATION_ID".to_owned(), fix::association_id)
-    )
 }
 
 /// The folder where SDKs look for the shared files.

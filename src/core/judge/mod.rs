@@ -2,6 +2,7 @@
 
 mod account;
 mod container;
+mod container_problems;
 mod fallback;
 mod pod;
 

@@ -1,7 +1,7 @@
 //! Pods and what has a pod template.
 
 use super::container::{Scene, judge_container};
-use super::{Circumstances, Gathering, Judgement, fallback, note};
+use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, note};
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{Wishes, legacy_annotation};
 use crate::finding::{Certainty, Problem};
@@ -59,7 +59,6 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
 
     // A wish that was written where nobody reads it, and no identity in its stead.
     let misguided = if scene.plan.mechanism.is_none() { misguided_wish(&scene) } else { None };
-    let configured_in_vain = misguided.as_ref().is_some_and(|problem| problem.certainty == Certainty::Certain);
 
     let spec = workload.spec;
     let all = spec.init_containers.iter().map(|container| (container, false));
@@ -68,10 +67,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     let mut fallen = Vec::new();
     judgement.containers.reserve(spec.init_containers.len() + spec.containers.len());
     for (container, ephemeral) in all {
-        let mut judged = judge_container(&scene, container, ephemeral, &mut gathering);
-        if configured_in_vain && matches!(judged.identity, Identity::Node | Identity::None) {
-            judged.chain = State::Broken;
-        }
+        let judged = judge_container(&scene, container, ephemeral, &mut gathering);
         let fell = matches!(judged.identity, Identity::Node | Identity::None) && !ephemeral;
         // Where an identity is configured, a container that goes without was opted out: its own evidence must speak.
         let opted_out = scene.plan.mechanism.is_some();
@@ -81,6 +77,15 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         judgement.containers.push(judged);
     }
 
+    // It is in vain only where a container goes without, and no association can have been overlooked.
+    let overlooked = workload.stage == Stage::Predicted && world.snapshot.associations.is_none();
+    let at_most = if fallen.is_empty() || overlooked { Certainty::Likely } else { Certainty::Certain };
+    let misguided = misguided.map(|problem| problem.at_most(at_most));
+    if misguided.as_ref().is_some_and(|problem| problem.certainty == Certainty::Certain) {
+        let going_without =
+            |judged: &&mut JudgedContainer<'_>| matches!(judged.identity, Identity::Node | Identity::None);
+        judgement.containers.iter_mut().filter(going_without).for_each(|judged| judged.chain = State::Broken);
+    }
     let skip_label = workload.pod_metadata.labels.get(world.conventions.skip_label_key()).is_some();
     // No pod comes about without its service account; and an association that was not read may be there.
     let not_for_us = scene.workload.stage == Stage::Predicted
@@ -126,7 +131,7 @@ fn of_the_pod(scene: &Scene<'_, '_>, gathering: &mut Gathering<'_>) {
     if let Some(mut problem) = super::account::ambiguous(scene.world, scene.subject, scene.known.account()) {
         if scene.fargate.is_some() || workload.is_windows() {
             // Where there is no agent, the annotation is what is needed.
-            problem.fix = super::container::delete_association(scene);
+            problem.fix = super::container_problems::delete_association(scene);
         }
         gathering.add(problem);
     }
