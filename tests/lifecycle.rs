@@ -58,8 +58,7 @@ async fn it_ends_gracefully() {
     server.terminate();
     let status = server.wait();
     assert!(status.success(), "{status}");
-    let log = server.log.lock().unwrap();
-    assert!(log.iter().any(|line| line["message"] == "stopped"), "{log:#?}");
+    server.log_line(|line| line["message"] == "stopped");
     assert!(std::net::TcpStream::connect(server.reviews).is_err());
 }
 

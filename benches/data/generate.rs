@@ -157,7 +157,7 @@ fn role(index: usize) -> Value {
             }},
         })
     };
-    let inline = (index % 5 == 0).then(|| json!({"PolicyName": "own", "PolicyDocument": permissions(index)}));
+    let inline = index.is_multiple_of(5).then(|| json!({"PolicyName": "own", "PolicyDocument": permissions(index)}));
     json!({
         "Path": "/",
         "RoleName": name,
@@ -332,7 +332,7 @@ fn push_container(text: &mut String, index: usize, container: usize) {
     for variable in 0..index % 10 {
         let _ = writeln!(text, "        - name: SETTING_{variable}\n          value: \"{}\"", index * 31 + variable);
     }
-    if index % 3 == 0 {
+    if index.is_multiple_of(3) {
         text.push_str(
             "        - name: POD_NAME
           valueFrom:

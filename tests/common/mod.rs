@@ -194,15 +194,20 @@ impl Server {
 
     /// Waits until an audit line fits.
     pub fn audit_line(&self, fits: impl Fn(&Value) -> bool) -> Value {
+        self.log_line(|event| event["target"] == "rolecall::audit" && fits(event))
+    }
+
+    /// Waits until a log line fits.
+    pub fn log_line(&self, fits: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..200 {
             let log = self.log.lock().unwrap();
-            if let Some(line) = log.iter().find(|event| event["target"] == "rolecall::audit" && fits(event)) {
+            if let Some(line) = log.iter().find(|event| fits(event)) {
                 return line.clone();
             }
             drop(log);
             std::thread::sleep(std::time::Duration::from_millis(25));
         }
-        panic!("no such audit line in {:#?}", self.log.lock().unwrap());
+        panic!("no such line in {:#?}", self.log.lock().unwrap());
     }
 }
 
