@@ -197,8 +197,24 @@ async fn many_small_things_are_answered() {
     let names = |count: usize| (0..count).map(|i| (format!("k{i}"), json!("v"))).collect::<serde_json::Map<_, _>>();
     review["request"]["object"]["metadata"]["annotations"] = names(100_000).into();
     review["request"]["object"]["spec"]["nodeSelector"] = names(20_000).into();
-    let container = review["request"]["object"]["spec"]["containers"][0].clone();
-    review["request"]["object"]["spec"]["containers"] = vec![container; 500].into();
+    let skipped = (0..40_000).map(|i| format!("c{i}")).collect::<Vec<_>>().join(",");
+    review["request"]["object"]["metadata"]["annotations"]["eks.amazonaws.com/skip-containers"] = skipped.into();
+    // None of these has its token where its variable says, and each has a source of variables of its own.
+    let container = |i: usize| {
+        json!({
+            "name": format!("x{i}"), "image": "i",
+            "env": [{"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/x"},
+                    {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": format!("/v{i}/token")}],
+            "envFrom": [{"secretRef": {"name": format!("aws-{i}")}}],
+            "volumeMounts": [{"name": format!("v{i}"), "mountPath": format!("/v{i}")}],
+        })
+    };
+    let count = 4_000;
+    review["request"]["object"]["spec"]["containers"] = (0..count).map(container).collect::<Vec<_>>().into();
+    let volume =
+        |i: usize| json!({"name": format!("v{i}"), "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}});
+    review["request"]["object"]["spec"]["volumes"] = (0..count).map(volume).collect::<Vec<_>>().into();
+    assert!(review.to_string().len() < LIMIT);
     let (status, text) = post(review.to_string()).await;
     assert_eq!(status, 200);
     assert!(text.len() < 20_000, "{}", text.len());

@@ -2,6 +2,9 @@
 
 use rolecall_core::finding::{Evidence, Finding};
 
+/// Most findings that a denial names behind the one that leads.
+const MAX_OTHERS: usize = 8;
+
 /// A denial: one finding leads; what was expected and found, the likely slip and the fix follow, then further breaks.
 pub fn denial(findings: &[&Finding]) -> String {
     let Some((lead, others)) = findings.split_first() else {
@@ -28,8 +31,11 @@ pub fn denial(findings: &[&Finding]) -> String {
     for note in &lead.notes {
         line(note.clone());
     }
-    for other in others {
+    for other in others.iter().take(MAX_OTHERS) {
         line(format!("also [{}] {}{}", other.rule(), other.problem.message, containers(other)));
+    }
+    if others.len() > MAX_OTHERS {
+        line(format!("and {} more", others.len() - MAX_OTHERS));
     }
     line(format!("more: rolecall explain {}", lead.rule()));
     text
@@ -53,6 +59,10 @@ fn containers(finding: &Finding) -> String {
     match finding.containers.as_slice() {
         [] => String::new(),
         [one] => format!(" (container {one})"),
-        several => format!(" (containers {})", several.join(", ")),
+        several => {
+            let shown = several.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if several.len() > 5 { format!(" and {} more", several.len() - 5) } else { String::new() };
+            format!(" (containers {shown}{more})")
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! From findings to what is done about them.
 
+use std::collections::HashSet;
+
 use super::level::{Level, Levels, Mode};
 use crate::finding::{Certainty, Finding};
 use crate::judge::Judgement;
@@ -90,10 +92,13 @@ fn may_deny(finding: &Finding, enforce: Level) -> bool {
 }
 
 fn stood_before(finding: &Finding, before: &Judgement<'_>) -> bool {
+    let all_in = |old: &Finding| {
+        let known: HashSet<&str> = old.containers.iter().map(String::as_str).collect();
+        finding.containers.iter().all(|container| known.contains(container.as_str()))
+    };
     before.findings.iter().any(|old| {
         old.problem.rule == finding.problem.rule
             && old.problem.certainty >= finding.problem.certainty
-            && (old.containers.is_empty()
-                || finding.containers.iter().all(|container| old.containers.contains(container)))
+            && (old.containers.is_empty() || all_in(old))
     })
 }

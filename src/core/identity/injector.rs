@@ -1,6 +1,8 @@
 //! What AWS's injector does to a pod (amazon-eks-pod-identity-webhook, `pkg/handler/handler.go`): predicted for a template,
 //! recognised on an admitted pod.
 
+use std::collections::HashSet;
+
 use super::env::{CredentialEnv, Value};
 use crate::cluster::Conventions;
 use crate::workload::Workload;
@@ -64,18 +66,36 @@ pub enum OptOut {
     Container,
 }
 
-/// Whether a person opted the container out.
-pub fn opt_out(workload: &Workload<'_>, container: &str, conventions: &Conventions) -> Option<OptOut> {
-    if workload.pod_metadata.labels.get(conventions.skip_label_key()).is_some() {
-        return Some(OptOut::Pod);
+/// Whom a person opted out of injection; read once for all containers.
+#[derive(Debug, Default)]
+pub struct OptOuts<'a> {
+    pod: bool,
+    containers: HashSet<&'a str>,
+}
+
+impl<'a> OptOuts<'a> {
+    /// Reads a pod's label and annotation.
+    pub fn of(workload: &Workload<'a>, conventions: &Conventions) -> Self {
+        let metadata = workload.pod_metadata;
+        let skipped = metadata.annotations.get(conventions.skip_containers_key()).unwrap_or_default();
+        // One line of CSV; where it cannot be read, nothing is skipped.
+        let readable = !skipped.contains('\n') && skipped.matches('"').count().is_multiple_of(2);
+        let names = skipped.split(',').filter(|_| readable && !skipped.is_empty());
+        Self {
+            pod: metadata.labels.get(conventions.skip_label_key()).is_some(),
+            containers: names.map(|name| name.trim().trim_matches('"')).collect(),
+        }
     }
-    let skipped = workload.pod_metadata.annotations.get(conventions.skip_containers_key())?;
-    // One line of CSV; where it cannot be read, nothing is skipped.
-    if skipped.contains('\n') || skipped.matches('"').count() % 2 == 1 {
-        return None;
+
+    /// Whether the whole pod is left alone.
+    pub fn pod(&self) -> bool {
+        self.pod
     }
-    let names = skipped.split(',').map(|name| name.trim().trim_matches('"'));
-    names.into_iter().any(|name| name == container).then_some(OptOut::Container)
+
+    /// Why a container is left alone.
+    pub fn of_container(&self, name: &str) -> Option<OptOut> {
+        if self.pod { Some(OptOut::Pod) } else { self.containers.contains(name).then_some(OptOut::Container) }
+    }
 }
 
 /// Adds what the injector would add. Either variable of a pair keeps both away.

@@ -4,7 +4,7 @@ mod env;
 mod injector;
 
 pub use env::{CredentialEnv, Value};
-pub use injector::{Injection, Mechanism, OptOut, opt_out, predict};
+pub use injector::{Injection, Mechanism, OptOut, OptOuts, predict};
 
 /// What a container's SDK will find first.
 ///

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{self, Audience, Chain, RoleSource, State, Subject, fix};
 use crate::finding::{Certainty, Problem};
-use crate::identity::{CredentialEnv, Identity, Injection, Mechanism, OptOut, Value, opt_out, predict};
+use crate::identity::{CredentialEnv, Identity, Injection, Mechanism, OptOut, OptOuts, Value, predict};
 use crate::rules;
-use crate::workload::{Container, EnvFrom, Stage, TokenSource, Workload, token_source};
+use crate::workload::{Container, EnvFrom, Stage, TokenSource, Volumes, Workload, token_source};
 use crate::world::{Known, Plan, World};
 
 /// File of the API server's own token.
@@ -22,6 +22,9 @@ pub(super) struct Scene<'a, 's> {
     pub(super) known: Known<'a>,
     /// Why the pod runs on Fargate.
     pub(super) fargate: Option<String>,
+    pub(super) opt_outs: OptOuts<'a>,
+    /// The volumes by name.
+    pub(super) volumes: Volumes<'a>,
     pub(super) circumstances: Circumstances,
 }
 
@@ -45,10 +48,9 @@ pub(super) fn judge_container<'a>(
     ephemeral: bool,
     gathering: &mut Gathering<'_>,
 ) -> JudgedContainer<'a> {
-    let conventions = &scene.world.conventions;
     let own = CredentialEnv::of(container);
     // The injector passes ephemeral containers over.
-    let opted_out = if ephemeral { None } else { opt_out(scene.workload, container.name.as_str(), conventions) };
+    let opted_out = if ephemeral { None } else { scene.opt_outs.of_container(container.name.as_str()) };
     let mut env: CredentialEnv<'_> = own;
     let mut mounted = false;
     if scene.workload.stage == Stage::Predicted
@@ -242,7 +244,7 @@ impl<'a> One<'a, '_, '_> {
                 false => Ok(Audience::Is(&self.plan().audience)),
             };
         }
-        match token_source(self.scene.workload.spec, self.container, file) {
+        match token_source(&self.scene.volumes, self.container, file) {
             TokenSource::Projected(Some(audience)) => Ok(Audience::Is(audience)),
             TokenSource::Projected(None) => Err(Box::new(
                 self.preset("the token file holds a token for the API server, which STS does not take", file),
@@ -263,7 +265,7 @@ impl<'a> One<'a, '_, '_> {
 
     /// A volume of the injector's name that is no projected token: the injector goes by the name and adds none.
     fn occupied(&self, mechanism: Mechanism) -> bool {
-        let volume = self.scene.workload.spec.volumes.iter().find(|volume| volume.name.as_str() == mechanism.volume());
+        let volume = self.scene.volumes.get(mechanism.volume());
         volume.is_some_and(|volume| {
             let sources = volume.projected.iter().flat_map(|projected| &projected.sources);
             !sources.into_iter().any(|source| source.service_account_token.is_some())
@@ -351,7 +353,7 @@ impl<'a> One<'a, '_, '_> {
                 )
             });
         }
-        match token_source(self.scene.workload.spec, self.container, file) {
+        match token_source(&self.scene.volumes, self.container, file) {
             TokenSource::Projected(Some("pods.eks.amazonaws.com")) => None,
             TokenSource::Projected(audience) => Some(self.preset(
                 "its token is not for pods.eks.amazonaws.com",

@@ -5,9 +5,9 @@ use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, note
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{Wishes, legacy_annotation};
 use crate::finding::{Certainty, Problem};
-use crate::identity::Identity;
+use crate::identity::{Identity, OptOuts};
 use crate::rules;
-use crate::workload::{Container, Metadata, Stage, Workload, evidence};
+use crate::workload::{Container, Metadata, Stage, Volumes, Workload, evidence};
 use crate::world::{Known, World};
 
 /// Who asked for what: the workload, its pods, its service account, its namespace.
@@ -55,7 +55,9 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     );
     let mut gathering = Gathering { ignored: wishes.ignore.clone(), ..Gathering::default() };
     let fargate = fallback::on_fargate(world, workload);
-    let scene = Scene { world, workload, subject, plan, known, fargate, circumstances };
+    let opt_outs = OptOuts::of(workload, &world.conventions);
+    let volumes = Volumes::of(workload.spec);
+    let scene = Scene { world, workload, subject, plan, known, fargate, opt_outs, volumes, circumstances };
 
     // A wish that was written where nobody reads it, and no identity in its stead.
     let misguided = if scene.plan.mechanism.is_none() { misguided_wish(&scene) } else { None };
@@ -86,7 +88,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
             |judged: &&mut JudgedContainer<'_>| matches!(judged.identity, Identity::Node | Identity::None);
         judgement.containers.iter_mut().filter(going_without).for_each(|judged| judged.chain = State::Broken);
     }
-    let skip_label = workload.pod_metadata.labels.get(world.conventions.skip_label_key()).is_some();
+    let skip_label = scene.opt_outs.pod();
     // No pod comes about without its service account; and an association that was not read may be there.
     let not_for_us = scene.workload.stage == Stage::Predicted
         && (scene.known == Known::Missing || world.snapshot.associations.is_none());

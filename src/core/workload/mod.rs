@@ -9,7 +9,7 @@ pub use kind::Kind;
 pub use needs::{Evidence, evidence};
 pub use object::{
     Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, Spec, Template, TokenSource, Volume,
-    VolumeMount, token_source,
+    VolumeMount, Volumes, token_source,
 };
 pub use text::{Pairs, Text};
 

@@ -1,6 +1,8 @@
 //! A typed view of the few fields of Kubernetes objects that the judgement reads (Kubernetes API reference: Pod v1 core,
 //! ServiceAccount v1 core and the workload kinds). Everything else is passed over, and texts are borrowed.
 
+use std::collections::HashMap;
+
 use serde::de::{Deserialize, Deserializer, IgnoredAny};
 
 use super::text::{Pairs, Text};
@@ -297,6 +299,28 @@ pub struct ServiceAccountToken<'a> {
     pub path: Text<'a>,
 }
 
+/// A pod's volumes, to be found by name: through a table where they are many.
+#[derive(Debug, Default)]
+pub struct Volumes<'a> {
+    few: &'a [Volume<'a>],
+    many: HashMap<&'a str, &'a Volume<'a>>,
+}
+
+impl<'a> Volumes<'a> {
+    /// The volumes of a pod.
+    pub fn of(spec: &'a PodSpec<'a>) -> Self {
+        if spec.volumes.len() <= 32 {
+            return Self { few: &spec.volumes, many: HashMap::new() };
+        }
+        Self { few: &[], many: spec.volumes.iter().map(|volume| (volume.name.as_str(), volume)).collect() }
+    }
+
+    /// The volume of this name.
+    pub fn get(&self, name: &str) -> Option<&'a Volume<'a>> {
+        self.few.iter().find(|volume| volume.name.as_str() == name).or_else(|| self.many.get(name).copied())
+    }
+}
+
 /// Where a token file comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenSource<'a> {
@@ -311,7 +335,7 @@ pub enum TokenSource<'a> {
 }
 
 /// Finds what stands behind a file of a container: the mount with the longest matching folder, and its volume.
-pub fn token_source<'a>(spec: &'a PodSpec<'_>, container: &'a Container<'_>, file: &str) -> TokenSource<'a> {
+pub fn token_source<'a>(volumes: &Volumes<'a>, container: &'a Container<'_>, file: &str) -> TokenSource<'a> {
     let below = |mount: &VolumeMount<'_>| {
         let folder = mount.mount_path.as_str().trim_end_matches('/');
         let rest = file.strip_prefix(folder)?;
@@ -328,7 +352,7 @@ pub fn token_source<'a>(spec: &'a PodSpec<'_>, container: &'a Container<'_>, fil
         Some(sub) if path.is_empty() => sub.to_owned(),
         Some(sub) => format!("{sub}/{path}"),
     };
-    let volume = spec.volumes.iter().find(|volume| volume.name == mount.name);
+    let volume = volumes.get(mount.name.as_str());
     let Some(projected) = volume.and_then(|volume| volume.projected.as_ref()) else {
         return TokenSource::Opaque;
     };
