@@ -8,6 +8,10 @@ use clap::Parser;
 use rolecall::cli::{self, Cli, Command, Exit};
 use rolecall::{run, server};
 
+/// Gives back to the system what loading a large snapshot took, which the system's own allocator keeps; and is faster.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     server::install_crypto_provider();

@@ -94,7 +94,9 @@ const MAX_FAST_DEPTH: usize = 128;
 /// speed of memory; only others are looked through.
 fn is_deep(body: &[u8]) -> bool {
     let opens = |byte: &u8| matches!(byte, b'[' | b'{');
-    if body.chunks(4096).map(|chunk| chunk.iter().filter(|byte| opens(byte)).count()).sum::<usize>() <= MAX_FAST_DEPTH {
+    // Counted in chunks that a byte can count: the compiler then compares sixteen bytes at a time.
+    let in_chunk = |chunk: &[u8]| usize::from(chunk.iter().map(|byte| u8::from(opens(byte))).sum::<u8>());
+    if body.chunks(255).map(in_chunk).sum::<usize>() <= MAX_FAST_DEPTH {
         return false;
     }
     let mut depth = 0usize;

@@ -4,6 +4,7 @@
 
 mod audit;
 mod body;
+mod gather;
 mod health;
 mod histogram;
 mod log;

@@ -10,6 +10,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::task::JoinHandle;
 
+use super::gather::GatherAcceptor;
 use super::state::State;
 use super::tls::Certificate;
 use super::{health, router};
@@ -64,9 +65,11 @@ pub fn start(listeners: Listeners, state: Arc<State>, certificate: &Certificate)
     let handshake = Duration::from_secs(state.limits.handshake_seconds);
 
     let reviews_handle = Handle::new();
-    let tls =
-        RustlsAcceptor::new(RustlsConfig::from_config(Arc::clone(&certificate.config))).handshake_timeout(handshake);
-    let mut server = axum_server::from_tcp(reviews)?.acceptor(tls).handle(reviews_handle.clone());
+    // Without TCP_NODELAY an answer may wait for the client's delayed acknowledgement of the one before.
+    let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::clone(&certificate.config)))
+        .handshake_timeout(handshake)
+        .acceptor(axum_server::accept::NoDelayAcceptor);
+    let mut server = axum_server::from_tcp(reviews)?.acceptor(GatherAcceptor(tls)).handle(reviews_handle.clone());
     let builder = server.http_builder();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(handshake).max_buf_size(64 << 10);
     builder

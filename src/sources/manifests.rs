@@ -72,9 +72,8 @@ impl Manifests {
             }
             let mut files = Vec::new();
             collect_files(Path::new(path), &mut files)?;
-            for file in files {
-                let bytes = std::fs::read(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
-                manifests.add(&file.display().to_string(), bytes)?;
+            for (file, documents) in files.iter().zip(read_all(&files)) {
+                manifests.add_documents(&file.display().to_string(), documents?)?;
             }
         }
         Ok(manifests)
@@ -85,9 +84,10 @@ impl Manifests {
     /// # Errors
     /// Where it is malformed.
     pub fn add(&mut self, file: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
-        let text = String::from_utf8(bytes)
-            .map_err(|e| anyhow::anyhow!("{file}: is not UTF-8: byte {} is wrong", e.utf8_error().valid_up_to()))?;
-        let documents = parse(&text).map_err(|message| anyhow::anyhow!("{file}: {message}"))?;
+        self.add_documents(file, documents(file, bytes)?)
+    }
+
+    fn add_documents(&mut self, file: &str, documents: Vec<Value>) -> anyhow::Result<()> {
         for (index, document) in documents.into_iter().enumerate() {
             let origin = ObjectOrigin { file: file.to_owned(), document: index + 1 };
             self.add_value(&origin, document, false)?;
@@ -188,6 +188,38 @@ fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Reads files on as many threads as there are processors; the results are in the order of the files.
+fn read_all(files: &[PathBuf]) -> Vec<anyhow::Result<Vec<Value>>> {
+    let read = |file: &PathBuf| {
+        let name = file.display().to_string();
+        let bytes = std::fs::read(file).with_context(|| format!("{name}: cannot be read"))?;
+        documents(&name, bytes)
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    if threads == 1 || files.len() < 2 {
+        return files.iter().map(read).collect();
+    }
+    let share = files.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = files
+            .chunks(share)
+            .map(|files| (files.len(), scope.spawn(move || files.iter().map(read).collect::<Vec<_>>())))
+            .collect();
+        let gather = |(count, reader): (usize, std::thread::ScopedJoinHandle<'_, Vec<_>>)| {
+            reader.join().unwrap_or_else(|_| {
+                std::iter::repeat_with(|| Err(anyhow::anyhow!("a reader of manifests panicked"))).take(count).collect()
+            })
+        };
+        readers.into_iter().flat_map(gather).collect()
+    })
+}
+
+fn documents(file: &str, bytes: Vec<u8>) -> anyhow::Result<Vec<Value>> {
+    let text = String::from_utf8(bytes)
+        .map_err(|e| anyhow::anyhow!("{file}: is not UTF-8: byte {} is wrong", e.utf8_error().valid_up_to()))?;
+    parse(&text).map_err(|message| anyhow::anyhow!("{file}: {message}"))
 }
 
 /// The documents of a text: JSON where it begins as JSON does, else YAML. Empty documents are left out.
