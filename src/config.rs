@@ -115,6 +115,9 @@ impl Config {
         if config.limits.body_bytes == 0 || config.limits.in_flight_bytes < config.limits.body_bytes {
             return Err("limits: bodyBytes must be over 0 and inFlightBytes at least as large".to_owned());
         }
+        if !(1..=3_600).contains(&config.limits.handshake_seconds) || config.limits.shutdown_seconds > 3_600 {
+            return Err("limits: handshakeSeconds must be from 1 to 3600, shutdownSeconds at most 3600".to_owned());
+        }
         Ok(config)
     }
 

@@ -247,7 +247,7 @@ async fn over_tls_sizes_are_limited_and_faults_are_counted() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     /// Whatever comes, there is an answer: 400 with a line, or an AdmissionReview with the uid.
     #[test]
@@ -256,7 +256,7 @@ proptest! {
         let at = at.min(body.len());
         let end = (at + cut).min(body.len());
         body.splice(at..end, put.bytes());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (status, text) = runtime.block_on(post(body));
         if status == 200 {
             let answer: Value = serde_json::from_str(&text).unwrap();

@@ -106,6 +106,25 @@ fn manifests_come_in_many_forms() {
     assert!(report["summary"]["notes"][0].as_str().unwrap().contains("--source"));
 }
 
+/// A cluster's service accounts in one YAML file, as `kubectl get serviceaccounts -A -o yaml` writes them; and a folder that
+/// links to itself.
+#[test]
+fn large_files_and_circles_are_read() {
+    let directory = TempDir::new("large");
+    let account = |i: usize| {
+        format!("- apiVersion: v1\n  kind: ServiceAccount\n  metadata: {{name: sa{i}, namespace: n{}}}\n", i % 50)
+    };
+    let items: String = (0..20_000).map(account).collect();
+    directory.file("accounts.yaml", &format!("apiVersion: v1\nkind: List\nitems:\n{items}"));
+    for link in ["a", "b"] {
+        std::os::unix::fs::symlink(".", directory.0.join(link)).unwrap();
+    }
+    let output = rolecall(&["check", directory.0.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["summary"]["resources"], 20_000);
+}
+
 #[test]
 fn what_cannot_be_read_names_file_place_and_field() {
     let directory = TempDir::new("bad");

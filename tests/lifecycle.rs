@@ -25,19 +25,24 @@ async fn probes_and_metrics_answer_on_a_port_of_their_own() {
     assert_eq!(server.get("/validate").0, 404, "reviews come over TLS only");
 }
 
-/// HTTP/1.1 over TLS, by a client that offers nothing else.
-#[tokio::test]
-async fn http_1_is_answered_too() {
+/// A TLS connection that offers HTTP/1.1 only.
+async fn connect(server: &Server) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
     use rustls::pki_types::pem::PemObject;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let server = Server::recorded(&[]);
     rolecall::server::install_crypto_provider();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(rustls::pki_types::CertificateDer::from_pem_slice(server.ca_pem.as_bytes()).unwrap()).unwrap();
     let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     let stream = tokio::net::TcpStream::connect(server.reviews).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
-    let mut stream = connector.connect(server.reviews.ip().into(), stream).await.unwrap();
+    connector.connect(server.reviews.ip().into(), stream).await.unwrap()
+}
+
+/// HTTP/1.1 over TLS, by a client that offers nothing else.
+#[tokio::test]
+async fn http_1_is_answered_too() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = Server::recorded(&[]);
+    let mut stream = connect(&server).await;
     let review = common::text("fixtures/reviews/pod-irsa-create.json");
     let head = "POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close";
     let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{review}", review.len());
@@ -74,6 +79,22 @@ async fn silent_connections_do_no_harm() {
     server.terminate();
     assert!(server.wait().success());
     drop(silent);
+}
+
+/// A body that does not come is not waited for: nobody may hold the common budget by sending slowly.
+#[tokio::test]
+async fn slow_bodies_are_cut_off() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let directory = TempDir::new("config");
+    let config = directory.file("config.yaml", "limits: {handshakeSeconds: 1}");
+    let server = Server::recorded(&["--config", config.to_str().unwrap()]);
+    let mut stream = connect(&server).await;
+    stream.write_all(b"POST /validate HTTP/1.1\r\nhost: x\r\ncontent-length: 5000\r\n\r\n{").await.unwrap();
+    let mut answer = vec![0; 4096];
+    let length = stream.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("too slowly"), "{answer}");
+    assert_eq!(server.metric("rolecall_review_errors_total{error=\"broken-body\"}"), 1.0);
 }
 
 #[test]

@@ -44,6 +44,11 @@ impl Evidence {
     }
 }
 
+/// A text without control characters: what comes from a manifest must not forge a line, nor steer a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// What is wrong with a link, before it is known at which resource it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {

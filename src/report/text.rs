@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
-use rolecall_core::finding::Certainty;
+use rolecall_core::finding::{Certainty, printable};
 
 use super::model::{Report, ReportedFinding, ReportedResource};
 
@@ -29,7 +29,8 @@ fn colour(certainty: Certainty) -> Style {
 /// Where writing fails.
 pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     for (resources, findings) in grouped(&report.findings) {
-        let names = resources.iter().map(|r| format!("{} {}/{}", r.kind, r.namespace, r.name)).collect::<Vec<_>>();
+        let names =
+            resources.iter().map(|r| printable(&format!("{} {}/{}", r.kind, r.namespace, r.name))).collect::<Vec<_>>();
         writeln!(out, "{BOLD}{}{BOLD:#}", names.join(", "))?;
         for finding in findings {
             write_finding(finding, out)?;
@@ -85,22 +86,22 @@ fn write_finding(finding: &ReportedFinding, out: &mut dyn Write) -> anyhow::Resu
         out,
         "  {style}{}{style:#} {}{container} {DIM}[{}]{DIM:#}",
         finding.certainty.name(),
-        finding.message,
+        printable(&finding.message),
         finding.rule
     )?;
     let evidence = [(finding.labels.0, &finding.expected), (finding.labels.1, &finding.found)];
     let width = evidence.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
     for (label, value) in evidence {
         if let Some(value) = value {
-            writeln!(out, "    {label:width$}  {value}")?;
+            writeln!(out, "    {label:width$}  {}", printable(value))?;
         }
     }
     if let Some(slip) = &finding.slip {
-        writeln!(out, "    likely slip: {slip}")?;
+        writeln!(out, "    likely slip: {}", printable(slip))?;
     }
-    writeln!(out, "    fix: {}", finding.fix)?;
+    writeln!(out, "    fix: {}", printable(&finding.fix))?;
     for note in &finding.notes {
-        writeln!(out, "    {DIM}{note}{DIM:#}")?;
+        writeln!(out, "    {DIM}{}{DIM:#}", printable(note))?;
     }
     Ok(())
 }

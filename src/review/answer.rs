@@ -10,7 +10,7 @@ use rolecall_core::workload::{Kind, Object, Stage, Text, Workload};
 use rolecall_core::world::World;
 
 use super::record::{Fault, Record};
-use super::request::{Request, Unreadable, read};
+use super::request::{Request, Unreadable, is_judged, read};
 use super::response::{Annotations, MAX_WARNING_CHARS, ResponseOut, Status, fit_warnings, write};
 use super::words;
 
@@ -264,9 +264,14 @@ impl Door<'_> {
             Unreadable::Object { uid, namespace, kind, message } => (uid, namespace, kind, message),
         };
         let levels = self.world.levels(namespace, self.settings.defaults);
-        let enforced = self.settings.mode == Mode::Enforce && levels.enforce != rolecall_core::decision::Level::Off;
+        let enforced = self.staleness().is_none()
+            && self.settings.mode == Mode::Enforce
+            && levels.enforce != rolecall_core::decision::Level::Off;
         let is_pod = kind == Kind::Pod.name();
-        let denied = enforced && self.settings.on_error == OnError::Deny && (is_pod || self.settings.enforce_workloads);
+        let denied = enforced
+            && self.staleness().is_none()
+            && self.settings.on_error == OnError::Deny
+            && (is_pod || self.settings.enforce_workloads);
         let line = format!("rolecall could not judge this {kind}: {message}");
         let mut response = ResponseOut { uid, allowed: !denied, ..ResponseOut::default() };
         let decision = if denied {
@@ -291,17 +296,6 @@ impl Door<'_> {
         let reply = Reply { status: 200, body: write(response) };
         observe(&record);
         reply
-    }
-}
-
-/// Pods are judged when they are created and when an ephemeral container is added: nothing else about their identity can
-/// change. Other subresources, such as `status` and `scale`, do not touch it.
-fn is_judged(kind: Kind, operation: &str, sub_resource: &str) -> bool {
-    match (kind, operation, sub_resource) {
-        (Kind::Pod, "CREATE", "") | (Kind::Pod, "UPDATE", "ephemeralcontainers") => true,
-        (Kind::Pod, ..) => false,
-        (_, "CREATE" | "UPDATE", "") => true,
-        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The fast reader is `sonic-rs`; what it refuses is read again with `serde_json`, which is slower and tells where the fault is.
 
-use rolecall_core::workload::{Object, Text};
+use rolecall_core::workload::{Kind, Object, Text};
 use serde::Deserialize;
 
 /// An AdmissionReview.
@@ -119,9 +119,31 @@ fn is_deep(body: &[u8]) -> bool {
     false
 }
 
+/// A message may quote the wrong value, which may be long, and nobody's business.
+fn shortened(message: &str) -> String {
+    let quoted = message.find('"').unwrap_or(message.len());
+    let end = message.rfind("\", ").map_or(quoted, |at| at + 1);
+    let text = match (message.get(..quoted), message.get(end..)) {
+        (Some(start), Some(rest)) if end > quoted => format!("{start}…{rest}"),
+        _ => message.to_owned(),
+    };
+    text.chars().take(300).collect()
+}
+
 fn has_uid(review: &Review<'_>) -> bool {
     let uid = review.request.as_ref().and_then(|request| request.uid.as_ref());
     uid.is_some_and(|uid| !uid.as_str().is_empty())
+}
+
+/// Pods are judged when they are created and when an ephemeral container is added: nothing else about their identity can
+/// change. Other subresources, such as `status` and `scale`, do not touch it.
+pub(super) fn is_judged(kind: Kind, operation: &str, sub_resource: &str) -> bool {
+    match (kind, operation, sub_resource) {
+        (Kind::Pod, "CREATE", "") | (Kind::Pod, "UPDATE", "ephemeralcontainers") => true,
+        (Kind::Pod, ..) => false,
+        (_, "CREATE" | "UPDATE", "") => true,
+        _ => false,
+    }
 }
 
 /// The frame of a review, which can be read where the object cannot.
@@ -135,6 +157,9 @@ struct EnvelopeRequest {
     uid: Option<String>,
     namespace: Option<String>,
     kind: Option<EnvelopeKind>,
+    operation: Option<String>,
+    #[serde(rename = "subResource")]
+    sub_resource: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -159,7 +184,9 @@ fn read_slowly(body: &[u8]) -> Result<Review<'_>, Unreadable> {
         return Err(Unreadable::Request("the body has no `request.uid`".to_owned()));
     };
     let kind = request.kind.unwrap_or_default();
-    if rolecall_core::workload::Kind::from_group(&kind.group, &kind.kind).is_none() {
+    let (operation, sub_resource) = (request.operation.unwrap_or_default(), request.sub_resource.unwrap_or_default());
+    let judged = Kind::from_group(&kind.group, &kind.kind).is_some_and(|k| is_judged(k, &operation, &sub_resource));
+    if !judged {
         return Err(Unreadable::Foreign { uid });
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -167,6 +194,6 @@ fn read_slowly(body: &[u8]) -> Result<Review<'_>, Unreadable> {
         uid,
         namespace: request.namespace.unwrap_or_default(),
         kind: kind.kind,
-        message: format!("{}: {}", e.path(), e.inner()),
+        message: shortened(&format!("{}: {}", e.path(), e.inner())),
     })
 }

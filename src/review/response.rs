@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use rolecall_core::finding::printable;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -89,10 +90,6 @@ pub(super) fn fit_warnings(lines: impl IntoIterator<Item = String>) -> Vec<Strin
         warnings.push(line);
     }
     warnings
-}
-
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn cut(text: &str, limit: usize) -> String {

@@ -1,6 +1,6 @@
 //! Findings in the words that people see: a denial of several lines, a warning of one.
 
-use rolecall_core::finding::{Evidence, Finding};
+use rolecall_core::finding::{Evidence, Finding, printable};
 
 /// Most findings that a denial names behind the one that leads.
 const MAX_OTHERS: usize = 8;
@@ -10,7 +10,7 @@ pub fn denial(findings: &[&Finding]) -> String {
     let Some((lead, others)) = findings.split_first() else {
         return "denied".to_owned();
     };
-    let mut text = format!("{}{} [{}]", lead.problem.message, containers(lead), lead.rule());
+    let mut text = printable(&format!("{}{} [{}]", lead.problem.message, containers(lead), lead.rule()));
     let width = [&lead.problem.expected, &lead.problem.found]
         .into_iter()
         .flatten()
@@ -19,7 +19,7 @@ pub fn denial(findings: &[&Finding]) -> String {
         .unwrap_or(0);
     let mut line = |content: String| {
         text.push_str("\n  ");
-        text.push_str(&content);
+        text.push_str(&printable(&content));
     };
     for Evidence { label, value } in [&lead.problem.expected, &lead.problem.found].into_iter().flatten() {
         line(format!("{label:width$}  {value}"));

@@ -23,9 +23,9 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     }
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let state = State::new(knowledge(args, &config)?, config.settings(args.mode.into()), config.limits);
+    let _log = init_log(LogFormat::Json);
     let certificate = tls_source(args).load(Timestamp::now().as_second())?;
     let listeners = Listeners::bind(args.listen, args.metrics_listen)?;
-    let _log = init_log(LogFormat::Json);
     super::runtime()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;

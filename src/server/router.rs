@@ -1,7 +1,7 @@
 //! `POST /validate`.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -23,9 +23,12 @@ pub fn router(state: Arc<State>) -> Router {
 
 async fn validate(Shared(state): Shared<Arc<State>>, body: Body) -> Response {
     let limits = &state.limits;
-    match body::read(body, limits.body_bytes, &state.in_flight, limits.in_flight_bytes).await {
-        Ok(body) => judge(&state, &body),
-        Err(refusal) => refuse(&state, refusal),
+    let reading = body::read(body, limits.body_bytes, &state.in_flight, limits.in_flight_bytes);
+    // Nobody may hold the common budget by sending slowly.
+    match tokio::time::timeout(Duration::from_secs(limits.handshake_seconds), reading).await {
+        Ok(Ok(body)) => judge(&state, &body),
+        Ok(Err(refusal)) => refuse(&state, refusal),
+        Err(_) => refuse(&state, Refusal::Broken),
     }
 }
 
@@ -59,7 +62,9 @@ fn refuse(state: &State, refusal: Refusal) -> Response {
             "overloaded",
             "too many bodies are being read at once; limits.inFlightBytes sets the limit\n".to_owned(),
         ),
-        Refusal::Broken => (StatusCode::BAD_REQUEST, "broken-body", "the body broke off\n".to_owned()),
+        Refusal::Broken => {
+            (StatusCode::BAD_REQUEST, "broken-body", "the body broke off, or came too slowly\n".to_owned())
+        }
     };
     state.metrics.fault(error);
     tracing::warn!(target: "rolecall::server", error, "a review was not read");

@@ -183,7 +183,9 @@ fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         let hidden = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('.'));
         let manifest =
             path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json");
-        if !hidden && (path.is_dir() || manifest) {
+        // Links to folders could lead in a circle.
+        let folder = path.is_dir() && !path.is_symlink();
+        if !hidden && (folder || (manifest && !path.is_dir())) {
             collect_files(&path, files)?;
         }
     }
@@ -228,7 +230,16 @@ fn parse(text: &str) -> Result<Vec<Value>, String> {
         let stream = serde_json::Deserializer::from_str(text).into_iter::<Document>();
         return stream.map(|value| value.map(|Document(value)| value).map_err(|e| e.to_string())).collect();
     }
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|e| e.to_string())?;
+    // Room for a whole cluster's service accounts in one file; what aliases may blow up stays bounded.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_documents: 100_000,
+            max_nodes: 3_000_000,
+            max_events: 10_000_000,
+            max_total_scalar_bytes: 256 << 20,
+        },
+    };
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|e| e.to_string())?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 

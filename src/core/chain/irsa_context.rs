@@ -60,6 +60,9 @@ pub(super) fn resource_tag<'r>(role: &'r Role, key: &str) -> Option<Lookup<'r>> 
 /// Keys of a claim, whoever issued it: `HOST:CLAIM`, `HOST/PATH:CLAIM`, also where they are written wrongly. Our own
 /// issuer's were answered before.
 pub(super) fn of_another_token(key: &str) -> bool {
+    if ["aws:", "sts:", "iam:"].iter().any(|service| key.starts_with(service)) {
+        return false;
+    }
     match key.rsplit_once(':') {
         Some((issuer, _)) => issuer.contains('.') || issuer.contains("oidc-provider/"),
         None => key.contains('.') && key.contains('/'),

@@ -95,15 +95,17 @@ impl<'a> Case<'a> {
         Problem::new(rule, format!("{} cannot become {}: {why}", self.subject, self.parsed.name), fix)
     }
 
-    /// A statement that names our provider allows it, not one that names everyone.
+    /// It is allowed by statements that name our provider, not only by one that names everyone.
     fn is_named(&self, context: &dyn Context) -> bool {
         let request = self.request(context);
-        let mut allowing =
-            self.role.trust.iter().flat_map(|document| document.with_effect(rolecall_iam::Effect::Allow));
-        allowing.any(|statement| {
-            statement.applies(&request) != Truth::False
-                && !statement.principals.entries().iter().all(|entry| *entry == PrincipalEntry::Everyone)
-        })
+        let applying = |for_everyone: bool| {
+            let allowing =
+                self.role.trust.iter().flat_map(|document| document.with_effect(rolecall_iam::Effect::Allow));
+            allowing.filter(|statement| statement.applies(&request) == Truth::True).any(|statement| {
+                statement.principals.entries().iter().all(|entry| *entry == PrincipalEntry::Everyone) == for_everyone
+            })
+        };
+        applying(false) || !applying(true)
     }
 
     /// Some statement would apply if the provider's ARN were compared without regard to case.

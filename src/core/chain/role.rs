@@ -34,10 +34,10 @@ impl RoleSource<'_> {
         match self {
             Self::Annotation(key) => fix::annotate(subject, key, arn),
             Self::Association(association) => {
-                fix::update_association(snapshot, association, &format!("--role-arn {arn}"))
+                fix::update_association(snapshot, association, &format!("--role-arn {}", fix::word(arn)))
             }
             Self::Target(association) => {
-                fix::update_association(snapshot, association, &format!("--target-role-arn {arn}"))
+                fix::update_association(snapshot, association, &format!("--target-role-arn {}", fix::word(arn)))
             }
             Self::Container => format!("set AWS_ROLE_ARN to {arn} in the pod template, or leave it to the injector"),
         }

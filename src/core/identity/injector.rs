@@ -7,8 +7,8 @@ use super::env::{CredentialEnv, Value};
 use crate::cluster::Conventions;
 use crate::workload::Workload;
 
-/// Folder of the Pod Identity token.
-const POD_IDENTITY_TOKEN: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
+/// File of the Pod Identity token.
+pub const POD_IDENTITY_TOKEN: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
 /// Address of the agent.
 const AGENT_URI: &str = "http://169.254.170.23/v1/credentials";
 

@@ -4,7 +4,7 @@ mod env;
 mod injector;
 
 pub use env::{CredentialEnv, Value};
-pub use injector::{Injection, Mechanism, OptOut, OptOuts, predict};
+pub use injector::{Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_TOKEN, predict};
 
 /// What a container's SDK will find first.
 ///

@@ -83,8 +83,8 @@ fn pods_predate(
             &rules::PODS_PREDATE_IDENTITY,
             format!("pods of {subject} that run already keep the identity they were created with"),
             format!(
-                "kubectl rollout restart -n {} deployment,statefulset,daemonset  (those that use {})",
-                subject.namespace, subject.service_account
+                "restart what uses it: kubectl rollout restart -n {} deployment/NAME",
+                fix::word(subject.namespace)
             ),
         )
         .expected("new pods get", new)
@@ -136,7 +136,9 @@ pub(super) fn ambiguous(world: &World, subject: Subject<'_>, account: Option<&Se
             &rules::IDENTITY_AMBIGUOUS,
             format!("{subject} is given two roles: the association's counts, the annotation's does not"),
             format!(
-                "kubectl annotate serviceaccount -n {namespace} {service_account} {}-",
+                "kubectl annotate serviceaccount -n {} {} {}-",
+                fix::word(namespace),
+                fix::word(service_account),
                 world.conventions.role_arn_key()
             ),
         )

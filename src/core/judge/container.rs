@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{self, Audience, Chain, RoleSource, State, Subject, fix};
 use crate::finding::{Certainty, Problem};
-use crate::identity::{CredentialEnv, Identity, Injection, Mechanism, OptOut, OptOuts, Value, predict};
+use crate::identity::{
+    CredentialEnv, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_TOKEN, Value, predict,
+};
 use crate::rules;
-use crate::workload::{Container, EnvFrom, Stage, TokenSource, Volumes, Workload, token_source};
+use crate::workload::{Container, EnvFrom, ServiceAccountToken, Stage, TokenSource, Volumes, Workload, token_source};
 use crate::world::{Known, Plan, World};
 
 /// File of the API server's own token.
@@ -192,6 +194,9 @@ impl<'a> One<'a, '_, '_> {
             Some(role) => Some(Cow::Owned(role.to_owned())),
             None => None,
         };
+        if self.asks_elsewhere() {
+            return (shown, State::Unknown);
+        }
         let audience = match self.token() {
             Ok(audience) => audience,
             Err(problem) => {
@@ -221,27 +226,37 @@ impl<'a> One<'a, '_, '_> {
         (shown, state)
     }
 
+    /// The container is pointed at another STS than AWS's: MinIO and its like take web identities too.
+    fn asks_elsewhere(&self) -> bool {
+        self.container.env.iter().any(|variable| {
+            let value = variable.value.as_ref().map_or("", |value| value.as_str());
+            matches!(variable.name.as_str(), "AWS_ENDPOINT_URL" | "AWS_ENDPOINT_URL_STS")
+                && !value.is_empty()
+                && !value.contains(".amazonaws.com")
+                && !value.contains(".api.aws")
+        })
+    }
+
     /// The audience of the token behind the token file, or why there is no usable token.
     fn token(&self) -> Result<Audience<'_>, Box<Problem>> {
         let conventions = &self.scene.world.conventions;
         let Some(file) = self.env.token_file.and_then(Value::literal) else {
             return Ok(Audience::Unknown);
         };
-        if file == API_TOKEN {
-            return Err(Box::new(
-                self.preset("the token file is the API server's own token, which STS does not take", file),
-            ));
-        }
         let in_injected_folder =
             file.strip_prefix(&conventions.token_mount_path).is_some_and(|rest| rest.starts_with('/'));
-        let injected = self.plan().mechanism == Some(Mechanism::Irsa) && self.mounted && in_injected_folder;
-        if injected {
-            return match self.occupied(Mechanism::Irsa) {
-                true => Err(Box::new(self.preset(
+        if self.plan().mechanism == Some(Mechanism::Irsa) && self.mounted && in_injected_folder {
+            return if self.occupied(Mechanism::Irsa) {
+                Err(Box::new(self.preset(
                     "a volume called aws-iam-token is already there, so the token is not mounted",
                     "a volume aws-iam-token of its own",
-                ))),
-                false => Ok(Audience::Is(&self.plan().audience)),
+                )))
+            } else if file != self.scene.world.token_file {
+                Err(Box::new(
+                    self.preset("the injector mounts no token under the name in AWS_WEB_IDENTITY_TOKEN_FILE", file),
+                ))
+            } else {
+                Ok(Audience::Is(&self.plan().audience))
             };
         }
         match token_source(&self.scene.volumes, self.container, file) {
@@ -251,6 +266,9 @@ impl<'a> One<'a, '_, '_> {
             )),
             TokenSource::NoSuchFile => Err(Box::new(
                 self.preset("the volume has no token under the name in AWS_WEB_IDENTITY_TOKEN_FILE", file),
+            )),
+            TokenSource::Opaque | TokenSource::NotMounted if file == API_TOKEN => Err(Box::new(
+                self.preset("the token file is the API server's own token, which STS does not take", file),
             )),
             TokenSource::NotMounted if in_injected_folder => {
                 Err(Box::new(self.preset("no token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE points", file)))
@@ -265,10 +283,16 @@ impl<'a> One<'a, '_, '_> {
 
     /// A volume of the injector's name that is no projected token: the injector goes by the name and adds none.
     fn occupied(&self, mechanism: Mechanism) -> bool {
-        let volume = self.scene.volumes.get(mechanism.volume());
-        volume.is_some_and(|volume| {
-            let sources = volume.projected.iter().flat_map(|projected| &projected.sources);
-            !sources.into_iter().any(|source| source.service_account_token.is_some())
+        let (path, audience) = match mechanism {
+            Mechanism::Irsa => ("token", &*self.plan().audience),
+            Mechanism::PodIdentity => ("eks-pod-identity-token", "pods.eks.amazonaws.com"),
+        };
+        let fits = |token: &ServiceAccountToken<'_>| {
+            token.path.as_str() == path && token.audience.as_ref().is_some_and(|found| found.as_str() == audience)
+        };
+        self.scene.volumes.get(mechanism.volume()).is_some_and(|volume| {
+            let mut sources = volume.projected.iter().flat_map(|projected| &projected.sources);
+            !sources.any(|source| source.service_account_token.as_ref().is_some_and(fits))
         })
     }
 
@@ -321,8 +345,11 @@ impl<'a> One<'a, '_, '_> {
             gathering.add_for(self.name(), self.proxied(exceptions));
         }
         if let Some(problem) = self.agent_token() {
-            gathering.add_for(self.name(), problem);
-            return (role, State::Broken);
+            // The token file's variable may come from an object that is not looked into.
+            let hidden = self.env.authorization_token_file.is_none() && !self.container.env_from.is_empty();
+            let at_most = if hidden { Certainty::Likely } else { Certainty::Certain };
+            gathering.add_for(self.name(), problem.at_most(at_most));
+            return (role, if hidden { State::Unknown } else { State::Broken });
         }
         if mechanism == Some(Mechanism::PodIdentity) {
             return (role, self.planned(gathering));
@@ -345,7 +372,7 @@ impl<'a> One<'a, '_, '_> {
             ));
         };
         let file = file.literal()?;
-        if self.mounted && file.starts_with("/var/run/secrets/pods.eks.amazonaws.com/") {
+        if self.mounted && file == POD_IDENTITY_TOKEN {
             return self.occupied(Mechanism::PodIdentity).then(|| {
                 self.preset(
                     "a volume called eks-pod-identity-token is already there, so the token is not mounted",
@@ -383,10 +410,10 @@ impl<'a> One<'a, '_, '_> {
         let problem = if found == Injection::Nothing {
             self.not_injected()
         } else {
-            self.preset(
-                "a variable of its own keeps the injector from adding the other",
-                self.preset_variable(mechanism),
-            )
+            // The other may come from an object that is not looked into.
+            let at_most = if self.container.env_from.is_empty() { Certainty::Certain } else { Certainty::Likely };
+            let why = "a variable of its own keeps the injector from adding the other";
+            self.preset(why, self.preset_variable(mechanism)).at_most(at_most)
         };
         let state = if problem.certainty == Certainty::Certain { State::Broken } else { State::Unknown };
         match &scene.plan.chain {

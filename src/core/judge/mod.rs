@@ -77,6 +77,9 @@ impl<'a> Judgement<'a> {
     }
 }
 
+/// How many findings back the same is looked for: a pod with thousands of different ones must not cost their square.
+const MERGE_WINDOW: usize = 64;
+
 /// Gathers problems into findings: one of a rule for all the containers that have it, and one for each chain, led by the
 /// first link that breaks.
 #[derive(Debug, Default)]
@@ -99,7 +102,7 @@ impl<'w> Gathering<'w> {
     /// A problem of one container; where others have the same, they share a finding.
     fn add_for(&mut self, container: &str, problem: Problem) {
         let place = if self.is_ignored(&problem) { &mut self.exempted } else { &mut self.findings };
-        match place.iter_mut().find(|finding| finding.problem == problem && !finding.containers.is_empty()) {
+        match place.iter_mut().rev().take(MERGE_WINDOW).find(|f| f.problem == problem && !f.containers.is_empty()) {
             Some(finding) => finding.containers.push(container.to_owned()),
             None => place.push(Finding { problem, containers: vec![container.to_owned()], notes: Vec::new() }),
         }
@@ -120,7 +123,7 @@ impl<'w> Gathering<'w> {
             return;
         };
         let same = |other: &&mut Finding| other.problem == finding.problem && !other.containers.is_empty();
-        match self.findings.iter_mut().find(same) {
+        match self.findings.iter_mut().rev().take(MERGE_WINDOW).find(same) {
             Some(other) => other.containers.push(container.to_owned()),
             None => {
                 finding.containers.push(container.to_owned());

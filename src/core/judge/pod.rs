@@ -91,11 +91,14 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     let skip_label = scene.opt_outs.pod();
     // No pod comes about without its service account; and an association that was not read may be there.
     let not_for_us = scene.workload.stage == Stage::Predicted
-        && (scene.known == Known::Missing || world.snapshot.associations.is_none());
+        && (scene.known == Known::Missing || world.snapshot.associations.is_none() || unseen_account(&scene));
     let fallen_problem = if fallen.is_empty() || not_for_us || (skip_label && scene.plan.mechanism.is_some()) {
         None
     } else {
-        Some(fallback::problem(&scene, &fallen, wishes.requires))
+        let problem = fallback::problem(&scene, &fallen, wishes.requires);
+        // Another container may be the one that calls AWS, or keys may come from where nobody looks.
+        let elsewhere = judgement.containers.len() > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
+        Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
     };
     match (misguided, fallen_problem) {
         (Some(wish), fallen) => {
@@ -118,6 +121,17 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     }
     gathering.finish(&mut judgement);
     judgement
+}
+
+/// A service account that no complete list speaks of may be annotated. `default` mostly is not, and is rarely listed.
+fn unseen_account(scene: &Scene<'_, '_>) -> bool {
+    scene.known == Known::Unknown && scene.subject.service_account != "default"
+}
+
+/// Whether credentials may come from what cannot be seen here.
+fn may_bring_keys(container: &Container<'_>) -> bool {
+    let named = |name: &str| matches!(name, "AWS_PROFILE" | "AWS_CONFIG_FILE" | "AWS_SHARED_CREDENTIALS_FILE");
+    !container.env_from.is_empty() || container.env.iter().any(|variable| named(variable.name.as_str()))
 }
 
 fn has_evidence(container: &Container<'_>) -> bool {
@@ -215,7 +229,7 @@ fn missing_account(scene: &Scene<'_, '_>) -> Option<Problem> {
         Problem::new(
             &rules::SERVICE_ACCOUNT_MISSING,
             format!("service account {namespace}/{service_account} does not exist: no pod will be created"),
-            format!("kubectl create serviceaccount -n {namespace} {service_account}"),
+            format!("kubectl create serviceaccount -n {} {}", fix::word(namespace), fix::word(service_account)),
         )
         .expected("the workload names", service_account)
         .found("the namespace has", "no such service account"),

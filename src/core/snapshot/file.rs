@@ -83,6 +83,14 @@ struct WireComputeConfig {
 #[serde(rename_all = "camelCase")]
 struct WireAddon {
     addon_name: Box<str>,
+    status: Option<Box<str>>,
+}
+
+impl WireAddon {
+    /// Not on its way out, and not stuck on its way in.
+    fn is_there(&self) -> bool {
+        !matches!(self.status.as_deref(), Some("DELETING" | "CREATE_FAILED"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -217,7 +225,9 @@ impl WireSnapshot<'_> {
         Ok(Snapshot {
             collected_at,
             cluster,
-            addons: self.addons.map(|addons| addons.into_iter().map(|addon| addon.addon_name).collect()),
+            addons: self
+                .addons
+                .map(|addons| addons.into_iter().filter(WireAddon::is_there).map(|addon| addon.addon_name).collect()),
             associations,
             node_roles: self.node_roles,
             fargate_profiles: self.fargate_profiles.map(|list| list.into_iter().map(fargate_profile).collect()),

@@ -8,8 +8,8 @@ mod text;
 pub use kind::Kind;
 pub use needs::{Evidence, evidence};
 pub use object::{
-    Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, Spec, Template, TokenSource, Volume,
-    VolumeMount, Volumes, token_source,
+    Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, ServiceAccountToken, Spec, Template,
+    TokenSource, Volume, VolumeMount, Volumes, token_source,
 };
 pub use text::{Pairs, Text};
 

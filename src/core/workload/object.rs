@@ -255,6 +255,8 @@ pub struct VolumeMount<'a> {
     pub mount_path: Text<'a>,
     /// Only a part of the volume.
     pub sub_path: Option<Text<'a>>,
+    /// The same, with variables in it.
+    pub sub_path_expr: Option<Text<'a>>,
 }
 
 /// A volume.
@@ -336,8 +338,11 @@ pub enum TokenSource<'a> {
 
 /// Finds what stands behind a file of a container: the mount with the longest matching folder, and its volume.
 pub fn token_source<'a>(volumes: &Volumes<'a>, container: &'a Container<'_>, file: &str) -> TokenSource<'a> {
+    let cleaned = clean(file);
+    let file = cleaned.as_str();
     let below = |mount: &VolumeMount<'_>| {
-        let folder = mount.mount_path.as_str().trim_end_matches('/');
+        let folder = clean(mount.mount_path.as_str());
+        let folder = folder.trim_end_matches('/');
         let rest = file.strip_prefix(folder)?;
         if rest.is_empty() { Some(0) } else { rest.strip_prefix('/').map(str::len) }
     };
@@ -353,7 +358,8 @@ pub fn token_source<'a>(volumes: &Volumes<'a>, container: &'a Container<'_>, fil
         Some(sub) => format!("{sub}/{path}"),
     };
     let volume = volumes.get(mount.name.as_str());
-    let Some(projected) = volume.and_then(|volume| volume.projected.as_ref()) else {
+    let plain = mount.sub_path_expr.is_none();
+    let Some(projected) = volume.and_then(|volume| volume.projected.as_ref()).filter(|_| plain) else {
         return TokenSource::Opaque;
     };
     let mut tokens = projected.sources.iter().map(|source| source.service_account_token.as_ref());
@@ -363,6 +369,12 @@ pub fn token_source<'a>(volumes: &Volumes<'a>, container: &'a Container<'_>, fil
         None if tokens.all(|token| token.is_some()) => TokenSource::NoSuchFile,
         None => TokenSource::Opaque,
     }
+}
+
+/// A path without doubled slashes and without `.`; and `/run` by its older name, to which most images link it.
+fn clean(path: &str) -> String {
+    let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/");
+    if parts.starts_with("run/") { format!("/var/{parts}") } else { format!("/{parts}") }
 }
 
 /// Null stands for an absent list or object in what Go writes.
