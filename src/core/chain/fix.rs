@@ -73,7 +73,7 @@ pub(crate) fn edit_trust(role: RoleArn<'_>, program: &str) -> String {
 pub(crate) fn edit_trust_by_hand(role: RoleArn<'_>, what: &str) -> String {
     let name = role.name;
     format!(
-        "aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument --output json > trust.json; {what}; \
+        "aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument --output json > trust.json  # {what}, then: \
          aws iam update-assume-role-policy --role-name {name} --policy-document file://trust.json"
     )
 }

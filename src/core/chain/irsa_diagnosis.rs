@@ -209,8 +209,8 @@ impl Case<'_> {
         }
     }
 
-    /// A `jq` program that makes the statement let us in, and nobody else whom it did not let in before: what is taken out
-    /// never leaves the statement without a condition on the subject.
+    /// A `jq` program that makes the statement let us in. What is taken out never leaves the statement without a condition on
+    /// the subject; patterns that an exact operator took literally become patterns, as their author meant them.
     fn repair(&self, report: &StatementReport<'_>) -> String {
         let statement = self.jq_path(report);
         let at = |operator: &str, key: &str| format!(".[{}][{}]", fix::text(operator), fix::text(key));

@@ -51,9 +51,9 @@ impl One<'_, '_, '_> {
             {
                 let delete = delete_association(scene);
                 match annotated {
-                    Some(_) => format!("{delete}  (the annotation then counts)"),
+                    Some(_) => format!("{delete}  # the annotation then counts"),
                     None => format!(
-                        "{delete} && {}  (with a role that trusts the cluster's OIDC provider)",
+                        "{delete} && {}  # with a role that trusts the cluster's OIDC provider",
                         fix::annotate(scene.subject, scene.world.conventions.role_arn_key(), "ROLE_ARN")
                     ),
                 }

@@ -57,7 +57,7 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         &rules::NODE_ROLE_FALLBACK,
         message,
         format!(
-            "{}  (or annotate the workload rolecall.dev/allow-node-role: \"true\")",
+            "{}  # or annotate the workload rolecall.dev/allow-node-role: \"true\"",
             fix::create_association(&scene.world.snapshot, scene.subject, "ROLE_ARN")
         ),
     )

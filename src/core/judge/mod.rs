@@ -60,7 +60,7 @@ impl<'a> Judgement<'a> {
         Self { kind, namespace, containers: Vec::new(), findings: Vec::new(), exempted: Vec::new() }
     }
 
-    /// The container that speaks for the workload in audit annotations: the first main one whose chain is not well, else
+    /// The container that speaks for the workload in audit annotations: the first whose chain is broken, else
     /// the first with an identity of its own, else the first.
     pub fn spokesman(&self) -> Option<&JudgedContainer<'a>> {
         let own = |container: &&JudgedContainer<'_>| !matches!(container.identity, Identity::Node | Identity::None);
