@@ -234,7 +234,9 @@ impl Case<'_> {
             let written = &*condition.operator.written;
             let path = at(written, &condition.key);
             match self.about(condition) {
-                About::Claim(claim) if literal_pattern(condition, right_value(claim)).is_some() => {
+                About::Claim(claim)
+                    if literal_pattern(condition, right_value(claim)).is_some() && !is_open(condition) =>
+                {
                     steps.push(fix::put_condition(&like(condition), &condition.key, &path));
                     steps.push(format!("del({path})"));
                     keep(claim);
@@ -354,6 +356,12 @@ fn literal_pattern<'c>(condition: &'c Condition, presented: &str) -> Option<&'c 
     let exact = matches!(condition.operator.base, BaseOperator::StringEquals | BaseOperator::StringEqualsIgnoreCase);
     let patterns = condition.values.iter().filter(|value| exact && value.contains(['*', '?']));
     patterns.map(|value| &**value).find(|value| rolecall_iam::wildcard_match(value, presented))
+}
+
+/// Read as patterns, the values would let every service account in.
+fn is_open(condition: &Condition) -> bool {
+    let stranger = "system:serviceaccount:rolecall-probe-7f3a:rolecall-probe-9c1e";
+    condition.values.iter().any(|value| rolecall_iam::wildcard_match(value, stranger))
 }
 
 /// The operator that reads the wildcard.

@@ -187,7 +187,8 @@ impl Case<'_> {
         } else if verdicts.contains(&Verdict::Unknown) {
             Verdict::Unknown
         } else if verdicts.contains(&Verdict::Allowed) {
-            Verdict::Allowed
+            // A boundary may take it away again; it is not evaluated.
+            if role.has_boundary { Verdict::Unknown } else { Verdict::Allowed }
         } else {
             Verdict::ImplicitlyDenied
         };

@@ -11,10 +11,13 @@ use crate::world::World;
 /// Why a pod runs on Fargate: by what it carries once admitted, or by the profile that it matches.
 pub(super) fn on_fargate(world: &World, workload: &Workload<'_>) -> Option<String> {
     let labels = &workload.pod_metadata.labels;
-    if let Some(profile) = labels.get("eks.amazonaws.com/fargate-profile") {
+    let scheduler = workload.spec.scheduler_name.as_ref().map(|name| name.as_str());
+    // EKS sets label and scheduler together: a label beside another scheduler was set by hand.
+    if let Some(profile) = labels.get("eks.amazonaws.com/fargate-profile")
+        && scheduler.is_none_or(|scheduler| scheduler == "fargate-scheduler")
+    {
         return Some(format!("Fargate profile {profile}"));
     }
-    let scheduler = workload.spec.scheduler_name.as_ref().map(|name| name.as_str());
     if scheduler == Some("fargate-scheduler") {
         return Some("Fargate (its scheduler is fargate-scheduler)".to_owned());
     }

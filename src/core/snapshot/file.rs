@@ -111,7 +111,14 @@ struct WireAssociation {
 #[serde(rename_all = "camelCase")]
 struct WireFargateProfile {
     fargate_profile_name: Box<str>,
+    status: Option<Box<str>>,
     selectors: Option<Vec<WireSelector>>,
+}
+
+impl WireFargateProfile {
+    fn is_active(&self) -> bool {
+        self.status.as_deref().is_none_or(|status| status == "ACTIVE")
+    }
 }
 
 #[derive(Deserialize)]
@@ -138,6 +145,7 @@ struct WireRole<'a> {
     tags: Option<Vec<WireTag>>,
     role_policy_list: Option<Vec<WireInlinePolicy<'a>>>,
     attached_managed_policies: Option<Vec<WireAttached>>,
+    permissions_boundary: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -230,7 +238,9 @@ impl WireSnapshot<'_> {
                 .map(|addons| addons.into_iter().filter(WireAddon::is_there).map(|addon| addon.addon_name).collect()),
             associations,
             node_roles: self.node_roles,
-            fargate_profiles: self.fargate_profiles.map(|list| list.into_iter().map(fargate_profile).collect()),
+            fargate_profiles: self
+                .fargate_profiles
+                .map(|list| list.into_iter().filter(WireFargateProfile::is_active).map(fargate_profile).collect()),
             accounts,
         })
     }
@@ -389,6 +399,7 @@ impl WireRole<'_> {
             trust,
             tags: self.tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()),
             inline_policies,
+            has_boundary: self.permissions_boundary.is_some(),
             attached_policies: self
                 .attached_managed_policies
                 .map(|list| list.into_iter().map(|policy| policy.policy_arn).collect()),

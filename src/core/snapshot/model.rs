@@ -106,6 +106,8 @@ pub struct Role {
     pub tags: Option<Vec<(Box<str>, Box<str>)>>,
     /// Inline policies; `None` where they were not read.
     pub inline_policies: Option<Vec<IdentityPolicy>>,
+    /// It has a permissions boundary, which may take away what its policies allow.
+    pub has_boundary: bool,
     /// ARNs of managed policies; `None` where they were not read.
     pub attached_policies: Option<Vec<Box<str>>>,
 }
