@@ -95,6 +95,16 @@ impl Operand {
         }
     }
 
+    /// The keys of its policy variables.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        let texts = match self {
+            Self::Text(text) => std::slice::from_ref(text),
+            Self::Arn(sections) => sections,
+            _ => &[],
+        };
+        texts.iter().flat_map(Text::variables)
+    }
+
     /// The only text that it matches.
     pub(crate) fn exact_text(&self) -> Option<&str> {
         match self {

@@ -121,6 +121,11 @@ impl Resources {
         Self { negated, written, patterns }
     }
 
+    /// The keys of its policy variables, in lower case.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.patterns.iter().flat_map(Text::variables)
+    }
+
     /// Whether the statement applies to the resource. Without the element it applies to whatever the policy is attached to.
     pub fn apply_to(&self, resource: Option<&str>, context: &dyn Context) -> Truth {
         if self.written.is_empty() {

@@ -4,6 +4,7 @@
 use crate::context::Context;
 use crate::document::{Document, Effect, Statement};
 use crate::principal::Principal;
+use crate::settle::{Asked, Oracle, settle};
 use crate::truth::Truth;
 
 /// What is asked of a policy.
@@ -54,8 +55,21 @@ impl Document {
             (Truth::True, _) => Verdict::ExplicitlyDenied,
             (_, Truth::False) => Verdict::ImplicitlyDenied,
             (Truth::False, Truth::True) => Verdict::Allowed,
-            _ => self.settle(request),
+            _ => settle(&[Asked { document: self, request: *request }], &|oracle| self.verdict_by(request, oracle)),
         }
+    }
+
+    fn verdict_by(&self, request: &Request<'_>, oracle: Oracle<'_>) -> Verdict {
+        let mut allow = false;
+        for statement in &self.statements {
+            let named = statement.principals.apply_to(request.principal);
+            match (named.and(oracle(statement, request)) == Truth::True, statement.effect) {
+                (true, Effect::Deny) => return Verdict::ExplicitlyDenied,
+                (true, Effect::Allow) => allow = true,
+                (false, _) => {}
+            }
+        }
+        if allow { Verdict::Allowed } else { Verdict::ImplicitlyDenied }
     }
 }
 
@@ -65,11 +79,18 @@ impl Statement {
         if !self.actions.apply_to(request.action) {
             return Truth::False;
         }
-        let mut truth = self.principals.apply_to(request.principal);
-        if truth == Truth::False {
-            return truth;
+        match self.principals.apply_to(request.principal) {
+            Truth::False => Truth::False,
+            named => named.and(self.covers(request)),
         }
-        truth = truth.and(self.resources.apply_to(request.resource, request.context));
+    }
+
+    /// Whether action, resource and conditions fit the request, whoever asks.
+    pub fn covers(&self, request: &Request<'_>) -> Truth {
+        if !self.actions.apply_to(request.action) {
+            return Truth::False;
+        }
+        let mut truth = self.resources.apply_to(request.resource, request.context);
         for condition in &self.conditions {
             if truth == Truth::False {
                 return truth;

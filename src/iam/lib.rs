@@ -16,6 +16,7 @@ mod parse;
 mod principal;
 mod settle;
 mod template;
+mod together;
 mod truth;
 mod wildcard;
 
@@ -28,5 +29,6 @@ pub use explain::{ConditionReport, Found, StatementReport};
 pub use operator::{BaseOperator, Operator, SetQualifier};
 pub use parse::{MAX_DOCUMENT_BYTES, PolicyError};
 pub use principal::{AwsPrincipal, Principal, PrincipalEntry, Principals};
+pub use together::{Accounts, Deciding, Layer, Named, NotConsidered, Policies, PolicyKind, ResourcePolicy, Ruling};
 pub use truth::Truth;
 pub use wildcard::wildcard_match;

@@ -8,7 +8,7 @@
 use crate::compare::Operand;
 use crate::condition::Condition;
 use crate::context::{Context, Lookup};
-use crate::document::{Document, Effect};
+use crate::document::{Document, Statement};
 use crate::evaluate::{Request, Verdict};
 use crate::operator::{BaseOperator, SetQualifier};
 use crate::truth::Truth;
@@ -60,104 +60,109 @@ struct Unknown<'d> {
 /// Absent, or present with those atoms true whose bits are set.
 type State = Option<u32>;
 
-impl Document {
-    /// Tries every state of the unknown keys; `Unknown` where two disagree or there are too many.
-    pub(crate) fn settle(&self, request: &Request<'_>) -> Verdict {
-        let Some(unknowns) = self.unknowns(request) else {
-            return Verdict::Unknown;
-        };
-        let states: Vec<Vec<State>> = unknowns.iter().map(|unknown| unknown.states(request.context)).collect();
-        let total = states.iter().try_fold(1usize, |product, states| product.checked_mul(states.len()));
-        if total.is_none_or(|total| total > MAX_STATES) {
-            return Verdict::Unknown;
-        }
-        let mut agreed: Option<Verdict> = None;
-        for index in 0..total.unwrap_or(0) {
-            let mut rest = index;
-            let chosen: Vec<State> = states
-                .iter()
-                .map(|states| {
-                    let state = states.get(rest % states.len()).copied().flatten();
-                    rest /= states.len();
-                    state
-                })
-                .collect();
-            let verdict = self.evaluate_in(request, &unknowns, &chosen);
-            agreed = Some(match agreed {
-                None => verdict,
-                Some(before) if before == verdict => before,
-                Some(before) if before != Verdict::Allowed && verdict != Verdict::Allowed => Verdict::ImplicitlyDenied,
-                Some(_) => return Verdict::Unknown,
-            });
-        }
-        agreed.unwrap_or(Verdict::Unknown)
-    }
+/// A document with what it is asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'d, 'r> {
+    pub(crate) document: &'d Document,
+    pub(crate) request: Request<'r>,
+}
 
-    /// The unknown keys of all undecided conditions; `None` where something else than a condition is unknown.
-    fn unknowns(&self, request: &Request<'_>) -> Option<Vec<Unknown<'_>>> {
-        let mut unknowns: Vec<Unknown<'_>> = Vec::new();
-        for statement in self.statements.iter().filter(|statement| statement.actions.apply_to(request.action)) {
-            if statement.resources.apply_to(request.resource, request.context) == Truth::Unknown {
+/// Says of a statement whether it applies to a request.
+pub(crate) type Oracle<'o> = &'o dyn Fn(&Statement, &Request<'_>) -> Truth;
+
+/// Tries every state of the unknown keys of all documents together; `Unknown` where two disagree or there are too many.
+/// `combine` draws the verdict from what an oracle says of each statement.
+pub(crate) fn settle(asked: &[Asked<'_, '_>], combine: &dyn Fn(Oracle<'_>) -> Verdict) -> Verdict {
+    let Some(context) = asked.first().map(|first| first.request.context) else {
+        return Verdict::Unknown;
+    };
+    let Some(unknowns) = unknowns(asked) else {
+        return Verdict::Unknown;
+    };
+    let states: Vec<Vec<State>> = unknowns.iter().map(|unknown| unknown.states(context)).collect();
+    let total = states.iter().try_fold(1usize, |product, states| product.checked_mul(states.len()));
+    if total.is_none_or(|total| total > MAX_STATES) {
+        return Verdict::Unknown;
+    }
+    let mut agreed: Option<Verdict> = None;
+    for index in 0..total.unwrap_or(0) {
+        let mut rest = index;
+        let chosen: Vec<State> = states
+            .iter()
+            .map(|states| {
+                let state = states.get(rest % states.len()).copied().flatten();
+                rest /= states.len();
+                state
+            })
+            .collect();
+        let verdict = combine(&|statement, request| applies_in(statement, request, &unknowns, &chosen).into());
+        agreed = Some(match agreed {
+            _ if verdict == Verdict::Unknown => return Verdict::Unknown,
+            None => verdict,
+            Some(before) if before == verdict => before,
+            Some(before) if before != Verdict::Allowed && verdict != Verdict::Allowed => Verdict::ImplicitlyDenied,
+            Some(_) => return Verdict::Unknown,
+        });
+    }
+    agreed.unwrap_or(Verdict::Unknown)
+}
+
+/// The unknown keys of all undecided conditions; `None` where something else than a condition is unknown.
+fn unknowns<'d>(asked: &[Asked<'d, '_>]) -> Option<Vec<Unknown<'d>>> {
+    let mut unknowns: Vec<Unknown<'_>> = Vec::new();
+    let asked = asked.iter().flat_map(|asked| asked.document.statements.iter().map(|s| (s, &asked.request)));
+    for (statement, request) in asked.filter(|(statement, request)| statement.actions.apply_to(request.action)) {
+        if statement.resources.apply_to(request.resource, request.context) == Truth::Unknown {
+            return None;
+        }
+        for condition in statement.conditions.iter().filter(|c| c.holds(request.context) == Truth::Unknown) {
+            let may_be_absent = match request.context.lookup(&condition.folded_key) {
+                Lookup::Unknown => true,
+                Lookup::Absent | Lookup::Present | Lookup::One(_) | Lookup::Many(_) => false,
+            };
+            let at = match unknowns.iter().position(|unknown| *unknown.key == *condition.folded_key) {
+                Some(at) => at,
+                None => {
+                    unknowns.push(Unknown { key: &condition.folded_key, may_be_absent, atoms: Vec::new() });
+                    unknowns.len() - 1
+                }
+            };
+            let unknown = unknowns.get_mut(at)?;
+            if condition.operator.base == BaseOperator::Null {
+                continue;
+            }
+            let values = if is_whole(condition, request.context) {
+                vec![None]
+            } else {
+                (0..condition.operands.len()).map(Some).collect()
+            };
+            for value in values {
+                if !unknown.atoms.iter().any(|atom| atom.is_same(condition, value)) {
+                    unknown.atoms.push(Atom { condition, value });
+                }
+            }
+            if unknown.atoms.len() > MAX_ATOMS {
                 return None;
             }
-            for condition in statement.conditions.iter().filter(|c| c.holds(request.context) == Truth::Unknown) {
-                let may_be_absent = match request.context.lookup(&condition.folded_key) {
-                    Lookup::Unknown => true,
-                    Lookup::Absent | Lookup::Present | Lookup::One(_) | Lookup::Many(_) => false,
-                };
-                let at = match unknowns.iter().position(|unknown| *unknown.key == *condition.folded_key) {
-                    Some(at) => at,
-                    None => {
-                        unknowns.push(Unknown { key: &condition.folded_key, may_be_absent, atoms: Vec::new() });
-                        unknowns.len() - 1
-                    }
-                };
-                let unknown = unknowns.get_mut(at)?;
-                if condition.operator.base == BaseOperator::Null {
-                    continue;
-                }
-                let values = if is_whole(condition, request.context) {
-                    vec![None]
-                } else {
-                    (0..condition.operands.len()).map(Some).collect()
-                };
-                for value in values {
-                    if !unknown.atoms.iter().any(|atom| atom.is_same(condition, value)) {
-                        unknown.atoms.push(Atom { condition, value });
-                    }
-                }
-                if unknown.atoms.len() > MAX_ATOMS {
-                    return None;
-                }
-            }
         }
-        (!unknowns.is_empty()).then_some(unknowns)
     }
+    (!unknowns.is_empty()).then_some(unknowns)
+}
 
-    fn evaluate_in(&self, request: &Request<'_>, unknowns: &[Unknown<'_>], chosen: &[State]) -> Verdict {
-        let mut allow = false;
-        for statement in &self.statements {
-            let applies = statement.actions.apply_to(request.action)
-                && statement.principals.apply_to(request.principal) == Truth::True
-                && statement.resources.apply_to(request.resource, request.context) == Truth::True
-                && statement.conditions.iter().all(|condition| match condition.holds(request.context) {
-                    Truth::True => true,
-                    Truth::False => false,
-                    Truth::Unknown => {
-                        let mut pairs = unknowns.iter().zip(chosen);
-                        pairs
-                            .find(|(unknown, _)| *unknown.key == *condition.folded_key)
-                            .is_some_and(|(unknown, state)| unknown.holds(condition, *state))
-                    }
-                });
-            match (applies, statement.effect) {
-                (true, Effect::Deny) => return Verdict::ExplicitlyDenied,
-                (true, Effect::Allow) => allow = true,
-                (false, _) => {}
+/// Whether a statement applies where the unknown keys are in those states. Who asks is the caller's business.
+fn applies_in(statement: &Statement, request: &Request<'_>, unknowns: &[Unknown<'_>], chosen: &[State]) -> bool {
+    statement.actions.apply_to(request.action)
+        && statement.resources.apply_to(request.resource, request.context) == Truth::True
+        && statement.conditions.iter().all(|condition| match condition.holds(request.context) {
+            Truth::True => true,
+            Truth::False => false,
+            Truth::Unknown => {
+                let mut pairs = unknowns.iter().zip(chosen);
+                pairs
+                    .find(|(unknown, _)| *unknown.key == *condition.folded_key)
+                    .is_some_and(|(unknown, state)| unknown.holds(condition, *state))
             }
-        }
-        if allow { Verdict::Allowed } else { Verdict::ImplicitlyDenied }
-    }
+        })
 }
 
 /// A condition that cannot be taken apart by its values: it compares sets, or rests on unknown variables, or its key is

@@ -104,6 +104,18 @@ impl Text {
         }
     }
 
+    /// The keys of its variables.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        let parts = match self {
+            Self::Template(parts) => &**parts,
+            Self::Literal(_) | Self::Glob(_) => &[],
+        };
+        parts.iter().filter_map(|part| match part {
+            Part::Variable { key, .. } => Some(&**key),
+            Part::Token(_) => None,
+        })
+    }
+
     /// Whether it matches every text, present or not.
     pub(crate) fn matches_everything(&self) -> bool {
         matches!(self, Self::Glob(glob) if glob.matches_everything())

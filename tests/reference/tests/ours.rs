@@ -2,17 +2,19 @@
 //!
 //! `ROLECALL_CASES=200000 ROLECALL_SEED=7 cargo test --release -p rolecall-reference --test ours` is the long run.
 
-use rolecall_iam::{Document, MapContext, Principal, Request, Verdict};
-use rolecall_reference::{Case, ContextValue, Decision, evaluate_document, generate};
+use rolecall_iam::{
+    Accounts, Document, Layer, MapContext, Named, Policies, Principal, Request, ResourcePolicy, Verdict,
+};
+use rolecall_reference::{Case, ContextValue, Decision, evaluate, evaluate_document, generate};
 use serde_json::Value;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-fn ours(policy: &Value, request: &rolecall_reference::Request) -> Result<Decision, String> {
+/// Asks with the reference's request in our own words.
+fn asked<T>(request: &rolecall_reference::Request, answer: impl FnOnce(&Request<'_>) -> T) -> T {
     use rolecall_reference::Principal as Theirs;
-    let document = Document::parse(&policy.to_string()).map_err(|e| e.to_string())?;
     let mut context = MapContext::new();
     for (key, value) in &request.context {
         context = match value {
@@ -28,14 +30,62 @@ fn ours(policy: &Value, request: &rolecall_reference::Request) -> Result<Decisio
         Theirs::Service(name) => Some(Principal::Service(name)),
         Theirs::None => None,
     };
-    let request =
-        Request { action: &request.action, resource: request.resource.as_deref(), principal, context: &context };
-    match document.evaluate(&request) {
+    answer(&Request { action: &request.action, resource: request.resource.as_deref(), principal, context: &context })
+}
+
+fn decision(verdict: Verdict) -> Result<Decision, String> {
+    match verdict {
         Verdict::Allowed => Ok(Decision::Allowed),
         Verdict::ExplicitlyDenied => Ok(Decision::ExplicitDeny),
         Verdict::ImplicitlyDenied => Ok(Decision::ImplicitDeny),
         Verdict::Unknown => Err("unknown, though nothing is".to_owned()),
     }
+}
+
+fn ours(policy: &Value, request: &rolecall_reference::Request) -> Result<Decision, String> {
+    let document = Document::parse(&policy.to_string()).map_err(|e| e.to_string())?;
+    asked(request, |request| decision(document.evaluate(request)))
+}
+
+fn parsed(policies: &[Value]) -> Result<Vec<Document>, String> {
+    policies.iter().map(|policy| Document::parse(&policy.to_string()).map_err(|e| e.to_string())).collect()
+}
+
+fn layer(documents: &[Document]) -> Layer<'_> {
+    Layer { policies: documents.iter().map(|document| Named { name: "p", document }).collect(), unread: Vec::new() }
+}
+
+/// All policies of a case together. A trust or key policy is needed, any other resource policy grants beside.
+fn ours_together(case: &Case) -> Result<Decision, String> {
+    let (theirs, request) = (&case.policies, &case.request);
+    let identity = parsed(&theirs.identity)?;
+    let boundary = theirs.boundary.as_ref().map(|policy| parsed(std::slice::from_ref(policy))).transpose()?;
+    let session = theirs.session.as_deref().map(parsed).transpose()?;
+    let trust = theirs.trust.as_ref().map(|policy| parsed(std::slice::from_ref(policy))).transpose()?;
+    let service = request.action.to_lowercase();
+    let needed = service.starts_with("sts:") || service.starts_with("kms:");
+    let resource = match trust.as_deref() {
+        Some([document]) if needed => ResourcePolicy::Needed(Named { name: "r", document }),
+        Some([document]) => ResourcePolicy::Beside(Named { name: "r", document }),
+        _ => ResourcePolicy::None,
+    };
+    let policies = Policies {
+        identity: layer(&identity),
+        boundary: boundary.as_deref().map(layer),
+        session: session.as_deref().map(layer),
+        resource,
+        accounts: if theirs.same_account { Accounts::Same } else { Accounts::Cross },
+    };
+    asked(request, |request| {
+        let ruling = policies.evaluate(request);
+        if ruling.verdict == Verdict::ImplicitlyDenied && ruling.missing_in.is_none() && !theirs.identity.is_empty() {
+            return Err("an implicit denial that names no policy".to_owned());
+        }
+        if matches!(ruling.verdict, Verdict::Allowed | Verdict::ExplicitlyDenied) && ruling.deciding.is_empty() {
+            return Err("a decision without a statement".to_owned());
+        }
+        decision(ruling.verdict)
+    })
 }
 
 /// The documents of a case, with the request that each is asked.
@@ -61,6 +111,11 @@ fn our_evaluator_agrees_with_the_reference() {
             if ours != Ok(theirs) {
                 differing.push(format!("{} reference {theirs:?}, ours {ours:?}\n  {document}\n  {request:?}", case.id));
             }
+        }
+        let (theirs, ours) = (evaluate(&case.policies, &case.request), ours_together(&case));
+        if ours != Ok(theirs) {
+            let case = serde_json::to_string(&case).unwrap();
+            differing.push(format!("together: reference {theirs:?}, ours {ours:?}\n  {case}"));
         }
     }
     assert!(asked >= count, "{asked} documents of {count} cases");
