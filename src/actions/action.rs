@@ -195,6 +195,7 @@ pub fn matching(pattern: &str) -> impl Iterator<Item = Action> + use<> {
         Some((prefix, _)) if !has_wildcard(prefix) => {
             index().section(prefix).map_or(&[][..], std::slice::from_ref).iter()
         }
+        None if !has_wildcard(pattern) => [].iter(),
         _ => index().sections().iter(),
     };
     let pattern = Pattern::new(pattern);

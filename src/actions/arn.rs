@@ -8,6 +8,8 @@ enum Token {
     One,
     /// Any run of characters.
     Any,
+    /// Any run of characters within a field of an ARN.
+    Field,
 }
 
 /// Longer texts are no ARNs of anything (2,048 is the longest AWS takes); they count as fitting.
@@ -31,10 +33,10 @@ fn of_pattern(pattern: &str) -> Vec<Token> {
         return vec![Token::Any];
     };
     tokens.extend("arn:".chars().map(Token::Char));
-    tokens.extend([Token::Any, Token::Char(':')]);
+    tokens.extend([Token::Field, Token::Char(':')]);
     placeholders(service, &mut tokens);
     for _ in 0..2 {
-        tokens.extend([Token::Char(':'), Token::Any]);
+        tokens.extend([Token::Char(':'), Token::Field]);
     }
     tokens.push(Token::Char(':'));
     placeholders(resource, &mut tokens);
@@ -90,23 +92,17 @@ fn intersect(a: &[Token], b: &[Token]) -> bool {
                     *place = true;
                 }
             };
-            let (left_any, right_any) = (matches!(left, Some(Token::Any)), matches!(right, Some(Token::Any)));
-            match (left, right) {
-                // A star stands for nothing, or takes up what the other side has here.
-                _ if left_any => {
-                    reach(true, j);
-                    if right.is_some() {
-                        reach(false, j + 1);
-                    }
-                }
-                _ if right_any => {
-                    reach(false, j + 1);
-                    if left.is_some() {
-                        reach(true, j);
-                    }
-                }
-                (Some(left), Some(right)) if agree(left, right) => reach(true, j + 1),
-                _ => {}
+            let together = left.zip(right).is_some_and(|(left, right)| agree(left, right));
+            let (left_run, right_run) = (left.is_some_and(is_run), right.is_some_and(is_run));
+            // A run stands for nothing more, or takes up what the other side has here.
+            if left_run || together && right_run {
+                reach(true, j);
+            }
+            if right_run || together && left_run {
+                reach(false, j + 1);
+            }
+            if together && !left_run && !right_run {
+                reach(true, j + 1);
             }
         }
         if i < a.len() {
@@ -120,11 +116,17 @@ fn intersect(a: &[Token], b: &[Token]) -> bool {
 fn agree(a: Token, b: Token) -> bool {
     match (a, b) {
         (Token::Char(a), Token::Char(b)) => a.eq_ignore_ascii_case(&b),
+        (Token::Field, Token::Char(':')) | (Token::Char(':'), Token::Field) => false,
         _ => true,
     }
 }
 
+fn is_run(token: Token) -> bool {
+    matches!(token, Token::Any | Token::Field)
+}
+
 #[cfg(test)]
+#[allow(clippy::string_slice, reason = "the texts are ASCII")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

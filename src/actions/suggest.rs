@@ -69,6 +69,7 @@ fn resolve(prefix: &str, name: &str) -> Option<String> {
         .iter()
         .find_map(|section| exact(section, name))
         .or_else(|| own.and_then(|section| near(section, name, limit(name))))
+        .or_else(|| own.into_iter().chain(others.iter().copied()).find_map(|section| method(section, name)))
         .or_else(|| only_one(name))
         .or_else(|| others.iter().find_map(|section| near(section, name, limit(name))))
 }
@@ -86,12 +87,12 @@ fn exact(section: &Section, name: &str) -> Option<String> {
             OPERATIONS.iter().find(|(prefix, slip, _)| *prefix == section.prefix && slip.eq_ignore_ascii_case(&plain));
         of.and_then(|(_, _, meant)| section.find(meant))
     };
-    found.or_else(operation).or_else(|| method(section, &plain)).map(|entry| full(section, entry))
+    found.or_else(operation).map(|entry| full(section, entry))
 }
 
 /// API Gateway's actions are the methods of HTTP (API Gateway Developer Guide, "Control access to a REST API with IAM
 /// permissions").
-fn method<'s>(section: &'s Section, name: &str) -> Option<&'s Entry> {
+fn method(section: &Section, name: &str) -> Option<String> {
     if section.prefix != "apigateway" {
         return None;
     }
@@ -106,7 +107,7 @@ fn method<'s>(section: &'s Section, name: &str) -> Option<&'s Entry> {
     let (_, method) = verbs.iter().find(|(verb, _)| {
         name.len() > verb.len() && name.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb))
     })?;
-    section.find(method)
+    section.find(method).map(|entry| full(section, entry))
 }
 
 fn full(section: &Section, entry: &Entry) -> String {
