@@ -3,7 +3,7 @@ TOOLS := $(CURDIR)/.cache/tools
 DENY := $(TOOLS)/bin/cargo-deny
 DENY_VERSION := 0.20.2
 
-.PHONY: check fmt lint deny test bless bench try differential
+.PHONY: check fmt lint deny test bless bench try differential actions
 
 check: fmt lint deny test
 
@@ -37,3 +37,7 @@ try:
 differential:
 	cd tests/differential && npm ci --no-audit --no-fund
 	cargo run --release -p rolecall-reference --bin rolecall-differential -- --cases 20000 --seed 1 --out target/differential
+
+# AWS's actions anew, from the version that src/actions/data/package.json names; needs node.
+actions:
+	cd src/actions/data && npm ci --no-audit --no-fund && node refresh.mjs
