@@ -1,5 +1,5 @@
 //! Parses the command line, installs the cryptography, runs, and turns the outcome into an exit code: 0 nothing found,
-//! 1 findings, 2 bad usage, unreadable input or no source.
+//! 1 findings, 2 bad usage, unreadable input or no source, 3 an answer that depends.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -19,12 +19,14 @@ fn main() -> ExitCode {
     let ended = match &cli.command {
         Command::Serve(args) => run::serve(args).map(|()| Exit::Clean),
         Command::Check(args) => buffered(&mut out, |out| cli::check(args, out)),
+        Command::CanI(args) => buffered(&mut out, |out| cli::can_i(args, out)),
         Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
         Command::Try(args) => run::try_out(args, &mut out).map(|()| Exit::Clean),
     };
     match ended {
         Ok(Exit::Clean) => ExitCode::SUCCESS,
         Ok(Exit::Findings) => ExitCode::from(1),
+        Ok(Exit::Depends) => ExitCode::from(3),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed too; the exit code then has to do.

@@ -22,6 +22,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Judge manifests: files, folders, or standard input
     Check(CheckArgs),
+    /// Say whether a service account's pods may do an action, through which identity, and why
+    CanI(CanIArgs),
     /// Say what a rule means, why it matters, and how to mend it
     Explain(ExplainArgs),
     /// Show the webhook at work on built-in sample data: no cluster, no AWS account
@@ -88,6 +90,38 @@ pub struct CheckArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Configuration file (YAML), for the injector's settings and where exemptions are forbidden
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Arguments of `can-i`.
+#[derive(Debug, Args)]
+pub struct CanIArgs {
+    /// NAMESPACE/SERVICEACCOUNT
+    #[arg(value_name = "NS/SA")]
+    pub subject: String,
+    /// What it would do: SERVICE:NAME, with * and ? as in a policy
+    #[arg(value_name = "ACTION", required_unless_present = "list")]
+    pub action: Option<String>,
+    /// The ARN it would do it on; without it, on some resource
+    #[arg(value_name = "RESOURCE")]
+    pub resource: Option<String>,
+    /// List what it may do, by service
+    #[arg(long, conflicts_with_all = ["action", "resource"])]
+    pub list: bool,
+    /// Where the snapshot of AWS comes from: a path or a file: URL
+    #[arg(long, value_name = "SRC")]
+    pub source: Option<String>,
+    /// Name of the cluster; must be the snapshot's
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Files and folders with service accounts and namespaces
+    #[arg(long, value_name = "PATH")]
+    pub manifests: Vec<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Configuration file (YAML), for the injector's settings
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

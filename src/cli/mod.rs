@@ -1,10 +1,12 @@
 //! The command line: what may be said, and the commands that answer without a server.
 
 mod args;
+mod can_i;
 mod check;
 mod explain;
 
-pub use args::{CheckArgs, Cli, Command, ExplainArgs, Format, LevelArg, ModeArg, ServeArgs, TryArgs};
+pub use args::{CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, LevelArg, ModeArg, ServeArgs, TryArgs};
+pub use can_i::can_i;
 pub use check::check;
 pub use explain::explain;
 
@@ -13,6 +15,8 @@ pub use explain::explain;
 pub enum Exit {
     /// Nothing was found.
     Clean,
-    /// Something was found.
+    /// Something was found, or the answer is no.
     Findings,
+    /// The answer hangs on what is not known.
+    Depends,
 }

@@ -11,6 +11,7 @@ pub mod decision;
 pub mod finding;
 pub mod identity;
 pub mod judge;
+pub mod permission;
 pub mod rules;
 pub mod snapshot;
 pub mod workload;

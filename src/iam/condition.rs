@@ -25,9 +25,9 @@ impl Condition {
         Self { operator, key: key.into(), folded_key: key.to_ascii_lowercase().into(), values, operands }
     }
 
-    /// The keys that it reads, in lower case: its own, and those of policy variables.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&*self.folded_key).chain(self.operands.iter().flat_map(Operand::variables))
+    /// The keys of policy variables in its values, in lower case.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.operands.iter().flat_map(Operand::variables)
     }
 
     /// Whether the condition holds.

@@ -85,6 +85,15 @@ impl Statement {
         }
     }
 
+    /// Whether the statement applies on some resource: an Allow on any that it names, a Deny only where it spares none.
+    pub(crate) fn covers_some(&self, request: &Request<'_>) -> Truth {
+        let on_all = self.resources.apply_to(None, request.context) == Truth::True;
+        if !self.actions.apply_to(request.action) || (self.effect == Effect::Deny && !on_all) {
+            return Truth::False;
+        }
+        Truth::all(self.conditions.iter().map(|condition| condition.holds(request.context)))
+    }
+
     /// Whether action, resource and conditions fit the request, whoever asks.
     pub fn covers(&self, request: &Request<'_>) -> Truth {
         if !self.actions.apply_to(request.action) {

@@ -76,6 +76,9 @@ impl Accounts {
     }
 }
 
+/// Most resources that an action is tried with where none is said.
+const MAX_CANDIDATES: usize = 64;
+
 /// All the policies that bear on a request.
 #[derive(Debug, Clone)]
 pub struct Policies<'p> {
@@ -200,15 +203,64 @@ impl<'p> Policies<'p> {
                 .collect();
             verdict = settle(&asked, &|oracle| self.combine(request, oracle));
         }
-        let missing_in = (verdict == Verdict::ImplicitlyDenied).then(|| self.missing_in(request)).flatten();
-        let deciding = self.deciding(request, verdict, missing_in);
+        self.rule(request, verdict, plain)
+    }
+
+    /// The ruling on an action for which no resource is said: whether there is *some* resource that it is allowed on. The
+    /// resources that Allow statements name are tried; the request's own is passed over.
+    pub fn evaluate_somewhere(&self, request: &Request<'_>) -> Ruling<'p> {
+        let (mut open, mut denied) = (None, None);
+        let candidates = self.candidates(request);
+        for resource in &candidates {
+            let ruling = self.evaluate(&Request { resource: Some(resource), ..*request });
+            match ruling.verdict {
+                Verdict::Allowed => return ruling,
+                Verdict::Unknown => open = open.or(Some(ruling)),
+                Verdict::ExplicitlyDenied => denied = denied.or(Some(ruling)),
+                Verdict::ImplicitlyDenied => {}
+            }
+        }
+        if let Some(ruling) = open {
+            return ruling;
+        }
+        // There are no others where the identity policies spell out every resource.
+        let by_name = self.identity.policies.iter().flat_map(|named| named.document.with_effect(Effect::Allow));
+        let spelled_out = by_name.filter(|statement| statement.actions.apply_to(request.action)).all(|statement| {
+            !statement.resources.negated
+                && !statement.resources.written.iter().any(|written| written.contains(['*', '?', '$']))
+        });
+        if let Some(ruling) = denied.filter(|_| spelled_out && candidates.len() < MAX_CANDIDATES) {
+            return ruling;
+        }
+        // Two patterns may share a resource that neither spells out: denied only where no resource at all could do.
+        let anywhere: Oracle<'_> = &|statement, request| statement.covers_some(request);
+        let verdict = match self.combine(request, anywhere) {
+            Verdict::Allowed => Verdict::Unknown,
+            verdict => verdict,
+        };
+        self.rule(request, verdict, anywhere)
+    }
+
+    /// Resources that the request may be tried with: `*`, and what the Allow statements of its action name.
+    fn candidates(&self, request: &Request<'_>) -> Vec<&'p str> {
+        let statements = self.all().flat_map(|(_, named)| named.document.with_effect(Effect::Allow));
+        let naming = statements.filter(|s| !s.resources.negated && s.actions.apply_to(request.action));
+        let named = naming.flat_map(|statement| statement.resources.written.iter().map(|written| &**written));
+        let mut candidates: Vec<&str> = std::iter::once("*").chain(named).take(MAX_CANDIDATES).collect();
+        candidates.sort_unstable();
+        candidates.dedup();
+        candidates
+    }
+
+    fn rule(&self, request: &Request<'_>, verdict: Verdict, oracle: Oracle<'_>) -> Ruling<'p> {
+        let missing_in = (verdict == Verdict::ImplicitlyDenied).then(|| self.missing_in(request, oracle)).flatten();
+        let deciding = self.deciding(request, verdict, missing_in, oracle);
         let mut unknown_keys = Vec::new();
         if verdict == Verdict::Unknown {
             for deciding in deciding.iter().filter(|deciding| deciding.applies == Truth::Unknown) {
                 unknown_keys.extend(deciding.statement.unknown_keys(request));
             }
-            unknown_keys.sort_unstable();
-            unknown_keys.dedup();
+            sort_keys(&mut unknown_keys);
         }
         Ruling { verdict, missing_in, deciding, unknown_keys, not_considered: self.not_considered() }
     }
@@ -359,12 +411,13 @@ impl<'p> Policies<'p> {
     }
 
     /// Which type of policy withholds: found by asking what it would be with that type out of the way.
-    fn missing_in(&self, request: &Request<'_>) -> Option<PolicyKind> {
+    fn missing_in(&self, request: &Request<'_>, oracle: Oracle<'_>) -> Option<PolicyKind> {
         let own = Request { principal: None, ..*request };
         let grants = |layer: &Layer<'p>| {
             !layer.unread.is_empty()
                 || layer.policies.iter().any(|named| {
-                    named.document.with_effect(Effect::Allow).any(|statement| statement.applies(&own) != Truth::False)
+                    let mut allowing = named.document.with_effect(Effect::Allow);
+                    allowing.any(|s| s.principals == Principals::Absent && oracle(s, &own) != Truth::False)
                 })
         };
         let withheld = self.layers().find(|(_, layer)| !grants(layer)).map(|(kind, _)| kind);
@@ -373,20 +426,25 @@ impl<'p> Policies<'p> {
         withheld.or(Some(if own_is_enough { PolicyKind::Identity } else { PolicyKind::Resource }))
     }
 
-    fn deciding(&self, request: &Request<'_>, verdict: Verdict, missing_in: Option<PolicyKind>) -> Vec<Deciding<'p>> {
+    fn deciding(
+        &self,
+        request: &Request<'_>,
+        verdict: Verdict,
+        missing_in: Option<PolicyKind>,
+        oracle: Oracle<'_>,
+    ) -> Vec<Deciding<'p>> {
         let own = Request { principal: None, ..*request };
         let mut deciding = Vec::new();
         for (kind, named) in self.all() {
             let request = if kind == PolicyKind::Resource { request } else { &own };
             for (index, statement) in named.document.statements.iter().enumerate() {
-                let applies = statement.applies(request);
+                let bounded = self.boundary.is_some() && matches!(statement.principals, Principals::IsNot(_));
+                let forced = bounded && statement.effect == Effect::Deny;
+                let who = if forced { Truth::True } else { statement.principals.apply_to(request.principal) };
+                let applies = who.and(oracle(statement, request));
                 let counts = match verdict {
                     Verdict::Allowed => statement.effect == Effect::Allow && applies != Truth::False,
-                    Verdict::ExplicitlyDenied => {
-                        let forced = self.boundary.is_some() && matches!(statement.principals, Principals::IsNot(_));
-                        statement.effect == Effect::Deny
-                            && (applies != Truth::False || (forced && statement.covers(request) == Truth::True))
-                    }
+                    Verdict::ExplicitlyDenied => statement.effect == Effect::Deny && applies != Truth::False,
                     Verdict::Unknown => applies == Truth::Unknown,
                     Verdict::ImplicitlyDenied => {
                         Some(kind) == missing_in
@@ -433,27 +491,37 @@ fn names_role(arn: &str) -> bool {
 }
 
 impl Statement {
-    /// The keys, in lower case, whose unknown values leave the statement undecided: of conditions, and of variables.
+    /// The keys whose unknown values leave the statement undecided: of conditions as written, of variables in lower case.
     pub fn unknown_keys<'s>(&'s self, request: &Request<'_>) -> Vec<&'s str> {
-        let is_open = |key: &&str| matches!(request.context.lookup(key), Lookup::Unknown | Lookup::Present);
+        let is_open = |key: &str| matches!(request.context.lookup(key), Lookup::Unknown | Lookup::Present);
         let undecided = self.conditions.iter().filter(|condition| condition.holds(request.context) == Truth::Unknown);
-        let mut keys: Vec<&str> = undecided.flat_map(|condition| condition.keys()).filter(is_open).collect();
-        if self.resources.apply_to(request.resource, request.context) == Truth::Unknown {
-            keys.extend(self.resources.variables().filter(is_open));
+        let mut keys = Vec::new();
+        for condition in undecided {
+            if is_open(&condition.folded_key) {
+                keys.push(&*condition.key);
+            }
+            keys.extend(condition.variables().filter(|key| is_open(key)));
         }
-        keys.sort_unstable();
-        keys.dedup();
+        if self.resources.apply_to(request.resource, request.context) == Truth::Unknown {
+            keys.extend(self.resources.variables().filter(|key| is_open(key)));
+        }
+        sort_keys(&mut keys);
         keys
     }
 }
 
+/// Sorts keys, and leaves each once whatever its case.
+fn sort_keys(keys: &mut Vec<&str>) {
+    keys.sort_unstable_by_key(|key| key.to_ascii_lowercase());
+    keys.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+}
+
 impl Document {
-    /// The keys, in lower case, that an unknown verdict hangs on, sorted: those of the statements that are undecided.
+    /// The keys that an unknown verdict hangs on, sorted: those of the statements that are undecided.
     pub fn unknown_keys<'d>(&'d self, request: &Request<'_>) -> Vec<&'d str> {
         let undecided = self.statements.iter().filter(|statement| statement.applies(request) == Truth::Unknown);
         let mut keys: Vec<&str> = undecided.flat_map(|statement| statement.unknown_keys(request)).collect();
-        keys.sort_unstable();
-        keys.dedup();
+        sort_keys(&mut keys);
         keys
     }
 }

@@ -1,9 +1,11 @@
 //! Reports: they render what was judged, and decide nothing.
 
+mod can_i;
 mod json;
 mod model;
 mod text;
 
+pub use can_i::{Can, CanI, Grants, Through};
 pub use json::json;
 pub use model::{Report, ReportedFinding, ReportedResource, ReportedWorkload};
 pub use text::text;

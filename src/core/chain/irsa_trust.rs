@@ -1,6 +1,6 @@
 //! The trust policy of a role, for a web identity of the cluster (failure family C).
 
-use rolecall_iam::{Context, Principal, PrincipalEntry, Request, RoleArn, StatementReport, Truth, Verdict};
+use rolecall_iam::{Context, Effect, Principal, PrincipalEntry, Request, RoleArn, StatementReport, Truth, Verdict};
 
 use super::irsa_context::IrsaContext;
 use super::trust::{self, Outcome, place};
@@ -47,6 +47,8 @@ pub(super) fn link(
     match outcome {
         Outcome::Denied(certainty) => {
             let reports = document.explain(&case.request(&decided_by));
+            // Nor what a Deny with `Principal: "*"` does to a web identity.
+            let certainty = if denied_as_everyone(&reports) { certainty.min(Certainty::Likely) } else { certainty };
             // Whether STS minds the case of a provider's ARN is documented nowhere.
             let certainty =
                 if case.presents_in_other_case(&reports) { certainty.min(Certainty::Likely) } else { certainty };
@@ -69,6 +71,16 @@ pub(super) fn link(
             Judged { state: State::Unknown, problems: vec![case.undecided(reason)], open: Some(case.names_everyone()) }
         }
     }
+}
+
+/// The Deny statements that apply name everyone, and none names the provider.
+fn denied_as_everyone(reports: &[StatementReport<'_>]) -> bool {
+    let denies =
+        reports.iter().filter(|report| report.statement.effect == Effect::Deny && report.applies() == Truth::True);
+    let mut denies = denies.peekable();
+    denies.peek().is_some()
+        && denies
+            .all(|report| report.statement.principals.entries().iter().all(|entry| *entry == PrincipalEntry::Everyone))
 }
 
 impl<'a> Case<'a> {
@@ -99,8 +111,7 @@ impl<'a> Case<'a> {
     fn is_named(&self, context: &dyn Context) -> bool {
         let request = self.request(context);
         let applying = |for_everyone: bool| {
-            let allowing =
-                self.role.trust.iter().flat_map(|document| document.with_effect(rolecall_iam::Effect::Allow));
+            let allowing = self.role.trust.iter().flat_map(|document| document.with_effect(Effect::Allow));
             allowing.filter(|statement| statement.applies(&request) == Truth::True).any(|statement| {
                 statement.principals.entries().iter().all(|entry| *entry == PrincipalEntry::Everyone) == for_everyone
             })

@@ -16,6 +16,7 @@ mod trust;
 use crate::finding::{Certainty, Problem};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
+pub(crate) use pod_identity_context::session_tag;
 pub use role::RoleSource;
 
 /// What is known of a link, or of a whole chain.

@@ -110,16 +110,7 @@ impl Context for PodIdentityContext<'_> {
 
 impl PodIdentityContext<'_> {
     fn tag(&self, tag: &str) -> Lookup<'_> {
-        match tag {
-            "kubernetes-namespace" => Lookup::One(self.subject.namespace),
-            "kubernetes-service-account" => Lookup::One(self.subject.service_account),
-            "eks-cluster-name" => self.cluster.map_or(Lookup::Present, |cluster| Lookup::One(&cluster.name)),
-            "eks-cluster-arn" => {
-                self.cluster.and_then(|cluster| cluster.arn.as_deref()).map_or(Lookup::Present, Lookup::One)
-            }
-            "kubernetes-pod-name" | "kubernetes-pod-uid" => Lookup::Present,
-            _ => Lookup::Absent,
-        }
+        session_tag(self.subject, self.cluster, tag)
     }
 
     /// What AWS's samples suggest of a service principal's request, and no document states.
@@ -142,5 +133,17 @@ impl PodIdentityContext<'_> {
             _ if of_another_token(key) => Lookup::Absent,
             _ => Lookup::Unknown,
         }
+    }
+}
+
+/// The value of a session tag that EKS sends; `tag` in lower case.
+pub(crate) fn session_tag<'a>(subject: Subject<'a>, cluster: Option<&'a ClusterInfo>, tag: &str) -> Lookup<'a> {
+    match tag {
+        "kubernetes-namespace" => Lookup::One(subject.namespace),
+        "kubernetes-service-account" => Lookup::One(subject.service_account),
+        "eks-cluster-name" => cluster.map_or(Lookup::Present, |cluster| Lookup::One(&cluster.name)),
+        "eks-cluster-arn" => cluster.and_then(|cluster| cluster.arn.as_deref()).map_or(Lookup::Present, Lookup::One),
+        "kubernetes-pod-name" | "kubernetes-pod-uid" => Lookup::Present,
+        _ => Lookup::Absent,
     }
 }

@@ -123,17 +123,20 @@ fn repaired(snapshot: &Snapshot, arn: &str) -> Option<String> {
 
 fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Problem {
     let account = parsed.account;
-    let what = if snapshot.accounts.contains_key(account) { "the roles of account" } else { "account" };
+    let (what, found) = match snapshot.accounts.get(account) {
+        None => (format!("account {account}"), "nothing of that account"),
+        Some(known) if known.roles.is_some() => {
+            (format!("this role of account {account}"), "the roles that were named when it was collected, not this one")
+        }
+        Some(_) => (format!("the roles of account {account}"), "other parts of it, but no roles"),
+    };
     Problem::new(
         &rules::ROLE_ACCOUNT_UNSEEN,
-        format!("whether {subject} can become {} is not known: nobody read {what} {account}", parsed.name),
-        format!("add account {account} to what the snapshot collects, or check the role there by hand"),
+        format!("whether {subject} can become {} is not known: nobody read {what}", parsed.name),
+        format!("add {what} to what the snapshot collects, or check the role there by hand"),
     )
     .expected("needed", format!("the roles of account {account}"))
-    .found(
-        "the snapshot has",
-        if what == "account" { "nothing of that account" } else { "other parts of it, but no roles" },
-    )
+    .found("the snapshot has", found)
 }
 
 fn missing(
@@ -172,7 +175,7 @@ fn nearest_role<'s>(snapshot: &'s Snapshot, parsed: RoleArn<'_>) -> Option<&'s R
     scored
         .filter(|(distance, ..)| *distance <= 2)
         .min_by_key(|(distance, name, _)| (*distance, *name))
-        .map(|(.., role)| role)
+        .map(|(.., role)| &**role)
 }
 
 /// A role of that name, under another path or in another case.

@@ -1,15 +1,19 @@
 //! The second hop of an association: its role takes the target role (Amazon EKS User Guide, "Access AWS resources using
 //! EKS Pod Identity Target IAM Roles"; IAM User Guide, "Cross-account policy evaluation logic"; failures G13, G14).
 
-use rolecall_iam::{AwsPrincipal, Document, Effect, Principal, PrincipalEntry, Request, RoleArn, Truth, Verdict};
+use rolecall_iam::{
+    Accounts, Document, Named, Policies, PolicyKind, Principal, Request, ResourcePolicy, RoleArn, Ruling, Truth,
+    Verdict,
+};
 
 use super::pod_identity_context::{Hop, PodIdentityContext, external_id, tag_keys};
 use super::role::{self, RoleSource};
 use super::trust::{self, Outcome};
 use super::{State, Subject, fix};
 use crate::finding::{Certainty, Problem};
+use crate::permission::{self, Resources, RolePolicies};
 use crate::rules;
-use crate::snapshot::{Association, Role, Snapshot};
+use crate::snapshot::{Association, Snapshot};
 
 struct Case<'a> {
     subject: Subject<'a>,
@@ -77,39 +81,32 @@ pub(super) fn link(
             }
             Outcome::Undecided => state = state.and(State::Unknown),
             Outcome::Allowed => {
-                let (permitted, complete) = case.identity_policies(snapshot, &request, target_arn);
-                let named = case.same_account && names_role(document, &request);
-                let found = match permitted {
-                    Verdict::ExplicitlyDenied => Some(case.permission_problem(action, target_arn, true)),
-                    _ if named => None,
-                    Verdict::ImplicitlyDenied if complete => Some(case.permission_problem(action, target_arn, false)),
-                    Verdict::Allowed => None,
-                    Verdict::ImplicitlyDenied | Verdict::Unknown => {
-                        state = state.and(State::Unknown);
-                        None
-                    }
+                let Some(policies) = snapshot.role(first_arn).map(|role| RolePolicies::of(snapshot, role)) else {
+                    state = state.and(State::Unknown);
+                    continue;
                 };
-                if let Some(found) = found {
-                    let broken = found.certainty == Certainty::Certain;
-                    state = state.and(if broken { State::Broken } else { State::Unknown });
-                    problem = problem.or(Some(found));
+                let ruling = Policies {
+                    identity: policies.identity,
+                    boundary: policies.boundary,
+                    session: None,
+                    resource: ResourcePolicy::Needed(Named { name: "trust policy", document }),
+                    accounts: if case.same_account { Accounts::Same } else { Accounts::Cross },
+                }
+                .evaluate(&Request { resource: Some(target_arn), ..request });
+                match ruling.verdict {
+                    Verdict::Allowed => {}
+                    Verdict::Unknown => state = state.and(State::Unknown),
+                    Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied => {
+                        let found = case.permission_problem(action, target_arn, &ruling);
+                        let broken = found.certainty == Certainty::Certain;
+                        state = state.and(if broken { State::Broken } else { State::Unknown });
+                        problem = problem.or(Some(found));
+                    }
                 }
             }
         }
     }
     (state, problem)
-}
-
-/// Whether an applying statement names the role itself, which in the same account is enough.
-fn names_role(document: &Document, request: &Request<'_>) -> bool {
-    document.with_effect(Effect::Allow).any(|statement| {
-        statement.applies(request) == Truth::True
-            && statement
-                .principals
-                .entries()
-                .iter()
-                .any(|entry| matches!(entry, PrincipalEntry::Aws(AwsPrincipal::Arn(arn)) if request.principal == Some(Principal::Aws(arn))))
-    })
 }
 
 impl Case<'_> {
@@ -153,66 +150,30 @@ impl Case<'_> {
         }
     }
 
-    fn permission_problem(&self, action: &str, target_arn: &str, denied: bool) -> Problem {
-        let document = serde_json::json!({
-            "Version": "2012-10-17",
-            "Statement": {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": target_arn},
-        });
+    fn permission_problem(&self, action: &str, target_arn: &str, ruling: &Ruling<'_>) -> Problem {
+        let by_identity = ruling.missing_in == Some(PolicyKind::Identity);
         Problem::new(
             &rules::POD_IDENTITY_TARGET,
             format!(
                 "{} cannot become {}: the policies of {} do not allow it to {action}",
                 self.subject, self.target.name, self.first.name
             ),
-            format!(
-                "aws iam put-role-policy --role-name {} --policy-name assume-{} --policy-document '{document}'",
-                self.first.name, self.target.name
-            ),
+            if by_identity {
+                let document = serde_json::json!({
+                    "Version": "2012-10-17",
+                    "Statement":
+                        {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": target_arn},
+                });
+                format!(
+                    "aws iam put-role-policy --role-name {} --policy-name assume-{} --policy-document '{document}'",
+                    self.first.name, self.target.name
+                )
+            } else {
+                permission::fix_for(self.first_arn, action, Resources::One(target_arn), ruling)
+            },
         )
         .at_most(if self.same_account { Certainty::Certain } else { Certainty::Undecided })
         .expected("an identity policy would have to allow", format!("{action} on {target_arn}"))
-        .found("the policies", if denied { "deny it" } else { "allow it nowhere" })
+        .found("the policies", if by_identity { "allow it nowhere".to_owned() } else { permission::denial(ruling) })
     }
-
-    /// What the first role's identity policies say, and whether all of them were read.
-    fn identity_policies(&self, snapshot: &Snapshot, request: &Request<'_>, target_arn: &str) -> (Verdict, bool) {
-        let Some(role) = snapshot.role(self.first_arn) else {
-            return (Verdict::Unknown, false);
-        };
-        let (documents, complete) = documents(snapshot, self.first.account, role);
-        let request = Request { principal: None, resource: Some(target_arn), ..*request };
-        let verdicts: Vec<Verdict> = documents.iter().map(|document| document.evaluate(&request)).collect();
-        let verdict = if verdicts.contains(&Verdict::ExplicitlyDenied) {
-            Verdict::ExplicitlyDenied
-        } else if verdicts.contains(&Verdict::Unknown) {
-            Verdict::Unknown
-        } else if verdicts.contains(&Verdict::Allowed) {
-            // A boundary may take it away again; it is not evaluated.
-            if role.has_boundary { Verdict::Unknown } else { Verdict::Allowed }
-        } else {
-            Verdict::ImplicitlyDenied
-        };
-        (verdict, complete)
-    }
-}
-
-/// A role's inline and managed policies, and whether all of them could be read.
-fn documents(snapshot: &Snapshot, account: &str, role: &Role) -> (Vec<Document>, bool) {
-    let mut complete = role.inline_policies.is_some() && role.attached_policies.is_some();
-    let mut texts: Vec<&str> = role.inline_policies.iter().flatten().map(|policy| &*policy.document).collect();
-    let managed = snapshot.accounts.get(account).and_then(|account| account.policies.as_ref());
-    for arn in role.attached_policies.iter().flatten() {
-        match managed.and_then(|policies| policies.get(arn)) {
-            Some(document) => texts.push(document),
-            None => complete = false,
-        }
-    }
-    let mut documents = Vec::with_capacity(texts.len());
-    for text in texts {
-        match Document::parse(text) {
-            Ok(document) => documents.push(document),
-            Err(_) => complete = false,
-        }
-    }
-    (documents, complete)
 }

@@ -10,8 +10,8 @@ use crate::workload::Metadata;
 /// What a person asked of rolecall by annotation, on a Pod, a template, a ServiceAccount or a Namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wishes {
-    /// `rolecall.dev/requires`: there is a declared need.
-    pub requires: bool,
+    /// `rolecall.dev/requires`, as written; empty where nothing is declared.
+    pub requires: Box<str>,
     /// `rolecall.dev/allow-node-role: "true"`
     pub allow_node_role: bool,
     /// `rolecall.dev/ignore`: names of rules.
@@ -24,7 +24,7 @@ impl Wishes {
         let mut wishes = Self::default();
         for (key, value) in metadata.annotations.iter() {
             match key {
-                "rolecall.dev/requires" => wishes.requires = !value.trim().is_empty(),
+                "rolecall.dev/requires" => wishes.requires = value.trim().into(),
                 "rolecall.dev/allow-node-role" => wishes.allow_node_role = value.trim() == "true",
                 "rolecall.dev/ignore" => wishes.ignore = split_list(value).map(Into::into).collect(),
                 _ => {}
@@ -35,7 +35,7 @@ impl Wishes {
 
     /// Nothing was asked.
     pub fn is_empty(&self) -> bool {
-        !self.requires && !self.allow_node_role && self.ignore.is_empty()
+        self.requires.is_empty() && !self.allow_node_role && self.ignore.is_empty()
     }
 }
 

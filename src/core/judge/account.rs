@@ -1,7 +1,7 @@
 //! Service accounts, and what is wrong with them in the eyes of their pods.
 
 use super::pod::AllWishes;
-use super::{Circumstances, Gathering, Judgement};
+use super::{Circumstances, Gathering, Judgement, needs};
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, ServiceAccount, Wishes};
 use crate::finding::{Certainty, Problem};
@@ -48,6 +48,7 @@ pub fn judge_service_account<'a>(
     } else if let Some((key, value)) = &account.legacy {
         gathering.add(legacy(subject, conventions, key, value));
     }
+    needs::of_the_account(world, subject, &plan, &wishes.requires, &mut gathering);
     if let Some(problem) = ambiguous(world, subject, Some(&account)) {
         gathering.add(problem);
     }

@@ -4,6 +4,7 @@ use super::container::Scene;
 use crate::chain::fix;
 use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
+use crate::permission;
 use crate::rules;
 use crate::workload::{Container, Evidence, Workload, evidence};
 use crate::world::World;
@@ -28,7 +29,7 @@ pub(super) fn on_fargate(world: &World, workload: &Workload<'_>) -> Option<Strin
 }
 
 /// The finding for containers that will be the node, where they need AWS or everything is asked.
-pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], declared: bool) -> Problem {
+pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], declared: &[&str]) -> Problem {
     let needs: Vec<String> = containers
         .iter()
         .flat_map(|container| {
@@ -38,8 +39,11 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         .take(6)
         .collect();
     let lands = lands_on(scene);
-    let (level, certainty, why) = if declared {
-        (Level::Fallback, Certainty::Certain, "it declares that it needs AWS".to_owned())
+    let (level, certainty, why) = if !declared.is_empty() {
+        let needs: Vec<String> =
+            declared.iter().flat_map(|text| permission::needs(text)).take(4).map(|n| n.to_string()).collect();
+        let what = if needs.is_empty() { "AWS".to_owned() } else { needs.join(", ") };
+        (Level::Fallback, Certainty::Certain, format!("it declares that it needs {what}"))
     } else if needs.is_empty() {
         // Everyone else at `strict`: nobody's business otherwise.
         (Level::Strict, Certainty::Likely, "every workload here is to have an identity of its own".to_owned())

@@ -4,7 +4,9 @@ mod account;
 mod container;
 mod container_problems;
 mod fallback;
+mod needs;
 mod pod;
+mod whom;
 
 use std::borrow::Cow;
 
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 
 pub use account::{ServiceAccountChange, judge_service_account};
 pub use pod::judge_workload;
+pub use whom::{Whom, whom};
 
 use crate::chain::State;
 use crate::finding::{Finding, Problem};

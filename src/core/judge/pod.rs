@@ -1,7 +1,7 @@
 //! Pods and what has a pod template.
 
 use super::container::{Scene, judge_container};
-use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, note};
+use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note};
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{Wishes, legacy_annotation};
 use crate::finding::{Certainty, Problem};
@@ -12,16 +12,19 @@ use crate::world::{Known, World};
 
 /// Who asked for what: the workload, its pods, its service account, its namespace.
 pub(super) struct AllWishes<'w> {
-    pub(super) requires: bool,
+    /// Texts of `rolecall.dev/requires`.
+    pub(super) requires: Vec<&'w str>,
     pub(super) allow_node_role: bool,
     pub(super) ignore: Vec<&'w str>,
 }
 
 impl<'w> AllWishes<'w> {
     pub(super) fn gather(all: &[Option<&'w Wishes>], exemptions: bool) -> Self {
-        let mut gathered = Self { requires: false, allow_node_role: false, ignore: Vec::new() };
+        let mut gathered = Self { requires: Vec::new(), allow_node_role: false, ignore: Vec::new() };
         for wishes in all.iter().flatten().filter(|wishes| !wishes.is_empty()) {
-            gathered.requires |= wishes.requires;
+            if !wishes.requires.is_empty() && !gathered.requires.contains(&&*wishes.requires) {
+                gathered.requires.push(&wishes.requires);
+            }
             gathered.allow_node_role |= wishes.allow_node_role && exemptions;
             if exemptions {
                 gathered.ignore.extend(wishes.ignore.iter().map(|rule| &**rule));
@@ -95,7 +98,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     let fallen_problem = if fallen.is_empty() || not_for_us || (skip_label && scene.plan.mechanism.is_some()) {
         None
     } else {
-        let problem = fallback::problem(&scene, &fallen, wishes.requires);
+        let problem = fallback::problem(&scene, &fallen, &wishes.requires);
         // Another container may be the one that calls AWS, or keys may come from where nobody looks.
         let elsewhere = judgement.containers.len() > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
         Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
@@ -116,6 +119,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         (None, None) => {}
     }
     of_the_pod(&scene, &mut gathering);
+    needs::of_the_pod(&scene, &wishes.requires, fallen.len(), &mut judgement, &mut gathering);
     if let Some(open) = scene.plan.chain.as_ref().and_then(|chain| chain.open.as_ref()) {
         gathering.add(open.clone());
     }

@@ -7,6 +7,7 @@ mod injection;
 mod irsa;
 mod markdown;
 
+mod permission;
 mod pod_identity;
 mod role;
 
@@ -15,6 +16,7 @@ pub use credentials::*;
 pub use injection::*;
 pub use irsa::*;
 pub use markdown::index_markdown;
+pub use permission::*;
 pub use pod_identity::*;
 pub use role::*;
 
@@ -57,9 +59,16 @@ impl Eq for Rule {}
 /// Every rule, sorted by name.
 #[expect(unused_qualifications, reason = "each family has a `RULES` of its own")]
 pub fn all() -> Vec<&'static Rule> {
-    let mut rules: Vec<&'static Rule> =
-        [configuration::RULES, credentials::RULES, injection::RULES, irsa::RULES, pod_identity::RULES, role::RULES]
-            .concat();
+    let mut rules: Vec<&'static Rule> = [
+        configuration::RULES,
+        credentials::RULES,
+        injection::RULES,
+        irsa::RULES,
+        permission::RULES,
+        pod_identity::RULES,
+        role::RULES,
+    ]
+    .concat();
     rules.sort_by_key(|rule| rule.name);
     rules
 }

@@ -1,7 +1,8 @@
 //! The snapshot's file format: one JSON document whose parts keep the shapes that the AWS APIs return.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rolecall_iam::Document;
@@ -10,8 +11,8 @@ use serde_json::value::RawValue;
 
 use super::issuer::Issuer;
 use super::model::{
-    Account, Association, Associations, ClusterInfo, FargateProfile, FargateSelector, IdentityPolicy, Provider, Role,
-    Snapshot,
+    Account, Association, Associations, ClusterInfo, FargateProfile, FargateSelector, IdentityPolicy, LazyDocument,
+    Provider, Role, Snapshot,
 };
 
 /// Why a snapshot cannot be read: where, and what is wrong there.
@@ -51,8 +52,28 @@ struct WireSnapshot<'a> {
     pod_identity_associations: Option<Vec<WireAssociation>>,
     node_roles: Option<Vec<Box<str>>>,
     fargate_profiles: Option<Vec<WireFargateProfile>>,
+    read_at: Option<WireReadAt>,
     #[serde(borrow)]
     accounts: Option<HashMap<Str<'a>, WireAccount<'a>>>,
+}
+
+/// Times of the parts; those of roles and providers stand one level deeper.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WireReadAt {
+    Time(String),
+    Parts(HashMap<String, WireReadAt>),
+    Other(serde::de::IgnoredAny),
+}
+
+impl WireReadAt {
+    fn oldest(&self) -> Option<Timestamp> {
+        match self {
+            Self::Time(text) => text.parse().ok(),
+            Self::Parts(parts) => parts.values().filter_map(Self::oldest).min(),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -132,8 +153,18 @@ struct WireSelector {
 struct WireAccount<'a> {
     #[serde(borrow)]
     roles: Option<Vec<WireRole<'a>>>,
+    roles_read: Option<WireRolesRead>,
+    missing_roles: Option<Vec<Box<str>>>,
     policies: Option<Vec<WirePolicy<'a>>>,
     oidc_providers: Option<Vec<WireProvider>>,
+}
+
+/// Which roles were read: all, or those that something names.
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum WireRolesRead {
+    All,
+    Named,
 }
 
 #[derive(Deserialize)]
@@ -145,7 +176,13 @@ struct WireRole<'a> {
     tags: Option<Vec<WireTag>>,
     role_policy_list: Option<Vec<WireInlinePolicy<'a>>>,
     attached_managed_policies: Option<Vec<WireAttached>>,
-    permissions_boundary: Option<serde::de::IgnoredAny>,
+    permissions_boundary: Option<WireBoundary>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireBoundary {
+    permissions_boundary_arn: Option<Box<str>>,
 }
 
 #[derive(Deserialize)]
@@ -232,6 +269,7 @@ impl WireSnapshot<'_> {
         }
         Ok(Snapshot {
             collected_at,
+            oldest_part: self.read_at.as_ref().and_then(WireReadAt::oldest),
             cluster,
             addons: self
                 .addons
@@ -321,7 +359,7 @@ impl WireAccount<'_> {
                 for (index, wire) in list.into_iter().enumerate() {
                     let place = format!("{place}.roles[{index}]");
                     let (name, role) = wire.build(&place, account)?;
-                    if roles.insert(name, role).is_some() {
+                    if roles.insert(name, Arc::new(role)).is_some() {
                         return Err(error(place, "this role stands there twice"));
                     }
                 }
@@ -337,7 +375,7 @@ impl WireAccount<'_> {
                     let versions = wire.policy_version_list.unwrap_or_default();
                     let default = versions.iter().find(|version| version.is_default_version == Some(true));
                     if let Some(raw) = default.and_then(|version| version.document) {
-                        policies.insert(wire.arn, document_text(raw, &place)?.into());
+                        policies.insert(wire.arn, LazyDocument::new(document_text(raw, &place)?));
                     }
                 }
                 Some(policies)
@@ -363,7 +401,14 @@ impl WireAccount<'_> {
                 Some(providers)
             }
         };
-        Ok(Account { roles, policies, providers })
+        let mut missing_roles = HashSet::new();
+        for arn in self.missing_roles.unwrap_or_default() {
+            let parsed = rolecall_iam::RoleArn::parse(&arn)
+                .map_err(|complaint| error(format!("{place}.missingRoles"), format!("`{arn}`: {complaint}")))?;
+            missing_roles.insert(parsed.name.to_ascii_lowercase().into());
+        }
+        let only_named_roles = self.roles_read == Some(WireRolesRead::Named);
+        Ok(Account { roles, only_named_roles, missing_roles, policies, providers })
     }
 }
 
@@ -389,7 +434,7 @@ impl WireRole<'_> {
                 let mut policies = Vec::with_capacity(list.len());
                 for (index, policy) in list.into_iter().enumerate() {
                     let place = format!("{place}.RolePolicyList[{index}].PolicyDocument");
-                    let document = document_text(policy.policy_document, &place)?.into();
+                    let document = LazyDocument::new(document_text(policy.policy_document, &place)?);
                     policies.push(IdentityPolicy { name: policy.policy_name, document });
                 }
                 Some(policies)
@@ -399,7 +444,7 @@ impl WireRole<'_> {
             trust,
             tags: self.tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()),
             inline_policies,
-            has_boundary: self.permissions_boundary.is_some(),
+            boundary: self.permissions_boundary.map(|boundary| boundary.permissions_boundary_arn.unwrap_or_default()),
             attached_policies: self
                 .attached_managed_policies
                 .map(|list| list.into_iter().map(|policy| policy.policy_arn).collect()),

@@ -8,6 +8,6 @@ mod model;
 pub use file::SnapshotError;
 pub use issuer::Issuer;
 pub use model::{
-    Account, Association, Associations, ClusterInfo, FargateProfile, FargateSelector, IdentityPolicy, Provider, Role,
-    Snapshot,
+    Account, Association, Associations, ClusterInfo, FargateProfile, FargateSelector, IdentityPolicy, LazyDocument,
+    Provider, Role, Snapshot,
 };

@@ -1,6 +1,7 @@
 //! The snapshot in memory, indexed for the look-ups that the chain makes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use rolecall_iam::{Document, RoleArn};
@@ -15,6 +16,8 @@ pub type Associations = HashMap<Box<str>, HashMap<Box<str>, Association>>;
 pub struct Snapshot {
     /// When it was read.
     pub collected_at: Option<Timestamp>,
+    /// When the oldest part of it was read, where a part could not be read anew.
+    pub oldest_part: Option<Timestamp>,
     /// The cluster; without it neither issuer nor partition is known.
     pub cluster: Option<ClusterInfo>,
     /// Names of the installed add-ons.
@@ -88,9 +91,13 @@ pub struct FargateSelector {
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     /// By name in lower case: role names are unique without regard to case (IAM User Guide, "IAM and AWS STS quotas").
-    pub roles: Option<HashMap<Box<str>, Role>>,
+    pub roles: Option<HashMap<Box<str>, Arc<Role>>>,
+    /// Only roles that were named were read: of another it is not known whether it exists.
+    pub only_named_roles: bool,
+    /// Names in lower case of roles that were looked for and do not exist.
+    pub missing_roles: HashSet<Box<str>>,
     /// Managed policies by ARN: their default versions.
-    pub policies: Option<HashMap<Box<str>, Box<str>>>,
+    pub policies: Option<HashMap<Box<str>, LazyDocument>>,
     /// OIDC providers by normalised address.
     pub providers: Option<HashMap<Box<str>, Provider>>,
 }
@@ -106,19 +113,38 @@ pub struct Role {
     pub tags: Option<Vec<(Box<str>, Box<str>)>>,
     /// Inline policies; `None` where they were not read.
     pub inline_policies: Option<Vec<IdentityPolicy>>,
-    /// It has a permissions boundary, which may take away what its policies allow.
-    pub has_boundary: bool,
+    /// ARN of its permissions boundary; empty where the snapshot does not tell which policy it is.
+    pub boundary: Option<Box<str>>,
     /// ARNs of managed policies; `None` where they were not read.
     pub attached_policies: Option<Vec<Box<str>>>,
 }
 
-/// An inline policy, kept as the text it came in: few of thousands are ever evaluated.
+/// An inline policy.
 #[derive(Debug, Clone)]
 pub struct IdentityPolicy {
     /// Its name.
     pub name: Box<str>,
-    /// The document's JSON, decoded.
-    pub document: Box<str>,
+    /// The policy.
+    pub document: LazyDocument,
+}
+
+/// A policy that is kept as the text it came in and compiled once, when it is first asked: few of thousands ever are.
+#[derive(Debug, Clone)]
+pub struct LazyDocument {
+    text: Box<str>,
+    compiled: OnceLock<Option<Document>>,
+}
+
+impl LazyDocument {
+    /// A policy from its JSON, which may be URL-encoded.
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self { text: text.into(), compiled: OnceLock::new() }
+    }
+
+    /// The policy; `None` where the text is none.
+    pub fn get(&self) -> Option<&Document> {
+        self.compiled.get_or_init(|| Document::parse(&self.text).ok()).as_ref()
+    }
 }
 
 /// An OIDC provider (IAM API, `GetOpenIDConnectProvider`).
@@ -139,8 +165,13 @@ impl Snapshot {
 
     /// The role of this name in an account, whatever its case and path. `None`: it is not known whether there is one.
     pub fn role_by_name(&self, account: &str, name: &str) -> Option<Option<&Role>> {
-        let roles = self.accounts.get(account)?.roles.as_ref()?;
-        Some(roles.get(name.to_ascii_lowercase().as_str()))
+        let account = self.accounts.get(account)?;
+        let name = name.to_ascii_lowercase();
+        match account.roles.as_ref()?.get(name.as_str()) {
+            Some(role) => Some(Some(role)),
+            None if account.only_named_roles && !account.missing_roles.contains(name.as_str()) => None,
+            None => Some(None),
+        }
     }
 
     /// The role of exactly this ARN.

@@ -193,7 +193,7 @@ fn an_unknown_verdict_names_the_keys_it_hangs_on() {
         Request { action: "s:Act", resource: Some("r"), principal: Some(Principal::Aws(ROLE)), context: &context };
     let ruling = policies.evaluate(&request);
     assert_eq!(ruling.verdict, Verdict::Unknown);
-    assert_eq!(ruling.unknown_keys, ["aws:principaltag/team", "aws:sourceip"]);
+    assert_eq!(ruling.unknown_keys, ["aws:principaltag/team", "aws:SourceIp"]);
     assert_eq!(documents[0].unknown_keys(&Request { principal: None, ..request }), ruling.unknown_keys);
 }
 

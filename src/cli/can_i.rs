@@ -1,0 +1,94 @@
+//! `rolecall can-i`
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use rolecall_actions::Action;
+use rolecall_core::chain::Subject;
+use rolecall_core::cluster::Cluster;
+use rolecall_core::judge::{Whom, whom};
+use rolecall_core::permission::{Answer, Need, ask_need, granted_actions};
+use rolecall_core::world::World;
+
+use super::Exit;
+use super::args::{CanIArgs, Format};
+use crate::config::Config;
+use crate::report::{Can, CanI, Grants, Through};
+use crate::sources::{Manifests, load_snapshot};
+
+/// Says whether a service account's pods may do an action, or lists what they may do.
+///
+/// # Errors
+/// Where something cannot be read or is malformed, or the action is none of AWS's.
+pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let Some((namespace, service_account)) =
+        args.subject.split_once('/').filter(|(ns, sa)| !ns.is_empty() && !sa.is_empty())
+    else {
+        bail!("`{}` is not NAMESPACE/SERVICEACCOUNT, such as carts/carts", args.subject);
+    };
+    let Some(source) = &args.source else {
+        bail!("can-i needs to know AWS: give --source SRC, a snapshot or `aws`");
+    };
+    let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
+    let conventions = config.conventions();
+    let cluster = if args.manifests.is_empty() {
+        Cluster::default()
+    } else {
+        Manifests::load(&args.manifests)?.cluster(&conventions)?
+    };
+    let snapshot = load_snapshot(source, args.cluster.as_deref())?;
+    let world = World::new(Arc::new(snapshot), cluster, conventions);
+    let whom = whom(&world, Subject { namespace, service_account });
+    let through = Through::new(&args.subject, &whom);
+    if args.list {
+        let actions = named_actions(&whom);
+        let mut answers: Vec<(Action, Answer<'_>)> = Vec::with_capacity(actions.len());
+        for (name, action) in &actions {
+            if let Some(actor) = whom.actor {
+                answers.push((*action, ask_need(actor, Need { action: name, resource: None })));
+            }
+        }
+        let grants = Grants::new(through, &whom, &answers);
+        match args.format {
+            Format::Text => grants.text(out)?,
+            Format::Json => json(&grants, out)?,
+        }
+        return Ok(Exit::Clean);
+    }
+    let action = args.action.as_deref().context("can-i: name an ACTION, or --list")?;
+    if !rolecall_actions::is_known(action) {
+        match rolecall_actions::suggest(action) {
+            Some(near) => bail!("AWS has no action `{action}`; did you mean `{near}`?"),
+            None => bail!("AWS has no action `{action}`: actions are written SERVICE:NAME, such as dynamodb:Query"),
+        }
+    }
+    let resource = args.resource.as_deref().filter(|resource| *resource != "*");
+    let need = Need { action, resource };
+    let answer: Option<Answer<'_>> = whom.actor.map(|actor| ask_need(actor, need));
+    let answer = CanI::new(through, &whom, action, resource, answer.as_ref());
+    match args.format {
+        Format::Text => answer.text(out)?,
+        Format::Json => json(&answer, out)?,
+    }
+    Ok(match answer.answer {
+        Can::Yes => Exit::Clean,
+        Can::No => Exit::Findings,
+        Can::Depends => Exit::Depends,
+    })
+}
+
+/// All actions that the role's policies name, by name.
+fn named_actions(whom: &Whom<'_>) -> Vec<(String, Action)> {
+    let named = whom.actor.map(granted_actions).unwrap_or_default();
+    let by_name: BTreeMap<String, Action> =
+        named.into_iter().map(|action| (action.full_name().to_ascii_lowercase(), action)).collect();
+    by_name.into_values().map(|action| (action.full_name(), action)).collect()
+}
+
+fn json(answer: &impl serde::Serialize, out: &mut dyn Write) -> anyhow::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, answer)?;
+    writeln!(out)?;
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! Declared needs: are they actions at all, and may the identity that the pod will have do them?
+
+use std::borrow::Cow;
+
+use rolecall_iam::{Arn, PolicyKind, RoleArn, Verdict};
+
+use super::container::Scene;
+use super::{Gathering, Judgement, note};
+use crate::chain::{State, Subject, fix};
+use crate::finding::{Certainty, Finding, Problem};
+use crate::identity::{Identity, Mechanism};
+use crate::permission::{self, Actor, Answer, Need, Resources, Session, ask_need};
+use crate::rules;
+use crate::snapshot::Role;
+use crate::world::{Plan, World};
+
+/// The needs of a pod against the roles of its containers: a need is met where one of them meets it.
+pub(super) fn of_the_pod(
+    scene: &Scene<'_, '_>,
+    declared: &[&str],
+    fallen: usize,
+    judgement: &mut Judgement<'_>,
+    gathering: &mut Gathering<'_>,
+) {
+    if declared.is_empty() {
+        return;
+    }
+    let needs = known_needs(scene.subject, declared, gathering);
+    let containers = &judgement.containers;
+    // Keys bring an identity that nobody here can look up.
+    if needs.is_empty() || containers.iter().any(|container| container.identity == Identity::StaticKeys) {
+        return;
+    }
+    let mut actors: Vec<Actor<'_>> = Vec::new();
+    let mut unseen = false;
+    for container in containers {
+        if !matches!(container.identity, Identity::Irsa | Identity::PodIdentity) {
+            continue;
+        }
+        let role = container.role.as_deref().and_then(|arn| scene.world.snapshot.role(arn));
+        let session = session(scene.world, scene.subject, &scene.plan, container.identity, container.role.as_ref());
+        match role.zip(session) {
+            _ if container.chain == State::Broken => unseen = true,
+            None => unseen = true,
+            Some((role, _)) if actors.iter().any(|actor| actor.role.arn == role.arn) => {}
+            Some((role, session)) => {
+                actors.push(Actor { snapshot: &scene.world.snapshot, role, subject: scene.subject, session });
+            }
+        }
+    }
+    if actors.is_empty() && !unseen && fallen > 0 {
+        if let Some(problem) = overprivileged_node(scene, &needs) {
+            gathering.add(problem);
+        }
+        return;
+    }
+    // What one of the roles cannot, another that was not seen may.
+    if unseen || actors.is_empty() {
+        return;
+    }
+    let broken = report(&actors, &needs, gathering);
+    for container in &mut judgement.containers {
+        if matches!(container.identity, Identity::Irsa | Identity::PodIdentity) {
+            container.chain = container.chain.and(broken);
+        }
+    }
+}
+
+/// The needs of a service account against the role that its pods will have.
+pub(super) fn of_the_account(
+    world: &World,
+    subject: Subject<'_>,
+    plan: &Plan,
+    declared: &[&str],
+    gathering: &mut Gathering<'_>,
+) {
+    if declared.is_empty() {
+        return;
+    }
+    let needs = known_needs(subject, declared, gathering);
+    if plan.chain.as_ref().is_none_or(|chain| chain.state == State::Broken) {
+        return;
+    }
+    let identity = if plan.mechanism == Some(Mechanism::Irsa) { Identity::Irsa } else { Identity::PodIdentity };
+    let arn = plan.role_arn.as_deref().map(Cow::Borrowed);
+    let role = arn.as_deref().and_then(|arn| world.snapshot.role(arn));
+    if let Some((role, session)) = role.zip(session(world, subject, plan, identity, arn.as_ref())) {
+        report(&[Actor { snapshot: &world.snapshot, role, subject, session }], &needs, gathering);
+    }
+}
+
+/// How the session of a container comes about; `None` where its role is not the plan's and who tags it is not known.
+pub(super) fn session<'a>(
+    world: &'a World,
+    subject: Subject<'_>,
+    plan: &Plan,
+    identity: Identity,
+    role: Option<&Cow<'_, str>>,
+) -> Option<Session<'a>> {
+    match identity {
+        Identity::Irsa => Some(Session::WebIdentity),
+        Identity::PodIdentity if plan.role_arn.as_deref() == role.map(|role| &**role) => {
+            world.association(subject).map(Session::PodIdentity)
+        }
+        _ => None,
+    }
+}
+
+/// The needs that name actions; of the others a finding says so.
+fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut Gathering<'_>) -> Vec<Need<'d>> {
+    let mut known = Vec::new();
+    for need in declared.iter().flat_map(|text| permission::needs(text)) {
+        if known.contains(&need) {
+            continue;
+        }
+        if rolecall_actions::is_known(need.action) {
+            known.push(need);
+        } else {
+            gathering.add(unknown_action(subject, need));
+        }
+    }
+    known
+}
+
+fn unknown_action(subject: Subject<'_>, need: Need<'_>) -> Problem {
+    let suggestion = rolecall_actions::suggest(need.action);
+    let service = need.action.split_once(':').map(|(service, _)| service);
+    // Services and actions come to AWS every week: only what cannot be new is sure.
+    let certain = match (service.and_then(rolecall_actions::service), &suggestion) {
+        (Some(_), Some(near)) => is_misspelling(need.action, near),
+        (None, _) => service.is_none(),
+        (Some(_), None) => false,
+    };
+    let right = suggestion.as_deref().unwrap_or("SERVICE:ACTION");
+    let problem = Problem::new(
+        &rules::ACTION_UNKNOWN,
+        format!("{subject} declares that it needs {}, which is no AWS action", need.action),
+        format!("write {right} in the annotation rolecall.dev/requires"),
+    )
+    .at_most(if certain { Certainty::Certain } else { Certainty::Likely })
+    .found("rolecall.dev/requires has", need.to_string());
+    match suggestion {
+        Some(near) => problem.expected("AWS has", near),
+        None => problem.expected("expected", "SERVICE:ACTION of the Service Authorization Reference"),
+    }
+}
+
+/// Whether one is the other with a slip of the finger, rather than a name that AWS may have added: `GetItems` may come to
+/// be beside `GetItem`, `Querry` not beside `Query`.
+fn is_misspelling(written: &str, near: &str) -> bool {
+    let (written, near) = (written.to_ascii_lowercase(), near.to_ascii_lowercase());
+    let one_begins_the_other = written.starts_with(&near) || near.starts_with(&written);
+    !one_begins_the_other && strsim::damerau_levenshtein(&written, &near) <= 2
+}
+
+/// Reports the needs that none of the roles may meet, one finding a rule; returns what that makes of the chain.
+fn report(actors: &[Actor<'_>], needs: &[Need<'_>], gathering: &mut Gathering<'_>) -> State {
+    let mut denied: Vec<Problem> = Vec::new();
+    let mut missing: Vec<Problem> = Vec::new();
+    for need in needs {
+        let answers: Vec<(Actor<'_>, Answer<'_>)> =
+            actors.iter().map(|actor| (*actor, ask_need(*actor, *need))).collect();
+        let is_denied =
+            |answer: &Answer<'_>| matches!(answer.verdict, Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied);
+        if !answers.iter().all(|(_, answer)| is_denied(answer)) {
+            continue;
+        }
+        let Some((problem, certain)) = answers.first().and_then(|(actor, answer)| problem(actor, *need, answer)) else {
+            continue;
+        };
+        if certain { denied.push(problem) } else { missing.push(problem) }
+    }
+    let mut state = State::Holds;
+    for (problems, broken) in [(denied, State::Broken), (missing, State::Unknown)] {
+        let mut problems = problems.into_iter();
+        if let Some(lead) = problems.next() {
+            if !gathering.is_ignored(&lead) {
+                state = state.and(broken);
+            }
+            let notes = problems.map(|problem| note(&problem)).collect();
+            gathering.add_finding(Finding { problem: lead, containers: Vec::new(), notes });
+        }
+    }
+    state
+}
+
+/// The finding for a need that a role may not meet, and whether that is certain.
+fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<(Problem, bool)> {
+    let (action, resources, ruling) = answer.deciding()?;
+    let limited = matches!(ruling.missing_in, Some(PolicyKind::Boundary | PolicyKind::Session));
+    let certain = ruling.is_certain_denial() && (ruling.verdict == Verdict::ExplicitlyDenied || limited);
+    let role = RoleArn::parse(&actor.role.arn).map_or(&*actor.role.arn, |arn| arn.name);
+    let subject = actor.subject;
+    let (rule, verb) = if certain {
+        (&rules::PERMISSION_DENIED, "will be refused")
+    } else {
+        (&rules::PERMISSION_MISSING, "may be refused")
+    };
+    let on = match resources {
+        Resources::One(resource) => format!(" on {resource}"),
+        Resources::None | Resources::Some => String::new(),
+    };
+    let slip = need
+        .resource
+        .filter(|resource| Arn::parse(resource).is_some())
+        .zip(rolecall_actions::find(action))
+        .filter(|(resource, action)| !action.takes_no_resource() && !action.fits_resource(resource))
+        .and_then(|(_, action)| Some((action.resource_types().next()?.arn_patterns().next()?, action)))
+        .map(|(pattern, action)| format!("{} acts on {pattern}", action.full_name()));
+    let problem = Problem::new(
+        rule,
+        format!("{subject} declares that it needs {action}{on}, which {verb} as {role}"),
+        permission::fix_for(&actor.role.arn, action, *resources, ruling),
+    )
+    .expected("the declared need is", need.to_string())
+    .found("found", permission::denial(ruling))
+    .slip(slip);
+    Some((problem, certain))
+}
+
+/// The node's role permits what a workload without an identity of its own declares.
+fn overprivileged_node(scene: &Scene<'_, '_>, needs: &[Need<'_>]) -> Option<Problem> {
+    if scene.fargate.is_some() {
+        return None;
+    }
+    let snapshot = &scene.world.snapshot;
+    let role: &Role = snapshot.role(snapshot.node_role()?)?;
+    let actor = Actor { snapshot, role, subject: scene.subject, session: Session::Node };
+    let answers: Vec<Answer<'_>> = needs.iter().map(|need| ask_need(actor, *need)).collect();
+    let allowed = |answer: &Answer<'_>| answer.verdict == Verdict::Allowed;
+    if !answers.iter().all(allowed) {
+        return None;
+    }
+    let name = RoleArn::parse(&role.arn).map_or(&*role.arn, |arn| arn.name);
+    let permitting = answers.iter().flat_map(|answer| &answer.rulings).flat_map(|(.., ruling)| &ruling.deciding).next();
+    let found = permitting.map_or_else(|| "its policies".to_owned(), permission::describe_statement);
+    Some(
+        Problem::new(
+            &rules::NODE_ROLE_OVERPRIVILEGED,
+            format!(
+                "the node role {name} permits what {} needs: it would work, and so would every pod on that node",
+                scene.subject
+            ),
+            format!(
+                "give the workload a role of its own, then take the permission from {name}: {}",
+                fix::create_association(snapshot, scene.subject, "ROLE_ARN")
+            ),
+        )
+        .expected("a node role permits", "what the node itself needs")
+        .found(
+            "it also permits",
+            format!("{} by {found}", needs.iter().map(Need::to_string).collect::<Vec<_>>().join(", ")),
+        ),
+    )
+}

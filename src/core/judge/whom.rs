@@ -1,0 +1,86 @@
+//! Whom will the pods of a service account be, as far as snapshot and cluster tell? For questions about an identity that no
+//! workload asks.
+
+use std::borrow::Cow;
+
+use super::needs::session;
+use crate::chain::{self, Audience, RoleSource, State, Subject};
+use crate::finding::Problem;
+use crate::identity::{Identity, Mechanism};
+use crate::permission::{Actor, Session};
+use crate::world::{Known, World};
+
+/// The identity of a service account's pods, where nothing in the pod itself changes it.
+#[derive(Debug)]
+pub struct Whom<'w> {
+    /// What the SDK will try first.
+    pub identity: Identity,
+    /// The role; `None` where it is not known.
+    pub role_arn: Option<Cow<'w, str>>,
+    /// Whether the chain to it holds.
+    pub chain: State,
+    /// What is wrong with the chain.
+    pub problems: Vec<Problem>,
+    /// The role as an actor, where the snapshot holds it.
+    pub actor: Option<Actor<'w>>,
+    /// The service account was not read: the role is the only one whose trust policy names it.
+    pub assumed: bool,
+}
+
+/// Whom the pods of a service account will be.
+pub fn whom<'w>(world: &'w World, subject: Subject<'w>) -> Whom<'w> {
+    let snapshot = &*world.snapshot;
+    let plan = world.plan(subject);
+    if let Some(mechanism) = plan.mechanism {
+        let identity = if mechanism == Mechanism::Irsa { Identity::Irsa } else { Identity::PodIdentity };
+        let role_arn: Option<Cow<'w, str>> = plan.role_arn.as_ref().map(|arn| Cow::Owned(arn.to_string()));
+        let role = role_arn.as_deref().and_then(|arn| snapshot.role(arn));
+        let session = session(world, subject, &plan, identity, role_arn.as_ref());
+        let chain = plan.chain.as_ref();
+        return Whom {
+            identity,
+            actor: role.zip(session).map(|(role, session)| Actor { snapshot, role, subject, session }),
+            role_arn,
+            chain: chain.map_or(State::Unknown, |chain| chain.state),
+            problems: chain.map(|chain| chain.problems.clone()).unwrap_or_default(),
+            assumed: false,
+        };
+    }
+    if world.service_account(subject.namespace, subject.service_account) == Known::Unknown
+        && let [only] = trusting(world, subject).as_slice()
+    {
+        let role = snapshot.role(only);
+        return Whom {
+            identity: Identity::Irsa,
+            role_arn: Some(Cow::Borrowed(only)),
+            chain: State::Holds,
+            problems: Vec::new(),
+            actor: role.map(|role| Actor { snapshot, role, subject, session: Session::WebIdentity }),
+            assumed: true,
+        };
+    }
+    let role = snapshot.node_role().and_then(|arn| snapshot.role(arn));
+    Whom {
+        identity: Identity::Node,
+        role_arn: snapshot.node_role().map(Cow::Borrowed),
+        chain: State::Unknown,
+        problems: Vec::new(),
+        actor: role.map(|role| Actor { snapshot, role, subject, session: Session::Node }),
+        assumed: false,
+    }
+}
+
+/// The roles that the service account could become by web identity, sorted.
+fn trusting<'w>(world: &'w World, subject: Subject<'w>) -> Vec<&'w str> {
+    let snapshot = &*world.snapshot;
+    let roles =
+        snapshot.accounts.values().filter_map(|account| account.roles.as_ref()).flat_map(|roles| roles.values());
+    let audience = Audience::Is(&world.conventions.audience);
+    let holds = |arn: &str| {
+        let source = RoleSource::Annotation(world.conventions.role_arn_key());
+        chain::irsa(snapshot, subject, arn, audience, source).state == State::Holds
+    };
+    let mut list: Vec<&str> = roles.map(|role| &*role.arn).filter(|arn| holds(arn)).collect();
+    list.sort_unstable();
+    list
+}

@@ -1,0 +1,12 @@
+//! What an identity may do once it is assumed: its policies, asked about a need.
+
+mod context;
+mod need;
+mod policies;
+mod words;
+
+pub use context::Session;
+pub use need::{Need, needs};
+pub use policies::{Actor, Answer, Resources, RolePolicies, ask, ask_need, granted_actions};
+pub(crate) use words::fix_for;
+pub use words::{denial, describe_statement, doubt, not_considered, place};

@@ -1,0 +1,66 @@
+//! Declared needs: the lines of `rolecall.dev/requires`.
+
+use rolecall_actions::Action;
+
+/// One line: `ACTION [RESOURCE]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need<'a> {
+    /// `SERVICE:NAME`, with `*` and `?` allowed.
+    pub action: &'a str,
+    /// The ARN that it is needed on; `None`: on some resource.
+    pub resource: Option<&'a str>,
+}
+
+/// Most actions that a pattern is spelled out to; what stands for more is asked as it is written.
+const MOST_ACTIONS: usize = 300;
+
+/// The needs in an annotation's text: one a line, blank lines and `#` comments left out.
+pub fn needs(text: &str) -> impl Iterator<Item = Need<'_>> {
+    text.lines().filter_map(|line| {
+        let line = line.split(" #").next().unwrap_or(line).trim();
+        if line.is_empty() || line.starts_with('#') {
+            return None;
+        }
+        let mut words = line.splitn(2, char::is_whitespace);
+        let action = words.next()?;
+        let resource = words.next().map(str::trim).filter(|resource| !resource.is_empty() && *resource != "*");
+        Some(Need { action, resource })
+    })
+}
+
+impl Need<'_> {
+    /// The actions that it stands for, by the names that policies use; as written where they are too many or unknown.
+    pub fn actions(&self) -> Vec<(String, Option<Action>)> {
+        if !self.action.contains(['*', '?']) {
+            let known = rolecall_actions::find(self.action);
+            return vec![(known.map_or_else(|| self.action.to_owned(), |action| action.full_name()), known)];
+        }
+        let matching: Vec<Action> = rolecall_actions::matching(self.action).take(MOST_ACTIONS + 1).collect();
+        if matching.is_empty() || matching.len() > MOST_ACTIONS {
+            return vec![(self.action.to_owned(), None)];
+        }
+        matching.into_iter().map(|action| (action.full_name(), Some(action))).collect()
+    }
+}
+
+impl std::fmt::Display for Need<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.resource {
+            Some(resource) => write!(f, "{} on {resource}", self.action),
+            None => f.write_str(self.action),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_lines() {
+        let text =
+            "dynamodb:Query arn:aws:dynamodb:*:*:table/carts\n\n# a comment\n  s3:Get*  *\nsqs:SendMessage # why\n";
+        let read: Vec<String> = needs(text).map(|need| need.to_string()).collect();
+        assert_eq!(read, ["dynamodb:Query on arn:aws:dynamodb:*:*:table/carts", "s3:Get*", "sqs:SendMessage"]);
+    }
+}

@@ -1,0 +1,209 @@
+//! A role's policies, and what they say to a need.
+
+use rolecall_actions::Action;
+use rolecall_iam::{
+    Accounts, Effect, Layer, Named, NotConsidered, Policies, Principal, Request, ResourcePolicy, RoleArn, Ruling,
+    Verdict,
+};
+
+use super::context::{Session, SessionContext};
+use super::need::Need;
+use crate::chain::Subject;
+use crate::snapshot::{Role, Snapshot};
+
+/// The policies that are attached to a role, compiled.
+#[derive(Debug, Clone)]
+pub struct RolePolicies<'s> {
+    /// Inline and managed.
+    pub identity: Layer<'s>,
+    /// The permissions boundary, where it has one.
+    pub boundary: Option<Layer<'s>>,
+}
+
+impl<'s> RolePolicies<'s> {
+    /// Those of a role; what the snapshot does not hold, or holds in a form that is no policy, counts as unread.
+    pub fn of(snapshot: &'s Snapshot, role: &'s Role) -> Self {
+        let account = RoleArn::parse(&role.arn).ok().and_then(|arn| snapshot.accounts.get(arn.account));
+        let managed = account.and_then(|account| account.policies.as_ref());
+        let mut identity = Layer::default();
+        match &role.inline_policies {
+            None => identity.unread.push("inline policies"),
+            Some(policies) => {
+                for policy in policies {
+                    match policy.document.get() {
+                        Some(document) => identity.policies.push(Named { name: &policy.name, document }),
+                        None => identity.unread.push(&policy.name),
+                    }
+                }
+            }
+        }
+        let add = |layer: &mut Layer<'s>, arn: &'s str| match managed.and_then(|policies| policies.get(arn)?.get()) {
+            Some(document) => layer.policies.push(Named { name: arn, document }),
+            None => layer.unread.push(if arn.is_empty() { "permissions boundary" } else { arn }),
+        };
+        match &role.attached_policies {
+            None => identity.unread.push("managed policies"),
+            Some(arns) => arns.iter().for_each(|arn| add(&mut identity, arn)),
+        }
+        let boundary = role.boundary.as_deref().map(|arn| {
+            let mut layer = Layer::default();
+            add(&mut layer, arn);
+            layer
+        });
+        Self { identity, boundary }
+    }
+}
+
+/// Who asks: a session of a role, on behalf of a service account.
+#[derive(Debug, Clone, Copy)]
+pub struct Actor<'a> {
+    /// AWS as it was read.
+    pub snapshot: &'a Snapshot,
+    /// The role.
+    pub role: &'a Role,
+    /// The service account.
+    pub subject: Subject<'a>,
+    /// How the session came about.
+    pub session: Session<'a>,
+}
+
+/// What is to be acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resources<'a> {
+    /// The action knows no resources.
+    None,
+    /// This one.
+    One(&'a str),
+    /// Some resource, whichever the policies allow.
+    Some,
+}
+
+/// Asks one action, by its plain name.
+pub fn ask<'a>(actor: Actor<'a>, action: &str, resources: Resources<'a>) -> Ruling<'a> {
+    let policies = RolePolicies::of(actor.snapshot, actor.role);
+    ask_of(&policies, actor, action, resources)
+}
+
+fn ask_of<'a>(policies: &RolePolicies<'a>, actor: Actor<'a>, action: &str, resources: Resources<'a>) -> Ruling<'a> {
+    let arn: &'a str = &actor.role.arn;
+    let resource = match resources {
+        Resources::One(resource) => Some(resource),
+        Resources::None | Resources::Some => None,
+    };
+    let context = SessionContext {
+        role: actor.role,
+        account: RoleArn::parse(arn).map_or("", |arn| arn.account),
+        subject: actor.subject,
+        cluster: actor.snapshot.cluster.as_ref(),
+        session: actor.session,
+        resource,
+    };
+    let policies = Policies {
+        identity: policies.identity.clone(),
+        boundary: policies.boundary.clone(),
+        session: None,
+        resource: resource_policy(actor.snapshot, action, resource),
+        accounts: Accounts::of(arn, resource),
+    };
+    let request = Request { action, resource, principal: Some(Principal::Aws(arn)), context: &context };
+    match resources {
+        Resources::None | Resources::One(_) => policies.evaluate(&request),
+        Resources::Some => policies.evaluate_somewhere(&request),
+    }
+}
+
+/// The trust policy, where a role is to be assumed; no other resource's policy is read.
+fn resource_policy<'a>(snapshot: &'a Snapshot, action: &str, resource: Option<&'a str>) -> ResourcePolicy<'a> {
+    let assumes = ["sts:assumerole", "sts:tagsession", "sts:setsourceidentity"];
+    let trust = resource
+        .filter(|_| assumes.iter().any(|known| action.eq_ignore_ascii_case(known)))
+        .and_then(|arn| snapshot.role(arn)?.trust.as_ref());
+    trust.map_or(ResourcePolicy::Unseen, |document| ResourcePolicy::Needed(Named { name: "trust policy", document }))
+}
+
+/// What the policies say to a need, action by action.
+#[derive(Debug, Clone)]
+pub struct Answer<'a> {
+    /// `Allowed` where all actions are, a denial where one is denied, else `Unknown`.
+    pub verdict: Verdict,
+    /// Every action that the need stands for, with its ruling.
+    pub rulings: Vec<(String, Resources<'a>, Ruling<'a>)>,
+}
+
+impl<'a> Answer<'a> {
+    /// The ruling that decides: the first denial, explicit before implicit, else the first that is open, else the first.
+    pub fn deciding(&self) -> Option<&(String, Resources<'a>, Ruling<'a>)> {
+        let of = |verdict: Verdict| self.rulings.iter().find(move |(.., ruling)| ruling.verdict == verdict);
+        of(Verdict::ExplicitlyDenied)
+            .or_else(|| of(Verdict::ImplicitlyDenied))
+            .or_else(|| of(Verdict::Unknown))
+            .or_else(|| self.rulings.first())
+    }
+
+    /// What no action's ruling considered.
+    pub fn not_considered(&self) -> Vec<NotConsidered<'a>> {
+        let mut list: Vec<_> = self.rulings.iter().flat_map(|(.., ruling)| ruling.not_considered.clone()).collect();
+        list.sort_unstable();
+        list.dedup();
+        list
+    }
+
+    /// The resources that the Allow statements name, where no resource was asked for.
+    pub fn allowed_on(&self) -> Vec<&'a str> {
+        let allowed = self
+            .rulings
+            .iter()
+            .filter(|(_, resources, ruling)| *resources == Resources::Some && ruling.verdict == Verdict::Allowed);
+        let statements = allowed.flat_map(|(.., ruling)| &ruling.deciding).map(|deciding| deciding.statement);
+        let allowing = statements.filter(|statement| statement.effect == Effect::Allow && !statement.resources.negated);
+        let mut list: Vec<&str> =
+            allowing.flat_map(|statement| statement.resources.written.iter().map(|written| &**written)).collect();
+        list.sort_unstable();
+        list.dedup();
+        list
+    }
+}
+
+/// Asks a need. An action that knows no resources is asked without; one whose resource was not said is asked for some.
+pub fn ask_need<'a>(actor: Actor<'a>, need: Need<'a>) -> Answer<'a> {
+    let policies = RolePolicies::of(actor.snapshot, actor.role);
+    let rulings: Vec<(String, Resources<'a>, Ruling<'a>)> = need
+        .actions()
+        .into_iter()
+        .filter_map(|(name, known)| {
+            let several = need.action.contains(['*', '?']);
+            let resources = match (need.resource, known) {
+                // `s3:Get*` on an object asks neither for what is done to buckets nor for what has no resource.
+                (Some(resource), Some(action)) if several && !action.fits_resource(resource) => return None,
+                (_, Some(action)) if action.takes_no_resource() => Resources::None,
+                (Some(resource), _) => Resources::One(resource),
+                (None, _) => Resources::Some,
+            };
+            let ruling = ask_of(&policies, actor, &name, resources);
+            Some((name, resources, ruling))
+        })
+        .collect();
+    let has = |verdict: Verdict| rulings.iter().any(|(.., ruling)| ruling.verdict == verdict);
+    let verdict = if has(Verdict::ExplicitlyDenied) {
+        Verdict::ExplicitlyDenied
+    } else if has(Verdict::ImplicitlyDenied) {
+        Verdict::ImplicitlyDenied
+    } else if has(Verdict::Unknown) || rulings.is_empty() {
+        Verdict::Unknown
+    } else {
+        Verdict::Allowed
+    };
+    Answer { verdict, rulings }
+}
+
+/// Every known action that an Allow statement of the role's own policies names, in the order of the reference.
+pub fn granted_actions(actor: Actor<'_>) -> Vec<Action> {
+    let policies = RolePolicies::of(actor.snapshot, actor.role);
+    let documents = policies.identity.policies.iter().map(|named| named.document);
+    let allowing: Vec<_> = documents.flat_map(|document| document.with_effect(Effect::Allow)).collect();
+    let is_named = |action: &Action| {
+        let name = action.full_name();
+        allowing.iter().any(|statement| statement.actions.apply_to(&name))
+    };
+    rolecall_actions::matching("*").filter(is_named).collect()
+}

@@ -1,0 +1,148 @@
+//! How a ruling reads.
+
+use rolecall_iam::{Deciding, Effect, NotConsidered, PolicyKind, RoleArn, Ruling, Verdict};
+
+use super::policies::Resources;
+use crate::chain::fix::word;
+
+/// The name of a policy as a person says it: the last part of a managed policy's ARN.
+fn short(name: &str) -> &str {
+    if name.starts_with("arn:") { name.rsplit('/').next().unwrap_or(name) } else { name }
+}
+
+/// `inline policy reads`, `managed policy AmazonS3ReadOnlyAccess`, `permissions boundary developers`.
+pub fn place(kind: PolicyKind, policy: &str) -> String {
+    match kind {
+        PolicyKind::Identity if policy.starts_with("arn:") => format!("managed policy {}", short(policy)),
+        PolicyKind::Identity => format!("inline policy {policy}"),
+        PolicyKind::Boundary => format!("permissions boundary {}", short(policy)),
+        PolicyKind::Session => format!("session policy {policy}"),
+        PolicyKind::Resource => policy.to_owned(),
+    }
+}
+
+/// `statement 2 (Sid NoWrites) of managed policy Guard`; statements are counted from 1, as people do.
+pub fn describe_statement(deciding: &Deciding<'_>) -> String {
+    let number = deciding.index + 1;
+    let of = place(deciding.kind, deciding.policy);
+    match &deciding.statement.sid {
+        Some(sid) => format!("statement {number} (Sid {sid}) of {of}"),
+        None => format!("statement {number} of {of}"),
+    }
+}
+
+/// What was not considered, in words.
+pub fn not_considered(item: NotConsidered<'_>) -> String {
+    match item {
+        NotConsidered::ServiceControlPolicies => "service control policies (SCPs)".to_owned(),
+        NotConsidered::ResourceControlPolicies => "resource control policies (RCPs)".to_owned(),
+        NotConsidered::EndpointPolicies => "VPC endpoint policies".to_owned(),
+        NotConsidered::ResourcePolicy => "the resource's own policy".to_owned(),
+        NotConsidered::Unread(PolicyKind::Identity, name) => format!("{}, which was not read", short(name)),
+        NotConsidered::Unread(kind, name) => format!("{}, which was not read", place(kind, name)),
+    }
+}
+
+/// Why a ruling denies: the statement that does, or the policies that do not allow.
+pub fn denial(ruling: &Ruling<'_>) -> String {
+    let denying = ruling.deciding.iter().find(|deciding| deciding.statement.effect == Effect::Deny);
+    match (ruling.verdict, denying) {
+        (Verdict::ExplicitlyDenied, Some(denying)) => format!("{} denies it", describe_statement(denying)),
+        _ => match ruling.missing_in {
+            Some(PolicyKind::Boundary) => "the permissions boundary does not allow it".to_owned(),
+            Some(PolicyKind::Session) => "the session policy does not allow it".to_owned(),
+            Some(PolicyKind::Resource) => "the resource's policy does not allow it".to_owned(),
+            Some(PolicyKind::Identity) | None => match ruling.deciding.first() {
+                Some(near) if !near.statement.conditions.is_empty() || !near.statement.resources.written.is_empty() => {
+                    format!("{} names the action, but for {}", describe_statement(near), limits(near))
+                }
+                _ => "no policy of the role allows it".to_owned(),
+            },
+        },
+    }
+}
+
+/// What an open ruling depends on; `None` where the verdict is not open.
+pub fn doubt(ruling: &Ruling<'_>) -> Option<String> {
+    if ruling.verdict != Verdict::Unknown {
+        return None;
+    }
+    if !ruling.unknown_keys.is_empty() {
+        return Some(ruling.unknown_keys.join(", "));
+    }
+    let unread = ruling.not_considered.iter().filter(|item| matches!(item, NotConsidered::Unread(..)));
+    let unread: Vec<String> = unread.map(|item| not_considered(*item)).collect();
+    Some(match unread.as_slice() {
+        [] => "which resource it is, or that resource's own policy".to_owned(),
+        _ => unread.join(", "),
+    })
+}
+
+/// What a statement asks for besides the action.
+fn limits(near: &Deciding<'_>) -> String {
+    let resources = &near.statement.resources;
+    let mut parts = Vec::new();
+    if !resources.written.is_empty() {
+        let shown: Vec<&str> = resources.written.iter().take(3).map(|written| &**written).collect();
+        let more = if resources.written.len() > 3 { ", …" } else { "" };
+        parts.push(format!("{}{}{more}", if resources.negated { "all but " } else { "" }, shown.join(", ")));
+    }
+    let conditions: Vec<&str> = near.statement.conditions.iter().map(|condition| &*condition.key).collect();
+    if !conditions.is_empty() {
+        parts.push(format!("under conditions on {}", conditions.join(", ")));
+    }
+    parts.join(" ")
+}
+
+/// What mends a denied permission of a role.
+pub(crate) fn fix_for(role_arn: &str, action: &str, resources: Resources<'_>, ruling: &Ruling<'_>) -> String {
+    let role = RoleArn::parse(role_arn).map_or("ROLE", |arn| arn.name);
+    let denying = ruling.deciding.iter().find(|deciding| deciding.statement.effect == Effect::Deny);
+    if let (Verdict::ExplicitlyDenied, Some(denying)) = (ruling.verdict, denying) {
+        return format!(
+            "narrow {}, or take the need back: {}",
+            describe_statement(denying),
+            read_policy(role, denying)
+        );
+    }
+    match ruling.missing_in {
+        Some(PolicyKind::Boundary) => {
+            let boundary = format!(
+                "aws iam get-role --role-name {} --query Role.PermissionsBoundary.PermissionsBoundaryArn",
+                word(role)
+            );
+            format!("allow {action} in the permissions boundary, or take the need back: {boundary}")
+        }
+        _ => {
+            let resource = match resources {
+                Resources::One(resource) => resource,
+                Resources::None => "*",
+                Resources::Some => "RESOURCE_ARN",
+            };
+            let document = serde_json::json!({
+                "Version": "2012-10-17",
+                "Statement": {"Effect": "Allow", "Action": action, "Resource": resource},
+            });
+            let name = action.replace([':', '*', '?'], "-");
+            format!(
+                "aws iam put-role-policy --role-name {} --policy-name rolecall-{} --policy-document {}",
+                word(role),
+                word(name.trim_matches('-')),
+                word(&document.to_string())
+            )
+        }
+    }
+}
+
+/// The command that shows a policy.
+fn read_policy(role: &str, deciding: &Deciding<'_>) -> String {
+    let policy = deciding.policy;
+    match deciding.kind {
+        PolicyKind::Resource => format!("aws iam get-role --role-name {}", word(role)),
+        _ if policy.starts_with("arn:") => format!(
+            "aws iam get-policy-version --policy-arn {0} --version-id \"$(aws iam get-policy --policy-arn {0} --query Policy.DefaultVersionId --output text)\"",
+            word(policy)
+        ),
+        _ => format!("aws iam get-role-policy --role-name {} --policy-name {}", word(role), word(policy)),
+    }
+}
