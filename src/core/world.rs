@@ -29,7 +29,7 @@ pub struct World {
 /// A service account. Most have no annotation of ours: they share one.
 #[derive(Debug)]
 struct Entry {
-    account: Option<Box<ServiceAccount>>,
+    account: Option<Arc<ServiceAccount>>,
     plan: OnceLock<Box<Plan>>,
 }
 
@@ -77,7 +77,7 @@ impl World {
     /// Joins a snapshot with a cluster.
     pub fn new(snapshot: Arc<Snapshot>, cluster: Cluster, conventions: Conventions) -> Self {
         let entry = |account: ServiceAccount| Entry {
-            account: (account != *plain()).then(|| Box::new(account)),
+            account: (account != *plain()).then(|| Arc::new(account)),
             plan: OnceLock::new(),
         };
         let service_accounts = cluster.service_accounts.into_iter().map(|(namespace, accounts)| {
@@ -92,6 +92,30 @@ impl World {
             complete: cluster.complete,
             agent: cluster.agent,
         }
+    }
+
+    /// The same cluster over another snapshot.
+    #[must_use]
+    pub fn with_snapshot(&self, snapshot: Arc<Snapshot>) -> Self {
+        let entry = |entry: &Entry| Entry { account: entry.account.clone(), plan: OnceLock::new() };
+        let service_accounts = self.service_accounts.iter().map(|(namespace, accounts)| {
+            (namespace.clone(), accounts.iter().map(|(name, known)| (name.clone(), entry(known))).collect())
+        });
+        Self {
+            snapshot,
+            conventions: self.conventions.clone(),
+            token_file: self.token_file.clone(),
+            service_accounts: service_accounts.collect(),
+            namespaces: self.namespaces.clone(),
+            complete: self.complete,
+            agent: self.agent,
+        }
+    }
+
+    /// The roles that service accounts are annotated with, each as it is written.
+    pub fn annotated_roles(&self) -> impl Iterator<Item = &str> {
+        let accounts = self.service_accounts.values().flat_map(HashMap::values);
+        accounts.filter_map(|entry| entry.account.as_ref()?.role_arn.as_deref())
     }
 
     fn entry(&self, namespace: &str, name: &str) -> Option<&Entry> {

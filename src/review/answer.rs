@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use rolecall_core::chain::{Links, Subject};
 use rolecall_core::decision::{Decision, Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::Finding;
 use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
@@ -50,8 +51,48 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+/// How far a denial reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority<'a> {
+    /// What is known is all that there is to know, or was read just now: a denial stands.
+    Final,
+    /// A denial is to be confirmed first: its links come back instead of an answer.
+    Provisional,
+    /// A denial becomes a warning, for this reason.
+    Withheld(&'a str),
+}
+
+/// What came of a review.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Considered {
+    /// The answer.
+    Reply(Reply),
+    /// It would be denied: these links are to be read anew first.
+    Confirm(Links),
+}
+
 /// Answers a review, and shows what was decided to `observe`. `snapshot_time` is when the world's snapshot was collected,
-/// as text.
+/// as text. Links to confirm come back only under [`Authority::Provisional`], and nothing is observed then.
+pub fn consider(
+    world: &World,
+    snapshot_time: &str,
+    settings: &Settings,
+    body: &[u8],
+    now: Timestamp,
+    authority: Authority<'_>,
+    observe: impl FnOnce(&Record<'_>),
+) -> Considered {
+    let door = Door { world, snapshot_time, settings, now, authority };
+    match read(body) {
+        Ok(review) => match &review.request {
+            Some(request) => door.request(request, observe),
+            None => door.unreadable(&Unreadable::Request("the body has no `request`".to_owned()), observe).into(),
+        },
+        Err(fault) => door.unreadable(&fault, observe).into(),
+    }
+}
+
+/// Answers a review with all authority.
 pub fn answer(
     world: &World,
     snapshot_time: &str,
@@ -60,13 +101,15 @@ pub fn answer(
     now: Timestamp,
     observe: impl FnOnce(&Record<'_>),
 ) -> Reply {
-    let door = Door { world, snapshot_time, settings, now };
-    match read(body) {
-        Ok(review) => match &review.request {
-            Some(request) => door.request(request, observe),
-            None => door.unreadable(&Unreadable::Request("the body has no `request`".to_owned()), observe),
-        },
-        Err(fault) => door.unreadable(&fault, observe),
+    match consider(world, snapshot_time, settings, body, now, Authority::Final, observe) {
+        Considered::Reply(reply) => reply,
+        Considered::Confirm(_) => Reply { status: 500, body: b"a final answer was left open\n".to_vec() },
+    }
+}
+
+impl From<Reply> for Considered {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(reply)
     }
 }
 
@@ -75,6 +118,7 @@ struct Door<'w> {
     snapshot_time: &'w str,
     settings: &'w Settings,
     now: Timestamp,
+    authority: Authority<'w>,
 }
 
 /// A judged object, and the one it replaces.
@@ -82,10 +126,12 @@ struct Judged<'r> {
     judgement: Judgement<'r>,
     before: Option<Judgement<'r>>,
     service_account: &'r str,
+    /// A role that the object itself names.
+    names_role: Option<&'r str>,
 }
 
 impl Door<'_> {
-    fn request(&self, request: &Request<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
+    fn request(&self, request: &Request<'_>, observe: impl FnOnce(&Record<'_>)) -> Considered {
         let uid = text(&request.uid);
         let operation = text(&request.operation);
         let kind = Kind::from_group(request.kind.group.as_str(), request.kind.kind.as_str());
@@ -108,13 +154,13 @@ impl Door<'_> {
             fault: None,
         };
         let Some(kind) = kind.filter(|kind| is_judged(*kind, operation, text(&request.sub_resource))) else {
-            return self.pass(&record, observe);
+            return self.pass(&record, observe).into();
         };
         let Some(object) = &request.object else {
             let message = "request.object: is absent".to_owned();
             let namespace = text(&request.namespace).to_owned();
             let fault = Unreadable::Object { uid: uid.to_owned(), namespace, kind: kind.name().to_owned(), message };
-            return self.unreadable(&fault, observe);
+            return self.unreadable(&fault, observe).into();
         };
         if record.namespace.is_empty() {
             record.namespace = Cow::Borrowed(text(&object.metadata.namespace));
@@ -130,7 +176,7 @@ impl Door<'_> {
                 let namespace = namespace.into_owned();
                 let fault =
                     Unreadable::Object { uid: uid.to_owned(), namespace, kind: kind.name().to_owned(), message };
-                return self.unreadable(&fault, observe);
+                return self.unreadable(&fault, observe).into();
             }
         };
         self.decided(record, &judged, observe)
@@ -153,7 +199,8 @@ impl Door<'_> {
             let change = ServiceAccountChange { namespace, name, metadata: &object.metadata, before };
             let judge = |change: &ServiceAccountChange<'r>| judge_service_account(self.world, change, circumstances);
             let before = before.map(|metadata| judge(&ServiceAccountChange { metadata, before: None, ..change }));
-            return Ok(Judged { judgement: judge(&change), before, service_account: name });
+            let names_role = object.metadata.annotations.get(self.world.conventions.role_arn_key());
+            return Ok(Judged { judgement: judge(&change), before, service_account: name, names_role });
         }
         let workload = Workload::of(object, kind, Stage::Admitted, namespace).ok_or_else(|| {
             let place = match kind {
@@ -172,19 +219,25 @@ impl Door<'_> {
             judgement: judge_workload(self.world, &workload, circumstances),
             before: before.map(|workload| judge_workload(self.world, &workload, circumstances)),
             service_account: workload.service_account(),
+            names_role: None,
         })
     }
 
-    fn decided<'r>(&self, mut record: Record<'r>, judged: &'r Judged<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
+    fn decided<'r>(&self, mut record: Record<'r>, judged: &'r Judged<'_>, observe: impl FnOnce(&Record<'_>)) -> Considered {
         let judgement = &judged.judgement;
         let stale = self.staleness();
-        let mode = if stale.is_some() { self.settings.mode.min(Mode::Warn) } else { self.settings.mode };
+        let withheld = stale.is_some() || matches!(self.authority, Authority::Withheld(_));
+        let mode = if withheld { self.settings.mode.min(Mode::Warn) } else { self.settings.mode };
         let policy = Policy {
             levels: self.world.levels(&record.namespace, self.settings.defaults),
             mode,
             enforce_workloads: self.settings.enforce_workloads,
         };
         let decision = decide(judgement, judged.before.as_ref(), &policy);
+        if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
+            let subject = Subject { namespace: &record.namespace, service_account: judged.service_account };
+            return Considered::Confirm(Links::of(self.world, subject, judgement, judged.names_role));
+        }
         record.decision = decision.outcome;
         record.service_account = Cow::Borrowed(judged.service_account);
         record.rules = rules(&decision.audited);
@@ -196,6 +249,8 @@ impl Door<'_> {
         }
         if stale.is_some() {
             record.fault = Some(Fault::StaleSnapshot);
+        } else if withheld {
+            record.fault = Some(Fault::Unconfirmed);
         }
         let mut response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
         match decision.outcome {
@@ -210,7 +265,7 @@ impl Door<'_> {
         response.audit_annotations = annotations(&record);
         let reply = Reply { status: 200, body: write(response) };
         observe(&record);
-        reply
+        reply.into()
     }
 
     fn warnings(&self, decision: &Decision<'_>, stale: Option<i64>) -> Vec<String> {
@@ -218,13 +273,19 @@ impl Door<'_> {
         let age = stale.map(|seconds| {
             format!("rolecall denies nothing now: what it knows of AWS is {seconds} s old, from {}", self.snapshot_time)
         });
-        fit_warnings(findings.chain(age))
+        let withheld = match self.authority {
+            Authority::Withheld(reason) => Some(format!("rolecall denies nothing now: {reason}")),
+            Authority::Final | Authority::Provisional => None,
+        };
+        fit_warnings(findings.chain(age).chain(withheld))
     }
 
     /// The age of the snapshot in seconds, where it is past the limit.
     fn staleness(&self) -> Option<i64> {
         let limit = self.settings.snapshot_max_age?;
-        let age = self.now.duration_since(self.world.snapshot.collected_at?).as_secs();
+        let snapshot = &self.world.snapshot;
+        let oldest = [snapshot.collected_at, snapshot.oldest_part].into_iter().flatten().min()?;
+        let age = self.now.duration_since(oldest).as_secs();
         (age > limit).then_some(age)
     }
 
@@ -265,6 +326,7 @@ impl Door<'_> {
         };
         let levels = self.world.levels(namespace, self.settings.defaults);
         let enforced = self.staleness().is_none()
+            && !matches!(self.authority, Authority::Withheld(_))
             && self.settings.mode == Mode::Enforce
             && levels.enforce != rolecall_core::decision::Level::Off;
         let is_pod = kind == Kind::Pod.name();

@@ -7,7 +7,7 @@ mod request;
 mod response;
 mod words;
 
-pub use answer::{OnError, Reply, Settings, answer};
+pub use answer::{Authority, Considered, OnError, Reply, Settings, answer, consider};
 pub use record::{Fault, Record};
 pub use request::{GroupKind, Request, Review, Unreadable, read};
 pub use response::{MAX_WARNING_CHARS, MAX_WARNINGS_CHARS};

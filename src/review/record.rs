@@ -51,6 +51,8 @@ pub enum Fault {
     Object,
     /// The snapshot is older than it may be.
     StaleSnapshot,
+    /// A denial could not be confirmed, and was not given.
+    Unconfirmed,
 }
 
 impl Fault {
@@ -60,6 +62,7 @@ impl Fault {
             Self::Request => "unreadable-request",
             Self::Object => "unreadable-object",
             Self::StaleSnapshot => "stale-snapshot",
+            Self::Unconfirmed => "unconfirmed",
         }
     }
 }

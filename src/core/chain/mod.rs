@@ -5,6 +5,7 @@ pub(crate) mod fix;
 mod irsa_context;
 mod irsa_diagnosis;
 mod irsa_trust;
+mod links;
 mod pod_identity_context;
 mod pod_identity_trust;
 mod provider;
@@ -16,6 +17,7 @@ mod trust;
 use crate::finding::{Certainty, Problem};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
+pub use links::Links;
 pub(crate) use pod_identity_context::session_tag;
 pub use role::RoleSource;
 

@@ -48,6 +48,13 @@ pub struct Rule {
     pub sources: &'static [&'static str],
 }
 
+impl Rule {
+    /// Findings of the rule rest on the policies of roles, besides their trust.
+    pub fn reads_policies(&self) -> bool {
+        [&PERMISSION_DENIED, &PERMISSION_MISSING, &NODE_ROLE_OVERPRIVILEGED, &POD_IDENTITY_TARGET].contains(&self)
+    }
+}
+
 impl PartialEq for Rule {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

@@ -4,6 +4,7 @@
 mod file;
 mod issuer;
 mod model;
+mod reread;
 
 pub use file::SnapshotError;
 pub use issuer::Issuer;
@@ -11,3 +12,4 @@ pub use model::{
     Account, Association, Associations, ClusterInfo, FargateProfile, FargateSelector, IdentityPolicy, LazyDocument,
     Provider, Role, Snapshot,
 };
+pub use reread::Reread;

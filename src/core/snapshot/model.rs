@@ -53,7 +53,7 @@ impl ClusterInfo {
 }
 
 /// A Pod Identity association (EKS API, `DescribePodIdentityAssociation`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Association {
     /// `a-…`
     pub id: Option<Box<str>>,
@@ -103,7 +103,7 @@ pub struct Account {
 }
 
 /// A role (IAM API, `GetAccountAuthorizationDetails`, `RoleDetail`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Role {
     /// Its ARN.
     pub arn: Box<str>,
@@ -120,7 +120,7 @@ pub struct Role {
 }
 
 /// An inline policy.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IdentityPolicy {
     /// Its name.
     pub name: Box<str>,
@@ -133,6 +133,12 @@ pub struct IdentityPolicy {
 pub struct LazyDocument {
     text: Box<str>,
     compiled: OnceLock<Option<Document>>,
+}
+
+impl PartialEq for LazyDocument {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
 }
 
 impl LazyDocument {
@@ -148,7 +154,7 @@ impl LazyDocument {
 }
 
 /// An OIDC provider (IAM API, `GetOpenIDConnectProvider`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     /// Its ARN.
     pub arn: Box<str>,

@@ -1,0 +1,146 @@
+//! What was read anew of a few links, and the snapshot that has learned it.
+
+use std::sync::Arc;
+
+use super::issuer::Issuer;
+use super::model::Snapshot;
+
+/// The links that were read anew: in `found` what is there now, in the lists what was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Reread {
+    /// What was found. Of roles those that are there, and in `missing_roles` those that are not.
+    pub found: Snapshot,
+    /// Namespaces and service accounts whose associations were asked for.
+    pub associations: Vec<(Box<str>, Box<str>)>,
+    /// Accounts whose provider for the issuer was asked for.
+    pub providers: Vec<(Box<str>, Issuer)>,
+}
+
+impl Snapshot {
+    /// This snapshot with what was read anew in its place; `None` where nothing has changed.
+    pub fn learn(&self, reread: &Reread) -> Option<Self> {
+        let mut learned: Option<Self> = None;
+        for (namespace, account) in &reread.associations {
+            let now = reread.found.association(namespace, account).flatten();
+            let Some(before) = self.association(namespace, account) else {
+                // All of them are unknown: one alone would make the others seem absent.
+                continue;
+            };
+            if before == now {
+                continue;
+            }
+            if let Some(associations) = &mut learned.get_or_insert_with(|| self.clone()).associations {
+                let of_namespace = associations.entry(namespace.clone()).or_default();
+                match now {
+                    Some(now) => of_namespace.insert(account.clone(), now.clone()),
+                    None => of_namespace.remove(account),
+                };
+            }
+        }
+        for (id, account) in &reread.found.accounts {
+            let known = self.accounts.get(id);
+            for (name, role) in account.roles.iter().flatten() {
+                if known.and_then(|known| known.roles.as_ref()?.get(name)).is_some_and(|before| before == role) {
+                    continue;
+                }
+                let place = learned.get_or_insert_with(|| self.clone()).accounts.entry(id.clone()).or_default();
+                place.missing_roles.remove(name);
+                if place.roles.is_none() {
+                    // Nothing of this account was read before: of others it is still not known whether they exist.
+                    place.only_named_roles = true;
+                }
+                place.roles.get_or_insert_default().insert(name.clone(), Arc::clone(role));
+            }
+            for name in &account.missing_roles {
+                if self.role_by_name(id, name) == Some(None) {
+                    continue;
+                }
+                let place = learned.get_or_insert_with(|| self.clone()).accounts.entry(id.clone()).or_default();
+                if place.roles.is_none() {
+                    place.only_named_roles = true;
+                }
+                place.roles.get_or_insert_default().remove(name);
+                place.missing_roles.insert(name.clone());
+            }
+            for (arn, policy) in account.policies.iter().flatten() {
+                if known.and_then(|known| known.policies.as_ref()?.get(arn)).is_some_and(|before| before == policy) {
+                    continue;
+                }
+                let place = learned.get_or_insert_with(|| self.clone()).accounts.entry(id.clone()).or_default();
+                place.policies.get_or_insert_default().insert(arn.clone(), policy.clone());
+            }
+        }
+        for (id, issuer) in &reread.providers {
+            let Some(before) = self.provider(id, issuer) else {
+                continue;
+            };
+            let now = reread.found.provider(id, issuer).flatten();
+            if before == now {
+                continue;
+            }
+            let learned = learned.get_or_insert_with(|| self.clone());
+            if let Some(providers) = learned.accounts.get_mut(id).and_then(|account| account.providers.as_mut()) {
+                match now {
+                    Some(now) => providers.insert(issuer.as_str().into(), now.clone()),
+                    None => providers.remove(issuer.as_str()),
+                };
+            }
+        }
+        learned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: &str = r#"{"cluster": {"name": "shop"},
+        "podIdentityAssociations": [{"namespace": "carts", "serviceAccount": "carts", "roleArn": "arn:aws:iam::111122223333:role/a"}],
+        "accounts": {"111122223333": {"roles": [{"Arn": "arn:aws:iam::111122223333:role/a", "Tags": []}],
+            "oidcProviders": [{"Arn": "arn:aws:iam::111122223333:oidc-provider/x.example/id", "ClientIDList": ["a"]}]}}}"#;
+
+    fn learn(found: &str, associations: &[(&str, &str)], providers: bool) -> Option<Snapshot> {
+        let reread = Reread {
+            found: Snapshot::parse(found).unwrap(),
+            associations: associations.iter().map(|(ns, sa)| ((*ns).into(), (*sa).into())).collect(),
+            providers: if providers { vec![("111122223333".into(), Issuer::new("https://x.example/id"))] } else { vec![] },
+        };
+        Snapshot::parse(BEFORE).unwrap().learn(&reread)
+    }
+
+    #[test]
+    fn the_same_teaches_nothing() {
+        assert!(learn(BEFORE, &[("carts", "carts")], true).is_none());
+        assert!(learn("{}", &[], false).is_none());
+    }
+
+    #[test]
+    fn what_came_and_what_went() {
+        let role = "arn:aws:iam::111122223333:role/B";
+        let found = r#"{"podIdentityAssociations": [{"namespace": "carts", "serviceAccount": "new", "roleArn": "arn:aws:iam::111122223333:role/b"}],
+            "accounts": {"111122223333": {"rolesRead": "named", "missingRoles": ["arn:aws:iam::111122223333:role/a"],
+                "roles": [{"Arn": "arn:aws:iam::111122223333:role/B"}], "oidcProviders": []}}}"#;
+        let learned = learn(found, &[("carts", "carts"), ("carts", "new")], true).unwrap();
+        assert!(learned.association("carts", "carts").unwrap().is_none());
+        assert!(learned.association("carts", "new").unwrap().is_some());
+        assert!(learned.role(role).is_some());
+        assert!(learned.role_by_name("111122223333", "a").unwrap().is_none());
+        assert!(learned.provider("111122223333", &Issuer::new("https://x.example/id")).unwrap().is_none());
+        let back = learned.learn(&Reread { found: Snapshot::parse(BEFORE).unwrap(), ..Reread::default() }).unwrap();
+        assert!(back.role("arn:aws:iam::111122223333:role/a").is_some(), "a role that comes back is missing no more");
+    }
+
+    #[test]
+    fn what_was_unknown_as_a_whole_stays_so() {
+        let snapshot = Snapshot::default();
+        let reread = Reread {
+            found: Snapshot::parse(BEFORE).unwrap(),
+            associations: vec![("carts".into(), "carts".into())],
+            providers: Vec::new(),
+        };
+        let learned = snapshot.learn(&reread).unwrap();
+        assert!(learned.association("carts", "other").is_none());
+        assert!(learned.role_by_name("111122223333", "other").is_none());
+        assert!(learned.role("arn:aws:iam::111122223333:role/a").is_some());
+    }
+}
