@@ -57,6 +57,9 @@ pub struct Limits {
     pub shutdown_seconds: u64,
     /// Seconds that a client may take for its TLS handshake and for a request's header.
     pub handshake_seconds: u64,
+    /// Seconds that a would-be denial waits at most for its links to be read anew from AWS; mostly the API server's own
+    /// timeout ends the wait before.
+    pub reread_seconds: u64,
 }
 
 impl Default for Config {
@@ -89,7 +92,13 @@ impl Default for InjectorConfig {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes: 7 << 20, in_flight_bytes: 64 << 20, shutdown_seconds: 15, handshake_seconds: 10 }
+        Self {
+            body_bytes: 7 << 20,
+            in_flight_bytes: 64 << 20,
+            shutdown_seconds: 15,
+            handshake_seconds: 10,
+            reread_seconds: 8,
+        }
     }
 }
 

@@ -223,7 +223,12 @@ impl Door<'_> {
         })
     }
 
-    fn decided<'r>(&self, mut record: Record<'r>, judged: &'r Judged<'_>, observe: impl FnOnce(&Record<'_>)) -> Considered {
+    fn decided<'r>(
+        &self,
+        mut record: Record<'r>,
+        judged: &'r Judged<'_>,
+        observe: impl FnOnce(&Record<'_>),
+    ) -> Considered {
         let judgement = &judged.judgement;
         let stale = self.staleness();
         let withheld = stale.is_some() || matches!(self.authority, Authority::Withheld(_));

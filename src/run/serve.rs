@@ -10,7 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::config::Config;
-use crate::server::{Knowledge, Listeners, LogFormat, State, TlsSource, init_log, start};
+use crate::live::Knowledge;
+use crate::server::{Listeners, LogFormat, State, TlsSource, init_log, start};
 use crate::sources::{Manifests, load_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.

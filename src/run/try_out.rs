@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::client::Client;
 use crate::cli::TryArgs;
 use crate::config::Config;
-use crate::server::{Certificate, Knowledge, Listeners, Running, State, TlsSource, start};
+use crate::live::Knowledge;
+use crate::server::{Certificate, Listeners, Running, State, TlsSource, start};
 use crate::sources::{Manifests, read_snapshot};
 
 const SNAPSHOT: &str = include_str!("../../examples/shop/snapshot.json");

@@ -21,7 +21,10 @@ pub(super) fn router(state: Arc<State>) -> Router {
 }
 
 async fn ready(Shared(state): Shared<Arc<State>>) -> (StatusCode, &'static str) {
-    if state.is_ready() { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n") }
+    match state.readiness() {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+    }
 }
 
 async fn metrics(Shared(state): Shared<Arc<State>>) -> impl IntoResponse {

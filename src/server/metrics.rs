@@ -13,7 +13,7 @@ use rolecall_core::decision::Outcome;
 use rolecall_core::workload::Kind;
 
 use super::histogram::DurationHistogram;
-use super::state::Knowledge;
+use crate::live::{Collection, Knowledge, Refresh};
 use crate::review::Record;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,14 +38,40 @@ struct CertificateLabels {
 }
 
 /// What can go wrong with a review, by the names of the metric's label.
-const ERRORS: [&str; 6] =
-    ["unreadable-request", "unreadable-object", "stale-snapshot", "body-too-large", "overloaded", "broken-body"];
+const ERRORS: [&str; 7] = [
+    "unreadable-request",
+    "unreadable-object",
+    "stale-snapshot",
+    "unconfirmed",
+    "body-too-large",
+    "overloaded",
+    "broken-body",
+];
 
 const OUTCOMES: [Outcome; 3] = [Outcome::Allow, Outcome::Warn, Outcome::Deny];
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartLabels {
+    part: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    call: String,
+    outcome: &'static str,
+}
+
+/// What can come of reading a denial's links anew.
+const REREADS: [&str; 5] = ["confirmed", "changed", "late", "unreadable", "crowded"];
+
 /// Counters are looked up once, at the start: counting takes no lock.
 #[derive(Debug)]
-pub(super) struct Metrics {
+pub struct Metrics {
     registry: Registry,
     reviews: Vec<(Option<Kind>, [Counter; 3])>,
     findings: HashMap<&'static str, Counter>,
@@ -55,10 +81,22 @@ pub(super) struct Metrics {
     snapshot_time: Gauge<f64, AtomicU64>,
     roles: Gauge,
     certificates: Family<CertificateLabels, Gauge<f64, AtomicU64>>,
+    rereads: Vec<(&'static str, Counter)>,
+    refreshes: Family<OutcomeLabels, Counter>,
+    parts: Family<PartLabels, Gauge<f64, AtomicU64>>,
+    calls: Family<CallLabels, Counter>,
+    call_seconds: Counter<f64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Metrics {
-    pub(super) fn new() -> Self {
+    /// Metrics at zero.
+    pub fn new() -> Self {
         let mut registry = Registry::with_prefix("rolecall");
         let reviews = Family::<ReviewLabels, Counter>::default();
         registry.register("reviews", "Reviews answered, by kind and decision", reviews.clone());
@@ -100,6 +138,31 @@ impl Metrics {
             Unit::Seconds,
             certificates.clone(),
         );
+        let rereads = Family::<OutcomeLabels, Counter>::default();
+        registry.register("rereads", "Links read anew before a denial, by what came of it", rereads.clone());
+        let by_outcome = REREADS.map(|outcome| (outcome, rereads.get_or_create_owned(&OutcomeLabels { outcome })));
+        let refreshes = Family::<OutcomeLabels, Counter>::default();
+        registry.register(
+            "refreshes",
+            "Collections of the snapshot, by outcome: whole, partial, failed",
+            refreshes.clone(),
+        );
+        let parts = Family::<PartLabels, Gauge<f64, AtomicU64>>::default();
+        registry.register_with_unit(
+            "snapshot_part_read_timestamp",
+            "When the oldest of a part of the snapshot was read, since 1970",
+            Unit::Seconds,
+            parts.clone(),
+        );
+        let calls = Family::<CallLabels, Counter>::default();
+        registry.register("aws_calls", "Calls of AWS APIs, by outcome", calls.clone());
+        let call_seconds = Counter::<f64, AtomicU64>::default();
+        registry.register_with_unit(
+            "aws_calls_duration",
+            "Time that calls of AWS APIs took, in sum",
+            Unit::Seconds,
+            call_seconds.clone(),
+        );
         Self {
             registry,
             reviews: by_kind,
@@ -110,10 +173,28 @@ impl Metrics {
             snapshot_time,
             roles,
             certificates,
+            rereads: by_outcome.into(),
+            refreshes,
+            parts,
+            calls,
+            call_seconds,
         }
     }
 
-    pub(super) fn describe_snapshot(&self, knowledge: &Knowledge) {
+    pub(super) fn reread(&self, outcome: &str) {
+        if let Some((_, counter)) = self.rereads.iter().find(|(name, _)| *name == outcome) {
+            counter.inc();
+        }
+    }
+
+    /// A call of an AWS API, such as `iam:GetRole`.
+    pub fn aws_call(&self, call: &str, outcome: &'static str, duration: Duration) {
+        self.calls.get_or_create(&CallLabels { call: call.to_owned(), outcome }).inc();
+        self.call_seconds.inc_by(duration.as_secs_f64());
+    }
+
+    /// Shows the age and the size of what is known.
+    pub fn describe_snapshot(&self, knowledge: &Knowledge) {
         let snapshot = &knowledge.world.snapshot;
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in f64")]
         let seconds = snapshot.collected_at.map_or(0.0, |time| time.as_second() as f64);
@@ -163,5 +244,27 @@ impl Metrics {
             Ok(()) => text,
             Err(_) => String::new(),
         }
+    }
+}
+
+impl Refresh for Metrics {
+    fn refreshed(&self, knowledge: &Knowledge, collection: &Collection, took: Duration) {
+        let outcome = match (collection.is_usable, collection.failures.is_empty()) {
+            (false, _) => "failed",
+            (true, false) => "partial",
+            (true, true) => "whole",
+        };
+        self.refreshes.get_or_create(&OutcomeLabels { outcome }).inc();
+        for (part, seconds) in &collection.parts {
+            #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in f64")]
+            self.parts.get_or_create(&PartLabels { part }).set(*seconds as f64);
+        }
+        self.describe_snapshot(knowledge);
+        for (place, error) in collection.failures.iter().take(20) {
+            tracing::warn!(target: "rolecall::live", place, error, "a part could not be read");
+        }
+        let seconds = took.as_secs_f64();
+        let failures = collection.failures.len();
+        tracing::info!(target: "rolecall::live", outcome, seconds, failures, "refreshed");
     }
 }

@@ -15,7 +15,8 @@ mod state;
 mod tls;
 
 pub use log::{LogFormat, LogGuard, init as init_log};
-pub use router::router;
+pub use metrics::Metrics;
+pub use router::{deadline, router};
 pub use serve::{Listeners, Running, start};
-pub use state::{Knowledge, State};
+pub use state::State;
 pub use tls::{Certificate, TlsSource, install_crypto_provider};

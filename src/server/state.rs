@@ -3,49 +3,44 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use arc_swap::ArcSwap;
-use rolecall_core::world::World;
-
 use super::metrics::Metrics;
 use crate::config::Limits;
+use crate::live::{Keeper, Knowledge, Rereads};
 use crate::review::Settings;
-
-/// A world, and when its snapshot was collected, as text.
-#[derive(Debug)]
-pub struct Knowledge {
-    /// The world.
-    pub world: World,
-    /// RFC 3339, or empty where the snapshot does not say.
-    pub snapshot_time: String,
-}
-
-impl Knowledge {
-    /// Knowledge of a world.
-    pub fn new(world: World) -> Self {
-        let snapshot_time = world.snapshot.collected_at.map(|time| time.to_string()).unwrap_or_default();
-        Self { world, snapshot_time }
-    }
-}
 
 /// What the handlers share.
 #[derive(Debug)]
 pub struct State {
-    pub(super) knowledge: ArcSwap<Knowledge>,
+    pub(super) keeper: Arc<Keeper>,
+    /// Confirms denials; `None` where what is known is all there is to know.
+    pub(super) rereads: Option<Rereads>,
     pub(super) settings: Settings,
     pub(super) limits: Limits,
-    pub(super) metrics: Metrics,
+    pub(super) metrics: Arc<Metrics>,
     /// Bytes of bodies that are being read.
     pub(super) in_flight: AtomicUsize,
     draining: AtomicBool,
 }
 
 impl State {
-    /// State over a first knowledge.
+    /// State over knowledge that does not change.
     pub fn new(knowledge: Knowledge, settings: Settings, limits: Limits) -> Arc<Self> {
-        let metrics = Metrics::new();
+        let metrics = Arc::new(Metrics::new());
         metrics.describe_snapshot(&knowledge);
+        Self::live(Arc::new(Keeper::new(knowledge)), None, metrics, settings, limits)
+    }
+
+    /// State over knowledge that others keep fresh, with denials confirmed by `rereads`.
+    pub fn live(
+        keeper: Arc<Keeper>,
+        rereads: Option<Rereads>,
+        metrics: Arc<Metrics>,
+        settings: Settings,
+        limits: Limits,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            knowledge: ArcSwap::from_pointee(knowledge),
+            keeper,
+            rereads,
             settings,
             limits,
             metrics,
@@ -54,9 +49,15 @@ impl State {
         })
     }
 
-    /// Ready for reviews: not shutting down. (There is always a snapshot: the process does not start without one.)
-    pub(super) fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed)
+    /// Ready for reviews: AWS was read, and it is not shutting down.
+    pub(super) fn readiness(&self) -> Result<(), &'static str> {
+        if self.draining.load(Ordering::Relaxed) {
+            Err("shutting down\n")
+        } else if self.keeper.now().is_first_hand {
+            Ok(())
+        } else {
+            Err("nothing was read of AWS yet\n")
+        }
     }
 
     pub(super) fn drain(&self) {

@@ -103,7 +103,11 @@ mod tests {
         let reread = Reread {
             found: Snapshot::parse(found).unwrap(),
             associations: associations.iter().map(|(ns, sa)| ((*ns).into(), (*sa).into())).collect(),
-            providers: if providers { vec![("111122223333".into(), Issuer::new("https://x.example/id"))] } else { vec![] },
+            providers: if providers {
+                vec![("111122223333".into(), Issuer::new("https://x.example/id"))]
+            } else {
+                vec![]
+            },
         };
         Snapshot::parse(BEFORE).unwrap().learn(&reread)
     }

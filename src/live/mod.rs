@@ -1,0 +1,14 @@
+//! Live knowledge: it is read anew at intervals, learns what a re-read found in between, and is swapped whole, so that no
+//! review waits for it. A would-be denial waits for just its own links.
+//!
+//! The rule that all of this serves: no denial for a chain that held when its links were read for that denial.
+
+mod flight;
+mod keeper;
+mod refresh;
+mod reread;
+
+pub use flight::Flights;
+pub use keeper::{Keeper, Knowledge};
+pub use refresh::{Collection, Collector, Refresh, Refreshing, refresh_forever};
+pub use reread::{Confirming, LinkReader, ReadRole, Rereads, Unconfirmed};

@@ -1,0 +1,270 @@
+//! Reading just the links of a would-be denial, within the review's deadline.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, join_all};
+use rolecall_core::chain::Links;
+use rolecall_core::snapshot::{Issuer, Reread, Snapshot};
+use rolecall_iam::RoleArn;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::flight::Flights;
+
+/// A role as it was read, with the managed policies that it names.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadRole {
+    /// `RoleDetail`; `None` where there is no such role.
+    pub role: Option<Value>,
+    /// Managed policies with their default versions, where policies were asked for.
+    pub policies: Vec<Value>,
+}
+
+/// Reads single links from AWS. Errors are sentences for a person.
+pub trait LinkReader: Send + Sync + std::fmt::Debug {
+    /// A role; with its inline, managed and boundary policies where asked.
+    fn role(&self, arn: String, policies: bool) -> BoxFuture<'static, Result<ReadRole, String>>;
+    /// The associations of a service account: none or one.
+    fn associations(&self, namespace: String, account: String) -> BoxFuture<'static, Result<Vec<Value>, String>>;
+    /// The OIDC provider of an issuer in an account.
+    fn provider(&self, account: String, issuer_url: String) -> BoxFuture<'static, Result<Option<Value>, String>>;
+}
+
+/// A link that is read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Role(String, bool),
+    Associations(String, String),
+    Provider(String, String),
+}
+
+/// What was read.
+#[derive(Debug, Clone)]
+enum Fact {
+    Role(ReadRole),
+    Associations(Vec<Value>),
+    Provider(Option<Value>),
+}
+
+/// Why a denial could not be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unconfirmed {
+    /// AWS did not answer in time.
+    Late,
+    /// AWS refused, or answered what cannot be read.
+    Unreadable,
+    /// Too many links were being read at once.
+    Crowded,
+}
+
+impl Unconfirmed {
+    /// The name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Unreadable => "unreadable",
+            Self::Crowded => "crowded",
+        }
+    }
+}
+
+/// What came of reading the links of a denial.
+#[derive(Debug, Clone)]
+pub enum Confirming {
+    /// All were read; `asked` is when the first was asked for.
+    Read {
+        /// What was found.
+        reread: Arc<Reread>,
+        /// When the earliest of it was asked for.
+        asked: Instant,
+    },
+    /// Not all: why, and in a sentence.
+    Failed(Unconfirmed, String),
+}
+
+type Reading = Arc<Result<Fact, String>>;
+
+/// Reads links anew: each one at a time, shared by all reviews that wait for it, and remembered for seconds.
+#[derive(Debug)]
+pub struct Rereads {
+    reader: Arc<dyn LinkReader>,
+    flights: Flights<Key, Reading>,
+    patience: Duration,
+}
+
+/// Links in the air or remembered at one time.
+const MOST_FLIGHTS: usize = 1_024;
+
+impl Rereads {
+    /// Re-reads through a reader; what is read serves for as long as `remember`, and a reading is given up after `patience`,
+    /// so that one that hangs does not hold up the next review of its kind.
+    pub fn new(reader: Arc<dyn LinkReader>, remember: Duration, patience: Duration) -> Self {
+        Self { reader, flights: Flights::new(remember, |reading| reading.is_ok(), MOST_FLIGHTS), patience }
+    }
+
+    /// Reads links, and the roles that a new association names, until `deadline`.
+    pub async fn confirm(&self, links: &Links, issuer: Option<&Issuer>, deadline: Instant) -> Confirming {
+        match tokio::time::timeout_at(deadline, self.read(links, issuer)).await {
+            Ok(confirming) => confirming,
+            Err(_) => Confirming::Failed(
+                Unconfirmed::Late,
+                format!("AWS did not answer in time whether {} still stand that way", in_words(links)),
+            ),
+        }
+    }
+
+    async fn read(&self, links: &Links, issuer: Option<&Issuer>) -> Confirming {
+        let (namespace, account) = links.subject.clone();
+        let mut keys = vec![Key::Associations(namespace.clone(), account.clone())];
+        keys.extend(links.roles.iter().map(|arn| Key::Role(arn.clone(), links.policies)));
+        if let Some(issuer) = issuer {
+            let accounts = links.accounts();
+            keys.extend(
+                accounts.into_iter().map(|id| Key::Provider(id.to_owned(), format!("https://{}", issuer.as_str()))),
+            );
+        }
+        let mut facts = match self.land(keys).await {
+            Ok(facts) => facts,
+            Err((why, sentence)) => return Confirming::Failed(why, sentence),
+        };
+        // An association that came about meanwhile names roles that nobody asked for yet.
+        let associations = facts.iter().filter_map(|(_, _, fact)| match fact {
+            Fact::Associations(list) => Some(list),
+            Fact::Role(_) | Fact::Provider(_) => None,
+        });
+        let named: BTreeSet<String> = associations
+            .flatten()
+            .flat_map(|association| ["roleArn", "targetRoleArn"].map(|field| association.get(field)))
+            .filter_map(|arn| arn?.as_str().map(str::to_owned))
+            .filter(|arn| RoleArn::parse(arn).is_ok() && !links.roles.contains(arn))
+            .collect();
+        if !named.is_empty() {
+            match self.land(named.into_iter().map(|arn| Key::Role(arn, links.policies)).collect()).await {
+                Ok(more) => facts.extend(more),
+                Err((why, sentence)) => return Confirming::Failed(why, sentence),
+            }
+        }
+        let asked = facts.iter().map(|(_, asked, _)| *asked).min().unwrap_or_else(Instant::now);
+        match found(&facts) {
+            Ok(found) => Confirming::Read {
+                asked,
+                reread: Arc::new(Reread {
+                    found,
+                    associations: vec![(namespace.into(), account.into())],
+                    providers: facts
+                        .iter()
+                        .filter_map(|(key, ..)| match key {
+                            Key::Provider(account, url) => Some((account.as_str().into(), Issuer::new(url))),
+                            Key::Role(..) | Key::Associations(..) => None,
+                        })
+                        .collect(),
+                }),
+            },
+            Err(fault) => Confirming::Failed(
+                Unconfirmed::Unreadable,
+                format!("what AWS says of {} cannot be read: {fault}", in_words(links)),
+            ),
+        }
+    }
+
+    async fn land(&self, keys: Vec<Key>) -> Result<Vec<(Key, Instant, Fact)>, (Unconfirmed, String)> {
+        let mut joined = Vec::with_capacity(keys.len());
+        for key in keys {
+            let lost: Reading = Arc::new(Err("the reading broke off".to_owned()));
+            let flight = self.flights.join(key.clone(), || self.start(&key), lost);
+            let Some(flight) = flight else {
+                return Err((Unconfirmed::Crowded, format!("{MOST_FLIGHTS} other links are being read anew from AWS")));
+            };
+            joined.push(async move {
+                let (asked, reading) = flight.await;
+                (key, asked, reading)
+            });
+        }
+        let mut facts = Vec::with_capacity(joined.len());
+        for (key, asked, reading) in join_all(joined).await {
+            match &*reading {
+                Ok(fact) => facts.push((key, asked, fact.clone())),
+                Err(sentence) => {
+                    return Err((Unconfirmed::Unreadable, format!("it could not be read anew from AWS: {sentence}")));
+                }
+            }
+        }
+        Ok(facts)
+    }
+
+    fn start(&self, key: &Key) -> BoxFuture<'static, Reading> {
+        let reader = Arc::clone(&self.reader);
+        let patience = self.patience;
+        let key = key.clone();
+        let reading = async move {
+            match key {
+                Key::Role(arn, policies) => reader.role(arn, policies).await.map(Fact::Role),
+                Key::Associations(namespace, account) => {
+                    reader.associations(namespace, account).await.map(Fact::Associations)
+                }
+                Key::Provider(account, url) => reader.provider(account, url).await.map(Fact::Provider),
+            }
+        };
+        Box::pin(async move {
+            let given_up = |_| Err(format!("AWS did not answer within {} s", patience.as_secs()));
+            Arc::new(tokio::time::timeout(patience, reading).await.unwrap_or_else(given_up))
+        })
+    }
+}
+
+fn in_words(links: &Links) -> String {
+    let mut words = vec![format!("the association of {}/{}", links.subject.0, links.subject.1)];
+    words.extend(links.roles.iter().take(2).map(|arn| format!("role {}", arn.rsplit('/').next().unwrap_or(arn))));
+    words.join(" and ")
+}
+
+/// What was read, as a snapshot of just that.
+fn found(facts: &[(Key, Instant, Fact)]) -> Result<Snapshot, String> {
+    #[derive(Default)]
+    struct OfAccount {
+        roles: Vec<Value>,
+        missing: Vec<Value>,
+        policies: Vec<Value>,
+        providers: Vec<Value>,
+    }
+    let mut accounts: BTreeMap<String, OfAccount> = BTreeMap::new();
+    let mut associations = Vec::new();
+    for (key, _, fact) in facts {
+        match (key, fact) {
+            (Key::Role(arn, _), Fact::Role(read)) => {
+                let account = RoleArn::parse(arn).map_err(ToString::to_string)?.account;
+                let of = accounts.entry(account.to_owned()).or_default();
+                match &read.role {
+                    // Two spellings may lead to one role.
+                    Some(role) if of.roles.iter().any(|other| other.get("Arn") == role.get("Arn")) => {}
+                    Some(role) => of.roles.push(role.clone()),
+                    None => of.missing.push(json!(arn)),
+                }
+                for policy in &read.policies {
+                    if !of.policies.iter().any(|other| other.get("Arn") == policy.get("Arn")) {
+                        of.policies.push(policy.clone());
+                    }
+                }
+            }
+            (_, Fact::Associations(list)) => associations.extend(list.iter().cloned()),
+            (Key::Provider(account, _), Fact::Provider(provider)) => {
+                accounts.entry(account.clone()).or_default().providers.extend(provider.clone());
+            }
+            _ => {}
+        }
+    }
+    let accounts: Map<String, Value> = accounts
+        .into_iter()
+        .map(|(id, of)| {
+            let account = json!({
+                "rolesRead": "named", "roles": of.roles, "missingRoles": of.missing,
+                "policies": of.policies, "oidcProviders": of.providers,
+            });
+            (id, account)
+        })
+        .collect();
+    let document = json!({"podIdentityAssociations": associations, "accounts": accounts});
+    Snapshot::parse(&document.to_string()).map_err(|error| error.to_string())
+}
