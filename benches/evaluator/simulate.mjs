@@ -3,8 +3,8 @@
 import { text } from 'node:stream/consumers';
 import { prepare } from '../../tests/differential/engine.mjs';
 
-const ROUNDS = 25;
-const REPETITIONS = 200;
+const ROUNDS = 301;
+const REPETITIONS = 10;
 
 const answers = JSON.parse(await text(process.stdin)).map((cases) => {
   const prepared = cases.map(prepare);
