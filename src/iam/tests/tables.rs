@@ -179,6 +179,11 @@ fn unknown_variables_settle_nothing() {
         allow(&json!({"ArnNotEquals": {"k": "arn:aws:iam::1:role/${v}"}})),
     ]));
     assert_ne!(ask(&arns, &open), Verdict::ImplicitlyDenied);
+    let role = allow(&json!({
+        "ArnEquals": {"k": "arn:aws:iam::1:role/${v}"},
+        "StringEquals": {"k": "arn:aws:iam::1:role/x"},
+    }));
+    assert_eq!(ask(&document(&role), &open), Verdict::Unknown);
     let resource = document(&json!({"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::b/${v}"}));
     let request = Request { action: "s3:Get", resource: Some("arn:aws:s3:::b/x"), principal: None, context: &open };
     assert_eq!(resource.evaluate(&request), Verdict::Unknown);
@@ -239,6 +244,14 @@ fn spellings_of_an_unknown_text() {
     assert_eq!(ask(&both("Ab1", "aB1"), &open), Verdict::Unknown);
     assert_eq!(ask(&both("Ab1", "aC1"), &open), Verdict::ImplicitlyDenied);
     assert_eq!(ask(&both("abcdef", "ABCDEF"), &open), Verdict::Unknown);
+    // Another spelling than the one that is ruled out, or that a pattern asks for.
+    let but = |folded: &str, operator: &str, other: &str| {
+        document(&allow(&json!({"StringEqualsIgnoreCase": {"k": folded}, operator: {"k": other}})))
+    };
+    assert_eq!(ask(&but("a", "StringNotEquals", "a"), &open), Verdict::Unknown);
+    assert_eq!(ask(&but("\u{e9}", "StringNotEquals", "\u{e9}"), &open), Verdict::Unknown);
+    assert_eq!(ask(&but("a", "StringLike", "?b*"), &open), Verdict::ImplicitlyDenied);
+    assert_eq!(ask(&but("a", "StringLike", "A*"), &open), Verdict::Unknown);
     let covered = |text: &str| {
         document(&json!([
             allow(&json!({"StringEqualsIgnoreCase": {"k": text}})),
@@ -288,4 +301,62 @@ fn reports_show_every_element() {
 fn places_for_commands_that_edit() {
     assert_eq!(document(&json!([allow(&json!({})), allow(&json!({}))])).jq_path(1), ".Statement[1]");
     assert_eq!(document(&allow(&json!({}))).jq_path(0), ".Statement");
+}
+
+/// Conditions that compare sets are one and the same only where operator and values are.
+#[test]
+fn sets_of_an_unknown_key() {
+    let open = MapContext::new().with_unknown("k");
+    for (allowing, denying, expected) in [
+        (
+            json!({"ForAnyValue:StringEquals": {"k": "a"}}),
+            json!({"ForAnyValue:StringEquals": {"k": "b"}}),
+            Verdict::Unknown,
+        ),
+        (
+            json!({"ForAnyValue:StringEquals": {"k": "a"}}),
+            json!({"ForAllValues:StringEquals": {"k": "a"}}),
+            Verdict::Unknown,
+        ),
+        (
+            json!({"ForAnyValue:StringEquals": {"k": "a"}}),
+            json!({"foranyvalue:stringequals": {"k": "a"}}),
+            Verdict::ImplicitlyDenied,
+        ),
+    ] {
+        let deny = json!({"Effect": "Deny", "Action": "*", "Condition": denying});
+        assert_eq!(ask(&document(&json!([allow(&allowing), deny])), &open), expected, "{allowing} {denying}");
+    }
+}
+
+/// Variables count after the fifth colon of a resource only, and stand beside wildcards.
+#[test]
+fn variables_in_resources_and_texts() {
+    let context = MapContext::new().with("v", "x").with("name", "ALICE");
+    for (resource, asked, expected) in [
+        ("arn:aws:s3:::b/${v}", "arn:aws:s3:::b/x", true),
+        ("arn:aws:s3:::b?/*${v}", "arn:aws:s3:::b1/yx", true),
+        ("arn:aws:s3:::b?/*${v}", "arn:aws:s3:::b/yx", false),
+        ("arn:aws:s3:${v}::b/${v}", "arn:aws:s3:x::b/x", false),
+        ("arn:aws:s3:${v}::b/${v}", "arn:aws:s3:${v}::b/x", true),
+        ("arn:aws:s3:${v}::b/*", "arn:aws:s3:x::b/x", false),
+        ("arn:aws:s3:${v}::b/*", "arn:aws:s3:${v}::b/x", true),
+        ("arn:aws:s3", "arn:aws:s3:::b/x", true),
+        ("arn:aws:s3", "arn:aws:s3:x:y", false),
+    ] {
+        let document = document(&json!({"Effect": "Allow", "Action": "*", "Resource": resource}));
+        let request = Request { action: "s3:Get", resource: Some(asked), principal: None, context: &context };
+        let expected = if expected { Verdict::Allowed } else { Verdict::ImplicitlyDenied };
+        assert_eq!(document.evaluate(&request), expected, "{resource}, asked for {asked}");
+    }
+    let context = context.with("k", "a-Alice");
+    for (operator, value, expected) in [
+        ("StringEqualsIgnoreCase", "A-${name}", Truth::True),
+        ("StringEquals", "a-${name}", Truth::False),
+        ("StringLike", "?-${k}", Truth::False),
+        ("StringLike", "?${none, '-A'}*", Truth::True),
+        ("StringEquals", "?${none, '-A'}*", Truth::False),
+    ] {
+        assert_eq!(holds(operator, &json!(value), &context), expected, "{operator} {value}");
+    }
 }
