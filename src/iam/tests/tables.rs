@@ -33,9 +33,25 @@ fn dates() {
         ("DateEquals", "2026-11", "2026-11-01", true),
         ("DateEquals", "2026-11-24", "2026-11-24T00:00:00Z", true),
         ("DateEquals", "2026-11-24T01:00:00+01:00", "2026-11-24T00:00:00Z", true),
-        // Seconds since 1970, also of as many digits as a month has characters, or with a sign.
+        // Seconds since 1970, also of as many digits as a month has characters.
         ("DateEquals", "1763000", "1970-01-21T09:43:20Z", true),
-        ("DateEquals", "-999", "1969-12-31T23:43:21Z", true),
+        ("DateEquals", "0", "1970-01-01T00:00Z", true),
+        ("DateEquals", "-999", "1969-12-31T23:43:21Z", false),
+        ("DateEquals", "2026-11-24T17:26:52.5Z", "2026-11-24T17:26:52.500Z", true),
+        ("DateEquals", "2026-11-24T17:26:52.5000000001Z", "2026-11-24T17:26:52.5Z", true),
+        ("DateEquals", "2026-11-24T17:26-05:30", "2026-11-24T22:56Z", true),
+        // Not of the profile: no zone, a blank, small letters, a time without its day, a leap second, fractions of a minute.
+        ("DateEquals", "2026-11-24T17:26:52", "2026-11-24T17:26:52Z", false),
+        ("DateEquals", "2026-11-24 17:26:52Z", "2026-11-24T17:26:52Z", false),
+        ("DateEquals", "2026-11-24t17:26:52z", "2026-11-24T17:26:52Z", false),
+        ("DateEquals", " 2026-11-24", "2026-11-24", false),
+        ("DateEquals", "2026-11T00:00Z", "2026-11-01", false),
+        ("DateEquals", "2026-11-24T17:26:60Z", "2026-11-24T17:26:59Z", false),
+        ("DateEquals", "2026-11-24T17:26.5Z", "2026-11-24T17:26:30Z", false),
+        ("DateEquals", "2026-11-24T17:26:52.Z", "2026-11-24T17:26:52Z", false),
+        ("DateEquals", "2026-11-24T17Z", "2026-11-24T17:00Z", false),
+        ("DateEquals", "2026-02-29", "2026-02-29", false),
+        ("DateEquals", "2026-11-24T17:26:52+0100", "2026-11-24T16:26:52Z", false),
         ("DateLessThan", "2026-11-24T00:00:00Z", "2026-11-23T23:59:59Z", true),
         ("DateLessThan", "2026-11-24T00:00:00Z", "2026-11-24T00:00:00Z", false),
         ("DateLessThanEquals", "2026-11-24", "2026-11-24", true),
@@ -48,6 +64,61 @@ fn dates() {
     ] {
         let context = MapContext::new().with("k", found);
         assert_eq!(holds(operator, &json!(wanted), &context), expected.into(), "{operator} {wanted}, found {found}");
+    }
+}
+
+#[test]
+fn numbers() {
+    for (operator, wanted, found, expected) in [
+        ("NumericEquals", "10", "10.0", true),
+        ("NumericEquals", "-1.50", "-1.5", true),
+        ("NumericEquals", "+2", "2", true),
+        // Neither an integer nor a decimal value: an exponent, blanks, a point at an end, words.
+        ("NumericEquals", "1000", "1e3", false),
+        ("NumericEquals", "1e3", "1000", false),
+        ("NumericEquals", "10", " 10", false),
+        ("NumericEquals", "1", "1.", false),
+        ("NumericEquals", "0.5", ".5", false),
+        ("NumericLessThan", "inf", "1", false),
+        ("NumericNotEquals", "1000", "1e3", true),
+        ("NumericLessThan", "5", "5", false),
+        ("NumericLessThan", "5", "4.9", true),
+        ("NumericLessThanEquals", "5", "5", true),
+        ("NumericGreaterThan", "5", "5", false),
+        ("NumericGreaterThanEquals", "5", "5", true),
+        ("NumericGreaterThan", "-0.5", "0", true),
+    ] {
+        let context = MapContext::new().with("k", found);
+        assert_eq!(holds(operator, &json!(wanted), &context), expected.into(), "{operator} {wanted}, found {found}");
+    }
+}
+
+/// Of an order, what lies just before and just after each value is tried too.
+#[test]
+fn orders_of_an_unknown_key() {
+    let open = MapContext::new().with_unknown("k");
+    for bound in ["0", "1", "2.5", "-3", "100000000000000000000000"] {
+        let both = |first: &str, second: &str| document(&allow(&json!({first: {"k": bound}, second: {"k": bound}})));
+        assert_eq!(ask(&both("NumericLessThan", "NumericNotEquals"), &open), Verdict::Unknown, "{bound}");
+        assert_eq!(ask(&both("NumericGreaterThan", "NumericNotEquals"), &open), Verdict::Unknown, "{bound}");
+        assert_eq!(ask(&both("NumericLessThan", "NumericEquals"), &open), Verdict::ImplicitlyDenied, "{bound}");
+        assert_eq!(ask(&both("NumericLessThan", "NumericGreaterThan"), &open), Verdict::ImplicitlyDenied, "{bound}");
+    }
+}
+
+#[test]
+fn binary_values() {
+    for (wanted, found, expected) in [
+        ("QmluYXJ5VmFsdWVJbkJhc2U2NA==", "QmluYXJ5VmFsdWVJbkJhc2U2NA==", true),
+        ("+/Aa", "+/Aa", true),
+        ("", "", true),
+        ("qq==", "QQ==", false),
+        ("Qm=", "Qm=", false),
+        ("Q===", "Q===", false),
+        ("Qm!=", "Qm!=", false),
+    ] {
+        let context = MapContext::new().with("k", found);
+        assert_eq!(holds("BinaryEquals", &json!(wanted), &context), expected.into(), "{wanted}, found {found}");
     }
 }
 
