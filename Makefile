@@ -2,8 +2,12 @@
 TOOLS := $(CURDIR)/.cache/tools
 DENY := $(TOOLS)/bin/cargo-deny
 DENY_VERSION := 0.20.2
+FUZZ := $(TOOLS)/bin/cargo-fuzz
+FUZZ_VERSION := 0.13.2
+MUTANTS := $(TOOLS)/bin/cargo-mutants
+MUTANTS_VERSION := 27.1.0
 
-.PHONY: check fmt lint deny test bless bench try differential actions
+.PHONY: check fmt lint deny test bless bench bench-evaluator try differential differential-long law fuzz mutants actions
 
 check: fmt lint deny test
 
@@ -29,6 +33,12 @@ bench:
 	benches/load.sh
 	benches/check.sh
 	cargo bench --workspace
+	$(MAKE) bench-evaluator
+
+# The evaluator beside iam-rs and iam-simulate; needs node.
+bench-evaluator:
+	cd tests/differential && npm ci --no-audit --no-fund
+	cargo run --release --locked --manifest-path benches/evaluator/Cargo.toml --target-dir target/evaluator
 
 try:
 	cargo run --release -- try
@@ -41,3 +51,37 @@ differential:
 # AWS's actions anew, from the version that src/actions/data/package.json names; needs node.
 actions:
 	cd src/actions/data && npm ci --no-audit --no-fund && node refresh.mjs
+
+# The same, long: say SEED=3 for other cases. The seed is printed.
+SEED ?= 2
+differential-long:
+	cd tests/differential && npm ci --no-audit --no-fund
+	ROLECALL_CASES=200000 ROLECALL_SEED=$(SEED) cargo test --release -p rolecall-reference --test ours
+	cargo run --release -p rolecall-reference --bin rolecall-differential -- --cases 200000 --seed $(SEED) --out target/differential
+
+# The law of the three values over a million documents of each kind.
+law:
+	PROPTEST_CASES=1000000 cargo test --release -p rolecall-iam --test law
+
+# Each target for so many seconds; needs the nightly toolchain. `make fuzz TARGETS=review FEATURES=review` for the webhook.
+SECONDS_EACH ?= 120
+TARGETS ?= parse evaluate wildcard
+FEATURES ?=
+fuzz: $(FUZZ)
+	set -e; for target in $(TARGETS); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  RUSTUP_TOOLCHAIN=nightly $(FUZZ) run --fuzz-dir fuzz --features "$(FEATURES)" $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(SECONDS_EACH) -max_len=4096; \
+	done
+
+$(FUZZ):
+	cargo install cargo-fuzz@$(FUZZ_VERSION) --locked --root $(TOOLS)
+
+# Mutation testing of the evaluator (.cargo/mutants.toml); about an hour. ARGUMENTS='--file src/iam/settle.rs' for a part.
+ARGUMENTS ?=
+mutants: $(MUTANTS)
+	CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 PROPTEST_CASES=150 ROLECALL_CASES=1000 \
+	  PATH="$(TOOLS)/bin:$$PATH" cargo mutants --package rolecall-iam --jobs 1 --output target $(ARGUMENTS)
+
+$(MUTANTS):
+	cargo install cargo-mutants@$(MUTANTS_VERSION) --locked --root $(TOOLS)

@@ -123,6 +123,15 @@ mod tests {
     }
 
     #[test]
+    fn a_name_has_64_characters_at_most() {
+        let arn = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+        assert!(RoleArn::parse(&arn(&"x".repeat(64))).is_ok());
+        for name in ["x".repeat(65), "x/".to_owned(), "x!".to_owned(), "\u{e9}".to_owned()] {
+            assert_eq!(RoleArn::parse(&arn(&name)), Err("its role name is not 1 to 64 letters, digits or +=,.@_-"));
+        }
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         for (text, complaint) in [
             ("carts", "bare name"),

@@ -42,7 +42,7 @@ impl Operand {
                 Some(Self::Arn(sections.into_iter().map(|section| Text::compile(section, reading)).collect()))
             }
             B::Bool | B::Null => parse_bool(written).map(Self::Bool),
-            B::BinaryEquals => Some(Self::Text(Text::Literal(written.into()))),
+            B::BinaryEquals => is_base64(written).then(|| Self::Text(Text::Literal(written.into()))),
             B::IpAddress | B::NotIpAddress => parse_network(written),
             B::NumericEquals
             | B::NumericNotEquals
@@ -144,29 +144,66 @@ fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
+/// An integer or decimal value (same page, "Numeric condition operators"): no exponent, no blanks.
 fn parse_number(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    (is_digits(whole) && is_digits(fraction)).then(|| text.parse().ok()).flatten()
 }
 
-/// A W3C profile of ISO 8601, or seconds since 1970 (same page, "Date condition operators").
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The W3C's profile of ISO 8601, or seconds since 1970 (same page, "Date condition operators"). The profile has years,
+/// months and days, and with a day a time to the minute, the second or its fraction, always with its zone. Four digits
+/// are a year.
 fn parse_date(text: &str) -> Option<i128> {
-    let text = text.trim();
-    // A year, and a year with its month, are dates in that profile.
-    let completed = match text.len() {
-        4 if text.bytes().all(|b| b.is_ascii_digit()) => format!("{text}-01-01"),
-        7 if text.as_bytes().get(4) == Some(&b'-') => format!("{text}-01"),
-        _ => text.to_owned(),
+    if text.len() != 4 && is_digits(text) {
+        return text.parse::<i128>().ok()?.checked_mul(1_000_000_000);
+    }
+    let (day, time) = text.split_once('T').map_or((text, None), |(day, time)| (day, Some(time)));
+    let instant = match (day.len(), time) {
+        (4, None) => format!("{day}-01-01T00:00:00Z"),
+        (7, None) => format!("{day}-01T00:00:00Z"),
+        (10, None) => format!("{day}T00:00:00Z"),
+        (10, Some(time)) => {
+            let (clock, zone) =
+                time.split_at_checked(time.len().checked_sub(if time.ends_with('Z') { 1 } else { 6 })?)?;
+            let (clock, fraction) =
+                clock.split_once('.').map_or((clock, None), |(clock, fraction)| (clock, Some(fraction)));
+            let seconds = if clock.len() == 5 && fraction.is_none() { ":00" } else { "" };
+            let fraction = fraction.unwrap_or("0");
+            // A leap second is no moment of its own; what is finer than a nanosecond does not count.
+            if !is_digits(fraction) || clock.ends_with(":60") {
+                return None;
+            }
+            format!("{day}T{clock}{seconds}.{}{zone}", fraction.get(..9).unwrap_or(fraction))
+        }
+        _ => return None,
     };
-    let text = completed.as_str();
-    if let Ok(seconds) = text.parse::<i64>() {
-        return Some(i128::from(seconds) * 1_000_000_000);
-    }
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Some(timestamp.as_nanosecond());
-    }
-    let civil: jiff::civil::DateTime =
-        text.parse().or_else(|_| text.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0))).ok()?;
-    civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_nanosecond())
+    has_shape(&instant).then(|| instant.parse::<Timestamp>().ok()).flatten().map(Timestamp::as_nanosecond)
+}
+
+/// `0000-00-00T00:00:00`, a fraction or none, and a zone: jiff alone is more lenient.
+fn has_shape(instant: &str) -> bool {
+    let fits = |text: &str, shape: &str| {
+        let alike = |(found, wanted): (u8, u8)| if wanted == b'0' { found.is_ascii_digit() } else { found == wanted };
+        text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(alike)
+    };
+    let Some((moment, rest)) = instant.split_at_checked(19) else {
+        return false;
+    };
+    let zone = rest.strip_prefix('.').map_or(rest, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    fits(moment, "0000-00-00T00:00:00") && (zone == "Z" || fits(zone, "+00:00") || fits(zone, "-00:00"))
+}
+
+/// Binary values are written in base 64, with their padding (same page, "Binary condition operators").
+fn is_base64(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    let padding = text.len() - body.len();
+    let alphabet = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    text.len().is_multiple_of(4) && padding <= 2 && body.bytes().all(alphabet)
 }
 
 fn parse_network(text: &str) -> Option<Operand> {

@@ -32,7 +32,11 @@ impl Condition {
 
     /// Whether the condition holds.
     pub fn holds(&self, context: &dyn Context) -> Truth {
-        let found = context.lookup(&self.folded_key);
+        self.holds_given(context.lookup(&self.folded_key), context)
+    }
+
+    /// The same, with what is known of the key already looked up.
+    pub(crate) fn holds_given(&self, found: Lookup<'_>, context: &dyn Context) -> Truth {
         let operator = &self.operator;
         match operator.base {
             BaseOperator::Null => return self.is_null(found),

@@ -1,7 +1,5 @@
 //! What is known of the request's condition keys.
 
-use std::collections::HashMap;
-
 /// What a [`Context`] says of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup<'a> {
@@ -27,7 +25,8 @@ pub trait Context {
 /// A context as a table. A key that is not in it is absent, unless [`MapContext::unknown_by_default`] says otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct MapContext {
-    entries: HashMap<String, Entry>,
+    /// In the order of their lengths, then of their letters: nearly every comparison is one of two numbers.
+    entries: Vec<(Box<str>, Entry)>,
     unknown_by_default: bool,
 }
 
@@ -85,14 +84,23 @@ impl MapContext {
     }
 
     fn put(mut self, key: &str, entry: Entry) -> Self {
-        self.entries.insert(key.to_ascii_lowercase(), entry);
+        let key = key.to_ascii_lowercase().into_boxed_str();
+        match self.place(&key) {
+            Ok(at) => self.entries.get_mut(at).into_iter().for_each(|(_, found)| *found = entry.clone()),
+            Err(at) => self.entries.insert(at, (key, entry)),
+        }
         self
+    }
+
+    /// Where the key is, or where it would have to stand.
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        self.entries.binary_search_by(|(known, _)| known.len().cmp(&key.len()).then_with(|| (**known).cmp(key)))
     }
 }
 
 impl Context for MapContext {
     fn lookup(&self, key: &str) -> Lookup<'_> {
-        match self.entries.get(key) {
+        match self.place(key).ok().and_then(|at| self.entries.get(at)).map(|(_, entry)| entry) {
             Some(Entry::Absent) => Lookup::Absent,
             Some(Entry::Unknown) => Lookup::Unknown,
             Some(Entry::Present) => Lookup::Present,

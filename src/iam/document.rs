@@ -88,12 +88,12 @@ impl Actions {
 
     /// Whether the statement applies to the action; case does not count (same guide, "Action").
     pub fn apply_to(&self, action: &str) -> bool {
-        let named = self.patterns.iter().any(|pattern| match pattern {
-            Text::Literal(literal) => literal.eq_ignore_ascii_case(action),
-            Text::Glob(glob) if action.bytes().any(|b| b.is_ascii_uppercase()) => {
-                glob.matches(&action.to_ascii_lowercase())
-            }
-            Text::Glob(glob) => glob.matches(action),
+        let mut folded: Option<String> = None;
+        let named = self.written.iter().zip(&self.patterns).any(|(written, pattern)| match pattern {
+            // Most are written as they are asked for, and comparing that is much faster.
+            Text::Literal(literal) => **written == *action || literal.eq_ignore_ascii_case(action),
+            Text::Glob(glob) if glob.matches_everything() => true,
+            Text::Glob(glob) => glob.matches(folded.get_or_insert_with(|| action.to_ascii_lowercase())),
             Text::Template(_) => false,
         });
         named != self.negated

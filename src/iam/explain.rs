@@ -1,7 +1,7 @@
 //! Why a document says what it says: each statement, each element, each condition.
 
 use crate::condition::Condition;
-use crate::context::Lookup;
+use crate::context::{Context, Lookup};
 use crate::document::{Document, Effect, Statement};
 use crate::evaluate::Request;
 use crate::operator::Operator;
@@ -32,18 +32,38 @@ pub struct ConditionReport<'d> {
     /// Whether it holds.
     pub holds: Truth,
     /// What the request carries.
-    pub found: Found,
+    pub found: Found<'d>,
 }
 
-/// What a request carries for a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+/// What a request carries for a key; borrowed from its context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<'c> {
     /// It does not carry the key.
     Absent,
     /// It may carry the key: the value is not known.
     Unknown,
-    /// Its values.
-    Values(Vec<Box<str>>),
+    /// Its value or values.
+    Values(Values<'c>),
+}
+
+/// The values of a key, as a request carries them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values<'c> {
+    /// Of a single-valued key.
+    One(&'c str),
+    /// Of a multivalued key.
+    Many(&'c [Box<str>]),
+}
+
+impl<'c> Values<'c> {
+    /// One after the other.
+    pub fn iter(self) -> impl Iterator<Item = &'c str> {
+        let (one, many) = match self {
+            Self::One(value) => (Some(value), [].as_slice()),
+            Self::Many(values) => (None, values),
+        };
+        one.into_iter().chain(many.iter().map(|value| &**value))
+    }
 }
 
 impl StatementReport<'_> {
@@ -73,27 +93,15 @@ impl ConditionReport<'_> {
 
 impl Document {
     /// Every statement's report, in the order of the document. Slower than [`Document::evaluate`]: for a broken chain.
-    pub fn explain(&self, request: &Request<'_>) -> Vec<StatementReport<'_>> {
+    /// Borrows from the document and from the request's context.
+    pub fn explain<'r>(&'r self, request: &Request<'r>) -> Vec<StatementReport<'r>> {
         let reports = self.statements.iter().enumerate().map(|(index, statement)| StatementReport {
             index,
             statement,
             principal: statement.principals.apply_to(request.principal),
             action: statement.actions.apply_to(request.action).into(),
             resource: statement.resources.apply_to(request.resource, request.context),
-            conditions: statement
-                .conditions
-                .iter()
-                .map(|condition| ConditionReport {
-                    condition,
-                    holds: condition.holds(request.context),
-                    found: match request.context.lookup(&condition.folded_key) {
-                        Lookup::Absent => Found::Absent,
-                        Lookup::Unknown | Lookup::Present => Found::Unknown,
-                        Lookup::One(value) => Found::Values(vec![value.into()]),
-                        Lookup::Many(values) => Found::Values(values.to_vec()),
-                    },
-                })
-                .collect(),
+            conditions: statement.conditions.iter().map(|condition| report(condition, request.context)).collect(),
         });
         reports.collect()
     }
@@ -101,5 +109,19 @@ impl Document {
     /// The statements with this effect.
     pub fn with_effect(&self, effect: Effect) -> impl Iterator<Item = &Statement> {
         self.statements.iter().filter(move |statement| statement.effect == effect)
+    }
+}
+
+fn report<'r>(condition: &'r Condition, context: &'r dyn Context) -> ConditionReport<'r> {
+    let found = context.lookup(&condition.folded_key);
+    ConditionReport {
+        condition,
+        holds: condition.holds_given(found, context),
+        found: match found {
+            Lookup::Absent => Found::Absent,
+            Lookup::Unknown | Lookup::Present => Found::Unknown,
+            Lookup::One(value) => Found::Values(Values::One(value)),
+            Lookup::Many(values) => Found::Values(Values::Many(values)),
+        },
     }
 }

@@ -25,7 +25,7 @@ pub use condition::Condition;
 pub use context::{Context, Lookup, MapContext};
 pub use document::{Actions, Document, Effect, Resources, Statement, Version};
 pub use evaluate::{Request, Verdict};
-pub use explain::{ConditionReport, Found, StatementReport};
+pub use explain::{ConditionReport, Found, StatementReport, Values};
 pub use operator::{BaseOperator, Operator, SetQualifier};
 pub use parse::{MAX_DOCUMENT_BYTES, PolicyError};
 pub use principal::{AwsPrincipal, Principal, PrincipalEntry, Principals};

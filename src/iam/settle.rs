@@ -244,7 +244,7 @@ impl Unknown<'_> {
         for atom in &self.atoms {
             match atom.operand()? {
                 Operand::Number(number) => {
-                    samples.extend([*number, number.next_up(), number.next_down()].map(|sample| format!("{sample:?}")));
+                    samples.extend([*number, number.next_up(), number.next_down()].map(|sample| sample.to_string()));
                 }
                 Operand::Bool(_) => samples.extend(["true", "false"].map(str::to_owned)),
                 Operand::Unusable => {}

@@ -37,6 +37,13 @@ impl Text {
     pub(crate) fn compile(pattern: &str, reading: Reading) -> Self {
         let folded = reading.fold.then(|| pattern.to_lowercase());
         let pattern = folded.as_deref().unwrap_or(pattern);
+        if !(reading.variables && pattern.contains("${")) {
+            return if reading.wildcards && pattern.contains(['*', '?']) {
+                Self::Glob(Glob::from_pattern(pattern))
+            } else {
+                Self::Literal(pattern.into())
+            };
+        }
         Self::from_parts(parts(pattern, reading))
     }
 
@@ -66,6 +73,9 @@ impl Text {
             }
             _ => return Self::compile(pattern, reading),
         };
+        if !resource.contains("${") {
+            return Self::compile(pattern, Reading { variables: false, ..reading });
+        }
         let place = pattern.strip_suffix(resource).unwrap_or_default();
         let mut parts = parts(place, Reading { variables: false, ..reading });
         parts.extend(self::parts(resource, reading));
@@ -88,6 +98,12 @@ impl Text {
 
     /// Whether the text matches. `fold` must be what the pattern was compiled with.
     pub(crate) fn matches(&self, text: &str, fold: bool, context: &dyn Context) -> Truth {
+        if fold
+            && text.is_ascii()
+            && let Self::Literal(literal) = self
+        {
+            return literal.eq_ignore_ascii_case(text).into();
+        }
         let folded = fold.then(|| text.to_lowercase());
         let text = folded.as_deref().unwrap_or(text);
         match self {

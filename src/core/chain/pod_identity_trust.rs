@@ -189,7 +189,7 @@ impl Case<'_> {
             fix::edit_trust(self.parsed, &format!("del({path})"))
         } else {
             let values = match &failed.found {
-                rolecall_iam::Found::Values(values) => serde_json::json!(values),
+                rolecall_iam::Found::Values(values) => values.iter().collect(),
                 _ => serde_json::json!([]),
             };
             fix::edit_trust(self.parsed, &format!("{path} |= (([.]|flatten) + {values} | unique)"))

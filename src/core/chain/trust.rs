@@ -93,13 +93,18 @@ pub(super) fn found_text(found: &Found) -> String {
     match found {
         Found::Absent => "nothing: the request does not carry this key".to_owned(),
         Found::Unknown => "a value that admission cannot know".to_owned(),
-        Found::Values(values) => list(values),
+        Found::Values(values) => first_three(values.iter()),
     }
 }
 
 /// At most three values, and how many more there are.
 pub(super) fn list(values: &[Box<str>]) -> String {
-    let shown = values.iter().take(3).map(|value| &**value).collect::<Vec<_>>().join(", ");
+    first_three(values.iter().map(|value| &**value))
+}
+
+fn first_three<'v>(values: impl Iterator<Item = &'v str>) -> String {
+    let values: Vec<&str> = values.collect();
+    let shown = values.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     match values.len() {
         0 => "nothing".to_owned(),
         1..=3 => shown,

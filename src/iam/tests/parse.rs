@@ -25,7 +25,11 @@ fn what_aws_would_refuse_is_an_error_with_a_pointer() {
     let statement = |members: &str| format!(r#"{{"Statement":[{{"Effect":"Allow","Action":"*",{members}}}]}}"#);
     for (text, pointer, message) in [
         ("".to_owned(), "", "not JSON"),
-        ("[]".to_owned(), "", "must be an object"),
+        ("[]".to_owned(), "", "must be an object, not a list"),
+        ("null".to_owned(), "", "must be an object, not null"),
+        ("true".to_owned(), "", "must be an object, not a boolean"),
+        ("1.5".to_owned(), "", "must be an object, not a number"),
+        ("\"x\"".to_owned(), "", "must be an object, not a string"),
         ("{}".to_owned(), "", "no `Statement`"),
         (r#"{"Version":"2012-10-18","Statement":[]}"#.to_owned(), "/Version", "must be"),
         (r#"{"statement":[]}"#.to_owned(), "/statement", "it is written `Statement`"),
@@ -42,7 +46,7 @@ fn what_aws_would_refuse_is_an_error_with_a_pointer() {
         (
             statement(r#""Condition":{"StringEquals":{"a/b":{}}}"#),
             "/Statement/0/Condition/StringEquals/a~1b",
-            "must be a string",
+            "must be a string, not an object",
         ),
         (statement(r#""Condition":{"Bool":{"k":"true"},"Bool":{"k":"true"}}"#), "/Statement/0/Condition/Bool", "twice"),
         (" ".repeat(0) + &"[".repeat(10_000), "", "recursion"),
@@ -54,6 +58,14 @@ fn what_aws_would_refuse_is_an_error_with_a_pointer() {
         assert_eq!(error.pointer, pointer, "{start}: {error}");
         assert!(error.to_string().contains(message), "{start}: {error}");
     }
+}
+
+#[test]
+fn the_longest_document_is_read() {
+    let start = r#"{"Statement":[],"Id":""#;
+    let text = format!("{start}{}\"}}", "x".repeat(MAX_DOCUMENT_BYTES - start.len() - 2));
+    assert_eq!(text.len(), MAX_DOCUMENT_BYTES);
+    assert_eq!(Document::parse(&text).map(|document| document.statements.len()), Ok(0));
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
