@@ -3,10 +3,16 @@
 mod args;
 mod check;
 mod explain;
+#[cfg(feature = "aws")]
+mod progress;
+mod snapshot;
+#[cfg(feature = "aws")]
+mod snapshot_summary;
 
-pub use args::{CheckArgs, Cli, Command, ExplainArgs, Format, LevelArg, ModeArg, ServeArgs, TryArgs};
+pub use args::{CheckArgs, Cli, Command, ExplainArgs, Format, LevelArg, ModeArg, ServeArgs, SnapshotArgs, TryArgs};
 pub use check::check;
 pub use explain::explain;
+pub use snapshot::snapshot;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

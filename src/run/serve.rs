@@ -1,5 +1,6 @@
 //! `rolecall serve`
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -11,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::server::{Knowledge, Listeners, LogFormat, State, TlsSource, init_log, start};
-use crate::sources::{Manifests, load_snapshot};
+use crate::sources::{Manifests, SourceOptions, load_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.
 ///
@@ -48,12 +49,14 @@ fn tls_source(args: &ServeArgs) -> TlsSource {
 }
 
 fn knowledge(args: &ServeArgs, config: &Config) -> anyhow::Result<Knowledge> {
-    let snapshot = load_snapshot(&args.source, args.cluster.as_deref())?;
     let conventions = config.conventions();
-    let cluster = if args.manifests.is_empty() {
-        Cluster::default()
+    let (cluster, roles) = if args.manifests.is_empty() {
+        (Cluster::default(), BTreeSet::new())
     } else {
-        Manifests::load(&args.manifests)?.cluster(&conventions)?
+        let manifests = Manifests::load(&args.manifests)?;
+        (manifests.cluster(&conventions)?, manifests.named_roles())
     };
+    let options = SourceOptions { cluster: args.cluster.as_deref(), aws: &config.aws, roles };
+    let snapshot = load_snapshot(&args.source, &options)?.snapshot;
     Ok(Knowledge::new(World::new(Arc::new(snapshot), cluster, conventions)))
 }
