@@ -52,7 +52,7 @@ impl Emulator {
     /// # Errors
     /// When it cannot be built (with the compiler's last lines) or does not start.
     pub async fn start() -> Result<Self> {
-        let binary = tokio::task::spawn_blocking(build).await??;
+        let binary = Self::binary().await?;
         let mut process = tokio::process::Command::new(&binary)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -69,6 +69,14 @@ impl Emulator {
             bail!("the emulator ended before it listened; it said {line:?}");
         };
         Ok(Self { address: address.to_owned(), process, _alive: alive })
+    }
+
+    /// The emulator's program, compiled where it is not up to date.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub async fn binary() -> Result<PathBuf> {
+        tokio::task::spawn_blocking(build).await?
     }
 
     /// For `AWS_ENDPOINT_URL`: `http://127.0.0.1:PORT`.

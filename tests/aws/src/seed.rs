@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use hyper::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
@@ -92,9 +94,27 @@ impl Account {
         self.send("s3", ("PUT", &format!("/{name}")), ("application/xml", body)).await.map(|_| ())
     }
 
-    async fn send(&self, service: &str, line: (&str, &str), body: (&str, String)) -> Result<String> {
-        let request = http::signed(&self.address, (&self.id, &self.region, service), line, body)?;
-        let answer = http::send(&self.address, request).await?;
+    /// Sends any request, with further headers, as this account's root, and gives the answer whatever its status.
+    ///
+    /// # Errors
+    /// When the connection breaks before the answer is whole.
+    pub async fn request(
+        &self,
+        service: &str,
+        (method, path): (&str, &str),
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> Result<Response<Bytes>> {
+        let scope = (self.id.as_str(), self.region.as_str(), service);
+        let mut request = http::signed(&self.address, scope, (method, path), body.to_owned())?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse()?);
+        }
+        http::send(&self.address, request).await
+    }
+
+    async fn send(&self, service: &str, line: (&str, &str), (kind, body): (&str, String)) -> Result<String> {
+        let answer = self.request(service, line, &[("content-type", kind)], &body).await?;
         let status = answer.status();
         let text = String::from_utf8_lossy(answer.body()).into_owned();
         ensure!(status.is_success(), "{status}: {text}");

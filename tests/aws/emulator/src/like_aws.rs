@@ -56,7 +56,7 @@ impl Iam {
             {
                 let _ = write!(
                     out,
-                    "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>\
+                    "<PermissionsBoundary><PermissionsBoundaryType>PermissionsBoundaryPolicy</PermissionsBoundaryType>\
                      <PermissionsBoundaryArn>{arn}</PermissionsBoundaryArn></PermissionsBoundary>"
                 );
             }
