@@ -122,7 +122,6 @@ impl Account {
     }
 
     /// A role, made by [`Role::create`].
-    #[must_use]
     pub fn role<'a>(&'a self, name: &'a str, trust: &Value) -> Role<'a> {
         Role {
             account: self,
@@ -354,7 +353,6 @@ impl Cluster {
     }
 
     /// A Pod Identity association, made by [`Association::create`].
-    #[must_use]
     pub fn association<'a>(&'a self, namespace: &str, service_account: &str, role: &str) -> Association<'a> {
         let body = json!({ "namespace": namespace, "serviceAccount": service_account, "roleArn": role });
         Association { cluster: self, body: body.as_object().cloned().unwrap_or_default() }

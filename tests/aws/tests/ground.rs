@@ -252,11 +252,8 @@ async fn objects_are_written_on_conditions() -> Result<()> {
 #[tokio::test]
 async fn the_emulator_ends_with_the_one_who_started_it() -> Result<()> {
     let binary = Emulator::binary().await?;
-    let mut process = tokio::process::Command::new(binary)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
+    let mut process =
+        tokio::process::Command::new(binary).stdin(Stdio::piped()).stdout(Stdio::null()).kill_on_drop(true).spawn()?;
     assert!(process.try_wait()?.is_none());
     drop(process.stdin.take());
     let status = tokio::time::timeout(Duration::from_secs(10), process.wait()).await??;

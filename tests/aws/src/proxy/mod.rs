@@ -202,7 +202,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> io::Result<Respo
             match spoil {
                 Some(Kind::CutWithin) => {
                     record(shared, number, &call, 0);
-                    return Ok(answer.map(Answer::cut));
+                    return Ok(answer.map(|body| Answer::cut(&body)));
                 }
                 Some(Kind::Truncate) => answer.map(|body| body.slice(..body.len() / 2)),
                 _ => answer,
