@@ -17,16 +17,22 @@ use crate::seed::Account;
 /// How long a built emulator may take until it listens; it needs a tenth of a second on an idle machine.
 const START: Duration = Duration::from_secs(30);
 
-/// What a test run sets for its own build, and the emulator's build must not inherit: with other flags, every run of another
-/// kind would compile it anew.
-const NOT_INHERITED: [&str; 6] = [
-    "CARGO_BUILD_TARGET",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "CARGO_TARGET_DIR",
-    "RUSTC_WORKSPACE_WRAPPER",
-    "RUSTFLAGS",
-    "RUSTDOCFLAGS",
+/// Variables for Cargo that the emulator's build keeps: where it finds and fetches packages. Of the others, some are a test
+/// run's flags for its own build, and some describe the package under test; crates with a build script compile anew when those
+/// change, which takes minutes.
+const CARGO_KEEPS: [&str; 7] = [
+    "CARGO_BUILD_JOBS",
+    "CARGO_HOME",
+    "CARGO_HTTP_",
+    "CARGO_NET_",
+    "CARGO_REGISTRIES_",
+    "CARGO_REGISTRY_",
+    "CARGO_SOURCE_",
 ];
+
+/// The compiler's own variables that a test run may set, for coverage or sanitizers.
+const RUST_DROPS: [&str; 5] =
+    ["LD_LIBRARY_PATH", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOCFLAGS", "RUSTFLAGS", "RUST_RECURSION_COUNT"];
 
 /// A running emulator, with nothing in it. It ends when this value is dropped, or when the test process dies.
 #[derive(Debug)]
@@ -46,7 +52,7 @@ impl Emulator {
     /// # Errors
     /// When it cannot be built (with the compiler's last lines) or does not start.
     pub async fn start() -> Result<Self> {
-        let binary = tokio::task::spawn_blocking(build).await??;
+        let binary = Self::binary().await?;
         let mut process = tokio::process::Command::new(&binary)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -63,6 +69,14 @@ impl Emulator {
             bail!("the emulator ended before it listened; it said {line:?}");
         };
         Ok(Self { address: address.to_owned(), process, _alive: alive })
+    }
+
+    /// The emulator's program, compiled where it is not up to date.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub async fn binary() -> Result<PathBuf> {
+        tokio::task::spawn_blocking(build).await?
     }
 
     /// For `AWS_ENDPOINT_URL`: `http://127.0.0.1:PORT`.
@@ -113,8 +127,12 @@ fn build() -> Result<PathBuf> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    for name in NOT_INHERITED {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let cargos = text.starts_with("CARGO") && !CARGO_KEEPS.iter().any(|kept| text.starts_with(kept));
+        if cargos || RUST_DROPS.iter().any(|dropped| *dropped == text) {
+            command.env_remove(&name);
+        }
     }
     let mut cargo = command.spawn().context("cargo, which builds the AWS emulator, does not start")?;
     let mut said = String::new();

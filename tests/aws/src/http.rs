@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, HOST};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -27,7 +27,7 @@ pub(crate) fn signed(
     address: &str,
     (account, region, service): (&str, &str, &str),
     (method, path): (&str, &str),
-    (kind, body): (&str, String),
+    body: String,
 ) -> Result<Request<Full<Bytes>>> {
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
@@ -37,6 +37,5 @@ pub(crate) fn signed(
         .uri(path)
         .header(HOST, address)
         .header(AUTHORIZATION, authorization)
-        .header(CONTENT_TYPE, kind)
         .body(Full::new(Bytes::from(body)))?)
 }

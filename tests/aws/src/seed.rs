@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use hyper::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
@@ -92,9 +94,27 @@ impl Account {
         self.send("s3", ("PUT", &format!("/{name}")), ("application/xml", body)).await.map(|_| ())
     }
 
-    async fn send(&self, service: &str, line: (&str, &str), body: (&str, String)) -> Result<String> {
-        let request = http::signed(&self.address, (&self.id, &self.region, service), line, body)?;
-        let answer = http::send(&self.address, request).await?;
+    /// Sends any request, with further headers, as this account's root, and gives the answer whatever its status.
+    ///
+    /// # Errors
+    /// When the connection breaks before the answer is whole.
+    pub async fn request(
+        &self,
+        service: &str,
+        (method, path): (&str, &str),
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> Result<Response<Bytes>> {
+        let scope = (self.id.as_str(), self.region.as_str(), service);
+        let mut request = http::signed(&self.address, scope, (method, path), body.to_owned())?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse()?);
+        }
+        http::send(&self.address, request).await
+    }
+
+    async fn send(&self, service: &str, line: (&str, &str), (kind, body): (&str, String)) -> Result<String> {
+        let answer = self.request(service, line, &[("content-type", kind)], &body).await?;
         let status = answer.status();
         let text = String::from_utf8_lossy(answer.body()).into_owned();
         ensure!(status.is_success(), "{status}: {text}");
@@ -102,7 +122,6 @@ impl Account {
     }
 
     /// A role, made by [`Role::create`].
-    #[must_use]
     pub fn role<'a>(&'a self, name: &'a str, trust: &Value) -> Role<'a> {
         Role {
             account: self,
@@ -334,7 +353,6 @@ impl Cluster {
     }
 
     /// A Pod Identity association, made by [`Association::create`].
-    #[must_use]
     pub fn association<'a>(&'a self, namespace: &str, service_account: &str, role: &str) -> Association<'a> {
         let body = json!({ "namespace": namespace, "serviceAccount": service_account, "roleArn": role });
         Association { cluster: self, body: body.as_object().cloned().unwrap_or_default() }

@@ -3,6 +3,8 @@
 //! `rolecall-aws-emulator [PORT]`: 0 or nothing takes a free port. Prints `listening 127.0.0.1:PORT` when it is ready,
 //! and ends when its standard input closes, so that it cannot outlive the test that started it.
 
+mod like_aws;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,9 +14,7 @@ use fakecloud_core::delivery::DeliveryBus;
 use fakecloud_core::dispatch::{self, DispatchConfig};
 use fakecloud_core::multi_account::MultiAccountState;
 use fakecloud_core::registry::ServiceRegistry;
-use fakecloud_eks::EksService;
 use fakecloud_iam::credential_resolver::IamCredentialResolver;
-use fakecloud_iam::iam_service::IamService;
 use fakecloud_iam::sts_service::StsService;
 use fakecloud_s3::S3Service;
 use parking_lot::RwLock;
@@ -72,9 +72,9 @@ async fn main() -> std::io::Result<()> {
     let eks = Arc::new(RwLock::new(MultiAccountState::new(ACCOUNT, REGION, &endpoint)));
     let s3 = Arc::new(RwLock::new(MultiAccountState::new(ACCOUNT, REGION, &endpoint)));
     let mut registry = ServiceRegistry::new();
-    registry.register(Arc::new(IamService::new(Arc::clone(&iam))));
+    registry.register(Arc::new(like_aws::Iam::new(Arc::clone(&iam))));
     registry.register(Arc::new(StsService::new(Arc::clone(&iam))));
-    registry.register(Arc::new(EksService::new(eks)));
+    registry.register(Arc::new(like_aws::Eks::new(eks)));
     registry.register(Arc::new(S3Service::new(s3, Arc::new(DeliveryBus::new()))));
     let mut config = DispatchConfig::new(REGION, ACCOUNT);
     config.credential_resolver = Some(Arc::new(Keys(IamCredentialResolver::shared(iam))));

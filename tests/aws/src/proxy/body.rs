@@ -26,7 +26,7 @@ impl Answer {
     }
 
     /// The headers promise all of it; half comes, then the connection closes.
-    pub(super) fn cut(bytes: Bytes) -> Self {
+    pub(super) fn cut(bytes: &Bytes) -> Self {
         let half = bytes.slice(..bytes.len() / 2);
         Self { length: bytes.len() as u64, bytes: Some(half), cut: Some(Box::pin(tokio::time::sleep(FLUSH))) }
     }

@@ -18,12 +18,15 @@ pub struct Fault {
     pub(crate) kind: Kind,
 }
 
+/// From a call and the answer's body to another body.
+type Change = dyn Fn(&Call, String) -> String + Send + Sync;
+
 #[derive(Clone)]
 pub(crate) enum Kind {
     /// Wait, then go on.
     Delay(Duration),
     /// Change what the emulator answered.
-    Rewrite(Arc<dyn Fn(&Call, String) -> String + Send + Sync>),
+    Rewrite(Arc<Change>),
     /// Close the connection without an answer.
     CutBefore,
     /// Close the connection in the middle of the emulator's answer.

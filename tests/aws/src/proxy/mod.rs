@@ -22,6 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::emulator::Emulator;
 use crate::http;
+use crate::seed::Account;
 use body::Answer;
 pub use call::Call;
 pub use fault::Fault;
@@ -88,6 +89,12 @@ impl FaultProxy {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// An account as a client sees it through this proxy: its calls are recorded, and spoiled.
+    #[must_use]
+    pub fn account(&self, id: &str) -> Account {
+        Account::new(&self.address, id)
     }
 
     /// Adds a fault. Of several for one call, delays and rewrites add up, and of the others the first strikes.
@@ -195,7 +202,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> io::Result<Respo
             match spoil {
                 Some(Kind::CutWithin) => {
                     record(shared, number, &call, 0);
-                    return Ok(answer.map(Answer::cut));
+                    return Ok(answer.map(|body| Answer::cut(&body)));
                 }
                 Some(Kind::Truncate) => answer.map(|body| body.slice(..body.len() / 2)),
                 _ => answer,
