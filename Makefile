@@ -13,6 +13,7 @@ check: fmt lint deny test
 
 fmt:
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/aws/emulator/Cargo.toml --check
 
 lint:
 	cargo clippy --workspace --all-targets -- --deny warnings

@@ -8,6 +8,7 @@ use rolecall_core::decision::{Level, Levels, Mode};
 use serde::Deserialize;
 
 use crate::review::{OnError, Settings};
+use crate::sources::aws::AwsSettings;
 
 /// The configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub injector: InjectorConfig,
     /// Limits of the server.
     pub limits: Limits,
+    /// How AWS is read, by `--source aws` and `snapshot`.
+    pub aws: AwsSettings,
 }
 
 /// The injector's settings; the defaults are those of Amazon EKS.
@@ -75,6 +78,7 @@ impl Default for Config {
             snapshot_max_age_seconds: None,
             injector: InjectorConfig::default(),
             limits: Limits::default(),
+            aws: AwsSettings::default(),
         }
     }
 }
@@ -120,13 +124,14 @@ impl Config {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let config: Self = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+        let mut config: Self = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
         if config.limits.body_bytes == 0 || config.limits.in_flight_bytes < config.limits.body_bytes {
             return Err("limits: bodyBytes must be over 0 and inFlightBytes at least as large".to_owned());
         }
         if !(1..=3_600).contains(&config.limits.handshake_seconds) || config.limits.shutdown_seconds > 3_600 {
             return Err("limits: handshakeSeconds must be from 1 to 3600, shutdownSeconds at most 3600".to_owned());
         }
+        config.aws = config.aws.complete()?;
         Ok(config)
     }
 

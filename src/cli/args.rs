@@ -26,6 +26,8 @@ pub enum Command {
     CanI(CanIArgs),
     /// Say what a rule means, why it matters, and how to mend it
     Explain(ExplainArgs),
+    /// Read AWS once, and write what was found for others to read
+    Snapshot(SnapshotArgs),
     /// Show the webhook at work on built-in sample data: no cluster, no AWS account
     Try(TryArgs),
 }
@@ -33,10 +35,10 @@ pub enum Command {
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Where the snapshot of AWS comes from: a path, a file: URL, or - for standard input
+    /// Where the snapshot of AWS comes from: aws, a path, a file:, s3: or https: URL, or - for standard input
     #[arg(long, value_name = "SRC")]
     pub source: String,
-    /// Name of the cluster; must be the snapshot's
+    /// Name of the cluster: --source aws needs it, and a snapshot must be of it
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
     /// Configuration file (YAML)
@@ -77,10 +79,11 @@ pub struct CheckArgs {
     /// Files, folders, or - for standard input
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
-    /// Where the snapshot of AWS comes from: a path or a file: URL. Without it, what rests on AWS is unknown
+    /// Where the snapshot of AWS comes from: aws, a path, or a file:, s3: or https: URL. Without it, what rests on AWS is
+    /// unknown
     #[arg(long, value_name = "SRC")]
     pub source: Option<String>,
-    /// Name of the cluster; must be the snapshot's
+    /// Name of the cluster: --source aws needs it, and a snapshot must be of it
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
     /// How much is asked
@@ -124,6 +127,26 @@ pub struct CanIArgs {
     /// Configuration file (YAML), for the injector's settings
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// Arguments of `snapshot`.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// Name of the cluster
+    #[arg(long, value_name = "NAME")]
+    pub cluster: String,
+    /// Where to write: a path, a file: URL, s3://BUCKET/KEY, or - for standard output
+    #[arg(short, long, value_name = "SRC")]
+    pub output: String,
+    /// Configuration file (YAML); its section `aws` says what is read
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Files and folders with service accounts and workloads: the roles that they name are read. May be repeated
+    #[arg(long, value_name = "PATH")]
+    pub manifests: Vec<String>,
+    /// Read the policies of roles too
+    #[arg(long)]
+    pub policies: bool,
 }
 
 /// Arguments of `explain`.

@@ -1,6 +1,6 @@
 //! `rolecall can-i`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ use super::Exit;
 use super::args::{CanIArgs, Format};
 use crate::config::Config;
 use crate::report::{Can, CanI, Grants, Through};
-use crate::sources::{Manifests, load_snapshot};
+use crate::sources::aws::AwsSettings;
+use crate::sources::{Manifests, SourceOptions, load_snapshot};
 
 /// Says whether a service account's pods may do an action, or lists what they may do.
 ///
@@ -33,12 +34,16 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     };
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let conventions = config.conventions();
-    let cluster = if args.manifests.is_empty() {
-        Cluster::default()
+    let (cluster, roles) = if args.manifests.is_empty() {
+        (Cluster::default(), BTreeSet::new())
     } else {
-        Manifests::load(&args.manifests)?.cluster(&conventions)?
+        let manifests = Manifests::load(&args.manifests)?;
+        (manifests.cluster(&conventions)?, manifests.named_roles())
     };
-    let snapshot = load_snapshot(source, args.cluster.as_deref())?;
+    // Whom it may be is of no use without what that may do.
+    let aws = AwsSettings { policies: true, ..config.aws };
+    let options = SourceOptions { cluster: args.cluster.as_deref(), aws: &aws, roles };
+    let snapshot = load_snapshot(source, &options)?.snapshot;
     let world = World::new(Arc::new(snapshot), cluster, conventions);
     let whom = whom(&world, Subject { namespace, service_account });
     let through = Through::new(&args.subject, &whom);

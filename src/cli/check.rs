@@ -1,5 +1,6 @@
 //! `rolecall check`
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::Exit;
 use super::args::{CheckArgs, Format};
 use crate::config::Config;
 use crate::report::{self, Report};
-use crate::sources::{Manifest, Manifests, load_snapshot, namespace_of};
+use crate::sources::{Loaded, Manifest, Manifests, SourceOptions, load_snapshot, namespace_of};
 
 /// Judges manifests and prints what was found.
 ///
@@ -23,9 +24,13 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let manifests = Manifests::load(&args.paths)?;
     let snapshot = match &args.source {
-        Some(source) => load_snapshot(source, args.cluster.as_deref())?,
-        None => Snapshot::default(),
+        Some(source) => {
+            let roles = if source == "aws" { manifests.named_roles() } else { BTreeSet::new() };
+            load_snapshot(source, &SourceOptions { cluster: args.cluster.as_deref(), aws: &config.aws, roles })?
+        }
+        None => Loaded { snapshot: Snapshot::default(), unread: Vec::new() },
     };
+    let Loaded { snapshot, unread } = snapshot;
     let conventions = config.conventions();
     let cluster = manifests.cluster(&conventions)?;
     let world = World::new(Arc::new(snapshot), cluster, conventions);
@@ -33,6 +38,9 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut report = Report::new(level, &world.snapshot);
     if args.source.is_none() {
         report.note("no --source: roles, providers and associations are unknown");
+    }
+    for part in &unread {
+        report.note(&format!("not read: {part}"));
     }
     for manifest in &manifests.objects {
         if let Some(kind) = manifest.kind {

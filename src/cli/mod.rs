@@ -4,11 +4,19 @@ mod args;
 mod can_i;
 mod check;
 mod explain;
+#[cfg(feature = "aws")]
+mod progress;
+mod snapshot;
+#[cfg(feature = "aws")]
+mod snapshot_summary;
 
-pub use args::{CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, LevelArg, ModeArg, ServeArgs, TryArgs};
+pub use args::{
+    CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, LevelArg, ModeArg, ServeArgs, SnapshotArgs, TryArgs,
+};
 pub use can_i::can_i;
 pub use check::check;
 pub use explain::explain;
+pub use snapshot::snapshot;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

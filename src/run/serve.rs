@@ -1,5 +1,6 @@
 //! `rolecall serve`
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -12,7 +13,7 @@ use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::live::Knowledge;
 use crate::server::{Listeners, LogFormat, State, TlsSource, init_log, start};
-use crate::sources::{Manifests, load_snapshot};
+use crate::sources::{Manifests, SourceOptions, load_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.
 ///
@@ -49,12 +50,14 @@ fn tls_source(args: &ServeArgs) -> TlsSource {
 }
 
 fn knowledge(args: &ServeArgs, config: &Config) -> anyhow::Result<Knowledge> {
-    let snapshot = load_snapshot(&args.source, args.cluster.as_deref())?;
     let conventions = config.conventions();
-    let cluster = if args.manifests.is_empty() {
-        Cluster::default()
+    let (cluster, roles) = if args.manifests.is_empty() {
+        (Cluster::default(), BTreeSet::new())
     } else {
-        Manifests::load(&args.manifests)?.cluster(&conventions)?
+        let manifests = Manifests::load(&args.manifests)?;
+        (manifests.cluster(&conventions)?, manifests.named_roles())
     };
+    let options = SourceOptions { cluster: args.cluster.as_deref(), aws: &config.aws, roles };
+    let snapshot = load_snapshot(&args.source, &options)?.snapshot;
     Ok(Knowledge::new(World::new(Arc::new(snapshot), cluster, conventions)))
 }

@@ -1,5 +1,6 @@
 //! Manifests from files, folders and standard input: YAML with many documents, Lists, JSON.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -126,6 +127,26 @@ impl Manifests {
             self.passed_over += 1;
         }
         Ok(())
+    }
+
+    /// ARNs of roles that stand in the objects as a whole value: in annotations of any prefix, and in variables. Which of them
+    /// counts, the judgement finds out.
+    pub fn named_roles(&self) -> BTreeSet<String> {
+        let mut roles = BTreeSet::new();
+        let mut values: Vec<&Value> = self.objects.iter().map(|manifest| &manifest.value).collect();
+        while let Some(value) = values.pop() {
+            match value {
+                Value::String(text) if text.contains(":role/") => {
+                    if rolecall_iam::RoleArn::parse(text).is_ok() {
+                        roles.insert(text.clone());
+                    }
+                }
+                Value::Array(items) => values.extend(items),
+                Value::Object(fields) => values.extend(fields.values()),
+                _ => {}
+            }
+        }
+        roles
     }
 
     /// The service accounts and namespaces among the objects; their list is taken to be complete.

@@ -1,7 +1,18 @@
 //! Sources: they fill snapshots and tell of the cluster. They read; they judge nothing.
 
+pub mod aws;
 mod manifests;
+mod place;
 mod snapshot;
+#[cfg(feature = "aws")]
+mod store;
+#[cfg(feature = "aws")]
+mod web;
+#[cfg(feature = "aws")]
+mod write;
 
 pub use manifests::{Manifest, Manifests, ObjectOrigin, namespace_of};
-pub use snapshot::{load_snapshot, read_snapshot};
+pub use place::{Fetched, SnapshotSource};
+pub use snapshot::{Loaded, SourceOptions, load_snapshot, read_snapshot, wait};
+#[cfg(feature = "aws")]
+pub use {store::Written, write::Target};

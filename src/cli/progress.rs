@@ -1,0 +1,43 @@
+//! How far a collection is, on a terminal; elsewhere nothing is printed.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::sources::aws::Progress;
+
+/// One line on standard error.
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        // Hides itself where standard error is no terminal.
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} of {len} read ({elapsed}), now {msg}") {
+            bar.set_style(style);
+        }
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Self(bar)
+    }
+
+    pub(super) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&self, part: &str, things: usize) {
+        self.0.inc_length(things as u64);
+        self.0.set_message(part.to_owned());
+    }
+
+    fn step(&self) {
+        self.0.inc(1);
+        // Pages come in numbers that nobody knows before.
+        if self.0.length().is_some_and(|length| length < self.0.position()) {
+            self.0.inc_length(1);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Collecting: which parts there are, in which order, and what becomes of one that fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use rolecall_core::snapshot::Issuer;
+use rolecall_iam::RoleArn;
+use serde_json::{Value, json};
+
+use super::clients::{Aws, Reader};
+use super::collected::{AccountParts, Collected, Part, mended, readable};
+use super::error::AwsError;
+use super::observe::Progress;
+use super::roles::Patience;
+use super::settings::Collect;
+
+/// What a collection is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// ARNs of roles that service accounts and containers name. What is no role's ARN is passed over.
+    pub roles: BTreeSet<String>,
+    /// Whether roles' policies are needed, besides what the settings say.
+    pub policies: bool,
+}
+
+impl Aws {
+    /// Collects everything. Nothing is an error as such: a part that fails keeps what `previous` had, and says why.
+    /// Without the cluster nothing else is read.
+    pub async fn collect(
+        &self,
+        wanted: &Wanted,
+        previous: Option<&Collected>,
+        progress: &dyn Progress,
+    ) -> Collected {
+        let now = Timestamp::now();
+        // Whole seconds, as the snapshot has them.
+        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        progress.begin("the cluster", 1);
+        let cluster = self.describe_cluster().await;
+        progress.step();
+        let own_account = match &cluster {
+            Ok(cluster) => self.learn_account(cluster).await.map(str::to_owned),
+            Err(error) => Err(error.clone()),
+        };
+        let (cluster, own_account) = match (cluster, own_account) {
+            (Ok(cluster), Ok(account)) => (cluster, account),
+            (Err(error), _) | (_, Err(error)) => return without_cluster(error, previous, now),
+        };
+        let (addons, associations, node_roles, fargate_profiles) = tokio::join!(
+            self.read_addons(progress),
+            self.read_associations(progress),
+            self.read_node_roles(&cluster, progress),
+            self.read_fargate_profiles(progress),
+        );
+        let mut collected = Collected {
+            collected_at: Some(now),
+            addons: list("addons", addons, now, previous.map(|p| &p.addons)),
+            associations: list(
+                "podIdentityAssociations",
+                associations.map(newest_of_each),
+                now,
+                previous.map(|p| &p.associations),
+            ),
+            node_roles: list("nodeRoles", node_roles, now, previous.map(|p| &p.node_roles)),
+            fargate_profiles: list("fargateProfiles", fargate_profiles, now, previous.map(|p| &p.fargate_profiles)),
+            cluster: Part::read(Ok(cluster), now, None),
+            ..Collected::default()
+        };
+        let mut by_account = named(&collected, wanted);
+        by_account.entry(own_account.clone()).or_default();
+        if self.settings.collect == Collect::Account {
+            for account in &self.settings.accounts {
+                by_account.entry(account.id.clone()).or_default();
+            }
+        }
+        let issuer = collected.cluster.value.as_ref().and_then(issuer);
+        for (account, roles) in by_account {
+            let Some(reader) = self.reader(&account, &own_account) else {
+                collected.unread_accounts.insert(account, roles.len());
+                continue;
+            };
+            let scope = Scope {
+                reader,
+                account: &account,
+                previous: previous.and_then(|previous| previous.accounts.get(&account)),
+                concurrency: self.settings.concurrency,
+                policies: wanted.policies || self.settings.policies,
+                now,
+                progress,
+            };
+            let (parts, malformed) = scope.collect(self.settings.collect, roles, issuer.as_ref()).await;
+            collected.accounts.insert(account, parts);
+            collected.malformed.extend(malformed);
+        }
+        collected
+    }
+}
+
+fn without_cluster(error: AwsError, previous: Option<&Collected>, now: Timestamp) -> Collected {
+    let mut kept = previous.cloned().unwrap_or_default();
+    kept.collected_at = Some(now);
+    kept.cluster = Part::read(Err(error), now, previous.map(|previous| &previous.cluster));
+    kept
+}
+
+fn issuer(cluster: &Value) -> Option<Issuer> {
+    cluster.pointer("/identity/oidc/issuer").and_then(Value::as_str).filter(|url| !url.is_empty()).map(Issuer::new)
+}
+
+/// A part of the cluster; one that the snapshot's reader would refuse is a failed one.
+fn list(
+    name: &str,
+    read: Result<Vec<Value>, AwsError>,
+    now: Timestamp,
+    previous: Option<&Part<Vec<Value>>>,
+) -> Part<Vec<Value>> {
+    let read = read.and_then(|list| match readable(&json!({name: list})) {
+        Ok(()) => Ok(list),
+        Err(said) => Err(AwsError::malformed("eks", name, said)),
+    });
+    Part::read(read, now, previous)
+}
+
+/// An association that was deleted and made anew while they were listed comes twice.
+fn newest_of_each(associations: Vec<Value>) -> Vec<Value> {
+    let text = |association: &Value, field: &str| {
+        association.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let mut newest: BTreeMap<(String, String), Value> = BTreeMap::new();
+    for association in associations {
+        let key = (text(&association, "namespace"), text(&association, "serviceAccount"));
+        match newest.get(&key) {
+            Some(other) if text(other, "createdAt") > text(&association, "createdAt") => {}
+            _ => {
+                newest.insert(key, association);
+            }
+        }
+    }
+    newest.into_values().collect()
+}
+
+/// The roles that anybody names, by account.
+fn named(collected: &Collected, wanted: &Wanted) -> BTreeMap<String, BTreeSet<String>> {
+    let associations = collected.associations.value.iter().flatten();
+    let of_associations = associations
+        .flat_map(|association| ["roleArn", "targetRoleArn"].map(|field| association.get(field)))
+        .filter_map(|arn| arn.and_then(Value::as_str));
+    let of_nodes = collected.node_roles.value.iter().flatten().filter_map(Value::as_str);
+    let mut by_account: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for arn in wanted.roles.iter().map(String::as_str).chain(of_associations).chain(of_nodes) {
+        if let Ok(parsed) = RoleArn::parse(arn)
+            && rolecall_iam::is_account_id(parsed.account)
+        {
+            by_account.entry(parsed.account.to_owned()).or_default().insert(arn.to_owned());
+        }
+    }
+    by_account
+}
+
+/// One account's collection.
+struct Scope<'a> {
+    reader: &'a Reader,
+    account: &'a str,
+    previous: Option<&'a AccountParts>,
+    concurrency: usize,
+    policies: bool,
+    now: Timestamp,
+    progress: &'a dyn Progress,
+}
+
+type Malformed = Vec<(String, String)>;
+
+impl Scope<'_> {
+    async fn collect(
+        &self,
+        collect: Collect,
+        roles: BTreeSet<String>,
+        issuer: Option<&Issuer>,
+    ) -> (AccountParts, Malformed) {
+        self.progress.begin("OIDC providers", 1);
+        let providers = self.reader.providers(issuer).await.and_then(|list| {
+            match readable(&json!({"accounts": {self.account: {"oidcProviders": list}}})) {
+                Ok(()) => Ok(list),
+                Err(said) => Err(AwsError::malformed("iam:GetOpenIDConnectProvider", self.account, said)),
+            }
+        });
+        self.progress.step();
+        let (mut parts, malformed) = match collect {
+            Collect::Named => self.named(roles).await,
+            Collect::Account => self.everything().await,
+        };
+        parts.oidc_providers =
+            Part::read(providers, self.now, self.previous.map(|previous| &previous.oidc_providers));
+        (parts, malformed)
+    }
+
+    async fn named(&self, arns: BTreeSet<String>) -> (AccountParts, Malformed) {
+        let mut malformed = Malformed::new();
+        let mut parts = AccountParts::default();
+        let read = self.each("roles", arns, |arn| async move {
+            self.reader.role(&arn, self.account, self.policies).await
+        });
+        for (arn, role) in read.await {
+            let previous = self.previous.and_then(|previous| previous.roles.get(&arn));
+            let part = match role {
+                Ok(Some(role)) => match self.readable_role(&arn, role, &mut malformed) {
+                    Some(role) => Part::read(Ok(Some(role)), self.now, None),
+                    // It is there, and wholly unreadable: unknown, not missing.
+                    None => Part::default(),
+                },
+                role => Part::read(role, self.now, previous),
+            };
+            parts.roles.insert(arn, part);
+        }
+        if self.policies {
+            let wanted = parts.roles.values().filter_map(|part| part.value.as_ref()?.as_ref()).flat_map(policies_of);
+            let read = self.each("managed policies", wanted.collect(), |arn| async move {
+                self.reader.policy(&arn).await
+            });
+            for (arn, policy) in read.await {
+                let policy = policy.map(|policy| self.readable_policy(&arn, policy?, &mut malformed));
+                let previous = self.previous.and_then(|previous| previous.policies.get(&arn));
+                parts.policies.insert(arn, Part::read(policy, self.now, previous));
+            }
+        }
+        (parts, malformed)
+    }
+
+    async fn everything(&self) -> (AccountParts, Malformed) {
+        let mut malformed = Malformed::new();
+        let everything = match self.reader.everything(self.progress).await {
+            Ok(everything) => everything,
+            Err(error) => {
+                let mut kept = self.previous.cloned().unwrap_or_default();
+                let before = kept.listed.take();
+                kept.listed = Some(Part::read(Err(error), self.now, before.as_ref()));
+                return (kept, malformed);
+            }
+        };
+        let mut parts = AccountParts { listed: Some(Part::read(Ok(()), self.now, None)), ..AccountParts::default() };
+        for (arn, role) in everything.roles {
+            if let Some(role) = self.readable_role(&arn, role, &mut malformed) {
+                parts.roles.insert(arn, Part::read(Ok(Some(role)), self.now, None));
+            }
+        }
+        for (arn, policy) in everything.policies {
+            let policy = self.readable_policy(&arn, policy, &mut malformed);
+            parts.policies.insert(arn, Part::read(Ok(policy), self.now, None));
+        }
+        (parts, malformed)
+    }
+
+    fn readable_role(&self, arn: &str, role: Value, malformed: &mut Malformed) -> Option<Value> {
+        let (role, fault) = mended(self.account, arn, role);
+        malformed.extend(fault);
+        role
+    }
+
+    fn readable_policy(&self, arn: &str, policy: Value, malformed: &mut Malformed) -> Option<Value> {
+        let alone = json!({"accounts": {self.account: {"policies": [policy]}}});
+        match readable(&alone) {
+            Ok(()) => Some(policy),
+            Err(fault) => {
+                malformed.push((format!("accounts.{}.policies.{arn}", self.account), fault));
+                None
+            }
+        }
+    }
+
+    /// Reads things side by side; gives up on the rest where going on would only cost calls.
+    async fn each<F>(
+        &self,
+        part: &str,
+        arns: BTreeSet<String>,
+        read: impl Fn(String) -> F,
+    ) -> Vec<(String, Result<Option<Value>, AwsError>)>
+    where
+        F: Future<Output = Result<Option<Value>, AwsError>>,
+    {
+        self.progress.begin(part, arns.len());
+        let patience = Patience::default();
+        let (patience, read) = (&patience, &read);
+        stream::iter(arns)
+            .map(|arn| async move {
+                let result = match patience.lost() {
+                    Some(error) => Err(AwsError { subject: arn.clone(), ..error }),
+                    None => read(arn.clone()).await,
+                };
+                if let Err(error) = &result {
+                    patience.note(error);
+                }
+                self.progress.step();
+                (arn, result)
+            })
+            .buffer_unordered(self.concurrency)
+            .collect()
+            .await
+    }
+}
+
+/// Managed policies that decide what a role may do: attached ones and its boundary.
+fn policies_of(role: &Value) -> Vec<String> {
+    let attached = role.get("AttachedManagedPolicies").and_then(Value::as_array).into_iter().flatten();
+    let boundary = role.pointer("/PermissionsBoundary/PermissionsBoundaryArn");
+    let arns = attached.filter_map(|policy| policy.get("PolicyArn")).chain(boundary);
+    arns.filter_map(Value::as_str).map(str::to_owned).collect()
+}

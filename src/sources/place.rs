@@ -1,0 +1,146 @@
+//! Places where snapshots lie: files, standard input, S3, web servers. Each is read again only where it has changed.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+
+use super::aws::AwsSettings;
+#[cfg(feature = "aws")]
+use super::{store::Object, web::Page};
+
+/// The longest snapshot that is taken from a network, in bytes. The largest account that IAM allows by default (1,000
+/// roles; 5,000 on request) stays under a tenth of it.
+#[cfg(feature = "aws")]
+pub(super) const MOST: u64 = 512 << 20;
+
+/// A snapshot's text, and the version that the place gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The text.
+    pub text: String,
+    /// Its ETag, where the place has such.
+    pub etag: Option<String>,
+}
+
+/// A place that is asked again and again.
+#[derive(Debug)]
+pub struct SnapshotSource {
+    name: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    StandardInput { read: bool },
+    File { path: PathBuf, seen: Option<Version> },
+    #[cfg(feature = "aws")]
+    Object(Box<Object>),
+    #[cfg(feature = "aws")]
+    Page(Box<Page>),
+}
+
+/// What changes when a file is written anew, or another is moved into its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version {
+    modified: Option<SystemTime>,
+    length: u64,
+    inode: u64,
+}
+
+impl SnapshotSource {
+    /// Opens a place: a path, a `file:`, `s3:` or `https:` URL (`http:` on this machine only), or `-`. Reads nothing yet.
+    ///
+    /// # Errors
+    /// Where it is of a kind that this build does not read.
+    #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "it waits where the feature is on"))]
+    pub async fn open(source: &str, settings: &AwsSettings) -> anyhow::Result<Self> {
+        let place = match source.split_once(':').map(|(scheme, _)| scheme) {
+            _ if source == "-" => Place::StandardInput { read: false },
+            #[cfg(feature = "aws")]
+            Some("s3") => Place::Object(Box::new(Object::open(source, settings).await?)),
+            #[cfg(feature = "aws")]
+            Some("https" | "http") => Place::Page(Box::new(Page::open(source, settings)?)),
+            #[cfg(not(feature = "aws"))]
+            Some("s3" | "https" | "http") => {
+                let _ = settings;
+                bail!("{source}: this build has no feature `aws`, which reads s3: and https:; copy it to a file first")
+            }
+            _ => Place::File { path: file_path(source).to_owned(), seen: None },
+        };
+        Ok(Self { name: source.to_owned(), place })
+    }
+
+    /// The place, as the command line named it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The snapshot that lies there, where it is another than at the last time.
+    ///
+    /// # Errors
+    /// Where it cannot be read: the message names the place.
+    pub async fn poll(&mut self) -> anyhow::Result<Option<Fetched>> {
+        match &mut self.place {
+            Place::StandardInput { read: true } => Ok(None),
+            Place::StandardInput { read } => {
+                let text = std::io::read_to_string(std::io::stdin()).context("standard input: cannot be read")?;
+                *read = true;
+                Ok(Some(Fetched { text, etag: None }))
+            }
+            Place::File { path, seen } => file(path, seen),
+            #[cfg(feature = "aws")]
+            Place::Object(object) => object.poll().await,
+            #[cfg(feature = "aws")]
+            Place::Page(page) => page.poll().await,
+        }
+    }
+}
+
+/// The path that a path or a `file:` URL names.
+pub(super) fn file_path(source: &str) -> &Path {
+    Path::new(source.strip_prefix("file://").or_else(|| source.strip_prefix("file:")).unwrap_or(source))
+}
+
+fn file(path: &Path, seen: &mut Option<Version>) -> anyhow::Result<Option<Fetched>> {
+    use std::os::unix::fs::MetadataExt;
+    let cannot = || format!("{}: the snapshot cannot be read", path.display());
+    let data = std::fs::metadata(path).with_context(cannot)?;
+    let version = Version { modified: data.modified().ok(), length: data.len(), inode: data.ino() };
+    // A pipe has nothing by which a change could be told, and can be read only once.
+    if data.is_file() && *seen == Some(version) {
+        return Ok(None);
+    }
+    let text = utf8(std::fs::read(path).with_context(cannot)?, &path.display().to_string())?;
+    *seen = Some(version);
+    Ok(Some(Fetched { text, etag: None }))
+}
+
+pub(super) fn utf8(bytes: Vec<u8>, name: &str) -> anyhow::Result<String> {
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(e) => bail!("{name}: the snapshot is not UTF-8: byte {} is wrong", e.utf8_error().valid_up_to()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_read_again_when_another_takes_its_place() {
+        let path = std::env::temp_dir().join(format!("rolecall-place-{}", std::process::id()));
+        std::fs::write(&path, "one").unwrap();
+        let name = format!("file://{}", path.display());
+        let mut source = SnapshotSource::open(&name, &AwsSettings::default()).await.unwrap();
+        assert_eq!(source.poll().await.unwrap().map(|fetched| fetched.text).as_deref(), Some("one"));
+        assert_eq!(source.poll().await.unwrap(), None);
+        let other = path.with_extension("new");
+        std::fs::write(&other, "two").unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert_eq!(source.poll().await.unwrap().map(|fetched| fetched.text).as_deref(), Some("two"));
+        std::fs::remove_file(&path).unwrap();
+        let message = format!("{:#}", source.poll().await.unwrap_err());
+        assert!(message.contains("cannot be read"), "{message}");
+    }
+}
