@@ -20,9 +20,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => run::serve(args).map(|()| Exit::Clean),
         Command::Check(args) => buffered(&mut out, |out| cli::check(args, out)),
         Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
-        Command::Snapshot(args) => {
-            cli::snapshot(args, &mut out, &mut std::io::stderr()).map(|()| Exit::Clean)
-        }
+        Command::Snapshot(args) => cli::snapshot(args, &mut out, &mut std::io::stderr()).map(|()| Exit::Clean),
         Command::Try(args) => run::try_out(args, &mut out).map(|()| Exit::Clean),
     };
     match ended {

@@ -104,9 +104,10 @@ impl Reader {
         pages(|marker| async move {
             let list = self.iam.list_attached_role_policies().role_name(role).set_marker(marker);
             let answer = self.call("iam:ListAttachedRolePolicies", arn, list.send()).await?;
-            let attached = answer.attached_policies.unwrap_or_default().into_iter().map(|policy| {
-                without_nulls(json!({"PolicyName": policy.policy_name, "PolicyArn": policy.policy_arn}))
-            });
+            let attached =
+                answer.attached_policies.unwrap_or_default().into_iter().map(|policy| {
+                    without_nulls(json!({"PolicyName": policy.policy_name, "PolicyArn": policy.policy_arn}))
+                });
             Ok((attached.collect(), answer.marker.filter(|_| answer.is_truncated)))
         })
         .await
