@@ -28,12 +28,26 @@ pub struct Config {
     pub forbid_exemptions_in: Vec<String>,
     /// Seconds after which a snapshot denies no more; absent: a snapshot read from a file never expires.
     pub snapshot_max_age_seconds: Option<i64>,
+    /// How knowledge of AWS is kept fresh.
+    pub refresh: RefreshConfig,
     /// The injector's settings.
     pub injector: InjectorConfig,
     /// Limits of the server.
     pub limits: Limits,
     /// How AWS is read, by `--source aws` and `snapshot`.
     pub aws: AwsSettings,
+}
+
+/// How knowledge of AWS is kept fresh.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RefreshConfig {
+    /// Seconds from one collection to the next; also between looks at a snapshot that others write.
+    pub interval_seconds: u64,
+    /// Up to this share of the interval is added or taken away by chance.
+    pub jitter: f64,
+    /// Seconds for which a link that was read anew for a denial serves other reviews too.
+    pub remember_seconds: u64,
 }
 
 /// The injector's settings; the defaults are those of Amazon EKS.
@@ -76,10 +90,17 @@ impl Default for Config {
             on_error: OnError::Allow,
             forbid_exemptions_in: Vec::new(),
             snapshot_max_age_seconds: None,
+            refresh: RefreshConfig::default(),
             injector: InjectorConfig::default(),
             limits: Limits::default(),
             aws: AwsSettings::default(),
         }
+    }
+}
+
+impl Default for RefreshConfig {
+    fn default() -> Self {
+        Self { interval_seconds: 600, jitter: 0.1, remember_seconds: 3 }
     }
 }
 
@@ -127,6 +148,18 @@ impl Config {
         let mut config: Self = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
         if config.limits.body_bytes == 0 || config.limits.in_flight_bytes < config.limits.body_bytes {
             return Err("limits: bodyBytes must be over 0 and inFlightBytes at least as large".to_owned());
+        }
+        let refresh = config.refresh;
+        if !(1..=86_400).contains(&refresh.interval_seconds)
+            || !(0.0..=1.0).contains(&refresh.jitter)
+            || refresh.remember_seconds > 60
+            || !(1..=30).contains(&config.limits.reread_seconds)
+        {
+            return Err(
+                "refresh: intervalSeconds must be from 1 to 86400, jitter from 0 to 1, rememberSeconds at most 60; \
+                        limits: rereadSeconds from 1 to 30"
+                    .to_owned(),
+            );
         }
         if !(1..=3_600).contains(&config.limits.handshake_seconds) || config.limits.shutdown_seconds > 3_600 {
             return Err("limits: handshakeSeconds must be from 1 to 3600, shutdownSeconds at most 3600".to_owned());

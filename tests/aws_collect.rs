@@ -32,7 +32,10 @@ async fn collects_every_part() {
         json!([format!("arn:aws:iam::{ACCOUNT}:role/auto"), format!("arn:aws:iam::{ACCOUNT}:role/node")]),
         "of the node group and of the entry of type EC2; not the entry of type STANDARD"
     );
-    assert_eq!(snapshot["fargateProfiles"][0]["selectors"], json!([{"namespace": "batch", "labels": {"run": "fargate"}}]));
+    assert_eq!(
+        snapshot["fargateProfiles"][0]["selectors"],
+        json!([{"namespace": "batch", "labels": {"run": "fargate"}}])
+    );
 
     let account = &snapshot["accounts"][ACCOUNT];
     assert_eq!(account["rolesRead"], "named");

@@ -4,7 +4,6 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 mod common;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use http_body_util::BodyExt;
 use proptest::prelude::*;
 use rolecall::config::Config;
 use rolecall::live::{
-    Collection, Collector, Keeper, Knowledge, LinkReader, ReadRole, Refreshing, Rereads, refresh_forever,
+    Asked, Collection, Collector, Keeper, Knowledge, LinkReader, ReadRole, Refreshing, Rereads, refresh_forever,
 };
 use rolecall::server::{Metrics, State, router};
 use rolecall_core::cluster::{Cluster, Namespace, ServiceAccount};
@@ -140,8 +139,8 @@ impl LinkReader for Scripted {
 }
 
 impl Collector for Scripted {
-    fn collect(&self, roles: BTreeSet<String>) -> BoxFuture<'_, Option<Collection>> {
-        assert!(roles.contains(ROLE));
+    fn collect(&self, asked: Asked) -> BoxFuture<'_, Option<Collection>> {
+        assert!(asked.roles.contains(ROLE));
         async move {
             let Ok(role) = self.answer(role).await else {
                 let failures = vec![("accounts".to_owned(), "Throttling".to_owned())];

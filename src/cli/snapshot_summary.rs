@@ -31,7 +31,10 @@ pub(super) fn tell(
         writeln!(said, "account {id}: {}, {}", roles(account), count(&account.oidc_providers, "OIDC providers"))?;
     }
     for (id, named) in &collected.unread_accounts {
-        writeln!(said, "account {id}: not read, {named} roles there stay unknown; add it to aws.accounts to read them")?;
+        writeln!(
+            said,
+            "account {id}: not read, {named} roles there stay unknown; add it to aws.accounts to read them"
+        )?;
     }
     let failures = collected.failures();
     if !failures.is_empty() {

@@ -118,6 +118,13 @@ impl World {
         accounts.filter_map(|entry| entry.account.as_ref()?.role_arn.as_deref())
     }
 
+    /// Whether a service account or a namespace declares what it needs, so that roles' policies matter.
+    pub fn declares_needs(&self) -> bool {
+        let mut accounts = self.service_accounts.values().flat_map(HashMap::values);
+        accounts.any(|entry| entry.account.as_ref().is_some_and(|account| !account.wishes.requires.is_empty()))
+            || self.namespaces.values().any(|namespace| !namespace.wishes.requires.is_empty())
+    }
+
     fn entry(&self, namespace: &str, name: &str) -> Option<&Entry> {
         self.service_accounts.get(namespace)?.get(name)
     }

@@ -10,5 +10,5 @@ mod reread;
 
 pub use flight::Flights;
 pub use keeper::{Keeper, Knowledge};
-pub use refresh::{Collection, Collector, Refresh, Refreshing, refresh_forever};
+pub use refresh::{Asked, Collection, Collector, Refresh, Refreshing, refresh_forever};
 pub use reread::{Confirming, LinkReader, ReadRole, Rereads, Unconfirmed};

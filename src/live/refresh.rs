@@ -23,10 +23,19 @@ pub struct Collection {
     pub failures: Vec<(String, String)>,
 }
 
+/// What the cluster asks of a collection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// ARNs of roles that service accounts name.
+    pub roles: BTreeSet<String>,
+    /// Something declares what it needs, so that roles' policies matter.
+    pub policies: bool,
+}
+
 /// Collects everything.
 pub trait Collector: Send + Sync + std::fmt::Debug {
-    /// Collects; `roles` are the ARNs that service accounts name. `None`: nothing has changed since the last time.
-    fn collect(&self, roles: BTreeSet<String>) -> BoxFuture<'_, Option<Collection>>;
+    /// Collects. `None`: nothing has changed since the last time.
+    fn collect(&self, asked: Asked) -> BoxFuture<'_, Option<Collection>>;
 }
 
 /// How often.
@@ -69,8 +78,12 @@ pub async fn refresh_forever(
     let mut attempts = 0;
     loop {
         let began = Instant::now();
-        let roles = keeper.now().world.annotated_roles().map(str::to_owned).collect();
-        let pause = match collector.collect(roles).await {
+        let asked = {
+            let knowledge = keeper.now();
+            let roles = knowledge.world.annotated_roles().map(str::to_owned).collect();
+            Asked { roles, policies: knowledge.world.declares_needs() }
+        };
+        let pause = match collector.collect(asked).await {
             None => refreshing.pause(began.elapsed(), chance()),
             Some(mut collection) => {
                 if let Some(snapshot) = collection.snapshot.take() {

@@ -1,6 +1,7 @@
 //! Commands that put the parts together: sources, judgement and server.
 
 mod client;
+mod live;
 mod serve;
 mod try_out;
 

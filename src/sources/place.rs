@@ -32,8 +32,13 @@ pub struct SnapshotSource {
 
 #[derive(Debug)]
 enum Place {
-    StandardInput { read: bool },
-    File { path: PathBuf, seen: Option<Version> },
+    StandardInput {
+        read: bool,
+    },
+    File {
+        path: PathBuf,
+        seen: Option<Version>,
+    },
     #[cfg(feature = "aws")]
     Object(Box<Object>),
     #[cfg(feature = "aws")]

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, ClientOptions, CredentialProvider, Error, GetOptions, ObjectStore, ObjectStoreExt,
-    PutMode, PutOptions, PutPayload, RetryConfig, UpdateVersion,
+    Attribute, Attributes, ClientOptions, CredentialProvider, Error, GetOptions, ObjectStore, PutMode, PutOptions,
+    PutPayload, RetryConfig, UpdateVersion,
 };
 
 use super::aws::{AwsSettings, sdk_config};

@@ -10,13 +10,13 @@ use super::settings::Rate;
 
 /// The buckets of one set of credentials' account, shared by refreshing and re-reading.
 #[derive(Debug)]
-pub struct Budget {
+pub(super) struct Budget {
     buckets: BTreeMap<String, DefaultDirectRateLimiter>,
 }
 
 impl Budget {
     /// Full buckets.
-    pub fn new(rates: &BTreeMap<String, Rate>) -> Self {
+    pub(super) fn new(rates: &BTreeMap<String, Rate>) -> Self {
         let bucket = |rate: &Rate| {
             let quota = Quota::with_period(Duration::from_secs_f64(1.0 / rate.per_second))?;
             Some(RateLimiter::direct(quota.allow_burst(NonZeroU32::new(rate.burst)?)))
@@ -27,7 +27,7 @@ impl Budget {
     }
 
     /// Waits for a token for a call such as `iam:GetRole`. Tokens come to those who wait in no particular order.
-    pub async fn take(&self, call: &str) {
+    pub(super) async fn take(&self, call: &str) {
         let service = call.split(':').next().unwrap_or_default();
         for api in [call, service] {
             if let Some(bucket) = self.buckets.get(api) {

@@ -59,11 +59,7 @@ impl Aws {
     ///
     /// # Errors
     /// Where no region is set.
-    pub async fn observed(
-        settings: AwsSettings,
-        cluster: &str,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Self, AwsError> {
+    pub async fn observed(settings: AwsSettings, cluster: &str, observer: Arc<dyn Observer>) -> Result<Self, AwsError> {
         let config = sdk_config(&settings).await;
         let Some(region) = config.region().map(ToString::to_string) else {
             return Err(AwsError::no_region(cluster));

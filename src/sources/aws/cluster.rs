@@ -94,14 +94,9 @@ impl Aws {
         .await
     }
 
-    async fn describe_associations(
-        &self,
-        ids: Vec<String>,
-        progress: &dyn Progress,
-    ) -> Result<Vec<Value>, AwsError> {
+    async fn describe_associations(&self, ids: Vec<String>, progress: &dyn Progress) -> Result<Vec<Value>, AwsError> {
         self.each("associations", ids, progress, |id| async move {
-            let describe =
-                self.eks.describe_pod_identity_association().cluster_name(&self.cluster).association_id(&id);
+            let describe = self.eks.describe_pod_identity_association().cluster_name(&self.cluster).association_id(&id);
             let answer = self.eks_call("eks:DescribePodIdentityAssociation", &id, describe.send()).await?;
             Ok(answer.association().map(association))
         })
@@ -235,7 +230,11 @@ where
         all.extend(found);
         match next {
             Some(next) if token.as_ref() == Some(&next) => {
-                return Err(AwsError::malformed("a list", "its pages", format!("page `{next}` names itself as the next")));
+                return Err(AwsError::malformed(
+                    "a list",
+                    "its pages",
+                    format!("page `{next}` names itself as the next"),
+                ));
             }
             Some(next) if !next.to_string().is_empty() => token = Some(next),
             _ => return Ok(all),

@@ -27,12 +27,7 @@ pub struct Wanted {
 impl Aws {
     /// Collects everything. Nothing is an error as such: a part that fails keeps what `previous` had, and says why.
     /// Without the cluster nothing else is read.
-    pub async fn collect(
-        &self,
-        wanted: &Wanted,
-        previous: Option<&Collected>,
-        progress: &dyn Progress,
-    ) -> Collected {
+    pub async fn collect(&self, wanted: &Wanted, previous: Option<&Collected>, progress: &dyn Progress) -> Collected {
         let now = Timestamp::now();
         // Whole seconds, as the snapshot has them.
         let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
@@ -190,17 +185,15 @@ impl Scope<'_> {
             Collect::Named => self.named(roles).await,
             Collect::Account => self.everything().await,
         };
-        parts.oidc_providers =
-            Part::read(providers, self.now, self.previous.map(|previous| &previous.oidc_providers));
+        parts.oidc_providers = Part::read(providers, self.now, self.previous.map(|previous| &previous.oidc_providers));
         (parts, malformed)
     }
 
     async fn named(&self, arns: BTreeSet<String>) -> (AccountParts, Malformed) {
         let mut malformed = Malformed::new();
         let mut parts = AccountParts::default();
-        let read = self.each("roles", arns, |arn| async move {
-            self.reader.role(&arn, self.account, self.policies).await
-        });
+        let read =
+            self.each("roles", arns, |arn| async move { self.reader.role(&arn, self.account, self.policies).await });
         for (arn, role) in read.await {
             let previous = self.previous.and_then(|previous| previous.roles.get(&arn));
             let part = match role {
@@ -215,9 +208,8 @@ impl Scope<'_> {
         }
         if self.policies {
             let wanted = parts.roles.values().filter_map(|part| part.value.as_ref()?.as_ref()).flat_map(policies_of);
-            let read = self.each("managed policies", wanted.collect(), |arn| async move {
-                self.reader.policy(&arn).await
-            });
+            let read =
+                self.each("managed policies", wanted.collect(), |arn| async move { self.reader.policy(&arn).await });
             for (arn, policy) in read.await {
                 let policy = policy.map(|policy| self.readable_policy(&arn, policy?, &mut malformed));
                 let previous = self.previous.and_then(|previous| previous.policies.get(&arn));

@@ -190,9 +190,7 @@ impl AccountParts {
             account.insert("policies".to_owned(), Value::Array(policies));
         }
         let providers_age = ages.of(&self.oidc_providers, &format!("accounts.{id}.oidcProviders"));
-        account.extend(
-            self.oidc_providers.value.clone().map(|list| ("oidcProviders".to_owned(), Value::Array(list))),
-        );
+        account.extend(self.oidc_providers.value.clone().map(|list| ("oidcProviders".to_owned(), Value::Array(list))));
         let mut age = Map::new();
         if !role_ages.is_empty() {
             age.insert("roles".to_owned(), Value::Object(role_ages));
@@ -261,9 +259,7 @@ mod tests {
         let mut account = AccountParts::default();
         account.roles.insert(ARN.to_owned(), Part::read(Ok(Some(role)), at(60), None));
         account.roles.insert("arn:aws:iam::111122223333:role/a".to_owned(), Part::read(Ok(None), at(60), None));
-        account
-            .roles
-            .insert("arn:aws:iam::111122223333:role/b".to_owned(), Part::read(Err(error), at(60), Some(&old)));
+        account.roles.insert("arn:aws:iam::111122223333:role/b".to_owned(), Part::read(Err(error), at(60), Some(&old)));
         let mut collected = Collected { collected_at: Some(at(60)), ..Collected::default() };
         collected.accounts.insert("111122223333".to_owned(), account);
         let document = collected.document();

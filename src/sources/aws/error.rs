@@ -107,7 +107,11 @@ impl AwsError {
     pub fn is_general(&self) -> bool {
         matches!(
             self.kind,
-            Failure::Expired | Failure::BadCredentials | Failure::NoCredentials | Failure::NotAssumed | Failure::NoRegion
+            Failure::Expired
+                | Failure::BadCredentials
+                | Failure::NoCredentials
+                | Failure::NotAssumed
+                | Failure::NoRegion
         )
     }
 
@@ -116,7 +120,10 @@ impl AwsError {
         match self.call.as_str() {
             "sts:AssumeRole" => "cross-account.json",
             "iam:GetAccountAuthorizationDetails" => "account.json",
-            "iam:ListRolePolicies" | "iam:GetRolePolicy" | "iam:ListAttachedRolePolicies" | "iam:GetPolicy"
+            "iam:ListRolePolicies"
+            | "iam:GetRolePolicy"
+            | "iam:ListAttachedRolePolicies"
+            | "iam:GetPolicy"
             | "iam:GetPolicyVersion" => "policies.json",
             call if call.starts_with("eks:") => "cluster.json",
             _ => "named.json",
@@ -161,14 +168,19 @@ impl std::fmt::Display for AwsError {
                  rolecall's role in (with its external ID), and rolecall's role needs sts:AssumeRole on it, which \
                  deploy/iam/cross-account.json grants. AWS said: {said}"
             ),
-            Failure::NoRegion => write!(f, "{call} on {subject}: no region is set; set AWS_REGION to the cluster's region"),
+            Failure::NoRegion => {
+                write!(f, "{call} on {subject}: no region is set; set AWS_REGION to the cluster's region")
+            }
             Failure::Unreachable => write!(
                 f,
                 "{call} on {subject}{place}: AWS cannot be reached; check the network, the region's name, VPC endpoints \
                  and proxies: {said}"
             ),
             Failure::TimedOut => {
-                write!(f, "{call} on {subject}{place}: no answer in time; check the network, or raise aws.timeoutSeconds")
+                write!(
+                    f,
+                    "{call} on {subject}{place}: no answer in time; check the network, or raise aws.timeoutSeconds"
+                )
             }
             Failure::Throttled => write!(
                 f,
@@ -194,13 +206,20 @@ fn refusal(code: Option<&str>, status: u16) -> Failure {
     match code.unwrap_or_default() {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "NotAuthorized" => Failure::Denied,
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => Failure::Expired,
-        "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidSignatureException"
-        | "IncompleteSignature" | "MissingAuthenticationToken" | "MissingAuthenticationTokenException"
+        "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
         | "InvalidAccessKeyId" => Failure::BadCredentials,
         "NoSuchEntity" | "NoSuchEntityException" | "ResourceNotFoundException" | "NotFoundException" => {
             Failure::NotFound
         }
-        "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded" => Failure::Throttled,
+        "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded" => {
+            Failure::Throttled
+        }
         _ if status == 429 => Failure::Throttled,
         _ if status >= 500 => Failure::Server,
         "" if status < 400 => Failure::Malformed,

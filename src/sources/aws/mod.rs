@@ -25,6 +25,8 @@ mod providers;
 mod roles;
 mod settings;
 
+#[cfg(feature = "aws")]
+pub(crate) use clients::sdk_config;
 pub use settings::{AwsSettings, Collect, CrossAccount, Rate};
 #[cfg(feature = "aws")]
 pub use {
@@ -34,5 +36,3 @@ pub use {
     error::{AwsError, Failure},
     observe::{Observer, Outcome, Progress, Unseen},
 };
-#[cfg(feature = "aws")]
-pub(crate) use clients::sdk_config;

@@ -35,6 +35,31 @@ impl Aws {
         };
         reader.role(arn, account, self.settings.policies).await
     }
+
+    /// A role with its policies, and the managed ones among them with their default versions, its boundary too. Reads
+    /// nothing but the role unless `policies`.
+    ///
+    /// # Errors
+    /// Where one of the calls fails.
+    pub async fn role_and_policies(&self, arn: &str, policies: bool) -> Result<(Option<Value>, Vec<Value>), AwsError> {
+        let account = RoleArn::parse(arn).map(|arn| arn.account).unwrap_or_default();
+        let own_account = self.own_account().await?;
+        let Some(reader) = self.reader(account, own_account).filter(|_| policies) else {
+            return Ok((self.role(arn).await?, Vec::new()));
+        };
+        let Some(role) = reader.role(arn, account, true).await? else {
+            return Ok((None, Vec::new()));
+        };
+        let attached = role.get("AttachedManagedPolicies").and_then(Value::as_array).into_iter().flatten();
+        let mut arns: Vec<&str> =
+            attached.filter_map(|policy| policy.get("PolicyArn").and_then(Value::as_str)).collect();
+        arns.extend(role.pointer("/PermissionsBoundary/PermissionsBoundaryArn").and_then(Value::as_str));
+        let mut managed = Vec::with_capacity(arns.len());
+        for arn in arns {
+            managed.extend(reader.policy(arn).await?);
+        }
+        Ok((Some(role), managed))
+    }
 }
 
 impl Reader {
@@ -104,9 +129,10 @@ impl Reader {
         pages(|marker| async move {
             let list = self.iam.list_attached_role_policies().role_name(role).set_marker(marker);
             let answer = self.call("iam:ListAttachedRolePolicies", arn, list.send()).await?;
-            let attached = answer.attached_policies.unwrap_or_default().into_iter().map(|policy| {
-                without_nulls(json!({"PolicyName": policy.policy_name, "PolicyArn": policy.policy_arn}))
-            });
+            let attached =
+                answer.attached_policies.unwrap_or_default().into_iter().map(|policy| {
+                    without_nulls(json!({"PolicyName": policy.policy_name, "PolicyArn": policy.policy_arn}))
+                });
             Ok((attached.collect(), answer.marker.filter(|_| answer.is_truncated)))
         })
         .await

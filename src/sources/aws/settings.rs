@@ -144,8 +144,14 @@ mod tests {
             ("rates: {ec2: {perSecond: 1, burst: 1}}", "aws.rates.ec2"),
             ("rates: {iam: {perSecond: 0, burst: 1}}", "aws.rates.iam"),
             ("accounts: [{id: '12', roleArn: x}]", "aws.accounts[0].id"),
-            ("accounts: [{id: '111122223333', roleArn: 'arn:aws:iam::444455556666:role/x'}]", "aws.accounts[0].roleArn"),
-            ("accounts: [{id: '111122223333', roleArn: 'arn:aws:iam::111122223333:user/x'}]", "aws.accounts[0].roleArn"),
+            (
+                "accounts: [{id: '111122223333', roleArn: 'arn:aws:iam::444455556666:role/x'}]",
+                "aws.accounts[0].roleArn",
+            ),
+            (
+                "accounts: [{id: '111122223333', roleArn: 'arn:aws:iam::111122223333:user/x'}]",
+                "aws.accounts[0].roleArn",
+            ),
             ("concurrency: 0", "aws.concurrency"),
             ("collects: named", "collects"),
         ] {

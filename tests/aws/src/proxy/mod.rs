@@ -28,7 +28,7 @@ pub use call::Call;
 pub use fault::Fault;
 use fault::Kind;
 
-/// Stands between a client and the emulator. Ends when dropped; no call is running after that.
+/// Stands between a client and the emulator. When it is dropped, its connections close.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: String,

@@ -1,0 +1,186 @@
+//! What feeds live knowledge: AWS itself, or a snapshot that others write.
+
+#[cfg(feature = "aws")]
+use std::collections::BTreeSet;
+#[cfg(feature = "aws")]
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+#[cfg(feature = "aws")]
+use jiff::Timestamp;
+use rolecall_core::snapshot::Snapshot;
+
+use crate::live::{Asked, Collection, Collector};
+use crate::sources::{SnapshotSource, read_snapshot};
+
+/// When the parts of a snapshot were read, as far as it says.
+fn parts(snapshot: &Snapshot) -> Vec<(&'static str, i64)> {
+    let oldest = [snapshot.collected_at, snapshot.oldest_part].into_iter().flatten().min();
+    oldest.map(|time| ("all", time.as_second())).into_iter().collect()
+}
+
+/// A snapshot that another process writes: looked at anew, read where it has changed.
+#[derive(Debug)]
+pub(super) struct Shared {
+    source: tokio::sync::Mutex<SnapshotSource>,
+    cluster: Option<String>,
+}
+
+impl Shared {
+    pub(super) fn new(source: SnapshotSource, cluster: Option<String>) -> Self {
+        Self { source: tokio::sync::Mutex::new(source), cluster }
+    }
+
+    async fn poll(&self) -> Result<Option<Collection>, String> {
+        let mut source = self.source.lock().await;
+        let name = source.name().to_owned();
+        let Some(fetched) = source.poll().await.map_err(|error| format!("{error:#}"))? else {
+            return Ok(None);
+        };
+        // Thousands of policies take a while to compile: not on the threads that answer reviews.
+        let cluster = self.cluster.clone();
+        let read = tokio::task::spawn_blocking(move || read_snapshot(&fetched.text, cluster.as_deref())).await;
+        let snapshot = read.map_err(|error| error.to_string())?.map_err(|fault| format!("{name}: {fault}"))?;
+        let parts = parts(&snapshot);
+        Ok(Some(Collection { snapshot: Some(snapshot), is_usable: true, parts, failures: Vec::new() }))
+    }
+}
+
+impl Collector for Shared {
+    fn collect(&self, _: Asked) -> BoxFuture<'_, Option<Collection>> {
+        async move {
+            self.poll().await.unwrap_or_else(|fault| {
+                Some(Collection { failures: vec![("snapshot".to_owned(), fault)], ..Collection::default() })
+            })
+        }
+        .boxed()
+    }
+}
+
+#[cfg(feature = "aws")]
+pub(super) use from_aws::{Counting, FromAws};
+
+#[cfg(feature = "aws")]
+mod from_aws {
+    use super::{
+        Arc, Asked, BTreeSet, BoxFuture, Collection, Collector, FutureExt, Mutex, PoisonError, Snapshot, Timestamp,
+    };
+    use crate::live::{LinkReader, ReadRole};
+    use crate::server::Metrics;
+    use crate::sources::aws::{Aws, Collected, Observer, Outcome, Part, Unseen, Wanted};
+
+    /// AWS itself.
+    #[derive(Debug)]
+    pub(in crate::run) struct FromAws {
+        aws: Arc<Aws>,
+        /// Roles that manifests name beside the service accounts.
+        also: BTreeSet<String>,
+        before: Mutex<Option<Arc<Collected>>>,
+    }
+
+    impl FromAws {
+        pub(in crate::run) fn new(aws: Aws, also: BTreeSet<String>) -> Self {
+            Self { aws: Arc::new(aws), also, before: Mutex::default() }
+        }
+    }
+
+    /// Counts calls.
+    #[derive(Debug)]
+    pub(in crate::run) struct Counting(pub(in crate::run) Arc<Metrics>);
+
+    impl Observer for Counting {
+        fn call(&self, call: &str, outcome: Outcome, duration: std::time::Duration) {
+            let outcome = match outcome {
+                Outcome::Answered => "answered",
+                Outcome::Throttled => "throttled",
+                Outcome::Refused => "refused",
+                Outcome::Failed => "failed",
+                Outcome::Lost => "lost",
+            };
+            self.0.aws_call(call, outcome, duration);
+        }
+    }
+
+    impl Collector for FromAws {
+        fn collect(&self, asked: Asked) -> BoxFuture<'_, Option<Collection>> {
+            async move {
+                let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let mut roles = asked.roles;
+                roles.extend(self.also.iter().cloned());
+                let wanted = Wanted { roles, policies: asked.policies };
+                let collected = Arc::new(self.aws.collect(&wanted, before.as_deref(), &Unseen).await);
+                let failures = collected.failures();
+                let parts = ages(&collected);
+                let is_usable = collected.cluster.value.is_some();
+                let mut collection = Collection { snapshot: None, is_usable, parts, failures };
+                if is_usable {
+                    let taken = Arc::clone(&collected);
+                    let read =
+                        tokio::task::spawn_blocking(move || Snapshot::parse(&taken.document().to_string())).await;
+                    match read.map_err(|error| error.to_string()).and_then(|read| read.map_err(|e| e.to_string())) {
+                        Ok(snapshot) => collection.snapshot = Some(snapshot),
+                        Err(fault) => {
+                            collection.is_usable = false;
+                            collection.failures.push(("snapshot".to_owned(), fault));
+                        }
+                    }
+                    *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some(collected);
+                }
+                Some(collection)
+            }
+            .boxed()
+        }
+    }
+
+    /// When the oldest of each part was read.
+    fn ages(collected: &Collected) -> Vec<(&'static str, i64)> {
+        let of = |time: Option<Timestamp>| time.map(Timestamp::as_second);
+        fn read_at<T>(part: &Part<T>) -> Option<Timestamp> {
+            part.read_at.filter(|_| part.value.is_some())
+        }
+        let accounts = || collected.accounts.values();
+        let roles = accounts().flat_map(|account| account.roles.values()).filter_map(read_at).min();
+        let providers = accounts().filter_map(|account| read_at(&account.oidc_providers)).min();
+        let ages = [
+            ("cluster", of(read_at(&collected.cluster))),
+            ("addons", of(read_at(&collected.addons))),
+            ("associations", of(read_at(&collected.associations))),
+            ("node-roles", of(read_at(&collected.node_roles))),
+            ("fargate-profiles", of(read_at(&collected.fargate_profiles))),
+            ("roles", of(roles)),
+            ("oidc-providers", of(providers)),
+        ];
+        ages.into_iter().filter_map(|(part, time)| Some((part, time?))).collect()
+    }
+
+    impl LinkReader for FromAws {
+        fn role(&self, arn: String, policies: bool) -> BoxFuture<'static, Result<ReadRole, String>> {
+            let aws = Arc::clone(&self.aws);
+            async move {
+                let (role, policies) =
+                    aws.role_and_policies(&arn, policies).await.map_err(|error| error.to_string())?;
+                Ok(ReadRole { role, policies })
+            }
+            .boxed()
+        }
+
+        fn associations(
+            &self,
+            namespace: String,
+            account: String,
+        ) -> BoxFuture<'static, Result<Vec<serde_json::Value>, String>> {
+            let aws = Arc::clone(&self.aws);
+            async move { aws.associations(&namespace, &account).await.map_err(|error| error.to_string()) }.boxed()
+        }
+
+        fn provider(
+            &self,
+            account: String,
+            issuer_url: String,
+        ) -> BoxFuture<'static, Result<Option<serde_json::Value>, String>> {
+            let aws = Arc::clone(&self.aws);
+            async move { aws.provider(&account, &issuer_url).await.map_err(|error| error.to_string()) }.boxed()
+        }
+    }
+}
