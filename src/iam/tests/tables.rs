@@ -418,6 +418,8 @@ fn variables_in_resources_and_texts() {
         ("arn:aws:s3:${v}::b/*", "arn:aws:s3:${v}::b/x", true),
         ("arn:aws:s3", "arn:aws:s3:::b/x", true),
         ("arn:aws:s3", "arn:aws:s3:x:y", false),
+        ("arn:aws:s3:${v}", "arn:aws:s3:x::b/x", false),
+        ("arn:aws:s3:${v}", "arn:aws:s3:${v}::b/x", true),
     ] {
         let document = document(&json!({"Effect": "Allow", "Action": "*", "Resource": resource}));
         let request = Request { action: "s3:Get", resource: Some(asked), principal: None, context: &context };
