@@ -189,6 +189,8 @@ fn a_key_that_is_there_with_a_value_that_is_not_known() {
         ("StringNotLike", "*", Truth::False, Truth::Unknown),
         ("StringLikeIfExists", "*", Truth::True, Truth::True),
         ("StringLike", "a*", Truth::Unknown, Truth::Unknown),
+        ("StringLike", "*a", Truth::Unknown, Truth::Unknown),
+        ("StringLikeIfExists", "*a", Truth::Unknown, Truth::Unknown),
         ("StringEqualsIfExists", "a", Truth::Unknown, Truth::Unknown),
         ("StringNotEquals", "a", Truth::Unknown, Truth::Unknown),
         ("Null", "true", Truth::False, Truth::Unknown),
@@ -323,6 +325,8 @@ fn spellings_of_an_unknown_text() {
     assert_eq!(ask(&but("\u{e9}", "StringNotEquals", "\u{e9}"), &open), Verdict::Unknown);
     assert_eq!(ask(&but("a", "StringLike", "?b*"), &open), Verdict::ImplicitlyDenied);
     assert_eq!(ask(&but("a", "StringLike", "A*"), &open), Verdict::Unknown);
+    let apart = allow(&json!({"StringEquals": {"k": "abcdefgh"}, "StringLike": {"k": "b*"}}));
+    assert_eq!(ask(&document(&apart), &open), Verdict::ImplicitlyDenied);
     let covered = |text: &str| {
         document(&json!([
             allow(&json!({"StringEqualsIgnoreCase": {"k": text}})),
@@ -414,6 +418,8 @@ fn variables_in_resources_and_texts() {
         ("arn:aws:s3:${v}::b/*", "arn:aws:s3:${v}::b/x", true),
         ("arn:aws:s3", "arn:aws:s3:::b/x", true),
         ("arn:aws:s3", "arn:aws:s3:x:y", false),
+        ("arn:aws:s3:${v}", "arn:aws:s3:x::b/x", false),
+        ("arn:aws:s3:${v}", "arn:aws:s3:${v}::b/x", true),
     ] {
         let document = document(&json!({"Effect": "Allow", "Action": "*", "Resource": resource}));
         let request = Request { action: "s3:Get", resource: Some(asked), principal: None, context: &context };
