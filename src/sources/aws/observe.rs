@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
@@ -78,6 +78,23 @@ impl Intercept for Attempts {
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         bag.interceptor_state().store_put(Began(Instant::now()));
+        Ok(())
+    }
+
+    /// The SDK takes XML that ends in the middle of a list for a short list. A role that stood behind would pass for one that
+    /// does not exist.
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let is_xml = bag.load::<Metadata>().is_some_and(|metadata| metadata.service() != "EKS");
+        let response = context.response();
+        let body = response.body().bytes().unwrap_or_default();
+        if is_xml && response.status().is_success() && !body.trim_ascii_end().ends_with(b"Response>") {
+            return Err("the answer's XML ends early".into());
+        }
         Ok(())
     }
 
