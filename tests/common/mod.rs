@@ -107,6 +107,11 @@ pub struct Server {
 impl Server {
     /// Starts with the recorded cluster and a snapshot, and further arguments.
     pub fn start(manifests: &Path, snapshot: &Path, arguments: &[&str]) -> Self {
+        Self::start_from(manifests, &snapshot.display().to_string(), arguments, &[])
+    }
+
+    /// Starts with any source, in an environment with these variables besides.
+    pub fn start_from(manifests: &Path, source: &str, arguments: &[&str], environment: &[(&str, String)]) -> Self {
         let directory = TempDir::new("serve");
         let given =
             arguments.iter().position(|argument| *argument == "--tls-dir").map(|at| PathBuf::from(arguments[at + 1]));
@@ -118,8 +123,9 @@ impl Server {
             .arg("--manifests")
             .arg(manifests)
             .arg("--source")
-            .arg(snapshot)
+            .arg(source)
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

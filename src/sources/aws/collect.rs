@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::clients::{Aws, Reader};
 use super::collected::{AccountParts, Collected, Part, mended, readable};
 use super::error::AwsError;
+use super::listing;
 use super::observe::Progress;
 use super::roles::Patience;
 use super::settings::Collect;
@@ -191,14 +192,17 @@ impl Scope<'_> {
 
     async fn named(&self, arns: BTreeSet<String>) -> (AccountParts, Malformed) {
         let mut malformed = Malformed::new();
-        let mut parts = AccountParts::default();
+        let (mut parts, arns) = self.unchanged(arns).await;
         let read =
             self.each("roles", arns, |arn| async move { self.reader.role(&arn, self.account, self.policies).await });
         for (arn, role) in read.await {
             let previous = self.previous.and_then(|previous| previous.roles.get(&arn));
             let part = match role {
                 Ok(Some(role)) => match self.readable_role(&arn, role, &mut malformed) {
-                    Some(role) => Part::read(Ok(Some(role)), self.now, None),
+                    Some(role) => {
+                        parts.whole.insert(arn.clone(), self.now);
+                        Part::read(Ok(Some(role)), self.now, None)
+                    }
                     // It is there, and wholly unreadable: unknown, not missing.
                     None => Part::default(),
                 },
@@ -207,7 +211,18 @@ impl Scope<'_> {
             parts.roles.insert(arn, part);
         }
         if self.policies {
-            let wanted = parts.roles.values().filter_map(|part| part.value.as_ref()?.as_ref()).flat_map(policies_of);
+            // Of a role that is as it was, its policies are so too until it is read whole again.
+            let kept = self.previous.map(|previous| previous.policies.clone()).unwrap_or_default();
+            let read_whole = |arn: &String| parts.whole.get(arn) == Some(&self.now);
+            let of_unchanged = parts.roles.iter().filter(|(arn, _)| !read_whole(arn));
+            let of_unchanged = of_unchanged.filter_map(|(_, part)| part.value.as_ref()?.as_ref()).flat_map(policies_of);
+            for arn in of_unchanged {
+                if let Some(part) = kept.get(&arn) {
+                    parts.policies.insert(arn, part.clone());
+                }
+            }
+            let wanted = parts.roles.iter().filter(|(arn, _)| read_whole(arn));
+            let wanted = wanted.filter_map(|(_, part)| part.value.as_ref()?.as_ref()).flat_map(policies_of);
             let read =
                 self.each("managed policies", wanted.collect(), |arn| async move { self.reader.policy(&arn).await });
             for (arn, policy) in read.await {
@@ -217,6 +232,29 @@ impl Scope<'_> {
             }
         }
         (parts, malformed)
+    }
+
+    /// The roles that are as they were, or are gone, as far as a listing tells for less than reading each would cost; and
+    /// those that are to be read.
+    async fn unchanged(&self, arns: BTreeSet<String>) -> (AccountParts, BTreeSet<String>) {
+        let mut parts = AccountParts::default();
+        let Some(previous) = self.previous.filter(|_| listing::pays(&arns, self.previous)) else {
+            return (parts, arns);
+        };
+        // Not allowed, or not answered: they are read one by one.
+        let Ok(listing) = self.reader.listing().await else {
+            return (parts, arns);
+        };
+        let sorted = listing::sort(arns, previous, &listing);
+        for arn in sorted.same {
+            let role = previous.roles.get(&arn).and_then(|part| part.value.clone()).flatten();
+            parts.whole.extend(previous.whole.get(&arn).map(|at| (arn.clone(), *at)));
+            parts.roles.insert(arn, Part::read(Ok(role), self.now, None));
+        }
+        for arn in sorted.missing {
+            parts.roles.insert(arn, Part::read(Ok(None), self.now, None));
+        }
+        (parts, sorted.read)
     }
 
     async fn everything(&self) -> (AccountParts, Malformed) {

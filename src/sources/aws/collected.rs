@@ -69,6 +69,9 @@ pub struct AccountParts {
     pub roles: BTreeMap<String, Part<Option<Value>>>,
     /// `collect: account` only: the listing of all roles. Where it has a value, a role that is not in `roles` does not exist.
     pub listed: Option<Part<()>>,
+    /// When each role was last read with all that belongs to it, by the same ARNs. In between a listing may have told that
+    /// its trust policy is as it was.
+    pub whole: BTreeMap<String, Timestamp>,
     /// Managed policies by ARN; `Some(None)` is one known not to exist.
     pub policies: BTreeMap<String, Part<Option<Value>>>,
     /// OIDC providers.

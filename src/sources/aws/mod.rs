@@ -18,6 +18,8 @@ mod collected;
 #[cfg(feature = "aws")]
 mod error;
 #[cfg(feature = "aws")]
+mod listing;
+#[cfg(feature = "aws")]
 mod observe;
 #[cfg(feature = "aws")]
 mod providers;

@@ -1,0 +1,135 @@
+//! What has changed among named roles, told by listing them: a page of ListRoles has the trust policies of a thousand roles,
+//! where GetRole costs a call for each. It has neither tags nor boundary nor policies (IAM API Reference, `ListRoles`), so
+//! the roles that were read whole the longest ago are read whole again, a few at each refresh.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use percent_encoding::percent_decode_str;
+use rolecall_iam::RoleArn;
+use serde_json::Value;
+
+use super::clients::Reader;
+use super::cluster::pages;
+use super::collected::AccountParts;
+use super::error::AwsError;
+
+/// Up to so many roles are simply read one by one.
+const FEW: usize = 8;
+/// So many of the longest unread roles are read whole at each refresh, whatever the listing says. With the pages of the
+/// listing and the providers this keeps 100 clusters with up to 2,000 roles under 2 calls a second (docs/scale.md).
+const WHOLE: usize = 7;
+
+/// A role as the listing has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) arn: String,
+    pub(super) trust: String,
+}
+
+/// Roles by name in lower case: names are unique without regard to case.
+pub(super) type Listing = BTreeMap<String, Listed>;
+
+/// What is to be done about named roles.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sorted {
+    /// To be read whole.
+    pub(super) read: BTreeSet<String>,
+    /// As they were.
+    pub(super) same: BTreeSet<String>,
+    /// Not there.
+    pub(super) missing: BTreeSet<String>,
+}
+
+impl Reader {
+    /// All roles of the account with their trust policies.
+    pub(super) async fn listing(&self) -> Result<Listing, AwsError> {
+        let roles = pages(|marker| async move {
+            let list = self.iam.list_roles().max_items(1_000).set_marker(marker);
+            let answer = self.call("iam:ListRoles", "the account's roles", list.send()).await?;
+            Ok((answer.roles, answer.marker.filter(|_| answer.is_truncated)))
+        })
+        .await?;
+        let listed = roles.into_iter().map(|role| {
+            let trust = role.assume_role_policy_document.unwrap_or_default();
+            (role.role_name.to_ascii_lowercase(), Listed { arn: role.arn, trust: decoded(&trust) })
+        });
+        Ok(listed.collect())
+    }
+}
+
+/// Whether listing costs less than reading each: there is something to compare with, and enough of it.
+pub(super) fn pays(arns: &BTreeSet<String>, previous: Option<&AccountParts>) -> bool {
+    let known = previous.map_or(0, |previous| arns.iter().filter(|arn| previous.roles.contains_key(*arn)).count());
+    arns.len() > FEW && known > FEW
+}
+
+/// Sorts named roles by what the listing says of them.
+pub(super) fn sort(arns: BTreeSet<String>, previous: &AccountParts, listing: &Listing) -> Sorted {
+    let mut sorted = Sorted::default();
+    for arn in arns {
+        let name = RoleArn::parse(&arn).map(|arn| arn.name.to_ascii_lowercase()).unwrap_or_default();
+        let before = previous.roles.get(&arn).and_then(|part| part.value.as_ref());
+        match (listing.get(&name), before) {
+            (None, _) => sorted.missing.insert(arn),
+            (Some(listed), Some(Some(before))) if is_same(listed, before) => sorted.same.insert(arn),
+            _ => sorted.read.insert(arn),
+        };
+    }
+    let mut oldest: Vec<_> = sorted.same.iter().map(|arn| (previous.whole.get(arn).copied(), arn.clone())).collect();
+    oldest.sort();
+    for (_, arn) in oldest.into_iter().take(WHOLE) {
+        sorted.same.remove(&arn);
+        sorted.read.insert(arn);
+    }
+    sorted
+}
+
+fn is_same(listed: &Listed, before: &Value) -> bool {
+    let text = |field: &str| before.get(field).and_then(Value::as_str);
+    text("Arn") == Some(listed.arn.as_str())
+        && text("AssumeRolePolicyDocument").is_some_and(|trust| decoded(trust) == listed.trust)
+}
+
+/// A policy document as it stands in IAM: answers are URL-encoded (RFC 3986).
+fn decoded(document: &str) -> String {
+    percent_decode_str(document).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::super::collected::Part;
+    use super::*;
+
+    fn arn(name: &str) -> String {
+        format!("arn:aws:iam::111122223333:role/{name}")
+    }
+
+    #[test]
+    fn what_changed_is_read_and_what_is_gone_is_missing() {
+        let mut previous = AccountParts::default();
+        let mut listing = Listing::new();
+        for n in 0..20 {
+            let role = json!({"Arn": arn(&format!("R{n}")), "AssumeRolePolicyDocument": format!("%7B{n}%7D")});
+            let at = Timestamp::from_second(1_000 - n).unwrap();
+            previous.roles.insert(arn(&format!("R{n}")), Part::read(Ok(Some(role)), at, None));
+            previous.whole.insert(arn(&format!("R{n}")), at);
+            listing.insert(format!("r{n}"), Listed { arn: arn(&format!("R{n}")), trust: format!("{{{n}}}") });
+        }
+        listing.get_mut("r3").unwrap().trust = "{other}".to_owned();
+        listing.get_mut("r4").unwrap().arn = arn("path/R4");
+        listing.remove("r5");
+        let mut arns: BTreeSet<String> = previous.roles.keys().cloned().collect();
+        assert!(pays(&arns, Some(&previous)) && !pays(&arns, None));
+        arns.insert(arn("new"));
+        listing.insert("new".to_owned(), Listed { arn: arn("new"), trust: String::new() });
+        let sorted = sort(arns, &previous, &listing);
+        assert_eq!(sorted.missing, BTreeSet::from([arn("R5")]));
+        let whole = (13..20).map(|n| arn(&format!("R{n}")));
+        let read: BTreeSet<String> = whole.chain([arn("R3"), arn("R4"), arn("new")]).collect();
+        assert_eq!(sorted.read, read, "the changed, the moved, the new, and the longest unread");
+        assert_eq!(sorted.same.len(), 21 - 1 - 10);
+    }
+}
