@@ -63,7 +63,7 @@ fn resource(call: &Call) -> String {
 }
 
 /// Holds the calls of an account to its policies, both ways.
-fn assert_exact(name: &str, calls: &[Call], statements: Vec<Value>) {
+fn assert_exact(name: &str, calls: &[Call], statements: &[Value]) {
     let actions: BTreeSet<String> = statements
         .iter()
         .flat_map(|statement| match &statement["Action"] {
@@ -136,16 +136,16 @@ async fn each_feature_has_exactly_its_rights() {
         }
         let (own, theirs): (Vec<Call>, Vec<Call>) =
             ground.proxy.forget().into_iter().partition(|call| call.account == ACCOUNT);
-        assert_exact(name, &own, files.iter().flat_map(|file| statements(file, ACCOUNT)).collect());
+        assert_exact(name, &own, &files.iter().flat_map(|file| statements(file, ACCOUNT)).collect::<Vec<_>>());
         if name == "cross-account" {
-            assert_exact("the reader role", &theirs, statements("named.json", OTHER));
+            assert_exact("the reader role", &theirs, &statements("named.json", OTHER));
         } else {
             assert!(theirs.is_empty(), "{name}: {theirs:?}");
         }
     }
     let run = ground.rolecall(&["check", &manifests, "--source", s3]).await;
     assert_eq!(run.status.code(), Some(1), "{}", stderr(&run));
-    assert_exact("reader of S3", &ground.proxy.forget(), statements("snapshot-s3-read.json", ACCOUNT));
+    assert_exact("reader of S3", &ground.proxy.forget(), &statements("snapshot-s3-read.json", ACCOUNT));
 }
 
 #[test]

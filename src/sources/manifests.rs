@@ -136,10 +136,8 @@ impl Manifests {
         let mut values: Vec<&Value> = self.objects.iter().map(|manifest| &manifest.value).collect();
         while let Some(value) = values.pop() {
             match value {
-                Value::String(text) if text.contains(":role/") => {
-                    if rolecall_iam::RoleArn::parse(text).is_ok() {
-                        roles.insert(text.clone());
-                    }
+                Value::String(text) if text.contains(":role/") && rolecall_iam::RoleArn::parse(text).is_ok() => {
+                    roles.insert(text.clone());
                 }
                 Value::Array(items) => values.extend(items),
                 Value::Object(fields) => values.extend(fields.values()),
