@@ -153,7 +153,7 @@ fn eksctl_and_terraform_say_the_same() {
     let eksctl: Value = serde_saphyr::from_str(&text("eksctl.yaml")).unwrap();
     let inline = eksctl.pointer("/iam/podIdentityAssociations/0/permissionPolicy/Statement").unwrap();
     let raw = |file: &str| serde_json::from_str::<Value>(&text(file)).unwrap()["Statement"].as_array().unwrap().clone();
-    assert_eq!(inline.as_array().unwrap(), &[raw("cluster.json"), raw("named.json")].concat());
+    assert_eq!(inline.as_array().unwrap(), &[raw("cluster.json"), raw("named.json"), raw("refresh.json")].concat());
     let terraform = text("terraform/main.tf");
     let readme = text("README.md");
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/iam")).unwrap() {

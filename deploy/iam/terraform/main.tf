@@ -66,7 +66,7 @@ data "aws_region" "this" {}
 locals {
   read = merge(
     { cluster = "cluster.json" },
-    var.collect == "account" ? { account = "account.json" } : { named = "named.json" },
+    var.collect == "account" ? { account = "account.json" } : { named = "named.json", refresh = "refresh.json" },
     var.policies && var.collect == "named" ? { policies = "policies.json" } : {},
   )
   filled = {
