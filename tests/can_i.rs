@@ -114,6 +114,24 @@ fn a_broken_chain_means_no() {
     assert!(out.contains("chain broken") && out.contains("[irsa-trust-subject]"), "{out}");
 }
 
+/// `s3:prefix` comes with listing a bucket only.
+#[test]
+fn a_key_that_the_action_does_not_have_is_pointed_out() {
+    let directory = TempDir::new("can-i-key");
+    let mut snapshot = common::case_snapshot(&common::test_file("cases").join("permission").join("healthy-inline"));
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*",
+        "Condition": {"StringEquals": {"s3:prefix": "carts", "aws:PrincipalTag/team": "carts"}}}]});
+    snapshot["accounts"]["111122223333"]["roles"][0]["RolePolicyList"][0]["PolicyDocument"] = policy;
+    let source = directory.file("snapshot.json", &snapshot.to_string()).display().to_string();
+    let output = rolecall(&["can-i", "carts/carts", "s3:GetObject", "arn:aws:s3:::b/k", "--source", &source]);
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{out}");
+    assert!(out.contains("AWS lists no condition key s3:prefix for s3:GetObject"), "{out}");
+    let output = rolecall(&["can-i", "carts/carts", "s3:ListBucket", "arn:aws:s3:::b", "--source", &source]);
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(!out.contains("AWS lists no condition key"), "{out}");
+}
+
 #[test]
 fn json_says_the_same() {
     let (code, out, _) = ask("unknown-deny-by-address", &["carts/carts", "dynamodb:Query", TABLE, "--format", "json"]);
@@ -166,4 +184,8 @@ fn an_unread_service_account_is_said_to_be_so() {
     let out = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{out}");
     assert!(out.contains("the service account, which was not read"), "{out}");
+    let output = rolecall(&["can-i", "orders/nobody", "dynamodb:Query", "--source", &source]);
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{out}");
+    assert!(out.contains("the service account was not read") && out.contains("no role trusts it"), "{out}");
 }

@@ -87,7 +87,7 @@ impl Statement {
 
     /// Whether the statement applies on some resource: an Allow on any that it names, a Deny only where it spares none.
     pub(crate) fn covers_some(&self, request: &Request<'_>) -> Truth {
-        let on_all = self.resources.apply_to(None, request.context) == Truth::True;
+        let on_all = !self.resources.negated && self.resources.apply_to(None, request.context) == Truth::True;
         if !self.actions.apply_to(request.action) || (self.effect == Effect::Deny && !on_all) {
             return Truth::False;
         }

@@ -149,15 +149,20 @@ pub struct Ruling<'p> {
     pub deciding: Vec<Deciding<'p>>,
     /// The condition keys that an unknown verdict hangs on, sorted.
     pub unknown_keys: Vec<&'p str>,
+    /// No resource was said, and each that the policies name was found denied: another, which a resource's own policy opens,
+    /// might do.
+    pub is_guess: bool,
     /// What AWS considers and this did not, sorted.
     pub not_considered: Vec<NotConsidered<'p>>,
 }
 
 impl Ruling<'_> {
     /// Whether nothing that was not considered could turn a denial into an allowance: a Deny applies, or a boundary or
-    /// session policy grants nothing (no resource policy lifts that for a role), or the resource's policy was read too.
+    /// session policy grants nothing, or the resource's policy was read too. (A resource's policy that names everyone, and
+    /// this role by `aws:PrincipalArn`, would lift a boundary; it would have to be written against it.)
     pub fn is_certain_denial(&self) -> bool {
         match self.verdict {
+            _ if self.is_guess => false,
             Verdict::ExplicitlyDenied => true,
             Verdict::ImplicitlyDenied => {
                 matches!(self.missing_in, Some(PolicyKind::Boundary | PolicyKind::Session | PolicyKind::Resource))
@@ -224,13 +229,16 @@ impl<'p> Policies<'p> {
             return ruling;
         }
         // There are no others where the identity policies spell out every resource.
-        let by_name = self.identity.policies.iter().flat_map(|named| named.document.with_effect(Effect::Allow));
-        let spelled_out = by_name.filter(|statement| statement.actions.apply_to(request.action)).all(|statement| {
-            !statement.resources.negated
-                && !statement.resources.written.iter().any(|written| written.contains(['*', '?', '$']))
-        });
+        let naming = self.identity.policies.iter().flat_map(|named| named.document.with_effect(Effect::Allow));
+        let mut naming = naming.filter(|statement| statement.actions.apply_to(request.action)).peekable();
+        let spelled_out = naming.peek().is_some()
+            && self.identity.unread.is_empty()
+            && naming.all(|statement| {
+                !statement.resources.negated
+                    && !statement.resources.written.iter().any(|written| written.contains(['*', '?', '$']))
+            });
         if let Some(ruling) = denied.filter(|_| spelled_out && candidates.len() < MAX_CANDIDATES) {
-            return ruling;
+            return Ruling { is_guess: true, ..ruling };
         }
         // Two patterns may share a resource that neither spells out: denied only where no resource at all could do.
         let anywhere: Oracle<'_> = &|statement, request| statement.covers_some(request);
@@ -243,8 +251,10 @@ impl<'p> Policies<'p> {
 
     /// Resources that the request may be tried with: `*`, and what the Allow statements of its action name.
     fn candidates(&self, request: &Request<'_>) -> Vec<&'p str> {
-        let statements = self.all().flat_map(|(_, named)| named.document.with_effect(Effect::Allow));
-        let naming = statements.filter(|s| !s.resources.negated && s.actions.apply_to(request.action));
+        let statements = self.all().flat_map(|(_, named)| &named.document.statements);
+        // What a Deny spares is as good a guess as what an Allow names.
+        let may_be_open = |s: &&Statement| (s.effect == Effect::Deny) == s.resources.negated;
+        let naming = statements.filter(may_be_open).filter(|s| s.actions.apply_to(request.action));
         let named = naming.flat_map(|statement| statement.resources.written.iter().map(|written| &**written));
         let mut candidates: Vec<&str> = std::iter::once("*").chain(named).take(MAX_CANDIDATES).collect();
         candidates.sort_unstable();
@@ -262,7 +272,7 @@ impl<'p> Policies<'p> {
             }
             sort_keys(&mut unknown_keys);
         }
-        Ruling { verdict, missing_in, deciding, unknown_keys, not_considered: self.not_considered() }
+        Ruling { verdict, missing_in, deciding, unknown_keys, is_guess: false, not_considered: self.not_considered() }
     }
 
     fn layers(&self) -> impl Iterator<Item = (PolicyKind, &Layer<'p>)> {

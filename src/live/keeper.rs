@@ -41,9 +41,21 @@ impl Knowledge {
 #[derive(Debug)]
 pub struct Keeper {
     knowledge: ArcSwap<Knowledge>,
-    /// What was learned between collections, with when it was read: a collection that began before must not undo it.
-    learned: Mutex<Vec<(Instant, Arc<Reread>)>>,
+    learned: Mutex<Learned>,
 }
+
+#[derive(Debug, Default)]
+struct Learned {
+    /// What was learned between collections, with when it was asked for: a collection that began before must not undo it.
+    rereads: Vec<(Instant, Arc<Reread>)>,
+    /// When the last whole collection began: what was asked for before teaches nothing new.
+    began: Option<Instant>,
+    /// When the last collection began, whole or not.
+    last: Option<Instant>,
+}
+
+/// So much is remembered of what was learned since the last whole collection; what is older goes.
+const MOST_LEARNED: usize = 1_024;
 
 impl Keeper {
     /// Begins with this.
@@ -61,12 +73,19 @@ impl Keeper {
         self.knowledge.load_full()
     }
 
-    /// Takes a snapshot whose collection began then, in place of the one before.
-    pub fn take(&self, snapshot: Snapshot, began: Instant) -> Arc<Knowledge> {
+    /// Takes a snapshot whose collection began then, in place of the one before. Where it is not `whole`, parts of it may be
+    /// older than what was learned since.
+    pub fn take(&self, snapshot: Snapshot, began: Instant, whole: bool) -> Arc<Knowledge> {
         let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        learned.retain(|(read, _)| *read >= began);
+        // Of a collection that failed in part nobody knows which: what was learned since the one before it stays once more.
+        let since = if whole { Some(began) } else { learned.last };
+        learned.rereads.retain(|(asked, _)| since.is_none_or(|since| *asked >= since));
+        learned.last = Some(began);
+        if whole {
+            learned.began = Some(began);
+        }
         let mut snapshot = snapshot;
-        for (_, reread) in learned.iter() {
+        for (_, reread) in &learned.rereads {
             if let Some(newer) = snapshot.learn(reread) {
                 snapshot = newer;
             }
@@ -76,14 +95,26 @@ impl Keeper {
         knowledge
     }
 
-    /// Learns what was read anew at that time.
-    pub fn learn(&self, reread: Arc<Reread>, read: Instant) {
+    /// Learns what was asked for at that time; gives what is known then, and whether that changed anything.
+    pub fn learn(&self, reread: Arc<Reread>, asked: Instant) -> (Arc<Knowledge>, bool) {
         let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(knowledge) = self.knowledge.load().learn(&reread) {
-            self.knowledge.store(Arc::new(knowledge));
-            // In the order of reading: the last word counts.
-            let at = learned.partition_point(|(before, _)| *before <= read);
-            learned.insert(at, (read, reread));
+        let known = self.knowledge.load_full();
+        if learned.began.is_some_and(|began| asked < began) {
+            return (known, false);
+        }
+        match known.learn(&reread) {
+            None => (known, false),
+            Some(newer) => {
+                let newer = Arc::new(newer);
+                self.knowledge.store(Arc::clone(&newer));
+                // In the order of asking: the last word counts.
+                let at = learned.rereads.partition_point(|(before, _)| *before <= asked);
+                learned.rereads.insert(at, (asked, reread));
+                if learned.rereads.len() > MOST_LEARNED {
+                    learned.rereads.remove(0);
+                }
+                (newer, true)
+            }
         }
     }
 }

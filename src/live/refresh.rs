@@ -87,7 +87,7 @@ pub async fn refresh_forever(
             None => refreshing.pause(began.elapsed(), chance()),
             Some(mut collection) => {
                 if let Some(snapshot) = collection.snapshot.take() {
-                    keeper.take(snapshot, began);
+                    keeper.take(snapshot, began, collection.failures.is_empty());
                 }
                 seen.refreshed(&keeper.now(), &collection, began.elapsed());
                 if collection.is_usable {

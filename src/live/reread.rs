@@ -79,6 +79,8 @@ pub enum Confirming {
         reread: Arc<Reread>,
         /// When the earliest of it was asked for.
         asked: Instant,
+        /// All links that were read, those of a new association too.
+        links: Links,
     },
     /// Not all: why, and in a sentence.
     Failed(Unconfirmed, String),
@@ -125,6 +127,7 @@ impl Rereads {
                 accounts.into_iter().map(|id| Key::Provider(id.to_owned(), format!("https://{}", issuer.as_str()))),
             );
         }
+        let mut read = links.clone();
         let mut facts = match self.land(keys).await {
             Ok(facts) => facts,
             Err((why, sentence)) => return Confirming::Failed(why, sentence),
@@ -141,6 +144,7 @@ impl Rereads {
             .filter(|arn| RoleArn::parse(arn).is_ok() && !links.roles.contains(arn))
             .collect();
         if !named.is_empty() {
+            read.roles.extend(named.iter().cloned());
             match self.land(named.into_iter().map(|arn| Key::Role(arn, links.policies)).collect()).await {
                 Ok(more) => facts.extend(more),
                 Err((why, sentence)) => return Confirming::Failed(why, sentence),
@@ -150,6 +154,7 @@ impl Rereads {
         match found(&facts) {
             Ok(found) => Confirming::Read {
                 asked,
+                links: read,
                 reread: Arc::new(Reread {
                     found,
                     associations: vec![(namespace.into(), account.into())],

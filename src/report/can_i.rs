@@ -153,6 +153,12 @@ impl Through {
 /// What keeps an answer about an identity from being a plain yes.
 fn doubts(whom: &Whom<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
+    if let Some(trusting) = &whom.undecided {
+        let roles =
+            if trusting.is_empty() { "no role trusts it".to_owned() } else { trusting.join(", ") + " trust it" };
+        reasons.push(format!("the service account was not read (--manifests reads it), and {roles}"));
+        return reasons;
+    }
     match whom.identity {
         Identity::Node => reasons.push(match &whom.role_arn {
             Some(_) => "it has no identity of its own: it is the node role, where the instance's metadata is in reach"
@@ -206,7 +212,10 @@ impl CanI {
                 certain: ruling.is_certain_denial(),
                 because: match Can::of(ruling.verdict) {
                     Can::Yes => None,
-                    Can::No => Some(permission::denial(ruling)),
+                    Can::No => Some(match permission::unlisted_key(action, ruling) {
+                        Some(hint) => format!("{}; {hint}", permission::denial(ruling)),
+                        None => permission::denial(ruling),
+                    }),
                     Can::Depends => permission::doubt(ruling),
                 },
                 statements: statements(ruling),

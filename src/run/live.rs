@@ -141,6 +141,7 @@ mod from_aws {
         }
         let accounts = || collected.accounts.values();
         let roles = accounts().flat_map(|account| account.roles.values()).filter_map(read_at).min();
+        let whole = accounts().flat_map(|account| account.whole.values()).copied().min();
         let providers = accounts().filter_map(|account| read_at(&account.oidc_providers)).min();
         let ages = [
             ("cluster", of(read_at(&collected.cluster))),
@@ -149,6 +150,7 @@ mod from_aws {
             ("node-roles", of(read_at(&collected.node_roles))),
             ("fargate-profiles", of(read_at(&collected.fargate_profiles))),
             ("roles", of(roles)),
+            ("roles-whole", of(whole)),
             ("oidc-providers", of(providers)),
         ];
         ages.into_iter().filter_map(|(part, time)| Some((part, time?))).collect()

@@ -53,44 +53,51 @@ async fn judge(state: &State, uri: &Uri, came: Instant, body: &[u8]) -> Response
     match first {
         Considered::Reply(reply) => respond_with(reply),
         Considered::Confirm(links) => {
-            let knowledge = state.keeper.now_full();
-            respond_with(confirmed(state, &knowledge, &links, deadline(uri, came, &state.limits), body, start).await)
+            respond_with(confirmed(state, links, deadline(uri, came, &state.limits), body, start).await)
         }
     }
 }
 
-/// Reads the links of a would-be denial anew, and judges again.
-async fn confirmed(
-    state: &State,
-    knowledge: &Knowledge,
-    links: &Links,
-    deadline: Instant,
-    body: &[u8],
-    start: Instant,
-) -> Reply {
-    let issuer = knowledge.world.snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.as_ref());
-    let confirming = match &state.rereads {
-        Some(rereads) => rereads.confirm(links, issuer, deadline).await,
-        None => return unanswered(),
+/// How many times links are read for one denial: what was learned may lead to others.
+const ROUNDS: usize = 3;
+
+/// Reads the links of a would-be denial anew and judges again, until a denial rests on nothing else.
+async fn confirmed(state: &State, mut links: Links, deadline: Instant, body: &[u8], start: Instant) -> Reply {
+    let Some(rereads) = &state.rereads else {
+        return unanswered();
     };
-    let considered = match confirming {
-        Confirming::Read { reread, asked } => match knowledge.learn(&reread) {
-            None => {
-                state.metrics.reread("confirmed");
-                consider(state, knowledge, Authority::Final, body, start)
+    let mut withheld = "its links change faster than they can be read anew from AWS".to_owned();
+    let mut changed = false;
+    for _ in 0..ROUNDS {
+        let issuer = state.keeper.now().world.snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.clone());
+        match rereads.confirm(&links, issuer.as_ref(), deadline).await {
+            Confirming::Read { reread, asked, links: read } => {
+                let (knowledge, news) = state.keeper.learn(reread, asked);
+                changed |= news;
+                match consider(state, &knowledge, Authority::Provisional, body, start) {
+                    Considered::Reply(reply) => {
+                        state.metrics.reread("changed");
+                        return reply;
+                    }
+                    Considered::Confirm(next) if next.are_among(&read) => {
+                        state.metrics.reread(if changed { "changed" } else { "confirmed" });
+                        return finally(consider(state, &knowledge, Authority::Final, body, start));
+                    }
+                    Considered::Confirm(next) => links = next.and(&read),
+                }
             }
-            Some(learned) => {
-                state.keeper.learn(reread, asked);
-                let considered = consider(state, &learned, Authority::Final, body, start);
-                state.metrics.reread("changed");
-                considered
+            Confirming::Failed(why, sentence) => {
+                state.metrics.reread(why.name());
+                withheld = sentence;
+                break;
             }
-        },
-        Confirming::Failed(why, sentence) => {
-            state.metrics.reread(why.name());
-            consider(state, knowledge, Authority::Withheld(&sentence), body, start)
         }
-    };
+    }
+    let knowledge = state.keeper.now_full();
+    finally(consider(state, &knowledge, Authority::Withheld(&withheld), body, start))
+}
+
+fn finally(considered: Considered) -> Reply {
     match considered {
         Considered::Reply(reply) => reply,
         Considered::Confirm(_) => unanswered(),

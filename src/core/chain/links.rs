@@ -23,9 +23,12 @@ impl Links {
     /// The links behind a judgement; `also` is a role that the judged object itself names.
     pub fn of(world: &World, subject: Subject<'_>, judgement: &Judgement<'_>, also: Option<&str>) -> Self {
         let plan = world.plan(subject);
+        // The annotation's role counts once an association is gone.
+        let known = world.service_account(subject.namespace, subject.service_account);
+        let annotated = known.account().and_then(|account| account.role_arn.as_deref());
         let association = world.association(subject);
         let named = judgement.containers.iter().filter_map(|container| container.role.as_deref());
-        let named = named.chain(also).chain(plan.role_arn.as_deref());
+        let named = named.chain(also).chain(annotated).chain(plan.role_arn.as_deref());
         let associated = association.into_iter().flat_map(|a| [a.role_arn.as_deref(), a.target_role_arn.as_deref()]);
         let roles = named.chain(associated.flatten()).filter(|arn| RoleArn::parse(arn).is_ok()).map(str::to_owned);
         Self {
@@ -33,6 +36,19 @@ impl Links {
             roles: roles.collect(),
             policies: judgement.findings.iter().any(|finding| finding.problem.rule.reads_policies()),
         }
+    }
+
+    /// Whether these links are among those that were read.
+    pub fn are_among(&self, read: &Self) -> bool {
+        self.subject == read.subject && self.roles.is_subset(&read.roles) && (read.policies || !self.policies)
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        self.roles.extend(others.roles.iter().cloned());
+        self.policies |= others.policies;
+        self
     }
 
     /// The accounts whose OIDC provider counts: those of the roles.

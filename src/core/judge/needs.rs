@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use rolecall_iam::{Arn, PolicyKind, RoleArn, Verdict};
+use rolecall_iam::{Arn, PolicyKind, RoleArn, Ruling, Verdict};
 
 use super::container::Scene;
 use super::{Gathering, Judgement, note};
 use crate::chain::{State, Subject, fix};
 use crate::finding::{Certainty, Finding, Problem};
 use crate::identity::{Identity, Mechanism};
-use crate::permission::{self, Actor, Answer, Need, Resources, Session, ask_need};
+use crate::permission::{self, Actor, Answer, MOST_NEEDS, Need, Resources, Session, ask_need};
 use crate::rules;
 use crate::snapshot::Role;
 use crate::world::{Plan, World};
@@ -58,7 +58,12 @@ pub(super) fn of_the_pod(
     if unseen || actors.is_empty() {
         return;
     }
-    let broken = report(&actors, &needs, gathering);
+    // Another source of credentials may come first, or a container may use the node's.
+    let spec = scene.workload.spec;
+    let elsewhere = containers.iter().any(|container| matches!(container.identity, Identity::Node | Identity::None))
+        || spec.init_containers.iter().chain(&spec.containers).any(super::pod::may_bring_keys);
+    let at_most = if elsewhere { Certainty::Likely } else { Certainty::Certain };
+    let broken = report(&actors, &needs, at_most, gathering);
     for container in &mut judgement.containers {
         if matches!(container.identity, Identity::Irsa | Identity::PodIdentity) {
             container.chain = container.chain.and(broken);
@@ -85,7 +90,8 @@ pub(super) fn of_the_account(
     let arn = plan.role_arn.as_deref().map(Cow::Borrowed);
     let role = arn.as_deref().and_then(|arn| world.snapshot.role(arn));
     if let Some((role, session)) = role.zip(session(world, subject, plan, identity, arn.as_ref())) {
-        report(&[Actor { snapshot: &world.snapshot, role, subject, session }], &needs, gathering);
+        let actor = Actor { snapshot: &world.snapshot, role, subject, session };
+        report(&[actor], &needs, Certainty::Certain, gathering);
     }
 }
 
@@ -106,18 +112,37 @@ pub(super) fn session<'a>(
     }
 }
 
-/// The needs that name actions; of the others a finding says so.
+/// The needs that name actions; of the others one finding says so.
 fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut Gathering<'_>) -> Vec<Need<'d>> {
     let mut known = Vec::new();
-    for need in declared.iter().flat_map(|text| permission::needs(text)) {
+    let mut unknown: Vec<Problem> = Vec::new();
+    let mut lines = declared.iter().flat_map(|text| permission::needs(text));
+    for need in lines.by_ref().take(MOST_NEEDS) {
         if known.contains(&need) {
             continue;
         }
         if rolecall_actions::is_known(need.action) {
             known.push(need);
         } else {
-            gathering.add(unknown_action(subject, need));
+            unknown.push(unknown_action(subject, need));
         }
+    }
+    if lines.next().is_some() {
+        gathering.add(
+            Problem::new(
+                &rules::ACTION_UNKNOWN,
+                format!("{subject} declares more than {MOST_NEEDS} needs: those beyond were not checked"),
+                "name actions by patterns, such as dynamodb:*Item, in the annotation rolecall.dev/requires",
+            )
+            .at_most(Certainty::Undecided),
+        );
+    }
+    // The surest leads.
+    unknown.sort_by_key(|problem| std::cmp::Reverse(problem.certainty));
+    let mut unknown = unknown.into_iter();
+    if let Some(lead) = unknown.next() {
+        let notes = unknown.map(|problem| note(&problem)).collect();
+        gathering.add_finding(Finding { problem: lead, containers: Vec::new(), notes });
     }
     known
 }
@@ -154,7 +179,7 @@ fn is_misspelling(written: &str, near: &str) -> bool {
 }
 
 /// Reports the needs that none of the roles may meet, one finding a rule; returns what that makes of the chain.
-fn report(actors: &[Actor<'_>], needs: &[Need<'_>], gathering: &mut Gathering<'_>) -> State {
+fn report(actors: &[Actor<'_>], needs: &[Need<'_>], at_most: Certainty, gathering: &mut Gathering<'_>) -> State {
     let mut denied: Vec<Problem> = Vec::new();
     let mut missing: Vec<Problem> = Vec::new();
     for need in needs {
@@ -165,17 +190,24 @@ fn report(actors: &[Actor<'_>], needs: &[Need<'_>], gathering: &mut Gathering<'_
         if !answers.iter().all(|(_, answer)| is_denied(answer)) {
             continue;
         }
-        let Some((problem, certain)) = answers.first().and_then(|(actor, answer)| problem(actor, *need, answer)) else {
+        // As sure as the least sure of the roles: that one may do it after all.
+        let mut problems: Vec<Problem> =
+            answers.iter().filter_map(|(actor, answer)| problem(actor, *need, answer)).collect();
+        problems.sort_by_key(|problem| problem.certainty);
+        let Some(problem) = problems.into_iter().next().map(|problem| problem.at_most(at_most)) else {
             continue;
         };
-        if certain { denied.push(problem) } else { missing.push(problem) }
+        if problem.rule == &rules::PERMISSION_DENIED { denied.push(problem) } else { missing.push(problem) }
     }
+    // The surest leads.
+    denied.sort_by_key(|problem| std::cmp::Reverse(problem.certainty));
     let mut state = State::Holds;
     for (problems, broken) in [(denied, State::Broken), (missing, State::Unknown)] {
         let mut problems = problems.into_iter();
         if let Some(lead) = problems.next() {
             if !gathering.is_ignored(&lead) {
-                state = state.and(broken);
+                let is_sure = lead.certainty == Certainty::Certain;
+                state = state.and(if is_sure { broken } else { State::Unknown });
             }
             let notes = problems.map(|problem| note(&problem)).collect();
             gathering.add_finding(Finding { problem: lead, containers: Vec::new(), notes });
@@ -184,18 +216,20 @@ fn report(actors: &[Actor<'_>], needs: &[Need<'_>], gathering: &mut Gathering<'_
     state
 }
 
-/// The finding for a need that a role may not meet, and whether that is certain.
-fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<(Problem, bool)> {
+/// The finding for a need that a role may not meet.
+fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Problem> {
     let (action, resources, ruling) = answer.deciding()?;
-    let limited = matches!(ruling.missing_in, Some(PolicyKind::Boundary | PolicyKind::Session));
-    let certain = ruling.is_certain_denial() && (ruling.verdict == Verdict::ExplicitlyDenied || limited);
+    let is_limited = |ruling: &Ruling<'_>| {
+        ruling.verdict == Verdict::ExplicitlyDenied
+            || matches!(ruling.missing_in, Some(PolicyKind::Boundary | PolicyKind::Session))
+    };
+    let limited = is_limited(ruling);
+    // Of all that a pattern stands for the pod may need but one.
+    let certain = answer.rulings.iter().all(|(.., ruling)| is_limited(ruling) && ruling.is_certain_denial());
     let role = RoleArn::parse(&actor.role.arn).map_or(&*actor.role.arn, |arn| arn.name);
     let subject = actor.subject;
-    let (rule, verb) = if certain {
-        (&rules::PERMISSION_DENIED, "will be refused")
-    } else {
-        (&rules::PERMISSION_MISSING, "may be refused")
-    };
+    let rule = if limited { &rules::PERMISSION_DENIED } else { &rules::PERMISSION_MISSING };
+    let verb = if certain { "will be refused" } else { "may be refused" };
     let on = match resources {
         Resources::One(resource) => format!(" on {resource}"),
         Resources::None | Resources::Some => String::new(),
@@ -206,7 +240,8 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<(Pr
         .zip(rolecall_actions::find(action))
         .filter(|(resource, action)| !action.takes_no_resource() && !action.fits_resource(resource))
         .and_then(|(_, action)| Some((action.resource_types().next()?.arn_patterns().next()?, action)))
-        .map(|(pattern, action)| format!("{} acts on {pattern}", action.full_name()));
+        .map(|(pattern, action)| format!("{} acts on {pattern}", action.full_name()))
+        .or_else(|| permission::unlisted_key(action, ruling));
     let problem = Problem::new(
         rule,
         format!("{subject} declares that it needs {action}{on}, which {verb} as {role}"),
@@ -214,8 +249,9 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<(Pr
     )
     .expected("the declared need is", need.to_string())
     .found("found", permission::denial(ruling))
-    .slip(slip);
-    Some((problem, certain))
+    .slip(slip)
+    .at_most(if certain { Certainty::Certain } else { Certainty::Likely });
+    Some(problem)
 }
 
 /// The node's role permits what a workload without an identity of its own declares.

@@ -133,7 +133,7 @@ fn unseen_account(scene: &Scene<'_, '_>) -> bool {
 }
 
 /// Whether credentials may come from what cannot be seen here.
-fn may_bring_keys(container: &Container<'_>) -> bool {
+pub(super) fn may_bring_keys(container: &Container<'_>) -> bool {
     let named = |name: &str| matches!(name, "AWS_PROFILE" | "AWS_CONFIG_FILE" | "AWS_SHARED_CREDENTIALS_FILE");
     !container.env_from.is_empty() || container.env.iter().any(|variable| named(variable.name.as_str()))
 }

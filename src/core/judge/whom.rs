@@ -25,6 +25,8 @@ pub struct Whom<'w> {
     pub actor: Option<Actor<'w>>,
     /// The service account was not read: the role is the only one whose trust policy names it.
     pub assumed: bool,
+    /// The service account was not read, and these roles, none or several, trust it: whom its pods are is not known.
+    pub undecided: Option<Vec<&'w str>>,
 }
 
 /// Whom the pods of a service account will be.
@@ -44,19 +46,23 @@ pub fn whom<'w>(world: &'w World, subject: Subject<'w>) -> Whom<'w> {
             chain: chain.map_or(State::Unknown, |chain| chain.state),
             problems: chain.map(|chain| chain.problems.clone()).unwrap_or_default(),
             assumed: false,
+            undecided: None,
         };
     }
-    if world.service_account(subject.namespace, subject.service_account) == Known::Unknown
-        && let [only] = trusting(world, subject).as_slice()
-    {
-        let role = snapshot.role(only);
+    if world.service_account(subject.namespace, subject.service_account) == Known::Unknown {
+        let trusting = trusting(world, subject);
+        let (role_arn, role, undecided) = match trusting.as_slice() {
+            [only] => (Some(Cow::Borrowed(*only)), snapshot.role(only), None),
+            _ => (None, None, Some(trusting)),
+        };
         return Whom {
-            identity: Identity::Irsa,
-            role_arn: Some(Cow::Borrowed(only)),
-            chain: State::Holds,
+            identity: if role_arn.is_some() { Identity::Irsa } else { Identity::Node },
+            assumed: role_arn.is_some(),
+            chain: if role_arn.is_some() { State::Holds } else { State::Unknown },
+            role_arn,
             problems: Vec::new(),
             actor: role.map(|role| Actor { snapshot, role, subject, session: Session::WebIdentity }),
-            assumed: true,
+            undecided,
         };
     }
     let role = snapshot.node_role().and_then(|arn| snapshot.role(arn));
@@ -67,6 +73,7 @@ pub fn whom<'w>(world: &'w World, subject: Subject<'w>) -> Whom<'w> {
         problems: Vec::new(),
         actor: role.map(|role| Actor { snapshot, role, subject, session: Session::Node }),
         assumed: false,
+        undecided: None,
     }
 }
 

@@ -34,12 +34,9 @@ impl Context for SessionContext<'_> {
             "aws:principalarn" => Lookup::One(&self.role.arn),
             "aws:principalaccount" => Lookup::One(self.account),
             "aws:principaltype" => Lookup::One("AssumedRole"),
-            "aws:principalisawsservice" | "aws:viaawsservice" => Lookup::One("false"),
-            // The pod calls by itself: no service calls for it.
-            "aws:calledvia"
-            | "aws:calledviafirst"
-            | "aws:calledvialast"
-            | "aws:principalservicename"
+            "aws:principalisawsservice" => Lookup::One("false"),
+            // A service may call on the pod's behalf, so `aws:ViaAWSService` and `aws:CalledVia` stay unknown.
+            "aws:principalservicename"
             | "aws:principalservicenameslist"
             | "aws:sourcearn"
             | "aws:sourceaccount"

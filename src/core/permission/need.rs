@@ -13,6 +13,8 @@ pub struct Need<'a> {
 
 /// Most actions that a pattern is spelled out to; what stands for more is asked as it is written.
 const MOST_ACTIONS: usize = 300;
+/// Most lines that are checked: a pod's author must not keep the webhook busy.
+pub(crate) const MOST_NEEDS: usize = 50;
 
 /// The needs in an annotation's text: one a line, blank lines and `#` comments left out.
 pub fn needs(text: &str) -> impl Iterator<Item = Need<'_>> {

@@ -179,7 +179,17 @@ pub fn ask_need<'a>(actor: Actor<'a>, need: Need<'a>) -> Answer<'a> {
                 (Some(resource), _) => Resources::One(resource),
                 (None, _) => Resources::Some,
             };
-            let ruling = ask_of(&policies, actor, &name, resources);
+            let mut ruling = ask_of(&policies, actor, &name, resources);
+            // A resource with wildcards stands for some; what does not cover the pattern may cover those.
+            if let Resources::One(resource) = resources
+                && resource.contains(['*', '?'])
+                && ruling.verdict != Verdict::Allowed
+            {
+                ruling = ask_of(&policies, actor, &name, Resources::Some);
+                if ruling.verdict == Verdict::Allowed {
+                    ruling.verdict = Verdict::Unknown;
+                }
+            }
             Some((name, resources, ruling))
         })
         .collect();

@@ -78,6 +78,25 @@ pub fn doubt(ruling: &Ruling<'_>) -> Option<String> {
     })
 }
 
+/// A condition of the statements that came close, on a key of a service that AWS does not list for the action: no request
+/// carries it (Service Authorization Reference, "Condition keys"). The reference is not always complete: a hint, no verdict.
+pub fn unlisted_key(action: &str, ruling: &Ruling<'_>) -> Option<String> {
+    let known = rolecall_actions::find(action)?;
+    let conditions = ruling.deciding.iter().flat_map(|deciding| &deciding.statement.conditions);
+    let of_a_service = |key: &str| {
+        key.split_once(':').is_some_and(|(service, _)| {
+            !service.eq_ignore_ascii_case("aws") && rolecall_actions::service(service).is_some()
+        })
+    };
+    let is_listed = |key: &str| {
+        // `s3:ExistingObjectTag/<key>` stands for every tag.
+        let stem = |key: &str| key.split('/').next().unwrap_or(key).to_ascii_lowercase();
+        known.condition_keys().any(|listed| stem(listed) == stem(key))
+    };
+    let key = conditions.map(|condition| &*condition.key).find(|key| of_a_service(key) && !is_listed(key))?;
+    Some(format!("AWS lists no condition key {key} for {}", known.full_name()))
+}
+
 /// What a statement asks for besides the action.
 fn limits(near: &Deciding<'_>) -> String {
     let resources = &near.statement.resources;
@@ -123,7 +142,8 @@ pub(crate) fn fix_for(role_arn: &str, action: &str, resources: Resources<'_>, ru
                 "Version": "2012-10-17",
                 "Statement": {"Effect": "Allow", "Action": action, "Resource": resource},
             });
-            let name = action.replace([':', '*', '?'], "-");
+            // A name of its own for each resource: put-role-policy replaces what has the same.
+            let name = format!("{}-{:06x}", action.replace([':', '*', '?'], "-"), fingerprint(resource) & 0xff_ffff);
             format!(
                 "aws iam put-role-policy --role-name {} --policy-name rolecall-{} --policy-document {}",
                 word(role),
@@ -132,6 +152,11 @@ pub(crate) fn fix_for(role_arn: &str, action: &str, resources: Resources<'_>, ru
             )
         }
     }
+}
+
+/// FNV-1a: the same for the same text in every run.
+fn fingerprint(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The command that shows a policy.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::issuer::Issuer;
-use super::model::Snapshot;
+use super::model::{Role, Snapshot};
 
 /// The links that were read anew: in `found` what is there now, in the lists what was asked for.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,18 @@ pub struct Reread {
     pub associations: Vec<(Box<str>, Box<str>)>,
     /// Accounts whose provider for the issuer was asked for.
     pub providers: Vec<(Box<str>, Issuer)>,
+}
+
+/// A role that was read without its policies keeps those that are known.
+fn with_policies(role: &Arc<Role>, before: Option<&Arc<Role>>) -> Arc<Role> {
+    match before {
+        Some(before) if role.inline_policies.is_none() && role.attached_policies.is_none() => Arc::new(Role {
+            inline_policies: before.inline_policies.clone(),
+            attached_policies: before.attached_policies.clone(),
+            ..Role::clone(role)
+        }),
+        _ => Arc::clone(role),
+    }
 }
 
 impl Snapshot {
@@ -40,6 +52,7 @@ impl Snapshot {
         for (id, account) in &reread.found.accounts {
             let known = self.accounts.get(id);
             for (name, role) in account.roles.iter().flatten() {
+                let role = &with_policies(role, known.and_then(|known| known.roles.as_ref()?.get(name)));
                 if known.and_then(|known| known.roles.as_ref()?.get(name)).is_some_and(|before| before == role) {
                     continue;
                 }

@@ -245,7 +245,7 @@ impl Scope<'_> {
         let Ok(listing) = self.reader.listing().await else {
             return (parts, arns);
         };
-        let sorted = listing::sort(arns, previous, &listing);
+        let sorted = listing::sort(arns, previous, &listing, self.policies);
         for arn in sorted.same {
             let role = previous.roles.get(&arn).and_then(|part| part.value.clone()).flatten();
             parts.whole.extend(previous.whole.get(&arn).map(|at| (arn.clone(), *at)));

@@ -64,14 +64,18 @@ pub(super) fn pays(arns: &BTreeSet<String>, previous: Option<&AccountParts>) -> 
 }
 
 /// Sorts named roles by what the listing says of them.
-pub(super) fn sort(arns: BTreeSet<String>, previous: &AccountParts, listing: &Listing) -> Sorted {
+pub(super) fn sort(arns: BTreeSet<String>, previous: &AccountParts, listing: &Listing, policies: bool) -> Sorted {
     let mut sorted = Sorted::default();
     for arn in arns {
         let name = RoleArn::parse(&arn).map(|arn| arn.name.to_ascii_lowercase()).unwrap_or_default();
         let before = previous.roles.get(&arn).and_then(|part| part.value.as_ref());
         match (listing.get(&name), before) {
             (None, _) => sorted.missing.insert(arn),
-            (Some(listed), Some(Some(before))) if is_same(listed, before) => sorted.same.insert(arn),
+            (Some(listed), Some(Some(before)))
+                if is_same(listed, before) && (!policies || before.get("RolePolicyList").is_some()) =>
+            {
+                sorted.same.insert(arn)
+            }
             _ => sorted.read.insert(arn),
         };
     }
@@ -125,7 +129,9 @@ mod tests {
         assert!(pays(&arns, Some(&previous)) && !pays(&arns, None));
         arns.insert(arn("new"));
         listing.insert("new".to_owned(), Listed { arn: arn("new"), trust: String::new() });
-        let sorted = sort(arns, &previous, &listing);
+        let unread = sort(arns.clone(), &previous, &listing, true);
+        assert!(unread.same.is_empty(), "their policies were never read");
+        let sorted = sort(arns, &previous, &listing, false);
         assert_eq!(sorted.missing, BTreeSet::from([arn("R5")]));
         let whole = (14..20).map(|n| arn(&format!("R{n}")));
         let read: BTreeSet<String> = whole.chain([arn("R3"), arn("R4"), arn("new")]).collect();
