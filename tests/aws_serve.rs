@@ -33,6 +33,19 @@ kind: ServiceAccount
 metadata: {name: carts, namespace: shop}
 "#;
 
+/// `shop/needy` declares what it needs, so that policies are read too.
+const NEEDY: &str = r#"
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: needy
+  namespace: shop
+  annotations:
+    eks.amazonaws.com/role-arn: "arn:aws:iam::111122223333:role/needy"
+    rolecall.dev/requires: s3:GetObject arn:aws:s3:::carts/1.json
+"#;
+
 struct Webhook {
     ground: Ground,
     server: Server,
@@ -47,7 +60,7 @@ impl Webhook {
         ground.account.oidc_provider(ground.cluster.issuer(), &[AUDIENCE]).await.unwrap();
         ground.cluster.addon("eks-pod-identity-agent").await.unwrap();
         before(&ground).await;
-        let manifests = PathBuf::from(ground.write("cluster.yaml", CLUSTER));
+        let manifests = PathBuf::from(ground.write("cluster.yaml", &format!("{CLUSTER}{NEEDY}")));
         // The SDK's own attempts would make some of the outcomes a matter of chance.
         let aws = std::fs::read_to_string(ground.config("")).unwrap().replace("attempts: 3", "attempts: 1");
         let config = ground.write(
@@ -271,10 +284,14 @@ async fn a_refresh_lists_and_reads_what_has_changed() {
     let read = calls.iter().filter(|call| call.action == "iam:GetRole").count();
     assert!(read <= 5 * 6 && read > 0, "{read} of 41 roles in 4 refreshes");
     // The rights that it takes, and no more of IAM's.
-    let policy = include_str!("../deploy/iam/refresh.json");
-    let named = include_str!("../deploy/iam/named.json");
+    let granted = [
+        include_str!("../deploy/iam/refresh.json"),
+        include_str!("../deploy/iam/named.json"),
+        include_str!("../deploy/iam/policies.json"),
+    ]
+    .concat();
     for call in calls.iter().filter(|call| call.action.starts_with("iam:")) {
-        assert!(policy.contains(&call.action) || named.contains(&call.action), "{}", call.action);
+        assert!(granted.contains(&call.action), "{}", call.action);
     }
     // A refresh sees what changed.
     let wrong = hook.ground.cluster.irsa_trust(&hook.ground.account, "shop", "order");
@@ -293,4 +310,46 @@ async fn a_refresh_lists_and_reads_what_has_changed() {
         assert!(start.elapsed() < Duration::from_secs(40));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// The trust is mended and the boundary widened since the snapshot: reading the role anew shows the one, and only then does
+/// the denial rest on the other, which is read anew too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denial_that_moves_on_to_other_links_reads_those_too() {
+    let policy = |action: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]});
+    let hook = Webhook::start("rounds", 3_600, async |ground: &Ground| {
+        let boundary = ground.account.policy("boundary", &policy("dynamodb:*")).await.unwrap();
+        let wrong = ground.cluster.irsa_trust(&ground.account, "shop", "need");
+        let role = ground.account.role("needy", &wrong).inline("reads", &policy("s3:*")).boundary(&boundary);
+        role.create().await.unwrap();
+    })
+    .await
+    .ready()
+    .await;
+    let denied = hook.review("needy", irsa("needy")).await;
+    assert!(denied["status"]["message"].as_str().unwrap().contains("irsa-trust-subject"), "{denied}");
+    let right = hook.ground.cluster.irsa_trust(&hook.ground.account, "shop", "needy");
+    hook.ground.account.set_trust("needy", &right).await.unwrap();
+    let denied = hook.review("needy", irsa("needy")).await;
+    assert!(denied["status"]["message"].as_str().unwrap().contains("permission-denied"), "{denied}");
+
+    let hook = Webhook::start("rounds-2", 3_600, async |ground: &Ground| {
+        let boundary = ground.account.policy("boundary", &policy("dynamodb:*")).await.unwrap();
+        let wrong = ground.cluster.irsa_trust(&ground.account, "shop", "need");
+        let role = ground.account.role("needy", &wrong).inline("reads", &policy("s3:*")).boundary(&boundary);
+        role.create().await.unwrap();
+    })
+    .await
+    .ready()
+    .await;
+    let right = hook.ground.cluster.irsa_trust(&hook.ground.account, "shop", "needy");
+    hook.ground.account.set_trust("needy", &right).await.unwrap();
+    let arn = format!("arn:aws:iam::{ACCOUNT}:policy/boundary");
+    let wider = policy("*").to_string();
+    let parameters = [("PolicyArn", arn.as_str()), ("PolicyDocument", wider.as_str()), ("SetAsDefault", "true")];
+    hook.ground.account.iam("CreatePolicyVersion", &parameters).await.unwrap();
+    hook.ground.proxy.forget();
+    let allowed = hook.review("needy", irsa("needy")).await;
+    assert_eq!((&allowed["allowed"], &allowed["warnings"]), (&json!(true), &Value::Null), "{allowed}");
+    assert!(hook.ground.proxy.count("iam:GetPolicyVersion") > 0);
 }
