@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use aws::{ACCOUNT, AUDIENCE, Ground};
 use common::Server;
 use rolecall::config::Config;
-use rolecall_aws_ground::{Cluster, Emulator};
+use rolecall_aws_ground::Cluster;
 
 /// Calls of IAM in the first collection, and in each refresh from then on.
 async fn calls(roles: usize, section: &str) -> (usize, f64) {
@@ -30,16 +30,10 @@ async fn calls(roles: usize, section: &str) -> (usize, f64) {
     let manifests = PathBuf::from(ground.write("many.yaml", &manifests));
     let aws = std::fs::read_to_string(ground.config(section)).unwrap();
     let config = ground.write("serve.yaml", &format!("{aws}refresh: {{intervalSeconds: 1, jitter: 0}}\n"));
-    let environment = [
-        ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "secret-of-the-test".to_owned()),
-        ("AWS_REGION", Emulator::REGION.to_owned()),
-        ("AWS_ENDPOINT_URL", ground.proxy.url()),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-    ];
     ground.proxy.forget();
     let arguments = ["--cluster", "shop", "--config", &config];
-    let _server = tokio::task::block_in_place(|| Server::start_from(&manifests, "aws", &arguments, &environment));
+    let _server =
+        tokio::task::block_in_place(|| Server::start_from(&manifests, "aws", &arguments, &ground.environment()));
     // Each collection begins with the cluster.
     let begun = async |collections: usize| {
         let start = Instant::now();

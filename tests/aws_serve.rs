@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use aws::{ACCOUNT, AUDIENCE, Ground};
 use common::Server;
-use rolecall_aws_ground::{Cluster, Emulator, Fault};
+use rolecall_aws_ground::{Cluster, Fault};
 use serde_json::{Value, json};
 
 const CLUSTER: &str = r#"
@@ -67,15 +67,9 @@ impl Webhook {
             "serve.yaml",
             &format!("{aws}refresh: {{intervalSeconds: {interval}, jitter: 0, rememberSeconds: 0}}\n"),
         );
-        let environment = [
-            ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-test".to_owned()),
-            ("AWS_REGION", Emulator::REGION.to_owned()),
-            ("AWS_ENDPOINT_URL", ground.proxy.url()),
-            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        ];
         let arguments = ["--cluster", "shop", "--config", &config];
-        let server = tokio::task::block_in_place(|| Server::start_from(&manifests, "aws", &arguments, &environment));
+        let server =
+            tokio::task::block_in_place(|| Server::start_from(&manifests, "aws", &arguments, &ground.environment()));
         Self { ground, server }
     }
 

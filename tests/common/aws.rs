@@ -89,6 +89,17 @@ impl Ground {
         self.write("config.yaml", &CONFIG.replace("COLLECT", more))
     }
 
+    /// What leads the SDK to the proxy.
+    pub fn environment(&self) -> [(&'static str, String); 5] {
+        [
+            ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-test".to_owned()),
+            ("AWS_REGION", Emulator::REGION.to_owned()),
+            ("AWS_ENDPOINT_URL", self.proxy.url()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
@@ -96,11 +107,7 @@ impl Ground {
         }
         command
             .args(arguments)
-            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-            .env("AWS_SECRET_ACCESS_KEY", "secret-of-the-test")
-            .env("AWS_REGION", Emulator::REGION)
-            .env("AWS_ENDPOINT_URL", self.proxy.url())
-            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(self.environment())
             .env("HOME", &self.folder)
             .kill_on_drop(true)
             .stdin(Stdio::null())
