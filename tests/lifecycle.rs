@@ -162,7 +162,7 @@ fn serve_refuses_what_it_cannot_do() {
         (vec!["serve", "--source", &snapshot, "--self-signed"], "--no-kube"),
         (vec!["serve", "--no-kube", "--self-signed"], "--source"),
         (vec!["serve", "--no-kube", "--source", &snapshot], "--tls-cert"),
-        (vec!["serve", "--no-kube", "--self-signed", "--source", "aws"], "files only"),
+        (vec!["serve", "--no-kube", "--self-signed", "--source", "aws"], "--cluster NAME"),
         (vec!["serve", "--no-kube", "--self-signed", "--source", "missing.json"], "missing.json"),
         (vec!["serve", "--no-kube", "--self-signed", "--source", &snapshot, "--cluster", "other"], "cluster `shop`"),
         (vec!["serve", "--no-kube", "--self-signed", "--source", &snapshot, "--manifests", "missing"], "missing"),
