@@ -15,8 +15,8 @@ pub static PERMISSION_DENIED: Rule = Rule {
               pod will have denies it, or the role's permissions boundary does not allow it. No other \
               policy can make up for either.",
     why: "The pod gets its identity and starts; the first such call is answered with \
-          `AccessDenied … with an explicit deny in an identity-based policy`, or `because no \
-          permissions boundary allows the … action`. Where the call comes late, so does the error.",
+          `AccessDenied ... with an explicit deny in an identity-based policy`, or `because no \
+          permissions boundary allows the ... action`. Where the call comes late, so does the error.",
     example: r#"# The role carts has the policy
 # {"Effect": "Deny", "Action": "dynamodb:DeleteItem", "Resource": "*"}
 apiVersion: v1
@@ -51,7 +51,7 @@ pub static PERMISSION_MISSING: Rule = Rule {
               finding is likely, not certain: the resource's own policy (of a bucket, a queue, a key) \
               was not read and may allow it.",
     why: "The pod gets its identity and starts; the first such call is answered with \
-          `AccessDenied … because no identity-based policy allows the … action`.",
+          `AccessDenied ... because no identity-based policy allows the ... action`.",
     example: r#"# The role carts has the policy
 # {"Effect": "Allow", "Action": "dynamodb:Query",
 #  "Resource": "arn:aws:dynamodb:eu-west-1:111122223333:table/carts"}
