@@ -42,7 +42,7 @@ bench-evaluator:
 	cargo run --release --locked --manifest-path benches/evaluator/Cargo.toml --target-dir target/evaluator
 
 try:
-	cargo run --release -- try
+	cargo run --release --no-default-features -- try
 
 # The evaluator against iam-simulate; needs node.
 differential:

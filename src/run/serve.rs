@@ -60,6 +60,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 /// The cluster as the manifests have it.
 struct Scene {
     world: World,
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS is asked for single roles"))]
     roles: BTreeSet<String>,
 }
 
