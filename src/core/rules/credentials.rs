@@ -69,7 +69,7 @@ spec:
       envFrom:
         - secretRef: {name: aws-credentials}
       volumeMounts:
-        - {name: aws, mountPath: /root/.aws}
+        - {name: aws, mountPath: /home/app/.aws}
   volumes:
     - name: aws
       secret: {secretName: aws-profile}"#,
