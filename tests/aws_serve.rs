@@ -126,7 +126,7 @@ fn warnings(response: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_denial_is_read_anew_and_a_repair_is_learned() {
+async fn a_positive_verdict_is_a_refresh_old_and_reads_nothing() {
     // No second refresh comes in this test: what it learns it learns by reading anew.
     let hook = Webhook::start("reread", 3_600, async |_| {}).await.ready().await;
     assert_eq!(hook.review("orders", irsa("orders")).await["allowed"], true);
@@ -178,7 +178,12 @@ async fn an_association_that_came_about_is_found() {
     let role = hook.ground.account.role("carts", &Cluster::pod_identity_trust()).create().await.unwrap();
     hook.ground.cluster.association("shop", "carts", &role).create().await.unwrap();
     let allowed = hook.review("carts", agent).await;
-    assert_eq!(allowed["allowed"], true, "{allowed}");
+    assert_eq!(
+        (&allowed["allowed"], &allowed["auditAnnotations"]["chain"]),
+        (&json!(true), &json!("holds")),
+        "{allowed}"
+    );
+    assert_eq!(hook.metric("rolecall_rereads_total{outcome=\"changed\"}"), 1.0, "it was read anew");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,12 @@
 //! `rolecall can-i`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use rolecall_actions::Action;
 use rolecall_core::chain::Subject;
-use rolecall_core::cluster::Cluster;
 use rolecall_core::judge::{Whom, whom};
 use rolecall_core::permission::{Answer, Need, ask_need, granted_actions};
 use rolecall_core::world::World;
@@ -34,12 +33,7 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     };
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let conventions = config.conventions();
-    let (cluster, roles) = if args.manifests.is_empty() {
-        (Cluster::default(), BTreeSet::new())
-    } else {
-        let manifests = Manifests::load(&args.manifests)?;
-        (manifests.cluster(&conventions)?, manifests.named_roles())
-    };
+    let (cluster, roles) = Manifests::known(&args.manifests, &conventions)?;
     // Whom it may be is of no use without what that may do.
     let aws = AwsSettings { policies: true, ..config.aws };
     let options = SourceOptions { cluster: args.cluster.as_deref(), aws: &aws, roles };

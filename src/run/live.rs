@@ -110,21 +110,32 @@ mod from_aws {
                 roles.extend(self.also.iter().cloned());
                 let wanted = Wanted { roles, policies: asked.policies };
                 let collected = Arc::new(self.aws.collect(&wanted, before.as_deref(), &Unseen).await);
-                let failures = collected.failures();
                 let parts = ages(&collected);
                 let is_usable = collected.cluster.value.is_some();
-                let mut collection = Collection { snapshot: None, is_usable, parts, failures };
-                if is_usable {
-                    let taken = Arc::clone(&collected);
-                    let read =
-                        tokio::task::spawn_blocking(move || Snapshot::parse(&taken.document().to_string())).await;
-                    match read.map_err(|error| error.to_string()).and_then(|read| read.map_err(|e| e.to_string())) {
-                        Ok(snapshot) => collection.snapshot = Some(snapshot),
-                        Err(fault) => {
-                            collection.is_usable = false;
-                            collection.failures.push(("snapshot".to_owned(), fault));
-                        }
+                let mut collection = Collection { snapshot: None, is_usable, parts, failures: Vec::new() };
+                let taken = Arc::clone(&collected);
+                // Thousands of roles take a while: not on the threads that answer reviews.
+                let read = tokio::task::spawn_blocking(move || {
+                    let document = taken.document();
+                    let failures = Collected::failures_in(&document);
+                    (failures, is_usable.then(|| Snapshot::parse(&document.to_string()).map_err(|e| e.to_string())))
+                });
+                let read = match read.await {
+                    Ok((failures, read)) => {
+                        collection.failures = failures;
+                        read
                     }
+                    Err(error) => Some(Err(error.to_string())),
+                };
+                match read {
+                    Some(Ok(snapshot)) => collection.snapshot = Some(snapshot),
+                    Some(Err(fault)) => {
+                        collection.is_usable = false;
+                        collection.failures.push(("snapshot".to_owned(), fault));
+                    }
+                    None => {}
+                }
+                if is_usable {
                     *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some(collected);
                 }
                 Some(collection)

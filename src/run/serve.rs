@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use rolecall_core::cluster::Cluster;
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::world::World;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,12 +39,6 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
         let (state, refreshing) = knowing(args, &config, scene).await?;
         let mut running = start(listeners, state, &certificate)?;
-        let refreshing = async move {
-            match refreshing {
-                Some(refreshing) => refreshing.await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -67,12 +60,7 @@ struct Scene {
 impl Scene {
     fn load(args: &ServeArgs, config: &Config) -> anyhow::Result<Self> {
         let conventions = config.conventions();
-        let (cluster, roles) = if args.manifests.is_empty() {
-            (Cluster::default(), BTreeSet::new())
-        } else {
-            let manifests = Manifests::load(&args.manifests)?;
-            (manifests.cluster(&conventions)?, manifests.named_roles())
-        };
+        let (cluster, roles) = Manifests::known(&args.manifests, &conventions)?;
         Ok(Self { world: World::new(Arc::new(Snapshot::default()), cluster, conventions), roles })
     }
 }
@@ -81,7 +69,7 @@ impl Scene {
 type Refresher = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The server's state, and what refreshes it.
-async fn knowing(args: &ServeArgs, config: &Config, scene: Scene) -> anyhow::Result<(Arc<State>, Option<Refresher>)> {
+async fn knowing(args: &ServeArgs, config: &Config, scene: Scene) -> anyhow::Result<(Arc<State>, Refresher)> {
     let metrics = Arc::new(Metrics::new());
     let mut settings = config.settings(args.mode.into());
     let interval = Duration::from_secs(config.refresh.interval_seconds);
@@ -113,7 +101,7 @@ async fn knowing(args: &ServeArgs, config: &Config, scene: Scene) -> anyhow::Res
     let keeper = Arc::new(Keeper::new(first));
     let state = State::live(Arc::clone(&keeper), None, Arc::clone(&metrics), settings, config.limits);
     let collector = Arc::new(Shared::new(source, args.cluster.clone()));
-    Ok((state, Some(Box::pin(refresh_forever(keeper, collector, refreshing, chance, metrics)))))
+    Ok((state, Box::pin(refresh_forever(keeper, collector, refreshing, chance, metrics))))
 }
 
 #[cfg(feature = "aws")]
@@ -124,7 +112,7 @@ async fn from_aws(
     metrics: Arc<Metrics>,
     settings: Settings,
     refreshing: Refreshing,
-) -> anyhow::Result<(Arc<State>, Option<Refresher>)> {
+) -> anyhow::Result<(Arc<State>, Refresher)> {
     let Some(cluster) = &args.cluster else {
         bail!("serve --source aws: needs --cluster NAME");
     };
@@ -136,7 +124,7 @@ async fn from_aws(
     let remember = Duration::from_secs(config.refresh.remember_seconds);
     let rereads = Rereads::new(reader, remember, Duration::from_secs(config.limits.reread_seconds));
     let state = State::live(Arc::clone(&keeper), Some(rereads), Arc::clone(&metrics), settings, config.limits);
-    Ok((state, Some(Box::pin(refresh_forever(keeper, from_aws, refreshing, chance, metrics)))))
+    Ok((state, Box::pin(refresh_forever(keeper, from_aws, refreshing, chance, metrics))))
 }
 
 #[cfg(not(feature = "aws"))]
@@ -148,7 +136,7 @@ async fn from_aws(
     _: Arc<Metrics>,
     _: Settings,
     _: Refreshing,
-) -> anyhow::Result<(Arc<State>, Option<Refresher>)> {
+) -> anyhow::Result<(Arc<State>, Refresher)> {
     bail!("--source aws: this build has no feature `aws`; give the path of a snapshot")
 }
 

@@ -129,6 +129,19 @@ impl Manifests {
         Ok(())
     }
 
+    /// What manifests tell of a cluster: its service accounts and namespaces, and the roles that anything names. Without
+    /// manifests nothing is known of either.
+    ///
+    /// # Errors
+    /// Where a manifest cannot be read or is malformed.
+    pub fn known(paths: &[String], conventions: &Conventions) -> anyhow::Result<(Cluster, BTreeSet<String>)> {
+        if paths.is_empty() {
+            return Ok((Cluster::default(), BTreeSet::new()));
+        }
+        let manifests = Self::load(paths)?;
+        Ok((manifests.cluster(conventions)?, manifests.named_roles()))
+    }
+
     /// ARNs of roles that stand in the objects as a whole value: in annotations of any prefix, and in variables. Which of them
     /// counts, the judgement finds out.
     pub fn named_roles(&self) -> BTreeSet<String> {

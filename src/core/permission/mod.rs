@@ -8,6 +8,6 @@ mod words;
 pub use context::Session;
 pub(crate) use need::MOST_NEEDS;
 pub use need::{Need, needs};
-pub use policies::{Actor, Answer, Resources, RolePolicies, ask, ask_need, granted_actions};
+pub use policies::{Actor, Answer, Resources, RolePolicies, ask_need, granted_actions};
 pub(crate) use words::fix_for;
 pub use words::{denial, describe_statement, doubt, not_considered, place, unlisted_key};

@@ -78,12 +78,7 @@ pub enum Resources<'a> {
     Some,
 }
 
-/// Asks one action, by its plain name.
-pub fn ask<'a>(actor: Actor<'a>, action: &str, resources: Resources<'a>) -> Ruling<'a> {
-    let policies = RolePolicies::of(actor.snapshot, actor.role);
-    ask_of(&policies, actor, action, resources)
-}
-
+/// Asks one action.
 fn ask_of<'a>(policies: &RolePolicies<'a>, actor: Actor<'a>, action: &str, resources: Resources<'a>) -> Ruling<'a> {
     let arn: &'a str = &actor.role.arn;
     let resource = match resources {

@@ -127,7 +127,11 @@ impl Collected {
 
     /// Every failure, with the place of what it concerns.
     pub fn failures(&self) -> Vec<(String, String)> {
-        let document = self.document();
+        Self::failures_in(&self.document())
+    }
+
+    /// The same, of a document that was made already.
+    pub fn failures_in(document: &Value) -> Vec<(String, String)> {
         let unread = document.get("unread").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let text = |entry: &Value, field| entry.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         unread.iter().map(|entry| (text(entry, "part"), text(entry, "error"))).collect()
