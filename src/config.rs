@@ -36,6 +36,29 @@ pub struct Config {
     pub limits: Limits,
     /// How AWS is read, by `--source aws` and `snapshot`.
     pub aws: AwsSettings,
+    /// The cluster that `serve` runs in.
+    pub cluster: ClusterConfig,
+}
+
+/// The cluster that `serve` runs in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ClusterConfig {
+    /// Namespace of rolecall's own objects; absent: that of its pod, else `rolecall`.
+    pub namespace: Option<String>,
+    /// Name of the Service by which the API server calls.
+    pub service: String,
+    /// Name of the ValidatingWebhookConfiguration whose `caBundle` is kept.
+    pub webhook_configuration: String,
+    /// Name of the injector's MutatingWebhookConfiguration.
+    pub injector_configuration: String,
+    /// Milliseconds that a review waits for the event of a service account or namespace that is not known yet, before the
+    /// API server is asked for it.
+    pub grace_milliseconds: u64,
+    /// Seconds after which a replica that collects and is not heard of is replaced.
+    pub lease_seconds: u64,
+    /// Whether denials are written as Events on the owner of the pod.
+    pub events: bool,
 }
 
 /// How knowledge of AWS is kept fresh.
@@ -94,7 +117,33 @@ impl Default for Config {
             injector: InjectorConfig::default(),
             limits: Limits::default(),
             aws: AwsSettings::default(),
+            cluster: ClusterConfig::default(),
         }
+    }
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self {
+            namespace: None,
+            service: "rolecall".to_owned(),
+            webhook_configuration: "rolecall".to_owned(),
+            injector_configuration: "pod-identity-webhook".to_owned(),
+            grace_milliseconds: 100,
+            lease_seconds: 15,
+            events: true,
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// Namespace of rolecall's own objects.
+    pub fn own_namespace(&self) -> String {
+        // Where a pod's service account is mounted (Kubernetes, "Accessing the Kubernetes API from a Pod").
+        let mounted = || std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok();
+        let found = self.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok()).or_else(mounted);
+        let found = found.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        found.unwrap_or_else(|| "rolecall".to_owned())
     }
 }
 
@@ -163,6 +212,9 @@ impl Config {
         }
         if !(1..=3_600).contains(&config.limits.handshake_seconds) || config.limits.shutdown_seconds > 3_600 {
             return Err("limits: handshakeSeconds must be from 1 to 3600, shutdownSeconds at most 3600".to_owned());
+        }
+        if config.cluster.grace_milliseconds > 2_000 || !(5..=600).contains(&config.cluster.lease_seconds) {
+            return Err("cluster: graceMilliseconds must be at most 2000, leaseSeconds from 5 to 600".to_owned());
         }
         config.aws = config.aws.complete()?;
         Ok(config)

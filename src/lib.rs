@@ -5,6 +5,8 @@
 
 pub mod cli;
 pub mod config;
+#[cfg(feature = "kube")]
+pub mod kube;
 pub mod live;
 pub mod report;
 pub mod review;
