@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use jiff::Timestamp;
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::world::World;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::certificates::certificates;
 use super::live::Shared;
 use crate::cli::ServeArgs;
 use crate::config::Config;
@@ -18,7 +18,7 @@ use crate::live::{Keeper, Knowledge, Refreshing, refresh_forever};
 #[cfg(feature = "aws")]
 use crate::live::{LinkReader, Rereads};
 use crate::review::Settings;
-use crate::server::{Listeners, LogFormat, Metrics, State, TlsSource, init_log, start};
+use crate::server::{Listeners, LogFormat, Metrics, State, init_log, start};
 use crate::sources::{Manifests, SnapshotSource, read_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.
@@ -32,18 +32,25 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let scene = Scene::load(args, &config)?;
     let _log = init_log(LogFormat::Json);
-    let certificate = tls_source(args).load(Timestamp::now().as_second())?;
     let listeners = Listeners::bind(args.listen, args.metrics_listen)?;
     super::runtime()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
-        let (state, refreshing) = knowing(args, &config, scene).await?;
+        let metrics = Arc::new(Metrics::new());
+        // It may wait for the API server.
+        let (certificate, keeping) = tokio::select! {
+            certificate = certificates(args, &config, Arc::<Metrics>::clone(&metrics), None) => certificate?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
+        let (state, refreshing) = knowing(args, &config, scene, metrics).await?;
         let mut running = start(listeners, state, &certificate)?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             error = running.failed() => return Err(error),
             () = refreshing => {}
+            () = keeping => {}
         }
         running.shut_down().await;
         Ok(())
@@ -69,8 +76,12 @@ impl Scene {
 type Refresher = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The server's state, and what refreshes it.
-async fn knowing(args: &ServeArgs, config: &Config, scene: Scene) -> anyhow::Result<(Arc<State>, Refresher)> {
-    let metrics = Arc::new(Metrics::new());
+async fn knowing(
+    args: &ServeArgs,
+    config: &Config,
+    scene: Scene,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<(Arc<State>, Refresher)> {
     let mut settings = config.settings(args.mode.into());
     let interval = Duration::from_secs(config.refresh.interval_seconds);
     let refreshing = Refreshing { interval, jitter: config.refresh.jitter };
@@ -145,11 +156,4 @@ fn chance() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
     f64::from(random) / f64::from(u32::MAX)
-}
-
-fn tls_source(args: &ServeArgs) -> TlsSource {
-    match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => TlsSource::Files { certificate: certificate.clone(), key: key.clone() },
-        _ => TlsSource::SelfSigned { directory: args.tls_dir.clone(), names: Vec::new() },
-    }
 }
