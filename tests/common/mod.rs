@@ -101,7 +101,7 @@ pub struct Server {
     pub metrics: SocketAddr,
     pub ca_pem: String,
     pub log: Arc<Mutex<Vec<Value>>>,
-    _directory: TempDir,
+    directory: Option<TempDir>,
 }
 
 impl Server {
@@ -116,14 +116,22 @@ impl Server {
         let given =
             arguments.iter().position(|argument| *argument == "--tls-dir").map(|at| PathBuf::from(arguments[at + 1]));
         let tls_directory = given.clone().unwrap_or_else(|| directory.0.clone());
+        let manifests = manifests.display().to_string();
+        let mut all = vec!["--no-kube", "--self-signed", "--manifests", &manifests, "--source", source];
+        let tls_directory = tls_directory.display().to_string();
+        if given.is_none() {
+            all.extend(["--tls-dir", &tls_directory]);
+        }
+        all.extend(arguments);
+        let mut server = Self::with_certificate(&all, environment, &format!("{tls_directory}/ca.crt"));
+        server.directory = Some(directory);
+        server
+    }
+
+    /// Starts with just these arguments besides the ports; clients are to trust the file `ca`.
+    pub fn with_certificate(arguments: &[&str], environment: &[(&str, String)], ca: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
-            .args(["serve", "--no-kube", "--self-signed", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
-            .args(given.is_none().then_some("--tls-dir"))
-            .args(given.is_none().then_some(&tls_directory))
-            .arg("--manifests")
-            .arg(manifests)
-            .arg("--source")
-            .arg(source)
+            .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
             .args(arguments)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .env("RUST_LOG", "info")
@@ -150,8 +158,8 @@ impl Server {
             }
         });
         let address = |field: &str| serving[field].as_str().unwrap().parse().unwrap();
-        let ca_pem = std::fs::read_to_string(tls_directory.join("ca.crt")).unwrap();
-        Self { child, reviews: address("reviews"), metrics: address("metrics"), ca_pem, log, _directory: directory }
+        let ca_pem = std::fs::read_to_string(ca).unwrap();
+        Self { child, reviews: address("reviews"), metrics: address("metrics"), ca_pem, log, directory: None }
     }
 
     /// With the recorded cluster and its snapshot.
