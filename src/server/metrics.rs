@@ -91,8 +91,11 @@ pub struct Metrics {
     certificates: Family<CertificateLabels, Gauge<f64, AtomicU64>>,
     rereads: Vec<(&'static str, Counter)>,
     lookups: Vec<(&'static str, Counter)>,
+    #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster is watched"))]
     watch_lists: Family<WatchLabels, Counter>,
+    #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster is watched"))]
     watch_errors: Family<WatchLabels, Counter>,
+    #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster is watched"))]
     events: Family<OutcomeLabels, Counter>,
     lease: Gauge,
     publications: Family<OutcomeLabels, Counter>,
