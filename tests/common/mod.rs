@@ -131,7 +131,13 @@ impl Server {
     }
 
     /// Starts in the cluster of a kubeconfig, with the certificates that it makes there.
-    pub fn in_cluster(kubeconfig: &str, source: &str, port: u16, arguments: &[&str], environment: &[(&str, String)]) -> Self {
+    pub fn in_cluster(
+        kubeconfig: &str,
+        source: &str,
+        port: u16,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+    ) -> Self {
         let mut serve = Command::new(env!("CARGO_BIN_EXE_rolecall"));
         serve
             .args(["serve", "--metrics-listen", "127.0.0.1:0", "--listen", &format!("127.0.0.1:{port}")])
