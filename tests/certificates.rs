@@ -39,7 +39,7 @@ fn serve(folder: &TempDir) -> Server {
     let manifests = common::test_file("fixtures/cluster.yaml").display().to_string();
     let arguments = ["--no-kube", "--manifests", &manifests, "--source", &snapshot];
     let files = ["--tls-cert", &path("tls.crt"), "--tls-key", &path("tls.key"), "--config", config.to_str().unwrap()];
-    Server::with_certificate(&[arguments.as_slice(), &files].concat(), &[], &path("ca.crt"))
+    Server::with_certificate(&[arguments.as_slice(), &files].concat(), &folder.0.join("ca.crt"))
 }
 
 /// The leaf that a new handshake gets, from a client that trusts these CAs.

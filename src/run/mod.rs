@@ -2,6 +2,10 @@
 
 mod certificates;
 mod client;
+#[cfg(feature = "kube")]
+mod cluster;
+#[cfg(all(feature = "aws", feature = "kube"))]
+mod elected;
 mod live;
 mod serve;
 mod try_out;

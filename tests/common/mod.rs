@@ -101,7 +101,7 @@ pub struct Server {
     pub metrics: SocketAddr,
     pub ca_pem: String,
     pub log: Arc<Mutex<Vec<Value>>>,
-    directory: Option<TempDir>,
+    _directory: TempDir,
 }
 
 impl Server {
@@ -116,23 +116,46 @@ impl Server {
         let given =
             arguments.iter().position(|argument| *argument == "--tls-dir").map(|at| PathBuf::from(arguments[at + 1]));
         let tls_directory = given.clone().unwrap_or_else(|| directory.0.clone());
-        let manifests = manifests.display().to_string();
-        let mut all = vec!["--no-kube", "--self-signed", "--manifests", &manifests, "--source", source];
-        let tls_directory = tls_directory.display().to_string();
-        if given.is_none() {
-            all.extend(["--tls-dir", &tls_directory]);
-        }
-        all.extend(arguments);
-        let mut server = Self::with_certificate(&all, environment, &format!("{tls_directory}/ca.crt"));
-        server.directory = Some(directory);
-        server
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_rolecall"));
+        serve
+            .args(["serve", "--no-kube", "--self-signed", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+            .args(given.is_none().then_some("--tls-dir"))
+            .args(given.is_none().then_some(&tls_directory))
+            .arg("--manifests")
+            .arg(manifests)
+            .arg("--source")
+            .arg(source)
+            .args(arguments);
+        let ca = tls_directory.join("ca.crt");
+        Self::run(serve, environment, directory, Some(&ca))
     }
 
     /// Starts with just these arguments besides the ports; clients are to trust the file `ca`.
-    pub fn with_certificate(arguments: &[&str], environment: &[(&str, String)], ca: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+    pub fn with_certificate(arguments: &[&str], ca: &Path) -> Self {
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_rolecall"));
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]).args(arguments);
+        Self::run(serve, &[], TempDir::new("serve"), Some(ca))
+    }
+
+    /// Starts in the cluster of a kubeconfig, with the certificates that it makes there.
+    pub fn in_cluster(
+        kubeconfig: &str,
+        source: &str,
+        port: u16,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+    ) -> Self {
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_rolecall"));
+        serve
+            .args(["serve", "--metrics-listen", "127.0.0.1:0", "--listen", &format!("127.0.0.1:{port}")])
+            .args(["--source", source])
             .args(arguments)
+            .env("KUBECONFIG", kubeconfig);
+        Self::run(serve, environment, TempDir::new("serve"), None)
+    }
+
+    fn run(mut serve: Command, environment: &[(&str, String)], directory: TempDir, ca: Option<&Path>) -> Self {
+        let mut child = serve
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
@@ -140,16 +163,17 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut early = Vec::new();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let serving = loop {
             let line = lines.next().expect("the server ended before it served").unwrap();
             match serde_json::from_str::<Value>(&line) {
                 Ok(event) if event["message"] == "serving" => break event,
-                Ok(_) => {}
+                Ok(event) => early.push(event),
                 Err(_) => panic!("the server says: {line}"),
             }
         };
-        let log = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::new(Mutex::new(early));
         let written = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
@@ -158,8 +182,8 @@ impl Server {
             }
         });
         let address = |field: &str| serving[field].as_str().unwrap().parse().unwrap();
-        let ca_pem = std::fs::read_to_string(ca).unwrap();
-        Self { child, reviews: address("reviews"), metrics: address("metrics"), ca_pem, log, directory: None }
+        let ca_pem = ca.map(|ca| std::fs::read_to_string(ca).unwrap()).unwrap_or_default();
+        Self { child, reviews: address("reviews"), metrics: address("metrics"), ca_pem, log, _directory: directory }
     }
 
     /// With the recorded cluster and its snapshot.
