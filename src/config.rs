@@ -38,6 +38,22 @@ pub struct Config {
     pub aws: AwsSettings,
     /// The cluster that `serve` runs in.
     pub cluster: ClusterConfig,
+    /// The reports that `scan --reports` writes.
+    pub reports: ReportsConfig,
+}
+
+/// The reports that `scan --reports` writes.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ReportsConfig {
+    /// Most results of a report; the sums count all.
+    pub max_results: usize,
+}
+
+impl Default for ReportsConfig {
+    fn default() -> Self {
+        Self { max_results: 500 }
+    }
 }
 
 /// The cluster that `serve` runs in.
@@ -118,6 +134,7 @@ impl Default for Config {
             limits: Limits::default(),
             aws: AwsSettings::default(),
             cluster: ClusterConfig::default(),
+            reports: ReportsConfig::default(),
         }
     }
 }
@@ -215,6 +232,9 @@ impl Config {
         }
         if config.cluster.grace_milliseconds > 2_000 || !(5..=600).contains(&config.cluster.lease_seconds) {
             return Err("cluster: graceMilliseconds must be at most 2000, leaseSeconds from 5 to 600".to_owned());
+        }
+        if !(1..=10_000).contains(&config.reports.max_results) {
+            return Err("reports: maxResults must be from 1 to 10000".to_owned());
         }
         config.aws = config.aws.complete()?;
         Ok(config)

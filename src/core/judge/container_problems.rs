@@ -9,7 +9,7 @@ use crate::workload::Stage;
 
 /// Seconds within which an association may not have reached the injector yet (Amazon EKS User Guide, "EKS Pod Identity
 /// considerations": eventually consistent, several seconds).
-const PROPAGATION_SECONDS: i64 = 60;
+pub(super) const PROPAGATION_SECONDS: i64 = 60;
 
 impl One<'_, '_, '_> {
     pub(super) fn overridden(&self, role: &str) -> Problem {
