@@ -43,6 +43,7 @@ pub enum Seen<'p> {
 struct Page<'p> {
     #[serde(default)]
     metadata: PageMetadata,
+    /// Null where there are none.
     #[serde(borrow, default)]
     items: Option<Vec<&'p RawValue>>,
 }
@@ -99,8 +100,7 @@ pub async fn list_names(client: &Client, path: &str, query: &str) -> Result<Vec<
     #[derive(Deserialize)]
     struct Listed {
         metadata: PageMetadata,
-        #[serde(default)]
-        items: Vec<Item>,
+        items: Option<Vec<Item>>,
     }
     #[derive(Deserialize)]
     struct Item {
@@ -121,7 +121,7 @@ pub async fn list_names(client: &Client, path: &str, query: &str) -> Result<Vec<
             .map_err(|error| refusal(path, &error))?;
         let listed: Listed = serde_json::from_str(&text)
             .map_err(|error| anyhow!("{path}: the API server's answer is no list: {error}"))?;
-        names.extend(listed.items.into_iter().map(|item| (item.metadata.namespace, item.metadata.name)));
+        names.extend(listed.items.into_iter().flatten().map(|item| (item.metadata.namespace, item.metadata.name)));
         match listed.metadata.next.filter(|next| !next.is_empty()) {
             Some(next) => token = format!("&continue={next}"),
             None => return Ok(names),

@@ -104,13 +104,14 @@ impl<'a> Item<'a> {
         self.spec.replicas == Some(0)
     }
 
-    /// When an annotation was last set, as the managers of its fields say: the earliest of those that agree on it.
+    /// When an annotation was last set, as the managers of its fields say: the earliest of those that agree on it. The API
+    /// server knows of managers only where somebody applied by server-side apply; it was not before the object was made.
     pub(super) fn annotated(&self, key: &str) -> Option<Timestamp> {
         let field = format!("\"f:{key}\"");
         let setting = self.metadata.managed_fields.iter().filter(|managed| {
             managed.fields.is_some_and(|fields| fields.get().contains(&field))
         });
-        setting.filter_map(|managed| managed.time.as_ref()?.as_str().parse().ok()).min()
+        setting.filter_map(|managed| managed.time.as_ref()?.as_str().parse().ok()).min().or_else(|| self.created())
     }
 }
 
@@ -140,7 +141,7 @@ mod tests {
         assert_eq!(item.controller(), Some(("ReplicaSet", "carts-7d9f")));
         assert_eq!(item.created().unwrap().to_string(), "2026-11-24T17:00:00Z");
         assert_eq!(item.annotated("a/b").unwrap().to_string(), "2026-11-24T18:00:00Z");
-        assert_eq!(item.annotated("a/c"), None);
+        assert_eq!(item.annotated("a/c"), item.created());
         assert!(!item.is_over());
     }
 

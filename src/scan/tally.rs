@@ -12,6 +12,9 @@ use super::owners::Owner;
 /// Most findings of one rule at one container of an owner whose words differ; more are counted with the last.
 const MOST_ALIKE: usize = 8;
 
+/// Most notes behind a finding.
+const MOST_NOTES: usize = 16;
+
 /// Everything judged so far.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -77,8 +80,13 @@ impl Group {
     }
 
     fn add_finding(&mut self, finding: Finding, pods: usize) {
-        if let Some((_, count)) = self.findings.iter_mut().find(|(known, _)| *known == finding) {
+        // What stands behind it may differ from pod to pod.
+        let same = |known: &Finding| known.problem == finding.problem && known.containers == finding.containers;
+        if let Some((known, count)) = self.findings.iter_mut().find(|(known, _)| same(known)) {
             *count += pods;
+            let new: Vec<String> = finding.notes.into_iter().filter(|note| !known.notes.contains(note)).collect();
+            known.notes.extend(new);
+            known.notes.truncate(MOST_NOTES);
             return;
         }
         let alike =

@@ -34,13 +34,22 @@ pub fn judge_running<'a>(
 ) -> Judgement<'a> {
     let mut judgement = judge_workload(world, workload, circumstances);
     let explained = [&rules::INJECTION_MISSING, &rules::ROLE_OVERRIDDEN, &rules::ASSOCIATION_SHADOWED];
-    if !judgement.findings.iter().any(|finding| explained.contains(&finding.problem.rule))
-        || OptOuts::of(workload, &world.conventions).pod()
-    {
+    let behind = format!("also [{}]", rules::INJECTION_MISSING.name);
+    let is_behind = |note: &String| note.starts_with(&behind);
+    let concerned = |finding: &Finding| {
+        explained.contains(&finding.problem.rule) || finding.notes.iter().any(is_behind)
+    };
+    if !judgement.findings.iter().any(concerned) || OptOuts::of(workload, &world.conventions).pod() {
         return judgement;
     }
     let older = is_older(world, workload, running);
     for finding in &mut judgement.findings {
+        if older {
+            for note in finding.notes.iter_mut().filter(|note| is_behind(note)) {
+                let problem = predating(world, workload, running, &finding.problem);
+                *note = format!("also [{}] {}: {}", problem.rule.name, problem.message, problem.fix);
+            }
+        }
         let problem = &mut finding.problem;
         if older && predates(workload, problem) {
             *problem = predating(world, workload, running, problem);
