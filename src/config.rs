@@ -42,6 +42,8 @@ pub struct Config {
     pub cluster: ClusterConfig,
     /// The certificate that `serve` shows, and the CA that signs it.
     pub certificates: CertificatesConfig,
+    /// The reports that `scan --reports` writes.
+    pub reports: ReportsConfig,
 }
 
 /// The certificate that `serve` shows, and the CA that signs it.
@@ -60,6 +62,20 @@ pub struct CertificatesConfig {
     pub files_seconds: u64,
     /// Names and addresses that a certificate made here has besides those of the Service and of loopback.
     pub names: Vec<String>,
+}
+
+/// The reports that `scan --reports` writes.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ReportsConfig {
+    /// Most results of a report; the sums count all.
+    pub max_results: usize,
+}
+
+impl Default for ReportsConfig {
+    fn default() -> Self {
+        Self { max_results: 500 }
+    }
 }
 
 /// The cluster that `serve` runs in.
@@ -143,6 +159,7 @@ impl Default for Config {
             aws: AwsSettings::default(),
             cluster: ClusterConfig::default(),
             certificates: CertificatesConfig::default(),
+            reports: ReportsConfig::default(),
         }
     }
 }
@@ -288,9 +305,12 @@ impl Config {
         if config.cluster.grace_milliseconds > 2_000 || !(5..=600).contains(&config.cluster.lease_seconds) {
             return Err("cluster: graceMilliseconds must be at most 2000, leaseSeconds from 5 to 600".to_owned());
         }
-        config.certificates.check()?;
         if !(1..=1_000_000).contains(&config.cluster.secret_bytes) {
             return Err("cluster: secretBytes must be from 1 to 1000000".to_owned());
+        }
+        config.certificates.check()?;
+        if !(1..=10_000).contains(&config.reports.max_results) {
+            return Err("reports: maxResults must be from 1 to 10000".to_owned());
         }
         config.aws = config.aws.complete()?;
         Ok(config)

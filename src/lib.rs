@@ -12,5 +12,6 @@ pub mod live;
 pub mod report;
 pub mod review;
 pub mod run;
+pub mod scan;
 pub mod server;
 pub mod sources;

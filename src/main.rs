@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     let ended = match &cli.command {
         Command::Serve(args) => run::serve(args).map(|()| Exit::Clean),
         Command::Check(args) => buffered(&mut out, |out| cli::check(args, out)),
+        Command::Scan(args) => buffered(&mut out, |out| cli::scan(args, out)),
         Command::CanI(args) => buffered(&mut out, |out| cli::can_i(args, out)),
         Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
         Command::Snapshot(args) => cli::snapshot(args, &mut out, &mut std::io::stderr()).map(|()| Exit::Clean),

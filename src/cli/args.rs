@@ -22,6 +22,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Judge manifests: files, folders, or standard input
     Check(CheckArgs),
+    /// Judge a running cluster: its service accounts, workloads and pods
+    Scan(ScanArgs),
     /// Say whether a service account's pods may do an action, through which identity, and why
     CanI(CanIArgs),
     /// Say what a rule means, why it matters, and how to mend it
@@ -95,6 +97,48 @@ pub struct CheckArgs {
     /// Configuration file (YAML), for the injector's settings and where exemptions are forbidden
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// Arguments of `scan`.
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    /// Where the snapshot of AWS comes from: aws, a path, or a file:, s3: or https: URL. Without it, what rests on AWS is
+    /// unknown
+    #[arg(long, value_name = "SRC")]
+    pub source: Option<String>,
+    /// Name of the cluster: --source aws needs it, and a snapshot must be of it
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Context of the kubeconfig (KUBECONFIG, else ~/.kube/config); absent: its current one, and in a pod its service account
+    #[arg(long, value_name = "CTX")]
+    pub context: Option<String>,
+    /// A namespace to scan; may be repeated. Absent: all
+    #[arg(short, long = "namespace", value_name = "NS")]
+    pub namespaces: Vec<String>,
+    /// How much is asked
+    #[arg(long, value_enum, default_value_t = LevelArg::Fallback)]
+    pub level: LevelArg,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Configuration file (YAML), for the injector's settings, where exemptions are forbidden, and reports
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Write what is found as reports in the cluster, one for each namespace, instead of printing it; the exit code is then 0
+    /// whatever is found
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with = "format")]
+    pub reports: Option<ReportsArg>,
+    /// Write the reports again and again, this long after the last: 10m, 1h
+    #[arg(long, value_name = "DURATION", requires = "reports", value_parser = duration)]
+    pub every: Option<std::time::Duration>,
+}
+
+/// A length of time, such as `90s`, `10m` or `1h30m`.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|_| "say how long with a unit, such as 90s, 10m or 1h".to_owned())?;
+    let parsed = std::time::Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())?;
+    if parsed < std::time::Duration::from_secs(1) { Err("must be at least 1s".to_owned()) } else { Ok(parsed) }
 }
 
 /// Arguments of `can-i`.
@@ -208,6 +252,17 @@ impl From<LevelArg> for Level {
             LevelArg::Strict => Self::Strict,
         }
     }
+}
+
+/// `--reports`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportsArg {
+    /// Report of openreports.io/v1alpha1
+    #[value(name = "openreports")]
+    OpenReports,
+    /// PolicyReport of wgpolicyk8s.io/v1alpha2
+    #[value(name = "wgpolicyk8s")]
+    PolicyWorkingGroup,
 }
 
 /// `--format`

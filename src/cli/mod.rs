@@ -4,18 +4,21 @@ mod args;
 mod can_i;
 mod check;
 mod explain;
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "kube"))]
 mod progress;
+mod scan;
 mod snapshot;
 #[cfg(feature = "aws")]
 mod snapshot_summary;
 
 pub use args::{
-    CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, LevelArg, ModeArg, ServeArgs, SnapshotArgs, TryArgs,
+    CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, LevelArg, ModeArg, ReportsArg, ScanArgs, ServeArgs,
+    SnapshotArgs, TryArgs,
 };
 pub use can_i::can_i;
 pub use check::check;
 pub use explain::explain;
+pub use scan::scan;
 pub use snapshot::snapshot;
 
 /// How a command ended.

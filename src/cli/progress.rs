@@ -1,19 +1,29 @@
-//! How far a collection is, on a terminal; elsewhere nothing is printed.
+//! How far a collection or a scan is, on a terminal; elsewhere nothing is printed.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::sources::aws::Progress;
-
 /// One line on standard error.
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
+    /// Of things that are counted beforehand.
+    #[cfg(feature = "aws")]
     pub(super) fn new() -> Self {
+        Self::with("{spinner} {pos} of {len} read ({elapsed}), now {msg}")
+    }
+
+    /// Of objects, which nobody counts beforehand.
+    #[cfg(feature = "kube")]
+    pub(super) fn of_objects() -> Self {
+        Self::with("{spinner} {human_pos} objects read ({elapsed}), now {msg}")
+    }
+
+    fn with(template: &str) -> Self {
         // Hides itself where standard error is no terminal.
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} of {len} read ({elapsed}), now {msg}") {
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         if !bar.is_hidden() {
@@ -27,7 +37,19 @@ impl Bar {
     }
 }
 
-impl Progress for Bar {
+#[cfg(feature = "kube")]
+impl crate::scan::Progress for Bar {
+    fn begin(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
+    fn step(&self, objects: usize) {
+        self.0.inc(objects as u64);
+    }
+}
+
+#[cfg(feature = "aws")]
+impl crate::sources::aws::Progress for Bar {
     fn begin(&self, part: &str, things: usize) {
         self.0.inc_length(things as u64);
         self.0.set_message(part.to_owned());

@@ -6,14 +6,18 @@ mod ca_bundle;
 mod ca_secret;
 mod client;
 mod events;
+mod list;
 mod lookup;
 mod published;
 mod watch;
+mod write_reports;
 
 pub use access::Authorizer;
 pub use authority::InCluster;
 pub use client::{connect, explain};
 pub use events::{EventQueue, Writing, events};
+pub use list::{PAGE, Refusal, Seen, get, list, list_names};
 pub use lookup::FromCluster;
 pub use published::{About, Publication, Published, PublishedSnapshot};
 pub use watch::{AGENT, Watching, watch_forever};
+pub use write_reports::{ReportKind, WrittenReports, reports_known, write_reports};

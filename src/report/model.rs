@@ -1,13 +1,18 @@
 //! What a report says, before it is rendered. The serialised shape is a contract.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use rolecall_core::chain::State;
 use rolecall_core::decision::Level;
 use rolecall_core::finding::{Certainty, Evidence, Finding};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::Judgement;
 use rolecall_core::snapshot::Snapshot;
-use rolecall_core::workload::Kind;
 use serde::Serialize;
+
+use super::scan::ReportedOrphan;
+use crate::scan::Health;
 
 /// A report.
 #[derive(Debug, Serialize)]
@@ -16,10 +21,19 @@ pub struct Report {
     pub findings: Vec<ReportedFinding>,
     /// Every container judged, sorted by resource.
     pub workloads: Vec<ReportedWorkload>,
+    /// Identities that nobody has; only of a running cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orphans: Option<Vec<ReportedOrphan>>,
+    /// Agent and injector; only of a running cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// Totals.
     pub summary: Summary,
+    /// Pods that run, by owner.
     #[serde(skip)]
-    level: Level,
+    pub(super) pods: BTreeMap<ReportedResource, usize>,
+    #[serde(skip)]
+    pub(super) level: Level,
     #[serde(skip)]
     missing_parts: Vec<String>,
 }
@@ -30,7 +44,7 @@ pub struct ReportedResource {
     /// Its namespace.
     pub namespace: String,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: Cow<'static, str>,
     /// Its name.
     pub name: String,
 }
@@ -48,6 +62,9 @@ pub struct ReportedFinding {
     pub resource: ReportedResource,
     /// The container; null where it is the whole workload's.
     pub container: Option<String>,
+    /// Pods that run and have it, where they are not just one; none: only the template of a workload has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
     /// One line.
     pub message: String,
     /// What was expected.
@@ -64,12 +81,15 @@ pub struct ReportedFinding {
     pub notes: Vec<String>,
     #[serde(skip)]
     pub(super) labels: (&'static str, &'static str),
+    /// The pods that have it, of how many, where they are not all.
+    #[serde(skip)]
+    pub(super) some: Option<(usize, usize)>,
 }
 
 impl ReportedFinding {
     /// The same finding at another resource.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
-        Self { resource: other.resource.clone(), ..self.clone() } == *other
+        Self { resource: other.resource.clone(), count: other.count, ..self.clone() } == *other
     }
 }
 
@@ -80,6 +100,9 @@ pub struct ReportedWorkload {
     pub resource: ReportedResource,
     /// Its name.
     pub container: String,
+    /// Pods that run in which it is so, where they are not just one; none: only the template of a workload says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
     /// What its SDK will try first.
     pub identity: Identity,
     /// The role it will have.
@@ -94,6 +117,9 @@ pub struct ReportedWorkload {
 pub struct Summary {
     /// Objects judged.
     pub resources: usize,
+    /// Pods judged; only of a running cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pods: Option<usize>,
     /// Containers judged.
     pub containers: usize,
     /// Certain findings.
@@ -127,7 +153,16 @@ impl Report {
             ..Summary::default()
         };
         let missing_parts = missing_parts(snapshot);
-        Self { findings: Vec::new(), workloads: Vec::new(), summary, level, missing_parts }
+        Self {
+            findings: Vec::new(),
+            workloads: Vec::new(),
+            orphans: None,
+            health: None,
+            summary,
+            pods: BTreeMap::new(),
+            level,
+            missing_parts,
+        }
     }
 
     /// Adds a remark on the whole.
@@ -137,23 +172,35 @@ impl Report {
 
     /// Adds a judged object.
     pub fn add(&mut self, judgement: &Judgement<'_>, name: &str) {
-        let resource =
-            ReportedResource { namespace: judgement.namespace.to_owned(), kind: judgement.kind, name: name.to_owned() };
+        let resource = ReportedResource {
+            namespace: judgement.namespace.to_owned(),
+            kind: judgement.kind.name().into(),
+            name: name.to_owned(),
+        };
         self.summary.resources += 1;
         self.summary.exempted += judgement.exempted.len();
         for container in &judgement.containers {
             self.workloads.push(ReportedWorkload {
                 resource: resource.clone(),
                 container: container.name.to_owned(),
+                count: None,
                 identity: container.identity,
                 role: container.role.as_ref().filter(|role| is_role_arn(role)).map(|role| role.to_string()),
                 chain: container.chain,
             });
         }
-        let counting = |finding: &&Finding| self.level != Level::Off && finding.problem.level <= self.level;
-        let findings: Vec<ReportedFinding> =
-            judgement.findings.iter().filter(counting).flat_map(|finding| reported(finding, &resource)).collect();
+        let findings: Vec<ReportedFinding> = judgement
+            .findings
+            .iter()
+            .filter(|finding| self.asks_for(finding))
+            .flat_map(|finding| reported(finding, &resource))
+            .collect();
         self.findings.extend(findings);
+    }
+
+    /// Whether a finding counts at the level that was asked for.
+    pub(super) fn asks_for(&self, finding: &Finding) -> bool {
+        self.level != Level::Off && finding.problem.level <= self.level
     }
 
     /// Sorts and counts.
@@ -204,12 +251,12 @@ fn missing_parts(snapshot: &Snapshot) -> Vec<String> {
     parts
 }
 
-fn is_role_arn(text: &str) -> bool {
+pub(super) fn is_role_arn(text: &str) -> bool {
     rolecall_iam::RoleArn::parse(text).is_ok()
 }
 
 /// One entry for each container that has it, or one for the workload.
-fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<ReportedFinding> {
+pub(super) fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<ReportedFinding> {
     let problem = &finding.problem;
     let value = |evidence: &Option<Evidence>| evidence.as_ref().map(|evidence| evidence.value.clone());
     let label = |evidence: &Option<Evidence>| evidence.as_ref().map_or("", |evidence| evidence.label);
@@ -219,6 +266,7 @@ fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<ReportedFindi
         certainty: problem.certainty,
         resource: resource.clone(),
         container,
+        count: None,
         message: problem.message.clone(),
         expected: value(&problem.expected),
         found: value(&problem.found),
@@ -226,6 +274,7 @@ fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<ReportedFindi
         slip: problem.slip.clone(),
         notes: finding.notes.clone(),
         labels: (label(&problem.expected), label(&problem.found)),
+        some: None,
     };
     if finding.containers.is_empty() {
         return vec![one(None)];

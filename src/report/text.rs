@@ -29,8 +29,7 @@ fn colour(certainty: Certainty) -> Style {
 /// Where writing fails.
 pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     for (resources, findings) in grouped(&report.findings) {
-        let names =
-            resources.iter().map(|r| printable(&format!("{} {}/{}", r.kind, r.namespace, r.name))).collect::<Vec<_>>();
+        let names = resources.iter().map(|resource| heading(report, resource)).collect::<Vec<_>>();
         writeln!(out, "{BOLD}{}{BOLD:#}", names.join(", "))?;
         for finding in findings {
             write_finding(finding, out)?;
@@ -39,13 +38,15 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     if !report.findings.is_empty() {
         writeln!(out)?;
     }
+    super::scan::sections(report, out)?;
     let summary = &report.summary;
     for note in &summary.notes {
         writeln!(out, "{DIM}note: {note}{DIM:#}")?;
     }
+    let pods = summary.pods.map(|pods| format!(" {pods} pods,")).unwrap_or_default();
     writeln!(
         out,
-        "{} resources, {} containers: {} certain, {} likely, {} undecided at level {}{}",
+        "{} resources,{pods} {} containers: {} certain, {} likely, {} undecided at level {}{}",
         summary.resources,
         summary.containers,
         summary.certain,
@@ -55,6 +56,21 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         more(&[("chains unknown", summary.unknown), ("exempted", summary.exempted)]),
     )?;
     Ok(())
+}
+
+/// What a resource is called, with the pods that run.
+fn heading(report: &Report, resource: &ReportedResource) -> String {
+    let pods = match report.pods.get(resource) {
+        None | Some(0) => String::new(),
+        Some(1) => " (1 pod)".to_owned(),
+        Some(pods) => format!(" ({pods} pods)"),
+    };
+    printable(&format!("{}{pods}", named(resource)))
+}
+
+/// Kind, namespace and name.
+pub(super) fn named(ReportedResource { namespace, kind, name }: &ReportedResource) -> String {
+    if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
 }
 
 /// Findings by the resources that have just these: a service account and its workloads mostly share one.
@@ -81,10 +97,16 @@ fn grouped(findings: &[ReportedFinding]) -> Vec<(Vec<&ReportedResource>, Vec<&Re
 
 fn write_finding(finding: &ReportedFinding, out: &mut dyn Write) -> anyhow::Result<()> {
     let style = colour(finding.certainty);
-    let container = finding.container.as_ref().map(|name| format!(" (container {name})")).unwrap_or_default();
+    let container = finding.container.as_ref().map(|name| format!("container {name}"));
+    let pods = finding.some.map(|(have, all)| match have {
+        0 => format!("none of the {all} pods, but new ones"),
+        _ => format!("{have} of {all} pods"),
+    });
+    let place = [container, pods].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
     writeln!(
         out,
-        "  {style}{}{style:#} {}{container} {DIM}[{}]{DIM:#}",
+        "  {style}{}{style:#} {}{place} {DIM}[{}]{DIM:#}",
         finding.certainty.name(),
         printable(&finding.message),
         finding.rule

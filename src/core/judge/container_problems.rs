@@ -10,7 +10,7 @@ use crate::workload::Stage;
 
 /// Seconds within which an association may not have reached the injector yet (Amazon EKS User Guide, "EKS Pod Identity
 /// considerations": eventually consistent, several seconds).
-const PROPAGATION_SECONDS: i64 = 60;
+pub(super) const PROPAGATION_SECONDS: i64 = 60;
 
 /// What mends a pod that the injector did not act on.
 const AGAIN: &str = "create the pod anew (its controller does); where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";

@@ -6,6 +6,8 @@ mod container_problems;
 mod fallback;
 mod needs;
 mod pod;
+mod running;
+mod whole;
 mod whom;
 
 use std::borrow::Cow;
@@ -14,6 +16,10 @@ use jiff::Timestamp;
 
 pub use account::{ServiceAccountChange, judge_service_account};
 pub use pod::judge_workload;
+pub use running::{Running, judge_running};
+pub use whole::{
+    Absent, AgentFault, agent_fault, injector_missing, near_account, node_roles_without_agent, orphaned_association,
+};
 pub use whom::{Whom, whom};
 
 use crate::chain::State;

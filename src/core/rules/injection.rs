@@ -234,6 +234,35 @@ spec:
     ],
 };
 
+/// Nothing injects.
+pub static INJECTOR_MISSING: Rule = Rule {
+    name: "injector-missing",
+    level: Level::Chain,
+    certainty: Certainty::Likely,
+    fires: "service accounts have an identity, and the cluster has no configuration of AWS's injector",
+    meaning: "The injector is a mutating webhook that EKS runs beside the API server. Its \
+              MutatingWebhookConfiguration `pod-identity-webhook` is gone, or has no webhooks, so \
+              that the API server calls nobody. The finding is likely, because an injector of your \
+              own may be configured under another name. Only a scan of a running cluster reports it.",
+    why: "Pods are created without variables and tokens, without an error and without an event. \
+          Pods that run keep what they have, so the loss shows at the next rollout: all new pods \
+          use the node role, or fail with `Unable to locate credentials`.",
+    example: r#"# kubectl get mutatingwebhookconfiguration pod-identity-webhook
+# Error from server (NotFound)
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: carts
+  namespace: carts
+  annotations:
+    eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"#,
+    fix: "See what configurations there are. EKS creates it with the cluster: where it is gone, ask \
+          AWS Support. An injector of your own is installed by its manifests; where its configuration \
+          has another name, set `cluster.injectorConfiguration`.\n\
+          \n    kubectl get mutatingwebhookconfigurations",
+    sources: &["Kubernetes: Dynamic Admission Control", "amazon-eks-pod-identity-webhook: deploy/mutatingwebhook.yaml"],
+};
+
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] = &[
     &INJECTION_MISSING,
@@ -242,4 +271,5 @@ pub(super) static RULES: &[&Rule] = &[
     &ROLE_OVERRIDDEN,
     &ASSOCIATION_SHADOWED,
     &ASSOCIATION_MISSING,
+    &INJECTOR_MISSING,
 ];

@@ -1,6 +1,6 @@
 //! A rule as a page to read: Markdown for `docs/rules/`, plain text for the terminal.
 
-use super::{Rule, SERVICE_ACCOUNT_MISSING};
+use super::{ASSOCIATION_ORPHANED, INJECTOR_MISSING, NODE_ROLE_AGENT, Rule, SERVICE_ACCOUNT_MISSING};
 use crate::decision::Level;
 use crate::finding::Certainty;
 
@@ -58,6 +58,9 @@ impl Rule {
     fn effect(&self) -> &'static str {
         if *self == SERVICE_ACCOUNT_MISSING {
             return "A finding warns and never denies.";
+        }
+        if [&ASSOCIATION_ORPHANED, &INJECTOR_MISSING, &NODE_ROLE_AGENT].contains(&self) {
+            return "`rolecall scan` reports it; it concerns no single workload, and never denies.";
         }
         match (self.certainty, self.level) {
             (Certainty::Undecided, _) => "A finding is a note: it never denies.",

@@ -390,6 +390,75 @@ spec:
     ],
 };
 
+/// An association names a service account that does not exist.
+pub static ASSOCIATION_ORPHANED: Rule = Rule {
+    name: "association-orphaned",
+    level: Level::Chain,
+    certainty: Certainty::Likely,
+    fires: "an association names a namespace or a service account that the cluster does not have",
+    meaning: "EKS does not check that the service account of an association exists. This one does \
+              not: its namespace or its name is misspelled, or it was deleted and the association \
+              was left. Only a scan of a running cluster reports it.",
+    why: "Where it is a slip, the service account that was meant has no identity, and its pods use \
+          the node role or get no credentials. Where it was left behind, whoever may create that \
+          namespace or service account gets the role.",
+    example: r#"{
+  "podIdentityAssociations": [
+    {
+      "clusterName": "shop",
+      "namespace": "cart",
+      "serviceAccount": "carts",
+      "roleArn": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"
+    }
+  ]
+}"#,
+    fix: "Delete the association; where it was a slip, create it with the right names. Namespace \
+          and service account of an association cannot be changed.\n\
+          \n    aws eks delete-pod-identity-association --cluster-name shop \\\
+          \n        --association-id ASSOCIATION_ID\
+          \n    aws eks create-pod-identity-association --cluster-name shop \\\
+          \n        --namespace carts --service-account carts --role-arn ROLE_ARN",
+    sources: &[
+        "Amazon EKS User Guide: Assign an IAM role to a Kubernetes service account",
+        "Amazon EKS User Guide: Learn how EKS Pod Identity grants pods access to AWS services",
+    ],
+};
+
+/// The node role lacks the right by which the agent fetches credentials.
+pub static NODE_ROLE_AGENT: Rule = Rule {
+    name: "node-role-agent",
+    level: Level::Chain,
+    certainty: Certainty::Likely,
+    fires: "the node role may not call `eks-auth:AssumeRoleForPodIdentity`, and the cluster has associations",
+    meaning: "The Pod Identity agent runs on each node with the node's role, and fetches the \
+              credentials of pods by `eks-auth:AssumeRoleForPodIdentity`. The policies of this node \
+              role, as they were read, do not allow that. The finding is likely, because the agent \
+              may run with other credentials. Only a scan of a running cluster reports it.",
+    why: "The agent answers pods with an error on every node of that role. Pods with an \
+          association get no credentials there, whatever their own role allows.",
+    example: r#"{
+  "nodeRoles": ["arn:aws:iam::111122223333:role/shop-nodes"],
+  "accounts": {
+    "111122223333": {
+      "roles": [
+        {
+          "Arn": "arn:aws:iam::111122223333:role/shop-nodes",
+          "RolePolicyList": [],
+          "AttachedManagedPolicies": []
+        }
+      ]
+    }
+  }
+}"#,
+    fix: "Attach the managed policy that has the permission, or allow it in a policy of your own.\n\
+          \n    aws iam attach-role-policy --role-name NODE_ROLE \\\
+          \n        --policy-arn arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy",
+    sources: &[
+        "Amazon EKS User Guide: Set up the Amazon EKS Pod Identity Agent",
+        "Service Authorization Reference: Amazon EKS Auth",
+    ],
+};
+
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] = &[
     &POD_IDENTITY_TRUST_PRINCIPAL,
@@ -402,4 +471,6 @@ pub(super) static RULES: &[&Rule] = &[
     &POD_IDENTITY_ROLE_ACCOUNT,
     &POD_IDENTITY_AGENT_MISSING,
     &POD_IDENTITY_UNSUPPORTED,
+    &ASSOCIATION_ORPHANED,
+    &NODE_ROLE_AGENT,
 ];

@@ -1,0 +1,158 @@
+//! What concerns a cluster as a whole: associations for nobody, the agent and its rights, the injector.
+
+use rolecall_iam::{RoleArn, Verdict};
+
+use crate::chain::{Subject, fix};
+use crate::finding::{Finding, Problem};
+use crate::permission::{self, Actor, Need, Session, ask_need};
+use crate::rules;
+use crate::snapshot::Association;
+use crate::world::World;
+
+/// What an association names and the cluster does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// The namespace, and so the service account.
+    Namespace,
+    /// The service account.
+    ServiceAccount,
+}
+
+/// An association for a service account that does not exist. `near`: one that exists and may be meant.
+pub fn orphaned_association(
+    world: &World,
+    subject: Subject<'_>,
+    association: &Association,
+    absent: Absent,
+    near: Option<&str>,
+) -> Finding {
+    let found = match absent {
+        Absent::Namespace => format!("no namespace {}", subject.namespace),
+        Absent::ServiceAccount => {
+            format!("no service account {} in namespace {}", subject.service_account, subject.namespace)
+        }
+    };
+    let role = association.role_arn.as_deref().map_or("its role", |arn| arn.rsplit('/').next().unwrap_or(arn));
+    Finding::of_workload(
+        Problem::new(
+            &rules::ASSOCIATION_ORPHANED,
+            format!(
+                "the association for {subject} gives {role} to nobody: whoever creates that service account gets it"
+            ),
+            format!(
+                "aws eks delete-pod-identity-association --cluster-name {} --association-id {}",
+                fix::word(fix::cluster_name(&world.snapshot)),
+                fix::association_id(association)
+            ),
+        )
+        .expected("the association names", subject.to_string())
+        .found("the cluster has", found)
+        .slip(near.map(|near| format!("{near} exists, and may be meant"))),
+    )
+}
+
+/// How the Pod Identity agent was found; its DaemonSet where there is none on Auto Mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentFault {
+    /// There is no DaemonSet.
+    Missing,
+    /// None of this many pods is ready.
+    Down(u64),
+}
+
+/// The cluster has associations and nothing that hands out their credentials.
+pub fn agent_fault(world: &World, associations: usize, fault: AgentFault) -> Finding {
+    let cluster = fix::word(fix::cluster_name(&world.snapshot));
+    let (message, fix, found) = match fault {
+        AgentFault::Missing => (
+            format!("{} will hardly get credentials: no Pod Identity agent runs", pods_of(associations)),
+            format!("aws eks create-addon --cluster-name {cluster} --addon-name eks-pod-identity-agent"),
+            "no DaemonSet kube-system/eks-pod-identity-agent".to_owned(),
+        ),
+        AgentFault::Down(desired) => (
+            format!("{} get no credentials: none of the Pod Identity agent's pods is ready", pods_of(associations)),
+            "kubectl describe daemonset -n kube-system eks-pod-identity-agent".to_owned(),
+            format!("0 of {desired} ready"),
+        ),
+    };
+    Finding::of_workload(
+        Problem::new(&rules::POD_IDENTITY_AGENT_MISSING, message, fix)
+            .expected("expected", "an agent on every node")
+            .found("the cluster has", found),
+    )
+}
+
+fn pods_of(associations: usize) -> String {
+    match associations {
+        1 => "the pods of the one association".to_owned(),
+        many => format!("the pods of all {many} associations"),
+    }
+}
+
+/// The cluster has service accounts with an identity, and no injector that would give it to their pods.
+pub fn injector_missing(configuration: &str, accounts: usize) -> Finding {
+    let whose = if accounts == 1 { "one service account".to_owned() } else { format!("{accounts} service accounts") };
+    Finding::of_workload(
+        Problem::new(
+            &rules::INJECTOR_MISSING,
+            format!("nothing will be injected into new pods of the {whose} with an identity"),
+            format!(
+                "restore the injector's configuration, which EKS creates with the cluster (kubectl get \
+                 mutatingwebhookconfigurations lists what there is); where it has another name, set \
+                 cluster.injectorConfiguration instead of {}",
+                fix::word(configuration)
+            ),
+        )
+        .expected("expected", format!("MutatingWebhookConfiguration {configuration}"))
+        .found("the cluster has", "none of that name, or one without webhooks"),
+    )
+}
+
+/// The action that the agent does as its node.
+const AGENT_ACTION: &str = "eks-auth:AssumeRoleForPodIdentity";
+
+/// The node roles whose policies, as far as they were read, do not let the agent work.
+pub fn node_roles_without_agent(world: &World) -> Vec<Finding> {
+    let snapshot = &*world.snapshot;
+    let subject = Subject { namespace: "kube-system", service_account: "eks-pod-identity-agent" };
+    let cluster = snapshot.cluster.as_ref().and_then(|cluster| cluster.arn.as_deref());
+    let need = Need { action: AGENT_ACTION, resource: cluster };
+    let mut findings = Vec::new();
+    for arn in snapshot.node_roles.iter().flatten() {
+        let Some(role) = snapshot.role(arn) else { continue };
+        let answer = ask_need(Actor { snapshot, role, subject, session: Session::Node }, need);
+        if !matches!(answer.verdict, Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied) {
+            continue;
+        }
+        let Some((_, _, ruling)) = answer.deciding() else { continue };
+        let (partition, name) = RoleArn::parse(arn).map_or(("aws", &**arn), |arn| (arn.partition, arn.name));
+        findings.push(Finding::of_workload(
+            Problem::new(
+                &rules::NODE_ROLE_AGENT,
+                format!("the Pod Identity agent may not fetch credentials as the node role {name}"),
+                format!(
+                    "aws iam attach-role-policy --role-name {} \
+                     --policy-arn arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy",
+                    fix::word(name)
+                ),
+            )
+            .expected("the agent needs", AGENT_ACTION)
+            .found("found", permission::denial(ruling)),
+        ));
+    }
+    findings
+}
+
+/// The service account that an orphaned association may mean: the same name in a namespace that is a slip away, or a name
+/// that is a slip away in the same namespace.
+pub fn near_account<'a>(
+    subject: Subject<'_>,
+    accounts: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Option<(&'a str, &'a str)> {
+    let close = |a: &str, b: &str| strsim::damerau_levenshtein(a, b) <= 2;
+    let near = accounts.filter(|(namespace, name)| {
+        (*name == subject.service_account && close(namespace, subject.namespace))
+            || (*namespace == subject.namespace && close(name, subject.service_account))
+    });
+    near.min()
+}

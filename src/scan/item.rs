@@ -1,0 +1,164 @@
+//! What a scan reads of an object besides what the judgement does: who controls it, how old it is, whether it still runs.
+
+use jiff::Timestamp;
+use rolecall_core::workload::{Metadata, Text};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The fields that matter.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Item<'a> {
+    #[serde(borrow)]
+    pub(super) metadata: ItemMetadata<'a>,
+    spec: ItemSpec,
+    #[serde(borrow)]
+    status: Status<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ItemMetadata<'a> {
+    #[serde(borrow)]
+    owner_references: Vec<OwnerReference<'a>>,
+    #[serde(borrow)]
+    creation_timestamp: Option<Text<'a>>,
+    #[serde(borrow)]
+    deletion_timestamp: Option<Text<'a>>,
+    #[serde(borrow)]
+    managed_fields: Vec<Managed<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OwnerReference<'a> {
+    #[serde(borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(default)]
+    controller: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Managed<'a> {
+    #[serde(borrow)]
+    time: Option<Text<'a>>,
+    #[serde(borrow, rename = "fieldsV1")]
+    fields: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ItemSpec {
+    replicas: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Status<'a> {
+    #[serde(borrow)]
+    phase: Option<Text<'a>>,
+    #[serde(borrow)]
+    conditions: Vec<Condition<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Condition<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    status: Text<'a>,
+}
+
+impl<'a> Item<'a> {
+    /// Reads an object as the API server wrote it.
+    pub(super) fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// Kind and name of what controls it.
+    pub(super) fn controller(&self) -> Option<(&str, &str)> {
+        let controlling = self.metadata.owner_references.iter().find(|reference| reference.controller)?;
+        Some((controlling.kind.as_str(), controlling.name.as_str()))
+    }
+
+    /// When it was created.
+    pub(super) fn created(&self) -> Option<Timestamp> {
+        self.metadata.creation_timestamp.as_ref()?.as_str().parse().ok()
+    }
+
+    /// A pod that has ended or is about to, or a job that is over.
+    pub(super) fn is_over(&self) -> bool {
+        let phase = self.status.phase.as_ref().map(Text::as_str);
+        self.metadata.deletion_timestamp.is_some()
+            || matches!(phase, Some("Succeeded" | "Failed"))
+            || self.status.conditions.iter().any(|condition| {
+                matches!(condition.kind.as_str(), "Complete" | "Failed") && condition.status.as_str() == "True"
+            })
+    }
+
+    /// It is there to keep an old revision.
+    pub(super) fn is_scaled_to_nothing(&self) -> bool {
+        self.spec.replicas == Some(0)
+    }
+
+    /// When an annotation was last set, as the managers of its fields say: the earliest of those that agree on it. The API
+    /// server knows of managers only where somebody applied by server-side apply; it was not before the object was made.
+    pub(super) fn annotated(&self, key: &str) -> Option<Timestamp> {
+        let field = format!("\"f:{key}\"");
+        let setting = self
+            .metadata
+            .managed_fields
+            .iter()
+            .filter(|managed| managed.fields.is_some_and(|fields| fields.get().contains(&field)));
+        setting.filter_map(|managed| managed.time.as_ref()?.as_str().parse().ok()).min().or_else(|| self.created())
+    }
+}
+
+/// The annotations of an object, for keeping: without what `kubectl apply` repeats there.
+pub(super) fn kept(metadata: &Metadata<'_>) -> Option<Box<Metadata<'static>>> {
+    let own = |text: &str| Text(text.to_owned().into());
+    let pairs =
+        metadata.annotations.iter().filter(|(key, _)| *key != "kubectl.kubernetes.io/last-applied-configuration");
+    let annotations: Vec<(Text<'static>, Text<'static>)> = pairs.map(|(key, value)| (own(key), own(value))).collect();
+    if annotations.is_empty() {
+        return None;
+    }
+    Some(Box::new(Metadata { annotations: rolecall_core::workload::Pairs(annotations), ..Metadata::default() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_who_controls_and_how_old() {
+        let text = r#"{"metadata":{"creationTimestamp":"2026-11-24T17:00:00Z","ownerReferences":[
+            {"kind":"Watcher","name":"w"},{"kind":"ReplicaSet","name":"carts-7d9f","controller":true}],
+            "managedFields":[{"time":"2026-11-24T18:00:00Z","fieldsV1":{"f:metadata":{"f:annotations":{"f:a/b":{}}}}},
+            {"time":"2026-11-24T17:30:00Z","fieldsV1":{"f:metadata":{"f:labels":{}}}}]},
+            "status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}}"#;
+        let item = Item::read(text).unwrap();
+        assert_eq!(item.controller(), Some(("ReplicaSet", "carts-7d9f")));
+        assert_eq!(item.created().unwrap().to_string(), "2026-11-24T17:00:00Z");
+        assert_eq!(item.annotated("a/b").unwrap().to_string(), "2026-11-24T18:00:00Z");
+        assert_eq!(item.annotated("a/c"), item.created());
+        assert!(!item.is_over());
+    }
+
+    #[test]
+    fn tells_what_is_over() {
+        for over in [
+            r#"{"status":{"phase":"Succeeded"}}"#,
+            r#"{"status":{"conditions":[{"type":"Complete","status":"True"}]}}"#,
+            r#"{"metadata":{"deletionTimestamp":"2026-11-24T17:00:00Z"}}"#,
+        ] {
+            assert!(Item::read(over).unwrap().is_over(), "{over}");
+        }
+        for running in [r#"{"status":{"conditions":[{"type":"Failed","status":"False"}]}}"#, "{}"] {
+            assert!(!Item::read(running).unwrap().is_over(), "{running}");
+        }
+    }
+}

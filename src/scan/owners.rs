@@ -1,0 +1,120 @@
+//! Who owns whom: pods and what stands between fold into what a person wrote.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// What a person wrote: a Deployment rather than its ReplicaSets, a CronJob rather than its Jobs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner {
+    /// Its namespace; empty for what belongs to the cluster.
+    pub namespace: String,
+    /// Its kind, which may be one that rolecall does not judge.
+    pub kind: Cow<'static, str>,
+    /// Its name.
+    pub name: String,
+}
+
+impl Owner {
+    /// An owner.
+    pub fn new(namespace: &str, kind: impl Into<Cow<'static, str>>, name: &str) -> Self {
+        Self { namespace: namespace.to_owned(), kind: kind.into(), name: name.to_owned() }
+    }
+}
+
+type ByName<T> = HashMap<Box<str>, HashMap<Box<str>, T>>;
+
+/// What stands between pods and owners.
+#[derive(Debug, Default)]
+pub(super) struct Owners {
+    /// What controls ReplicaSets, and nothing where nothing does.
+    replica_sets: ByName<Option<(Box<str>, Box<str>)>>,
+    jobs: ByName<Option<(Box<str>, Box<str>)>>,
+    /// Deployments and CronJobs: the API server lists kind after kind, so that a pod may belong to what came in between.
+    tops: ByName<()>,
+}
+
+impl Owners {
+    /// Learns of a workload.
+    pub(super) fn add(&mut self, namespace: &str, kind: &str, name: &str, controller: Option<(&str, &str)>) {
+        let of_controller = || controller.map(|(kind, name)| (kind.into(), name.into()));
+        match kind {
+            "ReplicaSet" => {
+                self.replica_sets.entry(namespace.into()).or_default().insert(name.into(), of_controller());
+            }
+            "Job" => {
+                self.jobs.entry(namespace.into()).or_default().insert(name.into(), of_controller());
+            }
+            "Deployment" | "CronJob" => {
+                self.tops.entry(namespace.into()).or_default().insert(name.into(), ());
+            }
+            _ => {}
+        }
+    }
+
+    /// The owner of an object.
+    pub(super) fn top(&self, namespace: &str, own: (&str, &str), controller: Option<(&str, &str)>) -> Owner {
+        let (kind, name) = match (own.0, controller) {
+            // What controls these is an operator's; people know the workload.
+            ("Deployment" | "StatefulSet" | "DaemonSet" | "CronJob" | "ReplicationController", _) | (_, None) => own,
+            ("Pod", Some(controller)) => self.above(namespace, controller),
+            (_, Some(controller)) => controller,
+        };
+        Owner::new(namespace, static_kind(kind), name)
+    }
+
+    /// What is above a pod's controller, where that is a ReplicaSet or a Job.
+    fn above<'o>(&'o self, namespace: &str, (kind, name): (&'o str, &'o str)) -> (&'o str, &'o str) {
+        let (between, top) = match kind {
+            "ReplicaSet" => (&self.replica_sets, "Deployment"),
+            "Job" => (&self.jobs, "CronJob"),
+            _ => return (kind, name),
+        };
+        match between.get(namespace).and_then(|names| names.get(name)) {
+            Some(Some((kind, name))) => (kind, name),
+            Some(None) => (kind, name),
+            // Too new to be listed, or not readable: both are named after what made them.
+            None => match name.rsplit_once('-') {
+                Some((prefix, _)) if self.tops.get(namespace).is_some_and(|names| names.contains_key(prefix)) => {
+                    (top, prefix)
+                }
+                _ => (kind, name),
+            },
+        }
+    }
+}
+
+fn static_kind(kind: &str) -> Cow<'static, str> {
+    let known = rolecall_core::workload::Kind::ALL.into_iter().map(|(_, kind)| kind.name()).find(|name| *name == kind);
+    known.map_or_else(|| Cow::Owned(kind.to_owned()), Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_pods_into_what_a_person_wrote() {
+        let mut owners = Owners::default();
+        owners.add("shop", "Deployment", "carts", None);
+        owners.add("shop", "ReplicaSet", "carts-7d9f", Some(("Deployment", "carts")));
+        owners.add("shop", "ReplicaSet", "alone", None);
+        owners.add("shop", "ReplicaSet", "blue-5f", Some(("Rollout", "blue")));
+        owners.add("shop", "Job", "nightly-28", Some(("CronJob", "nightly")));
+        let pod = |controller| {
+            let owner = owners.top("shop", ("Pod", "p"), controller);
+            format!("{}/{}", owner.kind, owner.name)
+        };
+        assert_eq!(pod(Some(("ReplicaSet", "carts-7d9f"))), "Deployment/carts");
+        assert_eq!(pod(Some(("ReplicaSet", "carts-new"))), "Deployment/carts");
+        assert_eq!(pod(Some(("ReplicaSet", "other-new"))), "ReplicaSet/other-new");
+        assert_eq!(pod(Some(("ReplicaSet", "alone"))), "ReplicaSet/alone");
+        assert_eq!(pod(Some(("ReplicaSet", "blue-5f"))), "Rollout/blue");
+        assert_eq!(pod(Some(("Job", "nightly-28"))), "CronJob/nightly");
+        assert_eq!(pod(Some(("StatefulSet", "db"))), "StatefulSet/db");
+        assert_eq!(pod(None), "Pod/p");
+        let set = owners.top("shop", ("ReplicaSet", "blue-5f"), Some(("Rollout", "blue")));
+        assert_eq!((&*set.kind, &*set.name), ("Rollout", "blue"));
+        let operated = owners.top("shop", ("Deployment", "carts"), Some(("Shop", "shop")));
+        assert_eq!((&*operated.kind, &*operated.name), ("Deployment", "carts"));
+    }
+}

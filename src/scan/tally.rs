@@ -1,0 +1,173 @@
+//! What was found, grouped: fifty pods of a Deployment that all have the same are one entry with a count.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use rolecall_core::chain::State;
+use rolecall_core::finding::Finding;
+use rolecall_core::identity::Identity;
+use rolecall_core::judge::{JudgedContainer, Judgement};
+
+use super::owners::Owner;
+
+/// Most findings of one rule at one container of an owner whose words differ; more are counted with the last.
+const MOST_ALIKE: usize = 8;
+
+/// Most notes behind a finding.
+const MOST_NOTES: usize = 16;
+
+/// Everything judged so far.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// By owner.
+    pub groups: BTreeMap<Owner, Group>,
+    /// Service accounts and owners judged, those without anything to say among them.
+    pub judged: usize,
+    /// Pods judged.
+    pub pods: usize,
+    /// Service accounts that something uses: namespace and name.
+    used: HashSet<(Box<str>, Box<str>)>,
+}
+
+/// What was found at one owner.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// Pods that run.
+    pub pods: usize,
+    /// Findings, each of one container or of the whole, with the pods that have it.
+    pub findings: Vec<(Finding, usize)>,
+    /// Containers, with the pods in which they are so.
+    pub containers: Vec<(Judged, usize)>,
+    /// Rules that an exemption hid.
+    pub exempted: BTreeSet<&'static str>,
+}
+
+/// A container, judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Its name.
+    pub name: Box<str>,
+    /// What its SDK will try first.
+    pub identity: Identity,
+    /// The role it will have.
+    pub role: Option<Box<str>>,
+    /// Whether the chain behind that identity holds.
+    pub chain: State,
+}
+
+impl Judged {
+    fn of(container: &JudgedContainer<'_>) -> Self {
+        Self {
+            name: container.name.into(),
+            identity: container.identity,
+            role: container.role.as_deref().map(Into::into),
+            chain: container.chain,
+        }
+    }
+}
+
+impl Group {
+    fn add(&mut self, judgement: &Judgement<'_>, pods: usize) {
+        self.pods += pods;
+        for finding in &judgement.findings {
+            for one in single(finding) {
+                self.add_finding(one, pods);
+            }
+        }
+        for container in &judgement.containers {
+            self.add_container(Judged::of(container), pods);
+        }
+        self.exempted.extend(judgement.exempted.iter().map(Finding::rule));
+    }
+
+    fn add_finding(&mut self, finding: Finding, pods: usize) {
+        // What stands behind it may differ from pod to pod.
+        let same = |known: &Finding| known.problem == finding.problem && known.containers == finding.containers;
+        if let Some((known, count)) = self.findings.iter_mut().find(|(known, _)| same(known)) {
+            *count += pods;
+            let new: Vec<String> = finding.notes.into_iter().filter(|note| !known.notes.contains(note)).collect();
+            known.notes.extend(new);
+            known.notes.truncate(MOST_NOTES);
+            return;
+        }
+        let alike = |(known, _): &&mut (Finding, usize)| {
+            known.rule() == finding.rule() && known.containers == finding.containers
+        };
+        if self.findings.iter_mut().filter(alike).count() < MOST_ALIKE {
+            self.findings.push((finding, pods));
+        } else if let Some((_, count)) = self.findings.iter_mut().rev().find(alike) {
+            *count += pods;
+        }
+    }
+
+    fn add_container(&mut self, container: Judged, pods: usize) {
+        match self.containers.iter_mut().find(|(known, _)| *known == container) {
+            Some((_, count)) => *count += pods,
+            None => self.containers.push((container, pods)),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.pods += other.pods;
+        for (finding, pods) in other.findings {
+            self.add_finding(finding, pods);
+        }
+        for (container, pods) in other.containers {
+            self.add_container(container, pods);
+        }
+        self.exempted.extend(other.exempted);
+    }
+}
+
+/// One finding for each container that has it, or one for the workload.
+fn single(finding: &Finding) -> Vec<Finding> {
+    let with = |containers: Vec<String>| Finding { containers, ..finding.clone() };
+    if finding.containers.is_empty() {
+        return vec![finding.clone()];
+    }
+    finding.containers.iter().map(|container| with(vec![container.clone()])).collect()
+}
+
+impl Tally {
+    /// Adds what was judged at an owner, of so many pods: none for a template.
+    pub(super) fn add(&mut self, owner: Owner, judgement: &Judgement<'_>, pods: usize) {
+        self.pods += pods;
+        self.groups
+            .entry(owner)
+            .or_insert_with(|| {
+                self.judged += 1;
+                Group::default()
+            })
+            .add(judgement, pods);
+    }
+
+    /// Adds a finding that belongs to no pod.
+    pub(super) fn add_finding(&mut self, owner: Owner, finding: Finding) {
+        self.groups.entry(owner).or_default().add_finding(finding, 0);
+    }
+
+    /// A service account is used.
+    pub(super) fn uses(&mut self, namespace: &str, account: &str) {
+        let key = (Box::from(namespace), Box::from(account));
+        self.used.insert(key);
+    }
+
+    /// Whether anything uses a service account.
+    pub(super) fn is_used(&self, namespace: &str, account: &str) -> bool {
+        self.used.contains(&(Box::from(namespace), Box::from(account)))
+    }
+
+    /// Adds what another list brought.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.pods += other.pods;
+        for (owner, group) in other.groups {
+            match self.groups.entry(owner) {
+                std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().merge(group),
+                std::collections::btree_map::Entry::Vacant(new) => {
+                    self.judged += 1;
+                    new.insert(group);
+                }
+            }
+        }
+        self.used.extend(other.used);
+    }
+}
