@@ -96,7 +96,7 @@ fn issuer(ca: &X509Certificate<'_>) -> anyhow::Result<CertificateParams> {
         let text = part.as_str().context(PLAIN)?;
         let value = match part.attr_value().header.tag().0 {
             UTF8_STRING => DnValue::Utf8String(text.to_owned()),
-            PRINTABLE_STRING => DnValue::PrintableString(text.try_into()?),
+            PRINTABLE_STRING if text.chars().all(is_printable) => DnValue::PrintableString(text.try_into()?),
             _ => bail!(PLAIN),
         };
         issuer.distinguished_name.push(DnType::from_oid(&kind), value);
@@ -109,6 +109,11 @@ fn issuer(ca: &X509Certificate<'_>) -> anyhow::Result<CertificateParams> {
         issuer.key_identifier_method = KeyIdMethod::PreSpecified(identifier);
     }
     Ok(issuer)
+}
+
+/// What rcgen can write in a PrintableString: not `?`, at which it panics.
+fn is_printable(character: char) -> bool {
+    character.is_ascii_alphanumeric() || " '()+,-./:=".contains(character)
 }
 
 /// ASN.1 (X.680, 8.4).
