@@ -73,6 +73,8 @@ pub struct ClusterConfig {
     pub grace_milliseconds: u64,
     /// Seconds after which a replica that collects and is not heard of is replaced.
     pub lease_seconds: u64,
+    /// Bytes that one Secret takes of a published snapshot. Kubernetes allows 1 MiB for a whole Secret.
+    pub secret_bytes: usize,
     /// Whether denials are written as Events on the owner of the pod.
     pub events: bool,
 }
@@ -148,6 +150,7 @@ impl Default for ClusterConfig {
             injector_configuration: "pod-identity-webhook".to_owned(),
             grace_milliseconds: 100,
             lease_seconds: 15,
+            secret_bytes: 900 << 10,
             events: true,
         }
     }
@@ -235,6 +238,9 @@ impl Config {
         }
         if !(1..=10_000).contains(&config.reports.max_results) {
             return Err("reports: maxResults must be from 1 to 10000".to_owned());
+        }
+        if !(1..=1_000_000).contains(&config.cluster.secret_bytes) {
+            return Err("cluster: secretBytes must be from 1 to 1000000".to_owned());
         }
         config.aws = config.aws.complete()?;
         Ok(config)

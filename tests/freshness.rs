@@ -201,6 +201,7 @@ async fn play(script: Script) -> Vec<Answered> {
     let state = State::live(
         Arc::clone(&keeper),
         Some(Rereads::new(Arc::new(scripted.clone()), REMEMBER, Duration::from_secs(8))),
+        None,
         Arc::clone(&metrics),
         config.settings(Mode::Enforce),
         config.limits,

@@ -1,13 +1,19 @@
 //! The Kubernetes API: everything that asks it, watches it or writes to it, behind the feature `kube`.
 
+mod access;
 mod client;
-
-pub use client::{connect, explain};
-
+mod events;
 mod list;
-
-pub use list::{PAGE, Refusal, Seen, get, list, list_names};
-
+mod lookup;
+mod published;
+mod watch;
 mod write_reports;
 
+pub use access::Authorizer;
+pub use client::{connect, explain};
+pub use events::{EventQueue, Writing, events};
+pub use list::{Refusal, Seen, get, list, list_names};
+pub use lookup::FromCluster;
+pub use published::{About, Publication, Published, PublishedSnapshot};
+pub use watch::{AGENT, Watching, watch_forever};
 pub use write_reports::{ReportKind, WrittenReports, reports_known, write_reports};

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use rolecall_core::snapshot::{Reread, Snapshot};
-use rolecall_core::world::World;
+use rolecall_core::world::{Change, World};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// A world, and when its snapshot was collected, as text.
@@ -30,6 +31,15 @@ impl Knowledge {
         Self { is_first_hand: false, ..Self::new(world) }
     }
 
+    /// The same over a world that has changed.
+    fn amended(&self, changes: Vec<Change>) -> Self {
+        Self {
+            world: self.world.with(changes),
+            snapshot_time: self.snapshot_time.clone(),
+            is_first_hand: self.is_first_hand,
+        }
+    }
+
     /// The same with what was read anew; `None` where that changes nothing.
     pub fn learn(&self, reread: &Reread) -> Option<Self> {
         let snapshot = self.world.snapshot.learn(reread)?;
@@ -42,6 +52,7 @@ impl Knowledge {
 pub struct Keeper {
     knowledge: ArcSwap<Knowledge>,
     learned: Mutex<Learned>,
+    amended: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +71,7 @@ const MOST_LEARNED: usize = 1_024;
 impl Keeper {
     /// Begins with this.
     pub fn new(knowledge: Knowledge) -> Self {
-        Self { knowledge: ArcSwap::from_pointee(knowledge), learned: Mutex::default() }
+        Self { knowledge: ArcSwap::from_pointee(knowledge), learned: Mutex::default(), amended: Notify::new() }
     }
 
     /// What is known now.
@@ -93,6 +104,28 @@ impl Keeper {
         let knowledge = Arc::new(Knowledge::new(self.knowledge.load().world.with_snapshot(Arc::new(snapshot))));
         self.knowledge.store(Arc::clone(&knowledge));
         knowledge
+    }
+
+    /// Takes what changed in the cluster.
+    pub fn amend(&self, changes: Vec<Change>) {
+        let writing = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        let amended = self.knowledge.load().amended(changes);
+        self.knowledge.store(Arc::new(amended));
+        drop(writing);
+        self.amended.notify_waiters();
+    }
+
+    /// Waits until something that changes in the cluster makes this true, or until then. Gives whether it is.
+    pub async fn until(&self, is_true: impl Fn(&World) -> bool, deadline: Instant) -> bool {
+        loop {
+            let amended = self.amended.notified();
+            if is_true(&self.now().world) {
+                return true;
+            }
+            if tokio::time::timeout_at(deadline, amended).await.is_err() {
+                return is_true(&self.now().world);
+            }
+        }
     }
 
     /// Learns what was asked for at that time; gives what is known then, and whether that changed anything.

@@ -5,10 +5,12 @@
 
 mod flight;
 mod keeper;
+mod lookup;
 mod refresh;
 mod reread;
 
 pub use flight::Flights;
 pub use keeper::{Keeper, Knowledge};
+pub use lookup::{ClusterReader, Lookups};
 pub use refresh::{Asked, Collection, Collector, Refresh, Refreshing, refresh_forever};
 pub use reread::{Confirming, LinkReader, ReadRole, Rereads, Unconfirmed};

@@ -8,8 +8,9 @@ use rolecall_core::decision::{Decision, Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::Finding;
 use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
 use rolecall_core::workload::{Kind, Object, Stage, Text, Workload};
-use rolecall_core::world::World;
+use rolecall_core::world::{Unseen, World};
 
+use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
 use super::request::{Request, Unreadable, is_judged, read};
 use super::response::{Annotations, MAX_WARNING_CHARS, ResponseOut, Status, fit_warnings, write};
@@ -62,6 +63,15 @@ pub enum Authority<'a> {
     Withheld(&'a str),
 }
 
+/// With what standing a review is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing<'a> {
+    /// How far a denial reaches.
+    pub authority: Authority<'a>,
+    /// The cluster can be asked for what is not known of it.
+    pub asks: bool,
+}
+
 /// What came of a review.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Considered {
@@ -69,23 +79,29 @@ pub enum Considered {
     Reply(Reply),
     /// It would be denied: these links are to be read anew first.
     Confirm(Links),
+    /// It rests on what is not known of the cluster yet, and is to be asked for first.
+    Seek(Unseen),
+    /// It is allowed to whoever holds the right: [`guarded`] answers once that is known.
+    Guard(Box<Lowering>),
 }
 
 /// Answers a review, and shows what was decided to `observe`. `snapshot_time` is when the world's snapshot was collected,
-/// as text. Links to confirm come back only under [`Authority::Provisional`], and nothing is observed then.
+/// as text. Links to confirm come back only under [`Authority::Provisional`], what the cluster is to be asked only where it
+/// can be; nothing is observed then.
 pub fn consider(
     world: &World,
     snapshot_time: &str,
     settings: &Settings,
     body: &[u8],
     now: Timestamp,
-    authority: Authority<'_>,
+    standing: Standing<'_>,
     observe: impl FnOnce(&Record<'_>),
 ) -> Considered {
-    let door = Door { world, snapshot_time, settings, now, authority };
+    let Standing { authority, asks } = standing;
+    let door = Door { world, snapshot_time, settings, now, authority, asks };
     match read(body) {
         Ok(review) => match &review.request {
-            Some(request) => door.request(request, observe),
+            Some(request) => door.request(request, body, observe),
             None => door.unreadable(&Unreadable::Request("the body has no `request`".to_owned()), observe).into(),
         },
         Err(fault) => door.unreadable(&fault, observe).into(),
@@ -101,10 +117,57 @@ pub fn answer(
     now: Timestamp,
     observe: impl FnOnce(&Record<'_>),
 ) -> Reply {
-    match consider(world, snapshot_time, settings, body, now, Authority::Final, observe) {
+    let standing = Standing { authority: Authority::Final, asks: false };
+    match consider(world, snapshot_time, settings, body, now, standing, observe) {
         Considered::Reply(reply) => reply,
-        Considered::Confirm(_) => Reply { status: 500, body: b"a final answer was left open\n".to_vec() },
+        Considered::Confirm(_) | Considered::Seek(_) | Considered::Guard(_) => {
+            Reply { status: 500, body: b"a final answer was left open\n".to_vec() }
+        }
     }
+}
+
+/// Answers a review that lowers what is asked of a namespace, now that it is known whether its user may. Where nobody could
+/// say, it passes with a warning: the API server's own policy (deploy/manifests/backstop.yaml) stands behind this.
+pub fn guarded(
+    settings: &Settings,
+    lowering: &Lowering,
+    body: &[u8],
+    access: &Access,
+    observe: impl FnOnce(&Record<'_>),
+) -> Reply {
+    let review = read(body).unwrap_or(super::Review { request: None });
+    let Some(request) = &review.request else {
+        return Reply { status: 400, body: b"the body has no `request`\n".to_vec() };
+    };
+    let mut record = blank(request, "");
+    let mut response = ResponseOut { uid: text(&request.uid), allowed: true, ..ResponseOut::default() };
+    let mut warnings: Vec<String> =
+        request.object.iter().filter_map(|object| guard::unreadable_level(&object.metadata)).collect();
+    match (access, settings.mode) {
+        (Access::Granted, _) => {}
+        (Access::Refused, Mode::Enforce) => {
+            record.decision = Outcome::Deny;
+            record.message = guard::refusal(lowering);
+            response.allowed = false;
+            response.status = Some(forbidden(record.message.clone()));
+        }
+        (Access::Refused, _) => {
+            record.message = guard::refusal(lowering);
+            warnings.insert(0, record.message.lines().next().unwrap_or_default().to_owned());
+        }
+        (Access::Unknown(reason), _) => {
+            record.fault = Some(Fault::Unconfirmed);
+            warnings.insert(0, format!("rolecall could not ask whether this may be lowered: {reason}"));
+        }
+    }
+    if response.allowed && settings.mode != Mode::Audit && !warnings.is_empty() {
+        record.decision = Outcome::Warn;
+        response.warnings = fit_warnings(warnings);
+    }
+    response.audit_annotations = annotations(&record);
+    let reply = Reply { status: 200, body: write(response) };
+    observe(&record);
+    reply
 }
 
 impl From<Reply> for Considered {
@@ -119,6 +182,7 @@ struct Door<'w> {
     settings: &'w Settings,
     now: Timestamp,
     authority: Authority<'w>,
+    asks: bool,
 }
 
 /// A judged object, and the one it replaces.
@@ -131,28 +195,14 @@ struct Judged<'r> {
 }
 
 impl Door<'_> {
-    fn request(&self, request: &Request<'_>, observe: impl FnOnce(&Record<'_>)) -> Considered {
+    fn request(&self, request: &Request<'_>, body: &[u8], observe: impl FnOnce(&Record<'_>)) -> Considered {
         let uid = text(&request.uid);
         let operation = text(&request.operation);
         let kind = Kind::from_group(request.kind.group.as_str(), request.kind.kind.as_str());
-        let mut record = Record {
-            uid: Cow::Borrowed(uid),
-            decision: Outcome::Allow,
-            kind,
-            operation: Cow::Borrowed(operation),
-            namespace: Cow::Borrowed(text(&request.namespace)),
-            name: Cow::Borrowed(text(&request.name)),
-            service_account: Cow::Borrowed(""),
-            dry_run: request.dry_run.unwrap_or(false),
-            rules: Vec::new(),
-            exempted: Vec::new(),
-            identity: "",
-            role: Cow::Borrowed(""),
-            chain: "",
-            snapshot_time: Cow::Borrowed(self.snapshot_time),
-            message: String::new(),
-            fault: None,
-        };
+        if kind.is_none() && is_namespace(request) {
+            return self.namespace(request, body, observe);
+        }
+        let mut record = Record { kind, ..blank(request, self.snapshot_time) };
         let Some(kind) = kind.filter(|kind| is_judged(*kind, operation, text(&request.sub_resource))) else {
             return self.pass(&record, observe).into();
         };
@@ -170,6 +220,11 @@ impl Door<'_> {
         }
         let namespace = record.namespace.clone();
         let name = record.name.clone();
+        if self.asks
+            && let Some(unseen) = self.unseen(object, kind, &namespace)
+        {
+            return Considered::Seek(unseen);
+        }
         let judged = match self.judge(request, object, kind, &namespace, &name) {
             Ok(judged) => judged,
             Err(message) => {
@@ -180,6 +235,39 @@ impl Door<'_> {
             }
         };
         self.decided(record, &judged, observe)
+    }
+
+    /// A namespace: its levels may be lowered by whoever holds the right.
+    fn namespace(&self, request: &Request<'_>, body: &[u8], observe: impl FnOnce(&Record<'_>)) -> Considered {
+        let mut record = blank(request, self.snapshot_time);
+        let Some(object) = &request.object else {
+            return self.pass(&record, observe).into();
+        };
+        let before = request.old_object.as_ref().map(|old| &old.metadata);
+        let what = guard::lowered(before, &object.metadata, self.settings.defaults);
+        if self.asks && !what.is_empty() {
+            let namespace = object.metadata.display_name();
+            return Considered::Guard(Box::new(Lowering { namespace, what, user: guard::user(body) }));
+        }
+        let Some(line) = guard::unreadable_level(&object.metadata).filter(|_| self.settings.mode != Mode::Audit) else {
+            return self.pass(&record, observe).into();
+        };
+        record.decision = Outcome::Warn;
+        let warnings = fit_warnings([line]);
+        let response = ResponseOut { uid: &record.uid, allowed: true, warnings, ..ResponseOut::default() };
+        let reply = Reply { status: 200, body: write(response) };
+        observe(&record);
+        reply.into()
+    }
+
+    /// What the judgement would rest on and is not known.
+    fn unseen(&self, object: &Object<'_>, kind: Kind, namespace: &str) -> Option<Unseen> {
+        if kind == Kind::ServiceAccount {
+            let unseen = self.world.unseen(namespace, "default")?;
+            return unseen.is_namespace_unseen.then_some(Unseen { service_account: None, ..unseen });
+        }
+        let workload = Workload::of(object, kind, Stage::Admitted, namespace)?;
+        self.world.unseen(namespace, workload.service_account())
     }
 
     fn judge<'r>(
@@ -303,24 +391,8 @@ impl Door<'_> {
 
     /// What cannot be understood passes, unless the operator says otherwise for namespaces that enforce.
     fn unreadable(&self, fault: &Unreadable, observe: impl FnOnce(&Record<'_>)) -> Reply {
-        let blank = Record {
-            uid: Cow::Borrowed(""),
-            decision: Outcome::Allow,
-            kind: None,
-            operation: Cow::Borrowed(""),
-            namespace: Cow::Borrowed(""),
-            name: Cow::Borrowed(""),
-            service_account: Cow::Borrowed(""),
-            dry_run: false,
-            rules: Vec::new(),
-            exempted: Vec::new(),
-            identity: "",
-            role: Cow::Borrowed(""),
-            chain: "",
-            snapshot_time: Cow::Borrowed(self.snapshot_time),
-            message: String::new(),
-            fault: None,
-        };
+        let nothing = Request::default();
+        let blank = blank(&nothing, self.snapshot_time);
         let (uid, namespace, kind, message) = match fault {
             Unreadable::Request(message) => {
                 observe(&Record { message: message.clone(), fault: Some(Fault::Request), ..blank });
@@ -364,6 +436,35 @@ impl Door<'_> {
         observe(&record);
         reply
     }
+}
+
+/// The record of a request of which nothing is decided yet.
+fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
+    Record {
+        uid: Cow::Borrowed(text(&request.uid)),
+        decision: Outcome::Allow,
+        kind: None,
+        operation: Cow::Borrowed(text(&request.operation)),
+        namespace: Cow::Borrowed(text(&request.namespace)),
+        name: Cow::Borrowed(text(&request.name)),
+        service_account: Cow::Borrowed(""),
+        dry_run: request.dry_run.unwrap_or(false),
+        rules: Vec::new(),
+        exempted: Vec::new(),
+        identity: "",
+        role: Cow::Borrowed(""),
+        chain: "",
+        snapshot_time: Cow::Borrowed(snapshot_time),
+        message: String::new(),
+        fault: None,
+    }
+}
+
+fn is_namespace(request: &Request<'_>) -> bool {
+    request.kind.group.as_str().is_empty()
+        && request.kind.kind.as_str() == "Namespace"
+        && text(&request.sub_resource).is_empty()
+        && matches!(text(&request.operation), "CREATE" | "UPDATE")
 }
 
 fn text<'t>(text: &'t Option<Text<'_>>) -> &'t str {

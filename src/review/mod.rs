@@ -2,12 +2,16 @@
 //! a status and a body go out, with the record of what was decided.
 
 mod answer;
+mod denial;
+mod guard;
 mod record;
 mod request;
 mod response;
 mod words;
 
-pub use answer::{Authority, Considered, OnError, Reply, Settings, answer, consider};
+pub use answer::{Authority, Considered, OnError, Reply, Settings, Standing, answer, consider, guarded};
+pub use denial::{Denial, DenialSink, Owner};
+pub use guard::{Access, AccessReviewer, Lowering, OPT_OUT, RIGHT, User};
 pub use record::{Fault, Record};
 pub use request::{GroupKind, Request, Review, Unreadable, read};
 pub use response::{MAX_WARNING_CHARS, MAX_WARNINGS_CHARS};

@@ -15,7 +15,7 @@ use crate::live::{Asked, Collection, Collector};
 use crate::sources::{SnapshotSource, read_snapshot};
 
 /// When the parts of a snapshot were read, as far as it says.
-fn parts(snapshot: &Snapshot) -> Vec<(&'static str, i64)> {
+pub(super) fn parts(snapshot: &Snapshot) -> Vec<(&'static str, i64)> {
     let oldest = [snapshot.collected_at, snapshot.oldest_part].into_iter().flatten().min();
     oldest.map(|time| ("all", time.as_second())).into_iter().collect()
 }
@@ -104,6 +104,13 @@ mod from_aws {
 
     impl Collector for FromAws {
         fn collect(&self, asked: Asked) -> BoxFuture<'_, Option<Collection>> {
+            async move { Some(self.collect_document(asked).await.0) }.boxed()
+        }
+    }
+
+    impl FromAws {
+        /// Collects; with the snapshot's document, where there is something to make one of.
+        pub(in crate::run) fn collect_document(&self, asked: Asked) -> BoxFuture<'_, (Collection, Option<String>)> {
             async move {
                 let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let mut roles = asked.roles;
@@ -118,7 +125,11 @@ mod from_aws {
                 let read = tokio::task::spawn_blocking(move || {
                     let document = taken.document();
                     let failures = Collected::failures_in(&document);
-                    (failures, is_usable.then(|| Snapshot::parse(&document.to_string()).map_err(|e| e.to_string())))
+                    let read = is_usable.then(|| {
+                        let text = document.to_string();
+                        Snapshot::parse(&text).map(|snapshot| (snapshot, text)).map_err(|e| e.to_string())
+                    });
+                    (failures, read)
                 });
                 let read = match read.await {
                     Ok((failures, read)) => {
@@ -127,8 +138,12 @@ mod from_aws {
                     }
                     Err(error) => Some(Err(error.to_string())),
                 };
+                let mut document = None;
                 match read {
-                    Some(Ok(snapshot)) => collection.snapshot = Some(snapshot),
+                    Some(Ok((snapshot, text))) => {
+                        collection.snapshot = Some(snapshot);
+                        document = Some(text);
+                    }
                     Some(Err(fault)) => {
                         collection.is_usable = false;
                         collection.failures.push(("snapshot".to_owned(), fault));
@@ -138,7 +153,7 @@ mod from_aws {
                 if is_usable {
                     *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some(collected);
                 }
-                Some(collection)
+                (collection, document)
             }
             .boxed()
         }

@@ -1,6 +1,10 @@
 //! Commands that put the parts together: sources, judgement and server.
 
 mod client;
+#[cfg(feature = "kube")]
+mod cluster;
+#[cfg(all(feature = "aws", feature = "kube"))]
+mod elected;
 mod live;
 mod serve;
 mod try_out;

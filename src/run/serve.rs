@@ -1,11 +1,13 @@
 //! `rolecall serve`
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::world::World;
@@ -14,11 +16,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::live::Shared;
 use crate::cli::ServeArgs;
 use crate::config::Config;
-use crate::live::{Keeper, Knowledge, Refreshing, refresh_forever};
 #[cfg(feature = "aws")]
-use crate::live::{LinkReader, Rereads};
+use crate::live::LinkReader;
+use crate::live::{Keeper, Knowledge, Refreshing, Rereads, refresh_forever};
 use crate::review::Settings;
-use crate::server::{Listeners, LogFormat, Metrics, State, TlsSource, init_log, start};
+use crate::server::{ClusterDoor, Listeners, LogFormat, Metrics, State, TlsSource, init_log, start};
 use crate::sources::{Manifests, SnapshotSource, read_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.
@@ -26,9 +28,6 @@ use crate::sources::{Manifests, SnapshotSource, read_snapshot};
 /// # Errors
 /// Where something that the start needs cannot be read or bound.
 pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
-    if !args.no_kube {
-        bail!("serve: this build does not watch a cluster; add --no-kube and --manifests PATH");
-    }
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let scene = Scene::load(args, &config)?;
     let _log = init_log(LogFormat::Json);
@@ -37,17 +36,40 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     super::runtime()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
-        let (state, refreshing) = knowing(args, &config, scene).await?;
+        let metrics = Arc::new(Metrics::new());
+        let kube = if args.no_kube { None } else { Some(connect().await?) };
+        let start_of = Start { args, config: &config, metrics: &metrics, kube: kube.as_ref() };
+        let Known { keeper, rereads, settings, refreshing } = start_of.knowing(scene).await?;
+        let (cluster, watching) = start_of.in_cluster(&keeper);
+        let state = State::live(keeper, rereads, cluster, metrics, settings, config.limits);
         let mut running = start(listeners, state, &certificate)?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             error = running.failed() => return Err(error),
             () = refreshing => {}
+            () = watching => {}
         }
         running.shut_down().await;
         Ok(())
     })
+}
+
+/// What connects to the API server; nothing in a build that cannot.
+#[cfg(feature = "kube")]
+type Kube = kube::Client;
+#[cfg(not(feature = "kube"))]
+type Kube = std::convert::Infallible;
+
+#[cfg(feature = "kube")]
+async fn connect() -> anyhow::Result<Kube> {
+    crate::kube::connect(None).await.context("serve follows a cluster; to serve without one add --no-kube")
+}
+
+#[cfg(not(feature = "kube"))]
+#[expect(clippy::unused_async, reason = "it waits where the feature is on")]
+async fn connect() -> anyhow::Result<Kube> {
+    bail!("serve: this build has no feature `kube`; add --no-kube and --manifests PATH")
 }
 
 /// The cluster as the manifests have it.
@@ -65,79 +87,130 @@ impl Scene {
     }
 }
 
-/// What keeps knowledge fresh, for as long as it is polled.
-type Refresher = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Something that goes on for as long as it is polled.
+type Task = BoxFuture<'static, ()>;
 
-/// The server's state, and what refreshes it.
-async fn knowing(args: &ServeArgs, config: &Config, scene: Scene) -> anyhow::Result<(Arc<State>, Refresher)> {
-    let metrics = Arc::new(Metrics::new());
-    let mut settings = config.settings(args.mode.into());
-    let interval = Duration::from_secs(config.refresh.interval_seconds);
-    let refreshing = Refreshing { interval, jitter: config.refresh.jitter };
-    let is_file = args.source != "aws" && !["s3:", "https:", "http:"].iter().any(|s| args.source.starts_with(s));
-    if !is_file && settings.snapshot_max_age.is_none() {
-        // A file is as old as somebody leaves it; of what is refreshed it means that something is wrong.
-        settings.snapshot_max_age = i64::try_from(interval.as_secs().saturating_mul(4).max(3_600)).ok();
-    }
-    if args.source == "aws" {
-        return from_aws(args, config, scene, metrics, settings, refreshing).await;
-    }
-    let mut source = SnapshotSource::open(&args.source, &config.aws).await?;
-    let first = match source.poll().await {
-        Ok(fetched) => {
-            let text = fetched.map(|fetched| fetched.text).unwrap_or_default();
-            let snapshot = read_snapshot(&text, args.cluster.as_deref())
-                .map_err(|message| anyhow::anyhow!("{}: {message}", args.source))?;
-            Knowledge::new(scene.world.with_snapshot(Arc::new(snapshot)))
-        }
-        Err(error) if is_file => return Err(error),
-        // Whoever writes it may not have done so yet: warn only, not ready, and try again.
-        Err(error) => {
-            tracing::warn!(target: "rolecall::live", error = format!("{error:#}"), "the snapshot cannot be read yet");
-            Knowledge::before_reading(scene.world)
-        }
-    };
-    metrics.describe_snapshot(&first);
-    let keeper = Arc::new(Keeper::new(first));
-    let state = State::live(Arc::clone(&keeper), None, Arc::clone(&metrics), settings, config.limits);
-    let collector = Arc::new(Shared::new(source, args.cluster.clone()));
-    Ok((state, Box::pin(refresh_forever(keeper, collector, refreshing, chance, metrics))))
-}
-
-#[cfg(feature = "aws")]
-async fn from_aws(
-    args: &ServeArgs,
-    config: &Config,
-    scene: Scene,
-    metrics: Arc<Metrics>,
+/// What is known at the start, and what keeps it fresh.
+struct Known {
+    keeper: Arc<Keeper>,
+    rereads: Option<Rereads>,
     settings: Settings,
-    refreshing: Refreshing,
-) -> anyhow::Result<(Arc<State>, Refresher)> {
-    let Some(cluster) = &args.cluster else {
-        bail!("serve --source aws: needs --cluster NAME");
-    };
-    let counting = Arc::new(super::live::Counting(Arc::clone(&metrics)));
-    let aws = crate::sources::aws::Aws::observed(config.aws.clone(), cluster, counting).await?;
-    let from_aws = Arc::new(super::live::FromAws::new(aws, scene.roles));
-    let keeper = Arc::new(Keeper::new(Knowledge::before_reading(scene.world)));
-    let reader: Arc<dyn LinkReader> = Arc::<super::live::FromAws>::clone(&from_aws);
-    let remember = Duration::from_secs(config.refresh.remember_seconds);
-    let rereads = Rereads::new(reader, remember, Duration::from_secs(config.limits.reread_seconds));
-    let state = State::live(Arc::clone(&keeper), Some(rereads), Arc::clone(&metrics), settings, config.limits);
-    Ok((state, Box::pin(refresh_forever(keeper, from_aws, refreshing, chance, metrics))))
+    refreshing: Task,
 }
 
-#[cfg(not(feature = "aws"))]
-#[expect(clippy::unused_async, reason = "it waits where the feature is on")]
-async fn from_aws(
-    _: &ServeArgs,
-    _: &Config,
-    _: Scene,
-    _: Arc<Metrics>,
-    _: Settings,
-    _: Refreshing,
-) -> anyhow::Result<(Arc<State>, Refresher)> {
-    bail!("--source aws: this build has no feature `aws`; give the path of a snapshot")
+/// What the parts are made of.
+#[derive(Clone, Copy)]
+struct Start<'s> {
+    args: &'s ServeArgs,
+    config: &'s Config,
+    metrics: &'s Arc<Metrics>,
+    kube: Option<&'s Kube>,
+}
+
+impl Start<'_> {
+    /// What asks the cluster, and what follows it for as long as it is polled.
+    fn in_cluster(self, keeper: &Arc<Keeper>) -> (Option<ClusterDoor>, Task) {
+        match self.kube {
+            #[cfg(feature = "kube")]
+            Some(client) => {
+                let (door, task) = super::cluster::follow(client.clone(), self.config, keeper, self.metrics);
+                (Some(door), task)
+            }
+            #[cfg(not(feature = "kube"))]
+            Some(never) => match *never {},
+            None => {
+                let _ = keeper;
+                (None, pending().boxed())
+            }
+        }
+    }
+
+    async fn knowing(self, scene: Scene) -> anyhow::Result<Known> {
+        let Self { args, config, metrics, .. } = self;
+        let mut settings = config.settings(args.mode.into());
+        let interval = Duration::from_secs(config.refresh.interval_seconds);
+        let refreshing = Refreshing { interval, jitter: config.refresh.jitter };
+        let is_file = args.source != "aws" && !["s3:", "https:", "http:"].iter().any(|s| args.source.starts_with(s));
+        if !is_file && settings.snapshot_max_age.is_none() {
+            // A file is as old as somebody leaves it; of what is refreshed it means that something is wrong.
+            settings.snapshot_max_age = i64::try_from(interval.as_secs().saturating_mul(4).max(3_600)).ok();
+        }
+        if args.source == "aws" {
+            return self.over_aws(scene, settings, refreshing).await;
+        }
+        let mut source = SnapshotSource::open(&args.source, &config.aws).await?;
+        let first = match source.poll().await {
+            Ok(fetched) => {
+                let text = fetched.map(|fetched| fetched.text).unwrap_or_default();
+                let snapshot = read_snapshot(&text, args.cluster.as_deref())
+                    .map_err(|message| anyhow::anyhow!("{}: {message}", args.source))?;
+                Knowledge::new(scene.world.with_snapshot(Arc::new(snapshot)))
+            }
+            Err(error) if is_file => return Err(error),
+            // Whoever writes it may not have done so yet: warn only, not ready, and try again.
+            Err(error) => {
+                tracing::warn!(target: "rolecall::live", error = format!("{error:#}"), "the snapshot cannot be read yet");
+                Knowledge::before_reading(scene.world)
+            }
+        };
+        metrics.describe_snapshot(&first);
+        let keeper = Arc::new(Keeper::new(first));
+        let collector = Arc::new(Shared::new(source, args.cluster.clone()));
+        let seen = Arc::clone(metrics);
+        let refreshing = refresh_forever(Arc::clone(&keeper), collector, refreshing, chance, seen).boxed();
+        Ok(Known { keeper, rereads: None, settings, refreshing })
+    }
+
+    #[cfg(feature = "aws")]
+    async fn over_aws(self, scene: Scene, settings: Settings, refreshing: Refreshing) -> anyhow::Result<Known> {
+        let Self { args, config, metrics, .. } = self;
+        let Some(cluster) = &args.cluster else {
+            bail!("serve --source aws: needs --cluster NAME");
+        };
+        let counting = Arc::new(super::live::Counting(Arc::clone(metrics)));
+        let aws = crate::sources::aws::Aws::observed(config.aws.clone(), cluster, counting).await?;
+        let from_aws = Arc::new(super::live::FromAws::new(aws, scene.roles));
+        let keeper = Arc::new(Keeper::new(Knowledge::before_reading(scene.world)));
+        let reader: Arc<dyn LinkReader> = Arc::<super::live::FromAws>::clone(&from_aws);
+        let remember = Duration::from_secs(config.refresh.remember_seconds);
+        let rereads = Rereads::new(reader, remember, Duration::from_secs(config.limits.reread_seconds));
+        let refreshing = self.collecting(&keeper, &from_aws, refreshing, cluster);
+        Ok(Known { keeper, rereads: Some(rereads), settings, refreshing })
+    }
+
+    /// In a cluster one replica collects for all; without one, whoever asks.
+    #[cfg(feature = "aws")]
+    fn collecting(
+        self,
+        keeper: &Arc<Keeper>,
+        from_aws: &Arc<super::live::FromAws>,
+        refreshing: Refreshing,
+        cluster: &str,
+    ) -> Task {
+        #[cfg(feature = "kube")]
+        if let Some(client) = self.kube {
+            let replica =
+                super::elected::Replica::new(client, self.config, cluster, keeper, from_aws, refreshing, self.metrics);
+            return replica.serve(client.clone(), identity(), chance).boxed();
+        }
+        let _ = cluster;
+        let collector = Arc::<super::live::FromAws>::clone(from_aws);
+        let seen = Arc::clone(self.metrics);
+        refresh_forever(Arc::clone(keeper), collector, refreshing, chance, seen).boxed()
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[expect(clippy::unused_async, reason = "it waits where the feature is on")]
+    async fn over_aws(self, _: Scene, _: Settings, _: Refreshing) -> anyhow::Result<Known> {
+        bail!("--source aws: this build has no feature `aws`; give the path of a snapshot")
+    }
+}
+
+/// What this replica is called among others: its pod's name, which Kubernetes makes unique, else one by chance.
+#[cfg(all(feature = "aws", feature = "kube"))]
+fn identity() -> String {
+    let by_chance = || format!("rolecall-{}-{:08x}", std::process::id(), (chance() * f64::from(u32::MAX)) as u32);
+    std::env::var("POD_NAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(by_chance)
 }
 
 /// A number from 0 to 1, another in each process: that is all that jitter asks for.

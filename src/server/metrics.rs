@@ -69,6 +69,14 @@ struct CallLabels {
 /// What can come of reading a denial's links anew.
 const REREADS: [&str; 5] = ["confirmed", "changed", "late", "unreadable", "crowded"];
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WatchLabels {
+    what: &'static str,
+}
+
+/// What can come of what the watch has not brought yet.
+const LOOKUPS: [&str; 3] = ["watched", "asked", "failed"];
+
 /// Counters are looked up once, at the start: counting takes no lock.
 #[derive(Debug)]
 pub struct Metrics {
@@ -82,6 +90,15 @@ pub struct Metrics {
     roles: Gauge,
     certificates: Family<CertificateLabels, Gauge<f64, AtomicU64>>,
     rereads: Vec<(&'static str, Counter)>,
+    lookups: Vec<(&'static str, Counter)>,
+    #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster is watched"))]
+    watch_lists: Family<WatchLabels, Counter>,
+    #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster is watched"))]
+    watch_errors: Family<WatchLabels, Counter>,
+    #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster is watched"))]
+    events: Family<OutcomeLabels, Counter>,
+    lease: Gauge,
+    publications: Family<OutcomeLabels, Counter>,
     refreshes: Family<OutcomeLabels, Counter>,
     parts: Family<PartLabels, Gauge<f64, AtomicU64>>,
     calls: Family<CallLabels, Counter>,
@@ -141,6 +158,35 @@ impl Metrics {
         let rereads = Family::<OutcomeLabels, Counter>::default();
         registry.register("rereads", "Links read anew before a denial, by what came of it", rereads.clone());
         let by_outcome = REREADS.map(|outcome| (outcome, rereads.get_or_create_owned(&OutcomeLabels { outcome })));
+        let lookups = Family::<OutcomeLabels, Counter>::default();
+        registry.register(
+            "lookups",
+            "Service accounts and namespaces not known yet: brought by the watch while a review waited, asked for, or neither",
+            lookups.clone(),
+        );
+        let by_lookup = LOOKUPS.map(|outcome| (outcome, lookups.get_or_create_owned(&OutcomeLabels { outcome })));
+        let watch_lists = Family::<WatchLabels, Counter>::default();
+        registry.register(
+            "watch_lists",
+            "Lists of a kind of object, at the start and after a break",
+            watch_lists.clone(),
+        );
+        let watch_errors = Family::<WatchLabels, Counter>::default();
+        registry.register("watch_errors", "Watches that broke", watch_errors.clone());
+        let events = Family::<OutcomeLabels, Counter>::default();
+        registry.register("events", "Events about denials: written, given up by the limit, or failed", events.clone());
+        let lease = Gauge::default();
+        registry.register(
+            "lease_holder",
+            "1 where this replica collects for all; -1 where no Lease can be had",
+            lease.clone(),
+        );
+        let publications = Family::<OutcomeLabels, Counter>::default();
+        registry.register(
+            "publications",
+            "Snapshots published, or followed, between replicas, by what came of it",
+            publications.clone(),
+        );
         let refreshes = Family::<OutcomeLabels, Counter>::default();
         registry.register(
             "refreshes",
@@ -174,11 +220,33 @@ impl Metrics {
             roles,
             certificates,
             rereads: by_outcome.into(),
+            lookups: by_lookup.into(),
+            watch_lists,
+            watch_errors,
+            events,
+            lease,
+            publications,
             refreshes,
             parts,
             calls,
             call_seconds,
         }
+    }
+
+    pub(super) fn lookup(&self, outcome: &str) {
+        if let Some((_, counter)) = self.lookups.iter().find(|(name, _)| *name == outcome) {
+            counter.inc();
+        }
+    }
+
+    /// Whether this replica holds the Lease; `None` where there is none to be had.
+    pub fn holds_lease(&self, is_holder: Option<bool>) {
+        self.lease.set(is_holder.map_or(-1, i64::from));
+    }
+
+    /// A snapshot was published or followed: `published`, `outdated`, `too-large`, `failed`, `followed`, `unreadable`.
+    pub fn publication(&self, outcome: &'static str) {
+        self.publications.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     pub(super) fn reread(&self, outcome: &str) {
@@ -244,6 +312,26 @@ impl Metrics {
             Ok(()) => text,
             Err(_) => String::new(),
         }
+    }
+}
+
+#[cfg(feature = "kube")]
+impl crate::kube::Watching for Metrics {
+    fn listed(&self, what: &'static str, objects: usize) {
+        self.watch_lists.get_or_create(&WatchLabels { what }).inc();
+        tracing::info!(target: "rolecall::kube", what, objects, "listed");
+    }
+
+    fn lost(&self, what: &'static str, error: &str) {
+        self.watch_errors.get_or_create(&WatchLabels { what }).inc();
+        tracing::warn!(target: "rolecall::kube", what, error, "a watch broke; it is tried again");
+    }
+}
+
+#[cfg(feature = "kube")]
+impl crate::kube::Writing for Metrics {
+    fn event(&self, outcome: &'static str) {
+        self.events.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 }
 

@@ -18,5 +18,5 @@ pub use log::{LogFormat, LogGuard, init as init_log};
 pub use metrics::Metrics;
 pub use router::{deadline, router};
 pub use serve::{Listeners, Running, start};
-pub use state::State;
+pub use state::{ClusterDoor, State};
 pub use tls::{Certificate, TlsSource, install_crypto_provider};

@@ -11,14 +11,16 @@ use axum::response::Response;
 use axum::routing::post;
 use jiff::Timestamp;
 use rolecall_core::chain::Links;
+use rolecall_core::decision::Outcome;
+use rolecall_core::world::{Change, Unseen};
 use tokio::time::Instant;
 
 use super::audit;
 use super::body::{self, Refusal};
 use super::state::State;
 use crate::config::Limits;
-use crate::live::{Confirming, Knowledge};
-use crate::review::{self, Authority, Considered, Reply};
+use crate::live::{Confirming, Knowledge, Rereads};
+use crate::review::{self, Access, Authority, Considered, Denial, Lowering, Reply, Standing};
 
 /// The router of the review port.
 pub fn router(state: Arc<State>) -> Router {
@@ -38,80 +40,188 @@ async fn validate(Shared(state): Shared<Arc<State>>, uri: Uri, body: Body) -> Re
 }
 
 async fn judge(state: &State, uri: &Uri, came: Instant, body: &[u8]) -> Response {
-    let start = Instant::now();
+    let review = UnderReview { state, body, start: Instant::now(), deadline: deadline(uri, came, &state.limits) };
     let first = {
         let knowledge = state.keeper.now();
-        let authority = if !knowledge.is_first_hand {
-            Authority::Withheld("it has read nothing of AWS yet")
-        } else if state.rereads.is_some() {
-            Authority::Provisional
-        } else {
-            Authority::Final
-        };
-        consider(state, &knowledge, authority, body, start)
+        review.consider(&knowledge, &[], review.standing(&knowledge))
     };
-    match first {
-        Considered::Reply(reply) => respond_with(reply),
-        Considered::Confirm(links) => {
-            respond_with(confirmed(state, links, deadline(uri, came, &state.limits), body, start).await)
-        }
-    }
+    let reply = match first {
+        Considered::Reply(reply) => reply,
+        Considered::Confirm(links) => review.confirmed(links, Vec::new()).await,
+        Considered::Seek(unseen) => review.sought(unseen).await,
+        Considered::Guard(lowering) => review.guarded(&lowering).await,
+    };
+    respond_with(reply)
 }
 
 /// How many times links are read for one denial: what was learned may lead to others.
 const ROUNDS: usize = 3;
 
-/// Reads the links of a would-be denial anew and judges again, until a denial rests on nothing else.
-async fn confirmed(state: &State, mut links: Links, deadline: Instant, body: &[u8], start: Instant) -> Reply {
-    let Some(rereads) = &state.rereads else {
-        return unanswered();
-    };
-    let mut withheld = "its links change faster than they can be read anew from AWS".to_owned();
-    let mut changed = false;
-    for _ in 0..ROUNDS {
-        let issuer = state.keeper.now().world.snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.clone());
-        match rereads.confirm(&links, issuer.as_ref(), deadline).await {
-            Confirming::Read { reread, asked, links: read } => {
-                let (knowledge, news) = state.keeper.learn(reread, asked);
-                changed |= news;
-                match consider(state, &knowledge, Authority::Provisional, body, start) {
-                    Considered::Reply(reply) => {
-                        state.metrics.reread("changed");
-                        return reply;
-                    }
-                    Considered::Confirm(next) if next.are_among(&read) => {
-                        state.metrics.reread(if changed { "changed" } else { "confirmed" });
-                        return finally(consider(state, &knowledge, Authority::Final, body, start));
-                    }
-                    Considered::Confirm(next) => links = next.and(&read),
+/// A review on its way to an answer.
+struct UnderReview<'r> {
+    state: &'r State,
+    body: &'r [u8],
+    start: Instant,
+    deadline: Instant,
+}
+
+impl UnderReview<'_> {
+    fn standing(&self, knowledge: &Knowledge) -> Standing<'static> {
+        let asks = self.state.cluster.is_some();
+        let authority = if !knowledge.is_first_hand {
+            Authority::Withheld("it has read nothing of AWS yet")
+        } else if self.state.rereads.is_some() || asks {
+            Authority::Provisional
+        } else {
+            Authority::Final
+        };
+        Standing { authority, asks }
+    }
+
+    /// Judges over what is known, and what was asked for this review alone.
+    fn consider(&self, knowledge: &Knowledge, asked: &[Change], standing: Standing<'_>) -> Considered {
+        let Knowledge { world, snapshot_time, .. } = knowledge;
+        let (settings, now) = (&self.state.settings, Timestamp::now());
+        let observe = |record: &review::Record<'_>| self.observe(record);
+        if asked.is_empty() {
+            return review::consider(world, snapshot_time, settings, self.body, now, standing, observe);
+        }
+        let world = world.with(asked.iter().cloned());
+        review::consider(&world, snapshot_time, settings, self.body, now, standing, observe)
+    }
+
+    fn observe(&self, record: &review::Record<'_>) {
+        let duration = self.start.elapsed();
+        self.state.metrics.observe(record, duration);
+        audit::write(record, self.state.settings.mode, duration);
+        let denials = self.state.cluster.as_ref().and_then(|cluster| cluster.denials.as_ref());
+        if let Some(denials) = denials
+            && record.decision == Outcome::Deny
+            && record.kind.is_some()
+            && !record.dry_run
+        {
+            denials.denied(Denial::of(record, self.body));
+        }
+    }
+
+    /// Waits for the cluster, or asks it, for what is not known of it yet; then judges.
+    async fn sought(&self, unseen: Unseen) -> Reply {
+        let Some(cluster) = &self.state.cluster else {
+            return unanswered();
+        };
+        let sought = cluster.lookups.seek(&self.state.keeper, unseen, self.deadline).await;
+        let knowledge = self.state.keeper.now_full();
+        let asks = false;
+        let (considered, asked) = match sought {
+            Ok(asked) => {
+                self.state.metrics.lookup(if asked.is_empty() { "watched" } else { "asked" });
+                let standing = Standing { asks, ..self.standing(&knowledge) };
+                (self.consider(&knowledge, &asked, standing), asked)
+            }
+            Err(sentence) => {
+                self.state.metrics.lookup("failed");
+                let authority = Authority::Withheld(&sentence);
+                (self.consider(&knowledge, &[], Standing { authority, asks }), Vec::new())
+            }
+        };
+        match considered {
+            Considered::Confirm(links) => self.confirmed(links, asked).await,
+            other => finally(other),
+        }
+    }
+
+    /// Reads the links of a would-be denial anew and judges again, until a denial rests on nothing else.
+    async fn confirmed(&self, links: Links, mut asked: Vec<Change>) -> Reply {
+        if let Some(cluster) = &self.state.cluster {
+            let (namespace, account) = &links.subject;
+            match cluster.lookups.read_anew(namespace, account, self.deadline).await {
+                Ok(change) => asked.push(change),
+                Err(sentence) => {
+                    self.state.metrics.lookup("failed");
+                    return self.withheld(&sentence, &asked);
                 }
             }
-            Confirming::Failed(why, sentence) => {
-                state.metrics.reread(why.name());
-                withheld = sentence;
-                break;
+        }
+        match &self.state.rereads {
+            Some(rereads) => self.reread(rereads, links, asked).await,
+            None => {
+                let knowledge = self.state.keeper.now_full();
+                let considered = self.consider(&knowledge, &asked, PROVISIONAL);
+                self.denied(&knowledge, &asked, considered).unwrap_or_else(|reply| reply)
             }
         }
     }
-    let knowledge = state.keeper.now_full();
-    finally(consider(state, &knowledge, Authority::Withheld(&withheld), body, start))
+
+    async fn reread(&self, rereads: &Rereads, mut links: Links, asked: Vec<Change>) -> Reply {
+        let state = self.state;
+        let mut withheld = "its links change faster than they can be read anew from AWS".to_owned();
+        let mut changed = false;
+        for _ in 0..ROUNDS {
+            let issuer = state.keeper.now().world.snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.clone());
+            match rereads.confirm(&links, issuer.as_ref(), self.deadline).await {
+                Confirming::Read { reread, asked: at, links: read } => {
+                    let (knowledge, news) = state.keeper.learn(reread, at);
+                    changed |= news;
+                    match self.consider(&knowledge, &asked, PROVISIONAL) {
+                        Considered::Confirm(next) if !next.are_among(&read) => links = next.and(&read),
+                        considered => {
+                            let stands = self.denied(&knowledge, &asked, considered);
+                            let confirmed = stands.is_ok() && !changed;
+                            state.metrics.reread(if confirmed { "confirmed" } else { "changed" });
+                            return stands.unwrap_or_else(|reply| reply);
+                        }
+                    }
+                }
+                Confirming::Failed(why, sentence) => {
+                    state.metrics.reread(why.name());
+                    withheld = sentence;
+                    break;
+                }
+            }
+        }
+        self.withheld(&withheld, &asked)
+    }
+
+    /// The denial that a provisional one becomes, where it stands in the eyes of the watch too: of the watch and the API
+    /// server's own word either may be the newer. Otherwise the other answer.
+    fn denied(&self, knowledge: &Knowledge, asked: &[Change], considered: Considered) -> Result<Reply, Reply> {
+        if let Considered::Reply(reply) = considered {
+            return Err(reply);
+        }
+        let watched = asked.iter().any(|change| knowledge.world.contradicts(change));
+        if watched && let Considered::Reply(reply) = self.consider(knowledge, &[], PROVISIONAL) {
+            return Err(reply);
+        }
+        let standing = Standing { authority: Authority::Final, asks: false };
+        Ok(finally(self.consider(knowledge, asked, standing)))
+    }
+
+    fn withheld(&self, reason: &str, asked: &[Change]) -> Reply {
+        let knowledge = self.state.keeper.now_full();
+        let standing = Standing { authority: Authority::Withheld(reason), asks: false };
+        finally(self.consider(&knowledge, asked, standing))
+    }
+
+    /// Asks whether the user may lower what is asked of a namespace.
+    async fn guarded(&self, lowering: &Lowering) -> Reply {
+        let Some(cluster) = &self.state.cluster else {
+            return unanswered();
+        };
+        let asking = cluster.access.may_lower(lowering.user.clone(), lowering.namespace.clone());
+        let late = |_| Access::Unknown("the API server did not answer in time".to_owned());
+        let access = tokio::time::timeout_at(self.deadline, asking).await.unwrap_or_else(late);
+        review::guarded(&self.state.settings, lowering, self.body, &access, |record| self.observe(record))
+    }
 }
+
+/// A denial is to be confirmed; the cluster was asked already.
+const PROVISIONAL: Standing<'static> = Standing { authority: Authority::Provisional, asks: false };
 
 fn finally(considered: Considered) -> Reply {
     match considered {
         Considered::Reply(reply) => reply,
-        Considered::Confirm(_) => unanswered(),
+        Considered::Confirm(_) | Considered::Seek(_) | Considered::Guard(_) => unanswered(),
     }
-}
-
-fn consider(state: &State, knowledge: &Knowledge, authority: Authority<'_>, body: &[u8], start: Instant) -> Considered {
-    let observe = |record: &review::Record<'_>| {
-        let duration = start.elapsed();
-        state.metrics.observe(record, duration);
-        audit::write(record, state.settings.mode, duration);
-    };
-    let Knowledge { world, snapshot_time, .. } = knowledge;
-    review::consider(world, snapshot_time, &state.settings, body, Timestamp::now(), authority, observe)
 }
 
 /// No way leads here; a failure of the webhook's own leaves the API server to its failure policy.

@@ -5,8 +5,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::metrics::Metrics;
 use crate::config::Limits;
-use crate::live::{Keeper, Knowledge, Rereads};
-use crate::review::Settings;
+use crate::live::{Keeper, Knowledge, Lookups, Rereads};
+use crate::review::{AccessReviewer, DenialSink, Settings};
+
+/// The ways to ask and tell the cluster.
+#[derive(Debug)]
+pub struct ClusterDoor {
+    /// Looks up what the watch has not brought yet.
+    pub lookups: Lookups,
+    /// Asks what users may do.
+    pub access: Arc<dyn AccessReviewer>,
+    /// Tells of denials.
+    pub denials: Option<Arc<dyn DenialSink>>,
+}
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -14,6 +25,8 @@ pub struct State {
     pub(super) keeper: Arc<Keeper>,
     /// Confirms denials; `None` where what is known is all there is to know.
     pub(super) rereads: Option<Rereads>,
+    /// Asks the cluster; `None` where there is none.
+    pub(super) cluster: Option<ClusterDoor>,
     pub(super) settings: Settings,
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
@@ -27,13 +40,14 @@ impl State {
     pub fn new(knowledge: Knowledge, settings: Settings, limits: Limits) -> Arc<Self> {
         let metrics = Arc::new(Metrics::new());
         metrics.describe_snapshot(&knowledge);
-        Self::live(Arc::new(Keeper::new(knowledge)), None, metrics, settings, limits)
+        Self::live(Arc::new(Keeper::new(knowledge)), None, None, metrics, settings, limits)
     }
 
     /// State over knowledge that others keep fresh, with denials confirmed by `rereads`.
     pub fn live(
         keeper: Arc<Keeper>,
         rereads: Option<Rereads>,
+        cluster: Option<ClusterDoor>,
         metrics: Arc<Metrics>,
         settings: Settings,
         limits: Limits,
@@ -41,6 +55,7 @@ impl State {
         Arc::new(Self {
             keeper,
             rereads,
+            cluster,
             settings,
             limits,
             metrics,
@@ -49,14 +64,18 @@ impl State {
         })
     }
 
-    /// Ready for reviews: AWS was read, and it is not shutting down.
+    /// Ready for reviews: AWS was read, the cluster was listed, and it is not shutting down.
     pub(super) fn readiness(&self) -> Result<(), &'static str> {
         if self.draining.load(Ordering::Relaxed) {
-            Err("shutting down\n")
-        } else if self.keeper.now().is_first_hand {
-            Ok(())
-        } else {
+            return Err("shutting down\n");
+        }
+        let knowledge = self.keeper.now();
+        if !knowledge.is_first_hand {
             Err("nothing was read of AWS yet\n")
+        } else if self.cluster.is_some() && !knowledge.world.is_complete() {
+            Err("the cluster's service accounts were not listed yet\n")
+        } else {
+            Ok(())
         }
     }
 

@@ -116,7 +116,8 @@ impl Server {
         let given =
             arguments.iter().position(|argument| *argument == "--tls-dir").map(|at| PathBuf::from(arguments[at + 1]));
         let tls_directory = given.clone().unwrap_or_else(|| directory.0.clone());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_rolecall"));
+        serve
             .args(["serve", "--no-kube", "--self-signed", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
             .args(given.is_none().then_some("--tls-dir"))
             .args(given.is_none().then_some(&tls_directory))
@@ -124,7 +125,30 @@ impl Server {
             .arg(manifests)
             .arg("--source")
             .arg(source)
+            .args(arguments);
+        let ca = tls_directory.join("ca.crt");
+        Self::run(serve, environment, directory, Some(&ca))
+    }
+
+    /// Starts in the cluster of a kubeconfig, with the certificates that it makes there.
+    pub fn in_cluster(
+        kubeconfig: &str,
+        source: &str,
+        port: u16,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+    ) -> Self {
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_rolecall"));
+        serve
+            .args(["serve", "--metrics-listen", "127.0.0.1:0", "--listen", &format!("127.0.0.1:{port}")])
+            .args(["--source", source])
             .args(arguments)
+            .env("KUBECONFIG", kubeconfig);
+        Self::run(serve, environment, TempDir::new("serve"), None)
+    }
+
+    fn run(mut serve: Command, environment: &[(&str, String)], directory: TempDir, ca: Option<&Path>) -> Self {
+        let mut child = serve
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
@@ -132,16 +156,17 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut early = Vec::new();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let serving = loop {
             let line = lines.next().expect("the server ended before it served").unwrap();
             match serde_json::from_str::<Value>(&line) {
                 Ok(event) if event["message"] == "serving" => break event,
-                Ok(_) => {}
+                Ok(event) => early.push(event),
                 Err(_) => panic!("the server says: {line}"),
             }
         };
-        let log = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::new(Mutex::new(early));
         let written = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
@@ -150,7 +175,7 @@ impl Server {
             }
         });
         let address = |field: &str| serving[field].as_str().unwrap().parse().unwrap();
-        let ca_pem = std::fs::read_to_string(tls_directory.join("ca.crt")).unwrap();
+        let ca_pem = ca.map(|ca| std::fs::read_to_string(ca).unwrap()).unwrap_or_default();
         Self { child, reviews: address("reviews"), metrics: address("metrics"), ca_pem, log, _directory: directory }
     }
 

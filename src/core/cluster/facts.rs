@@ -120,6 +120,20 @@ pub struct Cluster {
     pub complete: bool,
     /// Whether the DaemonSet of the Pod Identity agent is there.
     pub agent: bool,
+    /// Whether the injector's webhook is registered.
+    pub injector: Presence,
+}
+
+/// Whether something is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// Nobody looked.
+    #[default]
+    Unknown,
+    /// It is.
+    Here,
+    /// It is not.
+    Gone,
 }
 
 impl Cluster {

@@ -5,5 +5,5 @@ mod facts;
 mod near_miss;
 
 pub use conventions::Conventions;
-pub use facts::{Cluster, Namespace, ServiceAccount, Wishes};
+pub use facts::{Cluster, Namespace, Presence, ServiceAccount, Wishes};
 pub use near_miss::{legacy_annotation, misspelled_annotation};

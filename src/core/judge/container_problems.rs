@@ -2,6 +2,7 @@
 
 use super::container::{One, Scene};
 use crate::chain::fix;
+use crate::cluster::Presence;
 use crate::finding::{Certainty, Problem};
 use crate::identity::{Mechanism, OptOut};
 use crate::rules;
@@ -10,6 +11,15 @@ use crate::workload::Stage;
 /// Seconds within which an association may not have reached the injector yet (Amazon EKS User Guide, "EKS Pod Identity
 /// considerations": eventually consistent, several seconds).
 pub(super) const PROPAGATION_SECONDS: i64 = 60;
+
+/// What mends a pod that the injector did not act on.
+const AGAIN: &str = "create the pod anew (its controller does); where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";
+
+/// The same where the injector is known to be registered: it was late, down, or did not know the service account yet.
+const RACED: &str = "create the pod anew (its controller does): it was created before the injector knew of the service account's role, or while the injector did not answer; where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";
+
+/// The same where it is known to be gone.
+pub(super) const REGISTER: &str = "register the injector again (kubectl get mutatingwebhookconfigurations; on EKS the control plane has pod-identity-webhook, elsewhere install amazon-eks-pod-identity-webhook), then create the pod anew";
 
 impl One<'_, '_, '_> {
     pub(super) fn overridden(&self, role: &str) -> Problem {
@@ -113,20 +123,25 @@ impl One<'_, '_, '_> {
 
     pub(super) fn not_injected(&self) -> Problem {
         let scene = self.scene;
-        let acts = match scene.workload.stage {
-            Stage::Admitted => "the injector did not act on this pod",
-            Stage::Predicted => "the injector will not act on its pods",
+        let (acts, fix) = match (scene.workload.stage, scene.world.injector) {
+            (Stage::Predicted, _) => ("the injector will not act on its pods", AGAIN),
+            (Stage::Admitted, Presence::Unknown) => ("the injector did not act on this pod", AGAIN),
+            (Stage::Admitted, Presence::Here) => ("the injector is registered but did not act on this pod", RACED),
+            (Stage::Admitted, Presence::Gone) => ("the injector's webhook is not registered in this cluster", REGISTER),
         };
         let conventions = &scene.world.conventions;
         let problem = Problem::new(
             &rules::INJECTION_MISSING,
             format!("{} cannot become {}: {acts}", scene.subject, scene.role_name()),
-            "create the pod anew (its controller does); where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml",
+            fix,
         )
-        .expected("the injector adds", match scene.plan.mechanism {
-            Some(Mechanism::PodIdentity) => "AWS_CONTAINER_CREDENTIALS_FULL_URI and its token file",
-            _ => "AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE",
-        });
+        .expected(
+            "the injector adds",
+            match scene.plan.mechanism {
+                Some(Mechanism::PodIdentity) => "AWS_CONTAINER_CREDENTIALS_FULL_URI and its token file",
+                _ => "AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE",
+            },
+        );
         if self.opted_out == Some(OptOut::Pod) {
             // A person's own wish, if perhaps a copied one.
             let label = conventions.skip_label_key();

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::container_problems::PROPAGATION_SECONDS;
+use super::container_problems::{PROPAGATION_SECONDS, REGISTER};
 use super::{Circumstances, Judgement, judge_workload};
 use crate::chain::{Subject, fix};
-use crate::cluster::Wishes;
+use crate::cluster::{Presence, Wishes};
 use crate::finding::{Finding, Problem};
 use crate::identity::{Mechanism, OptOuts};
 use crate::rules;
@@ -54,10 +54,13 @@ pub fn judge_running<'a>(
         if older && predates(workload, problem) {
             *problem = predating(world, workload, running, problem);
         } else if problem.rule == &rules::INJECTION_MISSING {
-            problem.fix = format!(
-                "{}; where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml",
-                restart(workload.namespace, running)
-            );
+            let restart = restart(workload.namespace, running);
+            problem.fix = match world.injector {
+                Presence::Gone => format!("{REGISTER}: {restart}"),
+                Presence::Here | Presence::Unknown => format!(
+                    "{restart}; where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml"
+                ),
+            };
         }
     }
     if circumstances.exemptions && older && is_exempted(world, workload) {

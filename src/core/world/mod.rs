@@ -1,18 +1,24 @@
 //! The world that a judgement is made in: the snapshot of AWS joined with the cluster's service accounts and namespaces.
 //! Immutable; a new one is built beside the old and swapped whole.
 
+mod changes;
+mod unseen;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+pub use changes::{Accounts, Change, Namespaces};
+pub use unseen::Unseen;
+
 use crate::chain::{self, Audience, Chain, RoleSource, Subject};
-use crate::cluster::{Cluster, Conventions, Namespace, ServiceAccount};
+use crate::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
 use crate::decision::Levels;
 use crate::identity::Mechanism;
 use crate::snapshot::{Association, Snapshot};
 
-/// Snapshot and cluster, with what was concluded for each service account.
-#[derive(Debug)]
+/// Snapshot and cluster, with what was concluded for each service account. A copy shares all of it.
+#[derive(Debug, Clone)]
 pub struct World {
     /// AWS.
     pub snapshot: Arc<Snapshot>,
@@ -20,11 +26,16 @@ pub struct World {
     pub conventions: Conventions,
     /// Where a `file` of a web identity token is mounted.
     pub token_file: String,
-    service_accounts: HashMap<Box<str>, HashMap<Box<str>, Entry>>,
-    namespaces: HashMap<Box<str>, Namespace>,
+    service_accounts: Arc<HashMap<Arc<str>, Arc<InNamespace>>>,
+    namespaces: Arc<HashMap<Arc<str>, Namespace>>,
     complete: bool,
     agent: bool,
+    /// The injector's webhook.
+    pub injector: Presence,
 }
+
+/// The service accounts of a namespace.
+type InNamespace = HashMap<Arc<str>, Arc<Entry>>;
 
 /// A service account. Most have no annotation of ours: they share one.
 #[derive(Debug)]
@@ -67,6 +78,13 @@ impl<'w> Known<'w> {
     }
 }
 
+impl Entry {
+    fn new(account: ServiceAccount) -> Arc<Self> {
+        let account = (account != *plain()).then(|| Arc::new(account));
+        Arc::new(Self { account, plan: OnceLock::new() })
+    }
+}
+
 static PLAIN: OnceLock<ServiceAccount> = OnceLock::new();
 
 fn plain() -> &'static ServiceAccount {
@@ -76,57 +94,61 @@ fn plain() -> &'static ServiceAccount {
 impl World {
     /// Joins a snapshot with a cluster.
     pub fn new(snapshot: Arc<Snapshot>, cluster: Cluster, conventions: Conventions) -> Self {
-        let entry = |account: ServiceAccount| Entry {
-            account: (account != *plain()).then(|| Arc::new(account)),
-            plan: OnceLock::new(),
-        };
+        let namespaces = cluster.namespaces.into_iter().map(|(name, namespace)| (name.into(), namespace));
         let service_accounts = cluster.service_accounts.into_iter().map(|(namespace, accounts)| {
-            (namespace, accounts.into_iter().map(|(name, account)| (name, entry(account))).collect())
+            let entries = accounts.into_iter().map(|(name, account)| (name.into(), Entry::new(account)));
+            (namespace.into(), Arc::new(entries.collect()))
         });
         Self {
             snapshot,
             token_file: format!("{}/token", conventions.token_mount_path),
             conventions,
-            service_accounts: service_accounts.collect(),
-            namespaces: cluster.namespaces,
+            service_accounts: Arc::new(service_accounts.collect()),
+            namespaces: Arc::new(namespaces.collect()),
             complete: cluster.complete,
             agent: cluster.agent,
+            injector: cluster.injector,
         }
     }
 
     /// The same cluster over another snapshot.
     #[must_use]
     pub fn with_snapshot(&self, snapshot: Arc<Snapshot>) -> Self {
-        let entry = |entry: &Entry| Entry { account: entry.account.clone(), plan: OnceLock::new() };
+        Self { snapshot, service_accounts: self.unconcluded(), ..self.clone() }
+    }
+
+    /// The service accounts without what was concluded for them.
+    fn unconcluded(&self) -> Arc<HashMap<Arc<str>, Arc<InNamespace>>> {
+        let entry = |entry: &Entry| Arc::new(Entry { account: entry.account.clone(), plan: OnceLock::new() });
         let service_accounts = self.service_accounts.iter().map(|(namespace, accounts)| {
-            (namespace.clone(), accounts.iter().map(|(name, known)| (name.clone(), entry(known))).collect())
+            let entries = accounts.iter().map(|(name, known)| (Arc::clone(name), entry(known)));
+            (Arc::clone(namespace), Arc::new(entries.collect()))
         });
-        Self {
-            snapshot,
-            conventions: self.conventions.clone(),
-            token_file: self.token_file.clone(),
-            service_accounts: service_accounts.collect(),
-            namespaces: self.namespaces.clone(),
-            complete: self.complete,
-            agent: self.agent,
-        }
+        Arc::new(service_accounts.collect())
+    }
+
+    /// Whether a service account that is not listed does not exist.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.service_accounts.values().flat_map(|accounts| accounts.values().map(|entry| &**entry))
     }
 
     /// The roles that service accounts are annotated with, each as it is written.
     pub fn annotated_roles(&self) -> impl Iterator<Item = &str> {
-        let accounts = self.service_accounts.values().flat_map(HashMap::values);
-        accounts.filter_map(|entry| entry.account.as_ref()?.role_arn.as_deref())
+        self.entries().filter_map(|entry| entry.account.as_ref()?.role_arn.as_deref())
     }
 
     /// Whether a service account or a namespace declares what it needs, so that roles' policies matter.
     pub fn declares_needs(&self) -> bool {
-        let mut accounts = self.service_accounts.values().flat_map(HashMap::values);
-        accounts.any(|entry| entry.account.as_ref().is_some_and(|account| !account.wishes.requires.is_empty()))
+        self.entries().any(|entry| entry.account.as_ref().is_some_and(|account| !account.wishes.requires.is_empty()))
             || self.namespaces.values().any(|namespace| !namespace.wishes.requires.is_empty())
     }
 
     fn entry(&self, namespace: &str, name: &str) -> Option<&Entry> {
-        self.service_accounts.get(namespace)?.get(name)
+        Some(self.service_accounts.get(namespace)?.get(name)?)
     }
 
     /// What is known of a service account. Every namespace has one called `default`.

@@ -1,0 +1,132 @@
+//! Denials as Events on the owner of what was denied, where `kubectl describe` shows them.
+//!
+//! Written by a task of its own, off the way of the answer, and no faster than the rate below: the API server keeps Events
+//! in its own store, and a controller that is denied tries again and again. What is given up is counted; the same denials
+//! stand in the audit annotations.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Api, Client};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::explain;
+use crate::review::{Denial, DenialSink, Owner};
+
+/// Events that wait to be written; more are given up.
+const QUEUE: usize = 256;
+/// Events at once, and one more each second.
+const BURST: NonZeroU32 = NonZeroU32::new(25).unwrap();
+/// A note is at most 1,024 bytes long (Kubernetes API reference, events.k8s.io/v1 Event).
+const LONGEST_NOTE: usize = 1_000;
+
+/// Sees what becomes of Events.
+pub trait Writing: Send + Sync + std::fmt::Debug {
+    /// An Event was written, or given up: `written`, `limited`, `failed`.
+    fn event(&self, outcome: &'static str);
+}
+
+/// Takes denials and hands them to the writer.
+#[derive(Debug)]
+pub struct EventQueue {
+    sender: Sender<Denial>,
+    seen: Arc<dyn Writing>,
+}
+
+impl DenialSink for EventQueue {
+    fn denied(&self, denial: Denial) {
+        // Nobody controls it: there is no object to describe.
+        if denial.owner.is_some() && self.sender.try_send(denial).is_err() {
+            self.seen.event("limited");
+        }
+    }
+}
+
+/// A queue, and what writes its Events for as long as it is polled.
+pub fn events(
+    client: Client,
+    instance: Option<String>,
+    seen: Arc<dyn Writing>,
+) -> (EventQueue, impl Future<Output = ()> + Send) {
+    let (sender, receiver) = channel(QUEUE);
+    let queue = EventQueue { sender, seen: Arc::clone(&seen) };
+    (queue, write(client, instance, receiver, seen))
+}
+
+async fn write(client: Client, instance: Option<String>, mut denials: Receiver<Denial>, seen: Arc<dyn Writing>) {
+    let reporter = Reporter { controller: "rolecall".to_owned(), instance };
+    let recorder = Recorder::new(client.clone(), reporter);
+    let limit: DefaultDirectRateLimiter = RateLimiter::direct(
+        Quota::with_period(Duration::from_secs(1)).unwrap_or(Quota::per_second(BURST)).allow_burst(BURST),
+    );
+    while let Some(denial) = denials.recv().await {
+        if limit.check().is_err() {
+            seen.event("limited");
+            continue;
+        }
+        let Some(owner) = &denial.owner else {
+            continue;
+        };
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "IdentityDenied".to_owned(),
+            note: Some(note(&denial)),
+            action: "Admission".to_owned(),
+            secondary: None,
+        };
+        // A person looks at the Deployment, not at its ReplicaSet.
+        let top = above(&client, &denial.namespace, owner).await.unwrap_or_else(|| owner.clone());
+        match recorder.publish(&event, &reference(&denial.namespace, &top)).await {
+            Ok(()) => seen.event("written"),
+            Err(error) => {
+                seen.event("failed");
+                tracing::warn!(target: "rolecall::kube", namespace = denial.namespace, owner = top.name, error = explain(&error), "an event could not be written");
+            }
+        }
+    }
+}
+
+fn note(denial: &Denial) -> String {
+    let mut text = format!("{} {}: {}", denial.kind, denial.name, denial.message);
+    if text.len() > LONGEST_NOTE {
+        let end = (0..=LONGEST_NOTE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+fn reference(namespace: &str, owner: &Owner) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(owner.api_version.clone()),
+        kind: Some(owner.kind.clone()),
+        name: Some(owner.name.clone()),
+        namespace: Some(namespace.to_owned()),
+        uid: Some(owner.uid.clone()),
+        ..ObjectReference::default()
+    }
+}
+
+/// The owner's own controller, where it is of a kind that has one: a ReplicaSet's Deployment, a Job's CronJob.
+async fn above(client: &Client, namespace: &str, owner: &Owner) -> Option<Owner> {
+    if !matches!(owner.kind.as_str(), "ReplicaSet" | "Job") {
+        return None;
+    }
+    let (group, version) = owner.api_version.split_once('/')?;
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &owner.kind));
+    let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
+    let found = tokio::time::timeout(Duration::from_secs(5), api.get_metadata(&owner.name)).await.ok()?.ok()?;
+    let mut owners = found.metadata.owner_references.unwrap_or_default().into_iter();
+    let controller = owners.find(|owner| owner.controller == Some(true))?;
+    Some(Owner {
+        api_version: controller.api_version,
+        kind: controller.kind,
+        name: controller.name,
+        uid: controller.uid,
+    })
+}

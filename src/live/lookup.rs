@@ -1,0 +1,140 @@
+//! What the watched cluster does not tell yet: a short wait for its event, then one question to the API server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use rolecall_core::cluster::{Namespace, ServiceAccount};
+use rolecall_core::world::{Change, Known, Unseen, World};
+use tokio::time::Instant;
+
+use super::flight::Flights;
+use super::keeper::Keeper;
+
+/// Reads single objects of the cluster. Errors are sentences for a person.
+pub trait ClusterReader: Send + Sync + std::fmt::Debug {
+    /// A service account; `None` where there is none.
+    fn service_account(
+        &self,
+        namespace: String,
+        name: String,
+    ) -> BoxFuture<'static, Result<Option<ServiceAccount>, String>>;
+    /// A namespace; `None` where there is none.
+    fn namespace(&self, name: String) -> BoxFuture<'static, Result<Option<Namespace>, String>>;
+}
+
+/// An object that is looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    ServiceAccount(String, String),
+    Namespace(String),
+}
+
+impl Key {
+    fn is_known(&self, world: &World) -> bool {
+        match self {
+            Self::ServiceAccount(namespace, name) => {
+                matches!(world.service_account(namespace, name), Known::Exists(_))
+            }
+            Self::Namespace(name) => world.namespace(name).is_some(),
+        }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ServiceAccount(namespace, name) => write!(f, "service account {namespace}/{name}"),
+            Self::Namespace(name) => write!(f, "namespace {name}"),
+        }
+    }
+}
+
+type Answer = Arc<Result<Change, String>>;
+
+/// Asks the API server for single objects: each one at a time, shared by all reviews that wait for it.
+///
+/// What is found serves just the reviews that asked: the index stays the watch's own, whose events have an order.
+#[derive(Debug)]
+pub struct Lookups {
+    reader: Arc<dyn ClusterReader>,
+    flights: Flights<Key, Answer>,
+    grace: Duration,
+    patience: Duration,
+}
+
+/// Objects being looked up at one time.
+const MOST_FLIGHTS: usize = 4_096;
+
+impl Lookups {
+    /// Looks up through a reader, after waiting for so long; a question is given up after `patience`.
+    pub fn new(reader: Arc<dyn ClusterReader>, grace: Duration, patience: Duration) -> Self {
+        Self { reader, flights: Flights::new(Duration::ZERO, |answer| answer.is_ok(), MOST_FLIGHTS), grace, patience }
+    }
+
+    /// What is not known yet, once it is: nothing where the watch brought it meanwhile, else what the API server says.
+    ///
+    /// # Errors
+    /// A sentence, where the API server did not say in time.
+    pub async fn seek(&self, keeper: &Keeper, unseen: Unseen, deadline: Instant) -> Result<Vec<Change>, String> {
+        let Unseen { namespace, is_namespace_unseen, service_account } = unseen;
+        let mut keys: Vec<Key> =
+            service_account.map(|name| Key::ServiceAccount(namespace.clone(), name)).into_iter().collect();
+        if is_namespace_unseen {
+            keys.push(Key::Namespace(namespace));
+        }
+        let until = (Instant::now() + self.grace).min(deadline);
+        if keeper.until(|world| keys.iter().all(|key| key.is_known(world)), until).await {
+            return Ok(Vec::new());
+        }
+        let world = Arc::clone(&keeper.now_full());
+        let mut changes = Vec::with_capacity(keys.len());
+        for key in keys.into_iter().filter(|key| !key.is_known(&world.world)) {
+            changes.push(self.ask(key, deadline).await?);
+        }
+        Ok(changes)
+    }
+
+    /// A service account as the API server has it now.
+    ///
+    /// # Errors
+    /// A sentence, where the API server did not say in time.
+    pub async fn read_anew(&self, namespace: &str, service_account: &str, deadline: Instant) -> Result<Change, String> {
+        self.ask(Key::ServiceAccount(namespace.to_owned(), service_account.to_owned()), deadline).await
+    }
+
+    async fn ask(&self, key: Key, deadline: Instant) -> Result<Change, String> {
+        let lost: Answer = Arc::new(Err("the question broke off".to_owned()));
+        let Some(flight) = self.flights.join(key.clone(), || self.start(&key), lost) else {
+            return Err(format!("{MOST_FLIGHTS} other objects are being asked for"));
+        };
+        match tokio::time::timeout_at(deadline, flight).await {
+            Ok((_, answer)) => {
+                (*answer).clone().map_err(|fault| format!("the API server was asked for {key}: {fault}"))
+            }
+            Err(_) => Err(format!("the API server did not answer in time when it was asked for {key}")),
+        }
+    }
+
+    fn start(&self, key: &Key) -> BoxFuture<'static, Answer> {
+        let reader = Arc::clone(&self.reader);
+        let patience = self.patience;
+        let key = key.clone();
+        let asking = async move {
+            match key {
+                Key::ServiceAccount(namespace, name) => {
+                    let account = reader.service_account(namespace.clone(), name.clone()).await?;
+                    Ok(Change::ServiceAccount { namespace: namespace.into(), name: name.into(), account })
+                }
+                Key::Namespace(name) => {
+                    let namespace = reader.namespace(name.clone()).await?;
+                    Ok(Change::Namespace { name: name.into(), namespace })
+                }
+            }
+        };
+        Box::pin(async move {
+            let given_up = |_| Err(format!("no answer within {} s", patience.as_secs()));
+            Arc::new(tokio::time::timeout(patience, asking).await.unwrap_or_else(given_up))
+        })
+    }
+}

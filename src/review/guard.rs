@@ -1,0 +1,123 @@
+//! Labels of namespaces that decide how much rolecall asks: who lowers them must hold a right of its own.
+//!
+//! Whoever may edit a namespace could else switch its checks off. The right is the verb `lower` on `levels.rolecall.dev`,
+//! which is no real resource: as with Kubernetes' own `use` of policies, RBAC grants it all the same.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::BoxFuture;
+use rolecall_core::cluster::Namespace;
+use rolecall_core::decision::{Level, Levels};
+use rolecall_core::workload::Metadata;
+use serde::Deserialize;
+
+/// A namespace with this label, whatever its value, is out of the webhooks' sight (deploy/manifests/webhook.yaml).
+pub const OPT_OUT: &str = "rolecall.dev/opt-out";
+
+/// API group, resource and verb of the right to lower.
+pub const RIGHT: (&str, &str, &str) = ("rolecall.dev", "levels", "lower");
+
+/// Somebody asks for less of a namespace than before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lowering {
+    /// The namespace.
+    pub namespace: String,
+    /// What changes, in words: `rolecall.dev/enforce from strict to off`.
+    pub what: Vec<String>,
+    /// Who does it.
+    pub user: User,
+}
+
+/// A user as the API server authenticated it (Kubernetes API reference, authentication.k8s.io/v1 UserInfo).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct User {
+    /// Name.
+    pub username: String,
+    /// Unique identifier.
+    pub uid: String,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// Whatever else the authenticator knows.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// What an access review came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// The user holds the right.
+    Granted,
+    /// The user does not.
+    Refused,
+    /// Nobody could say, for this reason.
+    Unknown(String),
+}
+
+/// Asks whether a user holds the right to lower what is asked of a namespace.
+pub trait AccessReviewer: Send + Sync + std::fmt::Debug {
+    /// Asks for this user and namespace.
+    fn may_lower(&self, user: User, namespace: String) -> BoxFuture<'static, Access>;
+}
+
+/// What is lowered from these labels to those.
+pub(super) fn lowered(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defaults: Levels) -> Vec<String> {
+    let levels = |metadata: &Metadata<'_>| {
+        let namespace = Namespace::of(metadata);
+        [
+            namespace.enforce.unwrap_or(defaults.enforce),
+            namespace.warn.unwrap_or(defaults.warn),
+            namespace.audit.unwrap_or(defaults.audit),
+        ]
+    };
+    let old: [Level; 3] = before.map_or([defaults.enforce, defaults.warn, defaults.audit], levels);
+    let names = ["rolecall.dev/enforce", "rolecall.dev/warn", "rolecall.dev/audit"];
+    let changes = names.into_iter().zip(old.into_iter().zip(levels(after)));
+    let mut what: Vec<String> = changes
+        .filter(|(_, (old, new))| new < old)
+        .map(|(name, (old, new))| format!("{name} from {} to {}", old.name(), new.name()))
+        .collect();
+    let is_out = |metadata: &Metadata<'_>| metadata.labels.get(OPT_OUT).is_some();
+    if is_out(after) && !before.is_some_and(is_out) {
+        what.push(format!("{OPT_OUT}, which hides the namespace from rolecall"));
+    }
+    what
+}
+
+/// The user who sent a review; nobody where it does not say.
+pub(super) fn user(body: &[u8]) -> User {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Wire {
+        request: WireRequest,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct WireRequest {
+        user_info: User,
+    }
+    serde_json::from_slice::<Wire>(body).unwrap_or_default().request.user_info
+}
+
+/// The message for one who may not.
+pub(super) fn refusal(lowering: &Lowering) -> String {
+    let Lowering { namespace, what, user } = lowering;
+    let (group, resource, verb) = RIGHT;
+    format!(
+        "{} may not lower what rolecall asks of namespace {namespace}: {}\n  the right needed is  {verb} on {resource}.{group}\n  \
+         fix: kubectl create clusterrole rolecall-levels --verb={verb} --resource={resource}.{group}; \
+         kubectl create clusterrolebinding rolecall-levels --clusterrole=rolecall-levels --user={}",
+        if user.username.is_empty() { "this user" } else { &user.username },
+        what.join("; "),
+        if user.username.is_empty() { "USER" } else { &user.username },
+    )
+}
+
+/// A level that is none: it counts as not set, which somebody should know.
+pub(super) fn unreadable_level(metadata: &Metadata<'_>) -> Option<String> {
+    let (label, value) = Namespace::of(metadata).unreadable?;
+    Some(format!(
+        "rolecall: label {label}={value} is none of off, chain, fallback, strict and counts as not set; fix: kubectl label \
+         namespace {} {label}=LEVEL --overwrite",
+        metadata.display_name()
+    ))
+}

@@ -1,0 +1,42 @@
+//! Serving in a cluster: what follows it, asks it and tells it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use kube::Client;
+
+use crate::config::Config;
+use crate::kube::{Authorizer, FromCluster, Watching, Writing, events, watch_forever};
+use crate::live::{Keeper, Lookups};
+use crate::review::DenialSink;
+use crate::server::{ClusterDoor, Metrics};
+
+/// What asks the cluster and tells it of denials, and what follows it for as long as it is polled.
+pub(super) fn follow(
+    client: Client,
+    config: &Config,
+    keeper: &Arc<Keeper>,
+    metrics: &Arc<Metrics>,
+) -> (ClusterDoor, BoxFuture<'static, ()>) {
+    let settings = config.cluster.clone();
+    let conventions = config.conventions();
+    let reader = Arc::new(FromCluster::new(client.clone(), conventions.clone()));
+    let grace = Duration::from_millis(settings.grace_milliseconds);
+    let patience = Duration::from_secs(config.limits.reread_seconds);
+    let lookups = Lookups::new(reader, grace, patience);
+    let access = Arc::new(Authorizer::new(client.clone()));
+    let seen: Arc<dyn Writing> = Arc::<Metrics>::clone(metrics);
+    let (queue, writing) = events(client.clone(), std::env::var("POD_NAME").ok(), seen);
+    let denials = settings.events.then(|| Arc::new(queue) as Arc<dyn DenialSink>);
+    let door = ClusterDoor { lookups, access, denials };
+    let keeper = Arc::clone(keeper);
+    let seen: Arc<dyn Watching> = Arc::<Metrics>::clone(metrics);
+    let task = async move {
+        let watching = watch_forever(client, &settings, &conventions, keeper, seen);
+        // Without Events there is no queue, and the writer ends at once.
+        tokio::join!(watching, writing);
+    };
+    (door, task.boxed())
+}

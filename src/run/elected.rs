@@ -1,0 +1,206 @@
+//! Several replicas, one of which reads AWS for all: a Lease chooses it, the others follow what it publishes.
+//!
+//! Nothing is lost when the holder goes: every replica keeps what it knows, the next holder collects for itself, and a
+//! denial is confirmed by each replica's own reading of the links. Two holders at a time, as a partition may make them, cost
+//! calls and nothing else: the one that began earlier does not overwrite the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use jiff::Timestamp;
+use kube::Client;
+use kube_lease_manager::LeaseManagerBuilder;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::live::{FromAws, parts};
+use crate::config::{ClusterConfig, Config};
+use crate::kube::{Publication, Published, PublishedSnapshot};
+use crate::live::{Asked, Collection, Collector, Keeper, Refresh, Refreshing, refresh_forever};
+use crate::server::Metrics;
+use crate::sources::read_snapshot;
+
+/// Name of the Lease.
+const LEASE: &str = "rolecall-collector";
+/// Clocks of two nodes may differ by so much; what was read anew on this one since then is not undone by what was published.
+const SKEW: Duration = Duration::from_secs(10);
+
+/// A replica among others.
+#[derive(Debug)]
+pub(super) struct Replica {
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) from_aws: Arc<FromAws>,
+    pub(super) refreshing: Refreshing,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) cluster: String,
+    published: Arc<Published>,
+    config: ClusterConfig,
+}
+
+impl Replica {
+    /// A replica that collects through `from_aws` when it is its turn.
+    pub(super) fn new(
+        client: &Client,
+        config: &Config,
+        cluster: &str,
+        keeper: &Arc<Keeper>,
+        from_aws: &Arc<FromAws>,
+        refreshing: Refreshing,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        let settings = config.cluster.clone();
+        let published = Published::new(client.clone(), &settings.own_namespace(), settings.secret_bytes);
+        Self {
+            keeper: Arc::clone(keeper),
+            from_aws: Arc::clone(from_aws),
+            refreshing,
+            metrics: Arc::clone(metrics),
+            cluster: cluster.to_owned(),
+            published: Arc::new(published),
+            config: settings,
+        }
+    }
+
+    /// Collects or follows, as the Lease says, for as long as it is polled.
+    pub(super) async fn serve(self, client: Client, identity: String, chance: fn() -> f64) {
+        // What was known before this process began is better than nothing, also while AWS is out of reach.
+        if let Some(snapshot) = self.published.read().await.unwrap_or_else(|fault| self.complain(&fault)) {
+            self.take(snapshot).await;
+        }
+        let mut elected = loop {
+            match self.stand(client.clone(), &identity).await {
+                Ok(elected) => break elected,
+                Err(fault) => {
+                    tracing::warn!(target: "rolecall::kube", fault, "no Lease can be had; this replica collects for itself");
+                    self.metrics.holds_lease(None);
+                    let collecting = self.collect(false, chance);
+                    let _ = tokio::time::timeout(Duration::from_secs(30), collecting).await;
+                }
+            }
+        };
+        loop {
+            let is_holder = *elected.borrow_and_update();
+            self.metrics.holds_lease(Some(is_holder));
+            tracing::info!(target: "rolecall::kube", is_holder, "the Lease was decided");
+            let work =
+                if is_holder { self.collect(true, chance).left_future() } else { self.follow(chance).right_future() };
+            tokio::select! {
+                () = work => {}
+                changed = elected.changed() => if changed.is_err() {
+                    // Whoever watched the Lease has ended: collect without it rather than not at all.
+                    self.metrics.holds_lease(None);
+                    self.collect(false, chance).await;
+                },
+            }
+        }
+    }
+
+    async fn stand(&self, client: Client, identity: &str) -> Result<watch::Receiver<bool>, String> {
+        let duration = self.config.lease_seconds;
+        let manager = LeaseManagerBuilder::new(client, LEASE)
+            .with_namespace(self.config.own_namespace())
+            .with_identity(identity)
+            .with_duration(duration)
+            .with_grace(duration.div_ceil(3))
+            .build()
+            .await
+            .map_err(|error| format!("Lease {LEASE}: {error}"))?;
+        Ok(manager.watch().await.0)
+    }
+
+    async fn collect(&self, publishes: bool, chance: fn() -> f64) {
+        let collector: Arc<dyn Collector> = match publishes {
+            true => Arc::new(Publishing {
+                from_aws: Arc::clone(&self.from_aws),
+                published: Arc::clone(&self.published),
+                metrics: Arc::clone(&self.metrics),
+            }),
+            false => Arc::<FromAws>::clone(&self.from_aws),
+        };
+        let seen = Arc::clone(&self.metrics);
+        refresh_forever(Arc::clone(&self.keeper), collector, self.refreshing, chance, seen).await;
+    }
+
+    /// Takes what is published; where that is too long to be published, collects.
+    async fn follow(&self, chance: fn() -> f64) {
+        let mut snapshots = std::pin::pin!(self.published.follow());
+        while let Some(read) = snapshots.next().await {
+            match read {
+                Ok(snapshot) if snapshot.about.too_large => return self.collect(false, chance).await,
+                Ok(snapshot) => self.take(snapshot).await,
+                Err(fault) => {
+                    self.complain(&fault);
+                }
+            }
+        }
+    }
+
+    fn complain(&self, fault: &str) -> Option<PublishedSnapshot> {
+        self.metrics.publication("unreadable");
+        tracing::warn!(target: "rolecall::kube", fault, "what is published cannot be read");
+        None
+    }
+
+    async fn take(&self, PublishedSnapshot { about, document }: PublishedSnapshot) {
+        if about.too_large {
+            return;
+        }
+        let start = Instant::now();
+        let cluster = self.cluster.clone();
+        let read = tokio::task::spawn_blocking(move || read_snapshot(&document, Some(&cluster))).await;
+        let snapshot = match read.map_err(|error| error.to_string()).and_then(|read| read) {
+            Ok(snapshot) => snapshot,
+            Err(fault) => {
+                self.complain(&fault);
+                return;
+            }
+        };
+        let age = Timestamp::now().duration_since(about.began).unsigned_abs();
+        let began = Instant::now().checked_sub(age + SKEW).unwrap_or_else(Instant::now);
+        let collection = Collection { is_usable: true, parts: parts(&snapshot), ..Collection::default() };
+        self.keeper.take(snapshot, began, about.is_whole);
+        self.metrics.publication("followed");
+        self.metrics.refreshed(&self.keeper.now(), &collection, start.elapsed());
+    }
+}
+
+/// Collects from AWS, and publishes what comes of it.
+#[derive(Debug)]
+struct Publishing {
+    from_aws: Arc<FromAws>,
+    published: Arc<Published>,
+    metrics: Arc<Metrics>,
+}
+
+impl Collector for Publishing {
+    fn collect(&self, asked: Asked) -> BoxFuture<'_, Option<Collection>> {
+        async move {
+            let began = Timestamp::now();
+            let (collection, document) = self.from_aws.collect_document(asked).await;
+            if let Some(document) = document {
+                // Its own answers do not wait for this: a Secret that hangs must not keep what was read from being used.
+                let (published, metrics) = (Arc::clone(&self.published), Arc::clone(&self.metrics));
+                let is_whole = collection.failures.is_empty();
+                tokio::spawn(async move {
+                    let outcome = match published.publish(document, began, is_whole).await {
+                        Ok(Publication::Published) => "published",
+                        Ok(Publication::Outdated) => "outdated",
+                        Ok(Publication::TooLarge) => {
+                            tracing::warn!(target: "rolecall::kube", "the snapshot is too long to be published in Secrets: each replica collects for itself; let `rolecall snapshot` write it to an object store, and serve it with --source s3://BUCKET/KEY");
+                            "too-large"
+                        }
+                        Err(fault) => {
+                            tracing::warn!(target: "rolecall::kube", fault, "the snapshot could not be published");
+                            "failed"
+                        }
+                    };
+                    metrics.publication(outcome);
+                });
+            }
+            Some(collection)
+        }
+        .boxed()
+    }
+}

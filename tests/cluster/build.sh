@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Builds the test cluster's program, unless that was done before, and prints its path: nothing else goes to
+# standard output.
+#
+# The first build takes a quarter of an hour or so of processor time, and a few gigabytes of Go's own caches. So the
+# program is kept in a folder named by a hash of everything it is made from.
+set -euo pipefail
+shopt -s inherit_errexit
+
+kubernetes=1.37.2
+# The Go that is fetched where there is none, or none that can fetch the one it needs by itself (since 1.21).
+toolchain=1.26.8
+keep_days=30
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here"
+
+if [[ -n "${ROLECALL_CACHE:-}" ]]; then
+  root=$ROLECALL_CACHE
+elif [[ -n "${XDG_CACHE_HOME:-}" ]]; then
+  root=$XDG_CACHE_HOME/rolecall
+elif [[ -n "${HOME:-}" ]]; then
+  root=$HOME/.cache/rolecall
+else
+  root=$(cd ../.. && pwd)/target/cache
+  # Go has caches of its own, which it looks for in the home folder too.
+  export GOPATH="${GOPATH:-$root/gopath}" GOCACHE="${GOCACHE:-$root/gocache}"
+fi
+mkdir -p "$root/cluster"
+root=$(cd "$root" && pwd)
+
+say() { echo "build.sh: $*" >&2; }
+
+# Everything the program is made from. Its tests are among it, for simplicity: to build again then takes seconds.
+sources() { { echo go.mod && echo go.sum && echo build.sh && find . -name '*.go' -type f | sed 's|^\./||'; } | LC_ALL=C sort; }
+hash=$(sources | xargs sha256sum | sha256sum | cut -d ' ' -f 1)
+folder=$root/cluster/$hash
+program=$folder/cluster
+
+if [[ ! -x "$program" ]]; then
+  # One at a time: whoever comes second finds the work done.
+  exec 9>"$root/cluster/lock"
+  flock 9
+fi
+
+fits() { # Whether a Go is new enough to fetch the toolchain that go.mod asks for.
+  local version
+  version=$("$1" env GOVERSION 2>/dev/null) || return 1
+  version=${version#go}
+  local major=${version%%.*} rest=${version#*.}
+  local minor=${rest%%[!0-9]*}
+  ((major > 1 || minor >= 21))
+}
+
+fetch_go() { # Fetches the toolchain as the Go module that it also is, and prints the path of its go.
+  local machine proxy name target part
+  case "$(uname -m)" in
+    x86_64) machine=amd64 ;;
+    aarch64 | arm64) machine=arm64 ;;
+    *) say "there is no Go here and none known for $(uname -m): install Go 1.21 or later" && return 1 ;;
+  esac
+  name=v0.0.1-go$toolchain.linux-$machine
+  target=$root/go/$name
+  if [[ ! -x "$target/bin/go" ]]; then
+    proxy=${GOPROXY:-https://proxy.golang.org}
+    proxy=${proxy%%[,|]*}
+    say "fetching Go $toolchain from $proxy"
+    mkdir -p "$root/go"
+    part=$(mktemp -d "$root/go/part.XXXXXX")
+    curl --fail --silent --show-error --location --retry 3 --output "$part/go.zip" \
+      "${proxy%/}/golang.org/toolchain/@v/$name.zip"
+    if command -v unzip >/dev/null; then
+      unzip -q "$part/go.zip" -d "$part"
+    else
+      python3 -m zipfile -e "$part/go.zip" "$part"
+    fi
+    chmod +x "$part/golang.org/toolchain@$name"/bin/* "$part/golang.org/toolchain@$name"/pkg/tool/*/*
+    rm -rf "$target"
+    mv "$part/golang.org/toolchain@$name" "$target"
+    rm -rf "$part"
+  fi
+  echo "$target/bin/go"
+}
+
+if [[ ! -x "$program" ]]; then
+  if command -v go >/dev/null && fits go; then
+    go=go
+  else
+    go=$(fetch_go)
+  fi
+  version=k8s.io/component-base/version
+  say "building the test cluster; the first time this takes several minutes"
+  mkdir -p "$folder"
+  temporary=$folder/cluster.$$
+  trap 'rm -f "$temporary"' EXIT
+  CGO_ENABLED=0 GOFLAGS=-buildvcs=false "$go" build -trimpath \
+    -ldflags "-s -w -X $version.gitVersion=v$kubernetes -X $version.gitMajor=1 -X $version.gitMinor=37" \
+    -o "$temporary" . >&2
+  mv "$temporary" "$program"
+fi
+
+# What was last used long ago belongs to sources that are gone.
+touch "$folder"
+find "$root/cluster" -mindepth 1 -maxdepth 1 -type d -mtime "+$keep_days" -exec rm -rf {} +
+echo "$program"
