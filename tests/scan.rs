@@ -3,13 +3,16 @@
 #![cfg(feature = "kube")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "common/cluster.rs"]
+mod cluster;
 mod common;
 
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use common::cluster::{Cluster, PATIENCE, eventually, texts};
+use cluster::{Cluster, PATIENCE, eventually, texts};
+use common::{TempDir, root, test_file};
 use serde_json::{Value, json};
 
 /// One for the tests that keep to namespaces of their own; it ends with this process.
@@ -30,7 +33,7 @@ fn rolecall(kubeconfig: &str, arguments: &[&str]) -> Output {
         .arg("scan")
         .args(arguments)
         .env("KUBECONFIG", kubeconfig)
-        .current_dir(common::root())
+        .current_dir(root())
         .output()
         .unwrap()
 }
@@ -109,7 +112,7 @@ fn said(report: &Value) -> Vec<String> {
 fn judges_the_sample_as_it_runs() {
     let cluster = shared();
     for manifests in ["cluster.yaml", "deployments.yaml"] {
-        cluster.apply(&std::fs::read_to_string(common::root().join("examples/shop").join(manifests)).unwrap());
+        cluster.apply(&std::fs::read_to_string(root().join("examples/shop").join(manifests)).unwrap());
     }
     cluster.kubectl(&["scale", "-n", "carts", "deployment/carts", "--replicas=4"]);
     wait_for_pods(cluster, "carts", 5);
@@ -212,7 +215,7 @@ fn tells_pods_that_predate_their_identity() {
     let annotation = format!("eks.amazonaws.com/role-arn={CARTS_ROLE}");
     cluster.kubectl(&["annotate", "serviceaccount", "-n", "late", "carts", &annotation]);
 
-    let mut snapshot: Value = serde_json::from_str(&std::fs::read_to_string(common::root().join(SHOP)).unwrap()).unwrap();
+    let mut snapshot: Value = serde_json::from_str(&std::fs::read_to_string(root().join(SHOP)).unwrap()).unwrap();
     let mut trust = snapshot["accounts"]["111122223333"]["roles"][0]["AssumeRolePolicyDocument"].to_string();
     trust = trust.replace("system:serviceaccount:carts:carts\"", "system:serviceaccount:late:managed\"");
     trust = trust.replace("system:serviceaccount:carts:carts-uninjected\"", "system:serviceaccount:late:carts\"");
