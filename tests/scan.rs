@@ -335,3 +335,215 @@ async fn reads_page_after_page() {
     assert_eq!(missing[ACCOUNTS - 1], "ServiceAccount/account-1199 role-missing -");
     assert_eq!(report["orphans"].as_array().unwrap().len(), ACCOUNTS);
 }
+
+fn health(cluster: &Cluster) -> Value {
+    scan_json(cluster, &["--source", SHOP])["health"].clone()
+}
+
+/// What concerns the cluster as a whole, in one that is this test's own.
+#[test]
+fn tells_orphans_and_how_agent_and_injector_are() {
+    let cluster = Cluster::start();
+    let mut snapshot: Value = serde_json::from_str(&std::fs::read_to_string(root().join(SHOP)).unwrap()).unwrap();
+    let association = |namespace: &str, account: &str| {
+        json!({"clusterName": "shop", "namespace": namespace, "serviceAccount": account, "associationId": "a-1",
+               "roleArn": "arn:aws:iam::111122223333:role/carts-pod-identity", "createdAt": "2026-01-10T09:00:00Z"})
+    };
+    snapshot["podIdentityAssociations"] =
+        json!([association("shop", "cartz"), association("shpo", "carts"), association("shop", "idle")]);
+    let node = snapshot["accounts"]["111122223333"]["roles"].as_array_mut().unwrap().last_mut().unwrap();
+    assert_eq!(node["RoleName"], "shop-managed-ondemand");
+    node["RolePolicyList"] = json!([]);
+    node["AttachedManagedPolicies"] = json!([]);
+    snapshot["accounts"]["111122223333"]["policies"] = json!([]);
+    let source = file(&cluster, "orphans.json", &snapshot.to_string());
+    apply_in(
+        &cluster,
+        "shop",
+        &[account("carts", None), account("idle", None), account("left", Some(CARTS_ROLE)), workload("Deployment", "web", "carts", 1)],
+    );
+    wait_for_pods(&cluster, "shop", 1);
+
+    let report = scan_json(&cluster, &["--source", &source]);
+    let orphans: Vec<String> = report["orphans"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| format!("{}/{} {} {}", o["resource"]["namespace"], o["resource"]["name"], o["identity"], o["reason"]))
+        .map(|orphan| orphan.replace('"', ""))
+        .collect();
+    assert_eq!(
+        orphans,
+        [
+            "shop/cartz pod-identity service-account-missing",
+            "shop/idle pod-identity unused",
+            "shop/left irsa unused",
+            "shpo/carts pod-identity namespace-missing",
+        ]
+    );
+    assert_eq!(
+        said(&report),
+        [
+            "DaemonSet/eks-pod-identity-agent node-role-agent -",
+            "DaemonSet/eks-pod-identity-agent pod-identity-agent-missing -",
+            "ServiceAccount/cartz association-orphaned -",
+            "ServiceAccount/left irsa-trust-subject -",
+            "ServiceAccount/carts association-orphaned -",
+        ]
+    );
+    let slips: Vec<&str> =
+        report["findings"].as_array().unwrap().iter().filter(|f| f["rule"] == "association-orphaned").map(|f| f["slip"].as_str().unwrap()).collect();
+    assert_eq!(slips, ["shop/carts exists, and may be meant", "shop/carts exists, and may be meant"]);
+    let text = scan(&cluster, &["--source", &source]).0;
+    for line in [
+        "Identities that no workload and no pod uses\n  ServiceAccount shop/idle: arn:aws:iam::111122223333:role/carts-pod-identity, by association\n",
+        "  agent     no DaemonSet kube-system/eks-pod-identity-agent\n",
+        "pod-identity-webhook: iam-for-pods.amazonaws.com, failurePolicy Ignore, all namespaces, pods with !eks.",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    // Of the namespaces that are named, and of these only.
+    let report = scan_json(&cluster, &["--source", &source, "-n", "kube-system", "-n", "default"]);
+    assert_eq!(report["orphans"], json!([]));
+
+    // The agent is there, on two of three nodes; then on none.
+    let agent = workload("DaemonSet", "eks-pod-identity-agent", "default", 1);
+    let agent = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": agent["metadata"],
+        "spec": {"selector": agent["spec"]["selector"], "template": agent["spec"]["template"]}});
+    cluster.kubectl_in(&["apply", "-n", "kube-system", "-f", "-"], &agent.to_string());
+    assert_eq!(health(&cluster)["agent"]["state"], "no-nodes");
+    let set_ready = |ready: u8| {
+        let status = json!({"status": {"desiredNumberScheduled": 3, "currentNumberScheduled": 3, "numberMisscheduled": 0,
+            "numberReady": ready}});
+        let patch = ["patch", "daemonset", "-n", "kube-system", "eks-pod-identity-agent", "--subresource=status", "--type=merge", "-p"];
+        cluster.kubectl(&[&patch[..], &[&status.to_string()]].concat());
+    };
+    set_ready(2);
+    let text = scan(&cluster, &["--source", &source]).0;
+    assert!(text.contains("ready on 2 of 3 nodes; on the others"), "{text}");
+    assert!(!text.contains("pod-identity-agent-missing"), "{text}");
+    set_ready(0);
+    let text = scan(&cluster, &["--source", &source]).0;
+    assert!(text.contains("none of the Pod Identity agent's pods is ready"), "{text}");
+
+    // Nobody injects any more.
+    cluster.kubectl(&["delete", "mutatingwebhookconfiguration", "pod-identity-webhook"]);
+    let report = scan_json(&cluster, &["--source", &source]);
+    assert_eq!(report["health"]["injector"]["state"], "missing");
+    let first = &report["findings"][0];
+    assert_eq!((&first["rule"], &first["resource"]["kind"]), (&json!("injector-missing"), &json!("MutatingWebhookConfiguration")));
+    assert_eq!(first["message"], "nothing will be injected into new pods of the 2 service accounts with an identity");
+}
+
+fn reports(cluster: &Cluster, arguments: &[&str]) -> String {
+    let (text, exit) = scan(cluster, &[&["--reports", "openreports"], arguments].concat());
+    assert_eq!(exit, 0, "{text}");
+    text.lines().last().unwrap().split("reports: ").last().unwrap().to_owned()
+}
+
+#[test]
+fn writes_reports_and_leaves_them_where_nothing_changed() {
+    let cluster = Cluster::start();
+    for manifests in ["cluster.yaml", "deployments.yaml"] {
+        cluster.apply(&std::fs::read_to_string(root().join("examples/shop").join(manifests)).unwrap());
+    }
+    wait_for_pods(&cluster, "carts", 2);
+    let output = rolecall(cluster.kubeconfig(), &["--source", SHOP, "--reports", "openreports"]);
+    let error = texts(&output).1;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error.contains("no reports of openreports.io/v1alpha1: install the CustomResourceDefinitions"), "{error}");
+
+    for kinds in ["openreports.yaml", "wgpolicyk8s.yaml"] {
+        cluster.apply(&common::text(&format!("fixtures/scan/{kinds}")));
+    }
+    cluster.kubectl(&["wait", "--for=condition=established", "customresourcedefinitions", "--all"]);
+    // DaemonSet kube-system/eks-pod-identity-agent is missing, so there are two.
+    assert_eq!(reports(&cluster, &["--source", SHOP]), "2 written, 0 unchanged, 0 deleted");
+    let get = || cluster.get(&["reports.openreports.io", "-n", "carts", "rolecall"]);
+    let written = get();
+    assert_eq!(written["summary"], json!({"pass": 1, "fail": 5, "warn": 0, "error": 0, "skip": 0}));
+    assert_eq!(written["metadata"]["labels"], json!({"app.kubernetes.io/managed-by": "rolecall"}));
+    let result = &written["results"][0];
+    let said = ["policy", "rule", "result", "severity", "source"].map(|field| result[field].as_str().unwrap());
+    assert_eq!(said, ["rolecall", "irsa-trust-subject", "fail", "high", "rolecall"]);
+    let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "carts", "name": "carts-dev"});
+    assert_eq!(result["resources"], json!([reference]));
+    assert!(result["properties"]["fix"].as_str().unwrap().starts_with("aws iam get-role"));
+
+    // Again: nothing is written, and what was found keeps its time.
+    assert_eq!(reports(&cluster, &["--source", SHOP]), "0 written, 2 unchanged, 0 deleted");
+    assert_eq!(get()["metadata"]["resourceVersion"], written["metadata"]["resourceVersion"]);
+    std::thread::sleep(Duration::from_millis(1_100));
+    cluster.kubectl(&["delete", "serviceaccount", "-n", "carts", "carts-ecs"]);
+    assert_eq!(reports(&cluster, &["--source", SHOP]), "1 written, 1 unchanged, 0 deleted");
+    let rewritten = get();
+    assert_eq!(rewritten["results"][0], written["results"][0]);
+    assert_eq!(rewritten["summary"]["fail"], 4);
+    let managers = cluster.kubectl(&["get", "reports.openreports.io", "-n", "carts", "-o", "yaml", "--show-managed-fields"]).0;
+    assert!(managers.contains("manager: rolecall-scan") && managers.contains("operation: Apply"), "{managers}");
+
+    // Bounded: the results are, their sums are not.
+    let config = file(&cluster, "config.yaml", "reports: {maxResults: 2}\n");
+    assert_eq!(reports(&cluster, &["--source", SHOP, "--config", &config, "-n", "carts"]), "1 written, 0 unchanged, 0 deleted");
+    let capped = get();
+    assert_eq!((capped["results"].as_array().unwrap().len(), &capped["summary"]["fail"]), (2, &json!(4)));
+    assert_eq!(capped["results"][1]["properties"]["capped"], "2 of 4 results are here; rolecall scan prints all");
+
+    // What concerns no namespace that is there has a report of the cluster's.
+    cluster.kubectl(&["delete", "mutatingwebhookconfiguration", "pod-identity-webhook"]);
+    assert_eq!(reports(&cluster, &["--source", SHOP]), "2 written, 1 unchanged, 0 deleted");
+    let whole = cluster.get(&["clusterreports", "rolecall"]);
+    assert_eq!(whole["results"][0]["rule"], "injector-missing");
+
+    // Where nothing is left to say, a report goes; another's stays.
+    let other = json!({"apiVersion": "openreports.io/v1alpha1", "kind": "Report", "metadata": {"name": "theirs",
+        "namespace": "carts", "labels": {"app.kubernetes.io/managed-by": "rolecall"}}, "results": []});
+    cluster.apply(&other.to_string());
+    assert_eq!(reports(&cluster, &["--source", SHOP, "--level", "off"]), "0 written, 0 unchanged, 3 deleted");
+    let left = cluster.kubectl(&["get", "reports.openreports.io,clusterreports", "-A", "-o", "name"]).0;
+    assert_eq!(left.trim(), "report.openreports.io/theirs");
+
+    // The other dialect.
+    let (text, _) = scan(&cluster, &["--source", SHOP, "--reports", "wgpolicyk8s"]);
+    assert!(text.contains("3 written"), "{text}");
+    let report = cluster.get(&["policyreports", "-n", "carts", "rolecall"]);
+    assert_eq!((&report["summary"]["fail"], &report["results"][0]["source"]), (&json!(4), &json!("rolecall")));
+
+    keeps_writing(&cluster);
+    says_which_right_reports_need(&cluster);
+}
+
+/// `--every` writes again by itself, outlives an API server that goes away, and ends when it is told to.
+fn keeps_writing(cluster: &Cluster) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
+        .args(["scan", "--source", SHOP, "--reports", "openreports", "--every", "1s"])
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .current_dir(root())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let is_there = |there: bool| {
+        eventually("a report", PATIENCE, || {
+            let found = cluster.try_kubectl(&["get", "reports.openreports.io", "-n", "carts", "rolecall"], "");
+            if found.status.success() == there { Ok(()) } else { Err(texts(&found).1) }
+        });
+    };
+    is_there(true);
+    cluster.kubectl(&["delete", "reports.openreports.io", "-n", "carts", "rolecall"]);
+    is_there(true);
+    cluster.part("apiserver", "restart");
+    cluster.kubectl(&["delete", "reports.openreports.io", "-n", "carts", "rolecall"]);
+    is_there(true);
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+fn says_which_right_reports_need(cluster: &Cluster) {
+    let rules = json!([{"apiGroups": ["", "apps", "batch"], "resources": ["*"], "verbs": ["get", "list"]}]);
+    let reader = user(cluster, "reader", "carts", &rules);
+    let output = rolecall(&reader, &["--source", SHOP, "-n", "carts", "--reports", "openreports"]);
+    let error = texts(&output).1;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error.contains("grant the verb `get` on `reports.openreports.io`"), "{error}");
+}
