@@ -5,8 +5,10 @@ use std::path::Path;
 use anyhow::Context;
 use rolecall_core::cluster::Conventions;
 use rolecall_core::decision::{Level, Levels, Mode};
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
+use crate::certs::Rules;
 use crate::review::{OnError, Settings};
 use crate::sources::aws::AwsSettings;
 
@@ -38,8 +40,28 @@ pub struct Config {
     pub aws: AwsSettings,
     /// The cluster that `serve` runs in.
     pub cluster: ClusterConfig,
+    /// The certificate that `serve` shows, and the CA that signs it.
+    pub certificates: CertificatesConfig,
     /// The reports that `scan --reports` writes.
     pub reports: ReportsConfig,
+}
+
+/// The certificate that `serve` shows, and the CA that signs it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CertificatesConfig {
+    /// Seconds that a CA lives.
+    pub ca_seconds: u64,
+    /// Seconds that a leaf lives; it is renewed at half of it.
+    pub leaf_seconds: u64,
+    /// Seconds from the publication of a CA in the `caBundle` to its first leaf.
+    pub settle_seconds: u64,
+    /// Seconds between looks at the Secret and at the `caBundle`.
+    pub check_seconds: u64,
+    /// Seconds between looks at the files of `--tls-cert` and `--tls-key`.
+    pub files_seconds: u64,
+    /// Names and addresses that a certificate made here has besides those of the Service and of loopback.
+    pub names: Vec<String>,
 }
 
 /// The reports that `scan --reports` writes.
@@ -136,6 +158,7 @@ impl Default for Config {
             limits: Limits::default(),
             aws: AwsSettings::default(),
             cluster: ClusterConfig::default(),
+            certificates: CertificatesConfig::default(),
             reports: ReportsConfig::default(),
         }
     }
@@ -164,6 +187,52 @@ impl ClusterConfig {
         let found = self.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok()).or_else(mounted);
         let found = found.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         found.unwrap_or_else(|| "rolecall".to_owned())
+    }
+}
+
+impl Default for CertificatesConfig {
+    fn default() -> Self {
+        Self {
+            ca_seconds: 31_536_000,
+            leaf_seconds: 86_400,
+            settle_seconds: 300,
+            check_seconds: 30,
+            files_seconds: 10,
+            names: Vec::new(),
+        }
+    }
+}
+
+impl CertificatesConfig {
+    /// How long things live.
+    pub fn rules(&self) -> Rules {
+        let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+        Rules { ca: seconds(self.ca_seconds), leaf: seconds(self.leaf_seconds), settle: seconds(self.settle_seconds) }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Self { ca_seconds, leaf_seconds, settle_seconds, check_seconds, files_seconds, .. } = *self;
+        if !(30..=315_360_000).contains(&ca_seconds) || !(1..=3_600).contains(&check_seconds) {
+            return Err("certificates: caSeconds must be from 30 to 315360000, checkSeconds from 1 to 3600".to_owned());
+        }
+        if !(1..=3_600).contains(&files_seconds) {
+            return Err("certificates: filesSeconds must be from 1 to 3600".to_owned());
+        }
+        if leaf_seconds < check_seconds.saturating_mul(4) || leaf_seconds > ca_seconds / 3 {
+            return Err("certificates: leafSeconds must be at least four times checkSeconds, and at most a third of \
+                        caSeconds"
+                .to_owned());
+        }
+        // In the last third of a CA's life the next one has to be made, published, and settled.
+        if settle_seconds == 0 || settle_seconds.saturating_add(check_seconds).saturating_mul(3) > ca_seconds / 3 {
+            return Err("certificates: settleSeconds must be over 0, and three times settleSeconds and checkSeconds \
+                        together at most a third of caSeconds"
+                .to_owned());
+        }
+        match self.names.iter().find(|name| ServerName::try_from(name.as_str()).is_err()) {
+            Some(name) => Err(format!("certificates: names: `{name}` is neither a DNS name nor an IP address")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -236,11 +305,12 @@ impl Config {
         if config.cluster.grace_milliseconds > 2_000 || !(5..=600).contains(&config.cluster.lease_seconds) {
             return Err("cluster: graceMilliseconds must be at most 2000, leaseSeconds from 5 to 600".to_owned());
         }
-        if !(1..=10_000).contains(&config.reports.max_results) {
-            return Err("reports: maxResults must be from 1 to 10000".to_owned());
-        }
         if !(1..=1_000_000).contains(&config.cluster.secret_bytes) {
             return Err("cluster: secretBytes must be from 1 to 1000000".to_owned());
+        }
+        config.certificates.check()?;
+        if !(1..=10_000).contains(&config.reports.max_results) {
+            return Err("reports: maxResults must be from 1 to 10000".to_owned());
         }
         config.aws = config.aws.complete()?;
         Ok(config)
@@ -282,6 +352,9 @@ mod tests {
             ("enforced: chain\n", "enforced"),
             ("limits: {bodyBytes: 0}\n", "bodyBytes"),
             ("limits: {bodyBytes: many}\n", "line 1"),
+            ("certificates: {caSeconds: 3600, leafSeconds: 3600}\n", "leafSeconds"),
+            ("certificates: {caSeconds: 86400, leafSeconds: 3600, settleSeconds: 28800}\n", "settleSeconds"),
+            ("certificates: {names: [hook.example.com, a b]}\n", "`a b`"),
         ] {
             let message = Config::parse(text).unwrap_err();
             assert!(message.contains(named), "{text}: {message}");

@@ -3,6 +3,7 @@
 //! The judgement lives in `rolecall-core`; here are its doors ([`review`] and [`server`] for the webhook, [`cli`] for
 //! manifests), the [`sources`] that fill its snapshots, what keeps them fresh ([`live`]), and the [`report`]s that render its findings.
 
+pub mod certs;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "kube")]

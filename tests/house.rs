@@ -42,6 +42,8 @@ fn rooms_call_one_way() {
     assert_free_of("cli", &["crate::server", "crate::run", "crate::review"]);
     assert_free_of("report", &["crate::server", "crate::cli", "crate::run", "crate::sources", "crate::review"]);
     assert_free_of("sources", &["crate::server", "crate::cli", "crate::run", "crate::report", "crate::review"]);
+    let above = ["server", "cli", "run", "report", "review", "sources", "kube"].map(|room| format!("crate::{room}"));
+    assert_free_of("certs", &above.each_ref().map(String::as_str));
     assert_free_of("review", &["crate::server", "crate::cli", "crate::run", "crate::report", "crate::sources"]);
 }
 

@@ -3,16 +3,14 @@
 #![cfg(feature = "kube")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
-#[path = "common/cluster.rs"]
-mod cluster;
 mod common;
 
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use cluster::{Cluster, PATIENCE, eventually, texts};
-use common::{TempDir, root, test_file};
+use common::cluster::{Cluster, PATIENCE, eventually, texts};
+use common::root;
 use serde_json::{Value, json};
 
 /// One for the tests that keep to namespaces of their own; it ends with this process.
@@ -219,7 +217,8 @@ fn tells_pods_that_predate_their_identity() {
     let mut trust = snapshot["accounts"]["111122223333"]["roles"][0]["AssumeRolePolicyDocument"].to_string();
     trust = trust.replace("system:serviceaccount:carts:carts\"", "system:serviceaccount:late:managed\"");
     trust = trust.replace("system:serviceaccount:carts:carts-uninjected\"", "system:serviceaccount:late:carts\"");
-    snapshot["accounts"]["111122223333"]["roles"][0]["AssumeRolePolicyDocument"] = serde_json::from_str(&trust).unwrap();
+    snapshot["accounts"]["111122223333"]["roles"][0]["AssumeRolePolicyDocument"] =
+        serde_json::from_str(&trust).unwrap();
     let path = file(cluster, "late.json", &snapshot.to_string());
     let source = path.as_str();
 
@@ -269,7 +268,8 @@ fn says_which_right_is_missing() {
     let output = rolecall(&someone, &[]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{error}");
-    for said in ["neither workloads nor pods may be read", "grant the verb `list` on `deployments.apps`", "--namespace"] {
+    for said in ["neither workloads nor pods may be read", "grant the verb `list` on `deployments.apps`", "--namespace"]
+    {
         assert!(error.contains(said), "{said}: {error}");
     }
     // Its own: what may be read is judged, and what may not is told.
@@ -317,7 +317,7 @@ async fn reads_page_after_page() {
     const ACCOUNTS: usize = 1_200;
     let cluster = shared();
     cluster.kubectl(&["create", "namespace", "many"]);
-    rolecall::server::install_crypto_provider();
+    rolecall::certs::install_crypto_provider();
     let kubeconfig = kube::config::Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
     let client = kube::Client::try_from(kubeconfig).unwrap();
     let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> = kube::Api::namespaced(client, "many");
@@ -360,7 +360,12 @@ fn tells_orphans_and_how_agent_and_injector_are() {
     apply_in(
         &cluster,
         "shop",
-        &[account("carts", None), account("idle", None), account("left", Some(CARTS_ROLE)), workload("Deployment", "web", "carts", 1)],
+        &[
+            account("carts", None),
+            account("idle", None),
+            account("left", Some(CARTS_ROLE)),
+            workload("Deployment", "web", "carts", 1),
+        ],
     );
     wait_for_pods(&cluster, "shop", 1);
 
@@ -391,8 +396,13 @@ fn tells_orphans_and_how_agent_and_injector_are() {
             "ServiceAccount/carts association-orphaned -",
         ]
     );
-    let slips: Vec<&str> =
-        report["findings"].as_array().unwrap().iter().filter(|f| f["rule"] == "association-orphaned").map(|f| f["slip"].as_str().unwrap()).collect();
+    let slips: Vec<&str> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["rule"] == "association-orphaned")
+        .map(|f| f["slip"].as_str().unwrap())
+        .collect();
     assert_eq!(slips, ["shop/carts exists, and may be meant", "shop/carts exists, and may be meant"]);
     let text = scan(&cluster, &["--source", &source]).0;
     for line in [
@@ -415,7 +425,16 @@ fn tells_orphans_and_how_agent_and_injector_are() {
     let set_ready = |ready: u8| {
         let status = json!({"status": {"desiredNumberScheduled": 3, "currentNumberScheduled": 3, "numberMisscheduled": 0,
             "numberReady": ready}});
-        let patch = ["patch", "daemonset", "-n", "kube-system", "eks-pod-identity-agent", "--subresource=status", "--type=merge", "-p"];
+        let patch = [
+            "patch",
+            "daemonset",
+            "-n",
+            "kube-system",
+            "eks-pod-identity-agent",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+        ];
         cluster.kubectl(&[&patch[..], &[&status.to_string()]].concat());
     };
     set_ready(2);
@@ -431,7 +450,10 @@ fn tells_orphans_and_how_agent_and_injector_are() {
     let report = scan_json(&cluster, &["--source", &source]);
     assert_eq!(report["health"]["injector"]["state"], "missing");
     let first = &report["findings"][0];
-    assert_eq!((&first["rule"], &first["resource"]["kind"]), (&json!("injector-missing"), &json!("MutatingWebhookConfiguration")));
+    assert_eq!(
+        (&first["rule"], &first["resource"]["kind"]),
+        (&json!("injector-missing"), &json!("MutatingWebhookConfiguration"))
+    );
     assert_eq!(first["message"], "nothing will be injected into new pods of the 2 service accounts with an identity");
 }
 
@@ -479,12 +501,16 @@ fn writes_reports_and_leaves_them_where_nothing_changed() {
     let rewritten = get();
     assert_eq!(rewritten["results"][0], written["results"][0]);
     assert_eq!(rewritten["summary"]["fail"], 4);
-    let managers = cluster.kubectl(&["get", "reports.openreports.io", "-n", "carts", "-o", "yaml", "--show-managed-fields"]).0;
+    let managers =
+        cluster.kubectl(&["get", "reports.openreports.io", "-n", "carts", "-o", "yaml", "--show-managed-fields"]).0;
     assert!(managers.contains("manager: rolecall-scan") && managers.contains("operation: Apply"), "{managers}");
 
     // Bounded: the results are, their sums are not.
     let config = file(&cluster, "config.yaml", "reports: {maxResults: 2}\n");
-    assert_eq!(reports(&cluster, &["--source", SHOP, "--config", &config, "-n", "carts"]), "1 written, 0 unchanged, 0 deleted");
+    assert_eq!(
+        reports(&cluster, &["--source", SHOP, "--config", &config, "-n", "carts"]),
+        "1 written, 0 unchanged, 0 deleted"
+    );
     let capped = get();
     assert_eq!((capped["results"].as_array().unwrap().len(), &capped["summary"]["fail"]), (2, &json!(4)));
     assert_eq!(capped["results"][1]["properties"]["capped"], "2 of 4 results are here; rolecall scan prints all");

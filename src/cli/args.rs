@@ -55,8 +55,8 @@ pub struct ServeArgs {
     /// Where to answer probes and Prometheus, in clear
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:9090")]
     pub metrics_listen: SocketAddr,
-    /// Certificate chain (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present = "self_signed")]
+    /// Certificate chain (PEM). Without it and --self-signed, a CA of rolecall's own in the cluster signs one
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// Its key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]

@@ -239,10 +239,7 @@ mod tests {
             (200, r#"{"metadata":{},"items":[3]}"#),
         ]);
         assert_eq!(collect(&client).await.unwrap(), ["1", "2", "3"]);
-        assert_eq!(
-            *asked.lock().unwrap(),
-            ["/api/v1/pods?limit=500", "/api/v1/pods?limit=500&continue=abc"]
-        );
+        assert_eq!(*asked.lock().unwrap(), ["/api/v1/pods?limit=500", "/api/v1/pods?limit=500&continue=abc"]);
     }
 
     #[tokio::test]
@@ -269,7 +266,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn tries_again_what_may_pass_and_tells_what_is_denied() {
-        let busy = r#"{"kind":"Status","status":"Failure","message":"busy","code":429,"details":{"retryAfterSeconds":1}}"#;
+        let busy =
+            r#"{"kind":"Status","status":"Failure","message":"busy","code":429,"details":{"retryAfterSeconds":1}}"#;
         let (patient, _) = client(&[(429, busy), (503, "starting"), (200, r#"{"metadata":{},"items":null}"#)]);
         assert!(collect(&patient).await.unwrap().is_empty());
         let denied = r#"{"kind":"Status","status":"Failure","message":"pods is forbidden","code":403}"#;

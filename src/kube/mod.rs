@@ -1,6 +1,9 @@
 //! The Kubernetes API: everything that asks it, watches it or writes to it, behind the feature `kube`.
 
 mod access;
+mod authority;
+mod ca_bundle;
+mod ca_secret;
 mod client;
 mod events;
 mod list;
@@ -10,6 +13,7 @@ mod watch;
 mod write_reports;
 
 pub use access::Authorizer;
+pub use authority::CaKeeper;
 pub use client::{connect, explain};
 pub use events::{EventQueue, Writing, events};
 pub use list::{Refusal, Seen, get, list, list_names};

@@ -75,7 +75,8 @@ pub async fn write_reports(
     let mut there: BTreeSet<Option<String>> = BTreeSet::new();
     if namespaces.is_empty() {
         let path = format!("/apis/{}/{}", kind.api_version, kind.plural);
-        let names = list_names(client, &path, OURS).await.map_err(|refusal| right("list", kind, kind.plural, &refusal))?;
+        let names =
+            list_names(client, &path, OURS).await.map_err(|refusal| right("list", kind, kind.plural, &refusal))?;
         there.extend(names.into_iter().filter(|(_, name)| name == NAME).map(|(namespace, _)| Some(namespace)));
         let path = format!("/apis/{}/{}", kind.api_version, kind.cluster_plural);
         match list_names(client, &path, OURS).await {

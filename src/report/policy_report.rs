@@ -162,10 +162,8 @@ fn result(finding: &ReportedFinding, now: Timestamp) -> Value {
         ("slip", finding.slip.as_ref()),
         ("fix", Some(&finding.fix)),
     ];
-    let mut properties: Map<String, Value> = texts
-        .into_iter()
-        .filter_map(|(name, text)| Some((name.to_owned(), Value::from(printable(text?)))))
-        .collect();
+    let mut properties: Map<String, Value> =
+        texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Value::from(printable(text?))))).collect();
     properties.insert("certainty".to_owned(), finding.certainty.name().into());
     properties.insert("level".to_owned(), finding.level.name().into());
     if let Some(pods) = finding.count {

@@ -1,5 +1,6 @@
 //! Commands that put the parts together: sources, judgement and server.
 
+mod certificates;
 mod client;
 #[cfg(feature = "kube")]
 mod cluster;

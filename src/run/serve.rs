@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::world::World;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::certificates::certificates;
 use super::live::Shared;
 use crate::cli::ServeArgs;
 use crate::config::Config;
@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::live::LinkReader;
 use crate::live::{Keeper, Knowledge, Refreshing, Rereads, refresh_forever};
 use crate::review::Settings;
-use crate::server::{ClusterDoor, Listeners, LogFormat, Metrics, State, TlsSource, init_log, start};
+use crate::server::{ClusterDoor, Listeners, LogFormat, Metrics, State, init_log, start};
 use crate::sources::{Manifests, SnapshotSource, read_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.
@@ -31,13 +31,18 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let scene = Scene::load(args, &config)?;
     let _log = init_log(LogFormat::Json);
-    let certificate = tls_source(args).load(Timestamp::now().as_second())?;
     let listeners = Listeners::bind(args.listen, args.metrics_listen)?;
     super::runtime()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
         let metrics = Arc::new(Metrics::new());
         let kube = if args.no_kube { None } else { Some(connect().await?) };
+        // It may wait for the API server.
+        let (certificate, keeping) = tokio::select! {
+            certificate = certificates(args, &config, Arc::<Metrics>::clone(&metrics), kube.clone()) => certificate?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
         let start_of = Start { args, config: &config, metrics: &metrics, kube: kube.as_ref() };
         let Known { keeper, rereads, settings, refreshing } = start_of.knowing(scene).await?;
         let (cluster, watching) = start_of.in_cluster(&keeper);
@@ -49,6 +54,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             error = running.failed() => return Err(error),
             () = refreshing => {}
             () = watching => {}
+            () = keeping => {}
         }
         running.shut_down().await;
         Ok(())
@@ -218,11 +224,4 @@ fn chance() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
     f64::from(random) / f64::from(u32::MAX)
-}
-
-fn tls_source(args: &ServeArgs) -> TlsSource {
-    match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => TlsSource::Files { certificate: certificate.clone(), key: key.clone() },
-        _ => TlsSource::SelfSigned { directory: args.tls_dir.clone(), names: Vec::new() },
-    }
 }

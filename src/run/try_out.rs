@@ -11,10 +11,11 @@ use rolecall_core::world::World;
 use serde_json::{Value, json};
 
 use super::client::Client;
+use crate::certs::{LiveCertificate, SelfSigned, names};
 use crate::cli::TryArgs;
 use crate::config::Config;
 use crate::live::Knowledge;
-use crate::server::{Certificate, Listeners, Running, State, TlsSource, start};
+use crate::server::{Listeners, Running, State, start};
 use crate::sources::{Manifests, read_snapshot};
 
 const SNAPSHOT: &str = include_str!("../../examples/shop/snapshot.json");
@@ -31,8 +32,9 @@ const WEBHOOK: &str = "validate.rolecall.dev";
 pub fn try_out(args: &TryArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     super::runtime()?.block_on(async {
         let directory = args.keep.then(|| std::env::temp_dir().join(format!("rolecall-try-{}", std::process::id())));
-        let certificate = TlsSource::SelfSigned { directory: directory.clone(), names: Vec::new() }
-            .load(Timestamp::now().as_second())?;
+        let names = names("rolecall", "rolecall", &[]);
+        let certificate = SelfSigned { directory: directory.clone(), names }.load(Timestamp::now().as_second())?;
+        let certificate = LiveCertificate::new(certificate);
         let running = serve(&certificate)?;
         let tally = play(&running, &certificate, out).await?;
         writeln!(out, "{tally}\n\nNext:")?;
@@ -54,7 +56,7 @@ pub fn try_out(args: &TryArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     })
 }
 
-fn serve(certificate: &Certificate) -> anyhow::Result<Running> {
+fn serve(certificate: &Arc<LiveCertificate>) -> anyhow::Result<Running> {
     let config = Config::default();
     let conventions = config.conventions();
     let mut manifests = Manifests::default();
@@ -82,14 +84,14 @@ impl std::fmt::Display for Tally {
     }
 }
 
-async fn play(running: &Running, certificate: &Certificate, out: &mut dyn Write) -> anyhow::Result<Tally> {
+async fn play(running: &Running, certificate: &Arc<LiveCertificate>, out: &mut dyn Write) -> anyhow::Result<Tally> {
     writeln!(
         out,
         "Namespace carts enforces level fallback. The webhook listens on https://{}/validate.\n",
         running.reviews
     )?;
-    let ca = certificate.ca_pem.as_deref().unwrap_or_default();
-    let mut client = Client::connect(running.reviews, ca).await?;
+    let ca = certificate.now().ca_pem().unwrap_or_default();
+    let mut client = Client::connect(running.reviews, &ca).await?;
     let mut tally = Tally::default();
     for (index, (story, pod)) in sample()?.into_iter().enumerate() {
         let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -108,9 +108,11 @@ impl<'a> Item<'a> {
     /// object that was made bare the API server notes no managers; it was not before that was made.
     pub(super) fn annotated(&self, key: &str) -> Option<Timestamp> {
         let field = format!("\"f:{key}\"");
-        let setting = self.metadata.managed_fields.iter().filter(|managed| {
-            managed.fields.is_some_and(|fields| fields.get().contains(&field))
-        });
+        let setting = self
+            .metadata
+            .managed_fields
+            .iter()
+            .filter(|managed| managed.fields.is_some_and(|fields| fields.get().contains(&field)));
         setting.filter_map(|managed| managed.time.as_ref()?.as_str().parse().ok()).min().or_else(|| self.created())
     }
 }
@@ -118,7 +120,8 @@ impl<'a> Item<'a> {
 /// The annotations of an object, for keeping: without what `kubectl apply` repeats there.
 pub(super) fn kept(metadata: &Metadata<'_>) -> Option<Box<Metadata<'static>>> {
     let own = |text: &str| Text(text.to_owned().into());
-    let pairs = metadata.annotations.iter().filter(|(key, _)| *key != "kubectl.kubernetes.io/last-applied-configuration");
+    let pairs =
+        metadata.annotations.iter().filter(|(key, _)| *key != "kubectl.kubernetes.io/last-applied-configuration");
     let annotations: Vec<(Text<'static>, Text<'static>)> = pairs.map(|(key, value)| (own(key), own(value))).collect();
     if annotations.is_empty() {
         return None;

@@ -110,10 +110,9 @@ impl Reading {
                     let group = kind.0.split_once('/').map_or(String::new(), |(group, _)| format!(".{group}"));
                     let or = if scope.namespaces.is_empty() { "; or name namespaces by --namespace" } else { "" };
                     self.unread.push(match refusal {
-                        Refusal::Denied(why) => format!(
-                            "{} {place}: grant the verb `list` on `{}{group}`{or} ({why})",
-                            kind.1, kind.1
-                        ),
+                        Refusal::Denied(why) => {
+                            format!("{} {place}: grant the verb `list` on `{}{group}`{or} ({why})", kind.1, kind.1)
+                        }
                         _ => format!("{} {place}: the API server does not know them", kind.1),
                     });
                 }
@@ -123,7 +122,13 @@ impl Reading {
     }
 
     /// Reads one object: `None` where it is not there, an error within where it could not be read.
-    async fn one(&mut self, client: &Client, path: &str, what: &str, right: &str) -> anyhow::Result<Option<Option<String>>> {
+    async fn one(
+        &mut self,
+        client: &Client,
+        path: &str,
+        what: &str,
+        right: &str,
+    ) -> anyhow::Result<Option<Option<String>>> {
         match get(client, path).await {
             Ok(text) => Ok(Some(Some(text))),
             Err(Refusal::Absent) => Ok(Some(None)),

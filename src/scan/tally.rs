@@ -89,8 +89,9 @@ impl Group {
             known.notes.truncate(MOST_NOTES);
             return;
         }
-        let alike =
-            |(known, _): &&mut (Finding, usize)| known.rule() == finding.rule() && known.containers == finding.containers;
+        let alike = |(known, _): &&mut (Finding, usize)| {
+            known.rule() == finding.rule() && known.containers == finding.containers
+        };
         if self.findings.iter_mut().filter(alike).count() < MOST_ALIKE {
             self.findings.push((finding, pods));
         } else if let Some((_, count)) = self.findings.iter_mut().rev().find(alike) {
@@ -130,10 +131,13 @@ impl Tally {
     /// Adds what was judged at an owner, of so many pods: none for a template.
     pub(super) fn add(&mut self, owner: Owner, judgement: &Judgement<'_>, pods: usize) {
         self.pods += pods;
-        self.groups.entry(owner).or_insert_with(|| {
-            self.judged += 1;
-            Group::default()
-        }).add(judgement, pods);
+        self.groups
+            .entry(owner)
+            .or_insert_with(|| {
+                self.judged += 1;
+                Group::default()
+            })
+            .add(judgement, pods);
     }
 
     /// Adds a finding that belongs to no pod.

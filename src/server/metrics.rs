@@ -13,6 +13,7 @@ use rolecall_core::decision::Outcome;
 use rolecall_core::workload::Kind;
 
 use super::histogram::DurationHistogram;
+use crate::certs::{self, Trouble, What};
 use crate::live::{Collection, Knowledge, Refresh};
 use crate::review::Record;
 
@@ -35,6 +36,11 @@ struct ErrorLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CertificateLabels {
     certificate: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhatLabels {
+    what: &'static str,
 }
 
 /// What can go wrong with a review, by the names of the metric's label.
@@ -89,6 +95,8 @@ pub struct Metrics {
     snapshot_time: Gauge<f64, AtomicU64>,
     roles: Gauge,
     certificates: Family<CertificateLabels, Gauge<f64, AtomicU64>>,
+    rotations: Family<WhatLabels, Counter>,
+    troubles: Family<ErrorLabels, Counter>,
     rereads: Vec<(&'static str, Counter)>,
     lookups: Vec<(&'static str, Counter)>,
     #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster is watched"))]
@@ -155,6 +163,25 @@ impl Metrics {
             Unit::Seconds,
             certificates.clone(),
         );
+        let rotations = Family::<WhatLabels, Counter>::default();
+        registry.register(
+            "certificate_rotations",
+            "Certificates that took the place of others: the leaf that is served, the CA that signed it",
+            rotations.clone(),
+        );
+        let troubles = Family::<ErrorLabels, Counter>::default();
+        registry.register(
+            "certificate_errors",
+            "Attempts to keep the certificate current that failed; the one before is served still",
+            troubles.clone(),
+        );
+        // There from the start: an alert on an increase needs a value to rise from.
+        for what in What::ALL {
+            rotations.get_or_create_owned(&WhatLabels { what: what.name() });
+        }
+        for trouble in Trouble::ALL {
+            troubles.get_or_create_owned(&ErrorLabels { error: trouble.name() });
+        }
         let rereads = Family::<OutcomeLabels, Counter>::default();
         registry.register("rereads", "Links read anew before a denial, by what came of it", rereads.clone());
         let by_outcome = REREADS.map(|outcome| (outcome, rereads.get_or_create_owned(&OutcomeLabels { outcome })));
@@ -219,6 +246,8 @@ impl Metrics {
             snapshot_time,
             roles,
             certificates,
+            rotations,
+            troubles,
             rereads: by_outcome.into(),
             lookups: by_lookup.into(),
             watch_lists,
@@ -270,11 +299,6 @@ impl Metrics {
         let roles: usize =
             snapshot.accounts.values().filter_map(|account| account.roles.as_ref()).map(HashMap::len).sum();
         self.roles.set(i64::try_from(roles).unwrap_or(i64::MAX));
-    }
-
-    pub(super) fn certificate(&self, certificate: &'static str, expires: i64) {
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in f64")]
-        self.certificates.get_or_create(&CertificateLabels { certificate }).set(expires as f64);
     }
 
     pub(super) fn observe(&self, record: &Record<'_>, duration: Duration) {
@@ -332,6 +356,27 @@ impl crate::kube::Watching for Metrics {
 impl crate::kube::Writing for Metrics {
     fn event(&self, outcome: &'static str) {
         self.events.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+}
+
+impl certs::Observer for Metrics {
+    fn serving(&self, leaf_expires: i64, ca_expires: Option<i64>) {
+        for (certificate, expires) in [(What::Leaf, Some(leaf_expires)), (What::Ca, ca_expires)] {
+            let labels = CertificateLabels { certificate: certificate.name() };
+            match expires {
+                #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in f64")]
+                Some(expires) => drop(self.certificates.get_or_create(&labels).set(expires as f64)),
+                None => drop(self.certificates.remove(&labels)),
+            }
+        }
+    }
+
+    fn rotated(&self, what: What) {
+        self.rotations.get_or_create(&WhatLabels { what: what.name() }).inc();
+    }
+
+    fn failed(&self, trouble: Trouble) {
+        self.troubles.get_or_create(&ErrorLabels { error: trouble.name() }).inc();
     }
 }
 

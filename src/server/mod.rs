@@ -12,11 +12,9 @@ mod metrics;
 mod router;
 mod serve;
 mod state;
-mod tls;
 
 pub use log::{LogFormat, LogGuard, init as init_log};
 pub use metrics::Metrics;
 pub use router::{deadline, router};
 pub use serve::{Listeners, Running, start};
 pub use state::{ClusterDoor, State};
-pub use tls::{Certificate, TlsSource, install_crypto_provider};

@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 
 use super::gather::GatherAcceptor;
 use super::state::State;
-use super::tls::Certificate;
 use super::{health, router};
+use crate::certs::{LiveCertificate, Observer};
 
 /// Sockets that are bound but not served yet.
 #[derive(Debug)]
@@ -55,18 +55,16 @@ pub struct Running {
 ///
 /// # Errors
 /// Where a socket cannot be handed to the runtime.
-pub fn start(listeners: Listeners, state: Arc<State>, certificate: &Certificate) -> anyhow::Result<Running> {
+pub fn start(listeners: Listeners, state: Arc<State>, certificate: &Arc<LiveCertificate>) -> anyhow::Result<Running> {
     let Listeners { reviews, metrics } = listeners;
     let (reviews_address, metrics_address) = (reviews.local_addr()?, metrics.local_addr()?);
-    state.metrics.certificate("leaf", certificate.leaf_expires);
-    if let Some(expires) = certificate.ca_expires {
-        state.metrics.certificate("ca", expires);
-    }
+    let served = certificate.now();
+    state.metrics.serving(served.leaf_expires, served.ca_expires);
     let handshake = Duration::from_secs(state.limits.handshake_seconds);
 
     let reviews_handle = Handle::new();
     // Without TCP_NODELAY an answer may wait for the client's delayed acknowledgement of the one before.
-    let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::clone(&certificate.config)))
+    let tls = RustlsAcceptor::new(RustlsConfig::from_config(certificate.server_config()))
         .handshake_timeout(handshake)
         .acceptor(axum_server::accept::NoDelayAcceptor);
     let mut server = axum_server::from_tcp(reviews)?.acceptor(GatherAcceptor(tls)).handle(reviews_handle.clone());

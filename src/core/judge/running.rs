@@ -36,9 +36,8 @@ pub fn judge_running<'a>(
     let explained = [&rules::INJECTION_MISSING, &rules::ROLE_OVERRIDDEN, &rules::ASSOCIATION_SHADOWED];
     let behind = format!("also [{}]", rules::INJECTION_MISSING.name);
     let is_behind = |note: &String| note.starts_with(&behind);
-    let concerned = |finding: &Finding| {
-        explained.contains(&finding.problem.rule) || finding.notes.iter().any(is_behind)
-    };
+    let concerned =
+        |finding: &Finding| explained.contains(&finding.problem.rule) || finding.notes.iter().any(is_behind);
     if !judgement.findings.iter().any(concerned) || OptOuts::of(workload, &world.conventions).pod() {
         return judgement;
     }

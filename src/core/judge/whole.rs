@@ -36,7 +36,9 @@ pub fn orphaned_association(
     Finding::of_workload(
         Problem::new(
             &rules::ASSOCIATION_ORPHANED,
-            format!("the association for {subject} gives {role} to nobody: whoever creates that service account gets it"),
+            format!(
+                "the association for {subject} gives {role} to nobody: whoever creates that service account gets it"
+            ),
             format!(
                 "aws eks delete-pod-identity-association --cluster-name {} --association-id {}",
                 fix::word(fix::cluster_name(&world.snapshot)),

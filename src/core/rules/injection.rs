@@ -260,10 +260,7 @@ metadata:
           AWS Support. An injector of your own is installed by its manifests; where its configuration \
           has another name, set `cluster.injectorConfiguration`.\n\
           \n    kubectl get mutatingwebhookconfigurations",
-    sources: &[
-        "Kubernetes: Dynamic Admission Control",
-        "amazon-eks-pod-identity-webhook: deploy/mutatingwebhook.yaml",
-    ],
+    sources: &["Kubernetes: Dynamic Admission Control", "amazon-eks-pod-identity-webhook: deploy/mutatingwebhook.yaml"],
 };
 
 /// The rules of this file.

@@ -1,0 +1,81 @@
+//! The certificate that `serve` shows, by what the command line says, and what keeps it current.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use jiff::Timestamp;
+
+use crate::certs::{Files, LiveCertificate, Observer, SelfSigned, names};
+use crate::cli::ServeArgs;
+use crate::config::Config;
+
+/// The way to the API server, where there is one.
+#[cfg(feature = "kube")]
+pub(super) type Kube = Option<kube::Client>;
+/// The way to the API server: this build has none.
+#[cfg(not(feature = "kube"))]
+pub(super) type Kube = Option<std::convert::Infallible>;
+
+/// What keeps the certificate current, for as long as it is polled.
+pub(super) type Keeping = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The certificate, and what keeps it current. Waits for the API server where the CA is in the cluster.
+pub(super) async fn certificates(
+    args: &ServeArgs,
+    config: &Config,
+    observer: Arc<dyn Observer>,
+    kube: Kube,
+) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
+    let settings = &config.certificates;
+    if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        let files = Files { certificate: certificate.clone(), key: key.clone() };
+        let live = LiveCertificate::new(files.load(now())?);
+        let (kept, every) = (Arc::clone(&live), Duration::from_secs(settings.files_seconds));
+        return Ok((live, Box::pin(async move { files.keep(&kept, every, now, &*observer).await })));
+    }
+    let names = names(&config.cluster.service, &config.cluster.own_namespace(), &settings.names);
+    if args.self_signed {
+        let made = SelfSigned { directory: args.tls_dir.clone(), names }.load(now())?;
+        return Ok((LiveCertificate::new(made), Box::pin(std::future::pending())));
+    }
+    match kube {
+        None => bail!(
+            "serve: without a cluster there is no CA to share: give --tls-cert FILE and --tls-key FILE, or --self-signed"
+        ),
+        Some(client) => built_in(client, config, names, observer).await,
+    }
+}
+
+/// Signed by the CA that the cluster holds.
+#[cfg(feature = "kube")]
+async fn built_in(
+    client: kube::Client,
+    config: &Config,
+    names: Vec<String>,
+    observer: Arc<dyn Observer>,
+) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
+    let signer = crate::certs::Signer::new(config.certificates.rules(), names);
+    let every = Duration::from_secs(config.certificates.check_seconds);
+    let mut keeper = crate::kube::CaKeeper::new(&client, &config.cluster, signer, every, now, observer);
+    let live = LiveCertificate::new(keeper.first().await);
+    let kept = Arc::clone(&live);
+    Ok((live, Box::pin(async move { keeper.keep(&kept).await })))
+}
+
+#[cfg(not(feature = "kube"))]
+#[expect(clippy::unused_async, reason = "it waits where the feature is on")]
+async fn built_in(
+    client: std::convert::Infallible,
+    _: &Config,
+    _: Vec<String>,
+    _: Arc<dyn Observer>,
+) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
+    match client {}
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    Timestamp::now().as_second()
+}
