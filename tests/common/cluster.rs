@@ -175,9 +175,8 @@ impl Cluster {
 
     /// The annotations that rolecall left in the audit log for the creation of objects in a namespace, by their keys.
     pub fn audited(&self, namespace: &str, resource: &str) -> Vec<Value> {
-        let of = |event: &&Value| {
-            event["objectRef"]["namespace"] == namespace && event["objectRef"]["resource"] == resource
-        };
+        let of =
+            |event: &&Value| event["objectRef"]["namespace"] == namespace && event["objectRef"]["resource"] == resource;
         self.audit().iter().filter(of).map(|event| event["annotations"].clone()).collect()
     }
 
