@@ -16,7 +16,7 @@ pub use access::Authorizer;
 pub use authority::InCluster;
 pub use client::{connect, explain};
 pub use events::{EventQueue, Writing, events};
-pub use list::{PAGE, Refusal, Seen, get, list, list_names};
+pub use list::{Refusal, Seen, get, list, list_names};
 pub use lookup::FromCluster;
 pub use published::{About, Publication, Published, PublishedSnapshot};
 pub use watch::{AGENT, Watching, watch_forever};
