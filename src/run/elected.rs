@@ -11,13 +11,11 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::Client;
-use kube_lease_manager::LeaseManagerBuilder;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::live::{FromAws, parts};
 use crate::config::{ClusterConfig, Config};
-use crate::kube::{Publication, Published, PublishedSnapshot};
+use crate::kube::{Candidate, Held, Publication, Published, PublishedSnapshot};
 use crate::live::{Asked, Collection, Collector, Keeper, Refresh, Refreshing, refresh_forever};
 use crate::server::Metrics;
 use crate::sources::read_snapshot;
@@ -69,45 +67,33 @@ impl Replica {
         if let Some(snapshot) = self.published.read().await.unwrap_or_else(|fault| self.complain(&fault)) {
             self.take(snapshot).await;
         }
-        let mut elected = loop {
-            match self.stand(client.clone(), &identity).await {
-                Ok(elected) => break elected,
-                Err(fault) => {
+        let duration = Duration::from_secs(self.config.lease_seconds);
+        let candidate = Candidate::new(client, &self.config.own_namespace(), LEASE, &identity, duration);
+        let mut elected = candidate.stand().await;
+        loop {
+            let held = elected.borrow_and_update().clone();
+            tracing::info!(target: "rolecall::kube", held = ?held, "the Lease was decided");
+            let work = match held {
+                Held::Here => {
+                    self.metrics.holds_lease(Some(true));
+                    self.collect(true, chance).left_future()
+                }
+                Held::Elsewhere => {
+                    self.metrics.holds_lease(Some(false));
+                    self.follow(chance).right_future()
+                }
+                Held::Unknown(fault) => {
                     tracing::warn!(target: "rolecall::kube", fault, "no Lease can be had; this replica collects for itself");
                     self.metrics.holds_lease(None);
-                    let collecting = self.collect(false, chance);
-                    let _ = tokio::time::timeout(Duration::from_secs(30), collecting).await;
+                    self.collect(false, chance).left_future()
                 }
-            }
-        };
-        loop {
-            let is_holder = *elected.borrow_and_update();
-            self.metrics.holds_lease(Some(is_holder));
-            tracing::info!(target: "rolecall::kube", is_holder, "the Lease was decided");
-            let work =
-                if is_holder { self.collect(true, chance).left_future() } else { self.follow(chance).right_future() };
+            };
             tokio::select! {
                 () = work => {}
-                changed = elected.changed() => if changed.is_err() {
-                    // Whoever watched the Lease has ended: collect without it rather than not at all.
-                    self.metrics.holds_lease(None);
-                    self.collect(false, chance).await;
-                },
+                // Whoever stands for it does so for as long as this waits.
+                _ = elected.changed() => {}
             }
         }
-    }
-
-    async fn stand(&self, client: Client, identity: &str) -> Result<watch::Receiver<bool>, String> {
-        let duration = self.config.lease_seconds;
-        let manager = LeaseManagerBuilder::new(client, LEASE)
-            .with_namespace(self.config.own_namespace())
-            .with_identity(identity)
-            .with_duration(duration)
-            .with_grace(duration.div_ceil(3))
-            .build()
-            .await
-            .map_err(|error| format!("Lease {LEASE}: {error}"))?;
-        Ok(manager.watch().await.0)
     }
 
     async fn collect(&self, publishes: bool, chance: fn() -> f64) {
