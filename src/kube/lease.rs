@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::explain;
@@ -59,11 +60,11 @@ impl Candidate {
         }
     }
 
-    /// Stands for it until the receiver is dropped; then gives it back. Must be called within a runtime.
-    pub async fn stand(self) -> watch::Receiver<Held> {
+    /// Stands for it until the receiver is dropped; then gives it back, and the task ends. Must be called within a runtime.
+    pub async fn stand(self) -> (watch::Receiver<Held>, JoinHandle<()>) {
         let mut standing = Standing { candidate: self, seen: None, renewed: None };
         let (sender, receiver) = watch::channel(standing.step().await);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             // Three chances to renew before others may take it.
             let pause = standing.candidate.duration / 3;
             loop {
@@ -80,7 +81,7 @@ impl Candidate {
             }
             standing.give_back().await;
         });
-        receiver
+        (receiver, task)
     }
 }
 

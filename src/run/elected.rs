@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use kube::Client;
 use tokio::time::Instant;
 
+use super::farewell::Farewell;
 use super::live::{FromAws, parts};
 use crate::config::{ClusterConfig, Config};
 use crate::kube::{Candidate, Held, Publication, Published, PublishedSnapshot};
@@ -62,14 +63,15 @@ impl Replica {
     }
 
     /// Collects or follows, as the Lease says, for as long as it is polled.
-    pub(super) async fn serve(self, client: Client, identity: String, chance: fn() -> f64) {
+    pub(super) async fn serve(self, client: Client, identity: String, chance: fn() -> f64, farewell: Farewell) {
         // What was known before this process began is better than nothing, also while AWS is out of reach.
         if let Some(snapshot) = self.published.read().await.unwrap_or_else(|fault| self.complain(&fault)) {
             self.take(snapshot).await;
         }
         let duration = Duration::from_secs(self.config.lease_seconds);
         let candidate = Candidate::new(client, &self.config.own_namespace(), LEASE, &identity, duration);
-        let mut elected = candidate.stand().await;
+        let (mut elected, task) = candidate.stand().await;
+        farewell.wait_for(task);
         loop {
             let held = elected.borrow_and_update().clone();
             tracing::info!(target: "rolecall::kube", held = ?held, "the Lease was decided");
