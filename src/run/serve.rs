@@ -42,7 +42,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         let start_of = Start { args, config: &config, metrics: &metrics, kube: kube.as_ref(), farewell: &farewell };
         // It may wait for the API server.
         let (certificate, certifying) = tokio::select! {
-            certificate = certificates(args, &config, &metrics, kube.as_ref()) => certificate?,
+            certificate = certificates(args, &config, Arc::<Metrics>::clone(&metrics), kube.clone()) => certificate?,
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
