@@ -13,8 +13,8 @@ use x509_parser::certificate::X509Certificate;
 
 use super::make;
 
-/// More than this many are not made, whatever happens: all of them go out with every change.
-const MOST: usize = 3;
+/// How many of those that were there before are kept where the Secret is made anew.
+const KEPT: usize = 4;
 
 /// A CA: its certificate, and its key where replicas may sign with it.
 #[derive(Debug, Clone)]
@@ -39,10 +39,6 @@ impl Authority {
         let parsed = parse(&certificate)?;
         if !parsed.is_ca() {
             return Err(format!("{} is not the certificate of a CA", parsed.subject()));
-        }
-        // A name with an empty part cannot be written again, so that no leaf could carry it.
-        if parsed.subject().iter_rdn().any(|part| part.iter().next().is_none()) {
-            return Err("a CA's name has an empty part".to_owned());
         }
         let (from, until) = (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp());
         Ok(Self { certificate, key: None, from, until })
@@ -162,9 +158,9 @@ impl Authorities {
         Ok(Some(Self(kept)))
     }
 
-    /// What to write where the Secret holds nothing: what this replica remembers, else those that are published and were
-    /// made by rolecall, for other replicas may serve by them still; and in either case a new one. So a Secret that
-    /// somebody deletes means a new CA, without a gap.
+    /// What to write where the Secret holds nothing: a new CA, and without their keys those from before, so that leaves by
+    /// them are trusted still. Those are the ones that this replica remembers, else the published ones that rolecall made.
+    /// So to delete the Secret is to ask for a new CA, and brings it without a gap.
     ///
     /// # Errors
     /// Where none can be made.
@@ -175,12 +171,13 @@ impl Authorities {
             all.extend(read.filter(Authority::is_ours));
         }
         all.retain(|authority| now < authority.until);
-        if all.len() < MOST {
-            all.push(Authority::make(now, life)?);
-        }
         all.sort_by_key(Authority::age);
-        let all = Self(all);
-        Ok(all.tend(now, life)?.unwrap_or(all))
+        let mut all = all.split_off(all.len().saturating_sub(KEPT));
+        for authority in &mut all {
+            authority.key = None;
+        }
+        all.push(Authority::make(now, life)?);
+        Ok(Self(all))
     }
 }
 

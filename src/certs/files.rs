@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use super::certificate::Certificate;
 use super::live::LiveCertificate;
-use super::{Complaint, Observer, Trouble};
+use super::{Clock, Complaint, Observer, Trouble};
 
 /// A certificate in files that others keep.
 #[derive(Debug, Clone)]
@@ -37,14 +37,14 @@ impl Files {
 
     /// Looks at them at intervals, and serves what they hold. A pair that cannot be read, does not fit or has expired
     /// leaves the one that is served in its place.
-    pub async fn keep(self, live: &LiveCertificate, every: Duration, clock: fn() -> i64, observer: &dyn Observer) {
+    pub async fn keep(self, live: &LiveCertificate, every: Duration, clock: Clock, observer: &dyn Observer) {
         let mut complaint = Complaint::default();
         loop {
             tokio::time::sleep(every).await;
             let files = self.clone();
-            let before = live.now();
+            let (before, now) = (live.now(), clock());
             // The disk may be a network away.
-            let looked = tokio::task::spawn_blocking(move || files.look(&before, clock())).await;
+            let looked = tokio::task::spawn_blocking(move || files.look(&before, now)).await;
             match looked {
                 Ok(Ok(None)) => complaint.settle("the certificate's files are in order again"),
                 Ok(Ok(Some(certificate))) => {

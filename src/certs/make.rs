@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
 
 /// How CAs that are made here begin their names.
 pub(super) const CA_NAME: &str = "rolecall CA";
@@ -73,14 +75,45 @@ pub(super) fn leaf(
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     leaf.use_authority_key_identifier_extension = true;
     (leaf.not_before, leaf.not_after) = (time(now.saturating_sub(BEFORE))?, time(until)?);
-    let issuer = Issuer::from_ca_cert_der(ca, ca_key).context("the CA cannot be used to sign")?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(ca)?;
+    let issuer = issuer(&parsed)?;
+    let issuer = Issuer::from_params(&issuer, ca_key);
     let certificate: CertificateDer<'static> = leaf.signed_by(&key, &issuer)?.into();
-    // A CA that somebody brought may have a name that is not written the same way again.
-    let issuer_of = x509_parser::parse_x509_certificate(&certificate)?.1.issuer.as_raw().to_vec();
-    let subject_of = x509_parser::parse_x509_certificate(ca)?.1.subject.as_raw().to_vec();
-    ensure!(issuer_of == subject_of, "the CA's name is written in a way that cannot be repeated; give it a plain one");
+    let issuer_of_leaf = x509_parser::parse_x509_certificate(&certificate)?.1.issuer.as_raw().to_vec();
+    ensure!(issuer_of_leaf == parsed.subject().as_raw(), PLAIN);
     Ok((certificate, PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
 }
+
+/// Somebody brought a CA whose name leaves cannot repeat to the byte, as they must.
+const PLAIN: &str = "the CA's name is written in an unusual way; give it a plain one in UTF-8";
+
+/// What leaves repeat of their CA: its name and the identifier of its key.
+fn issuer(ca: &X509Certificate<'_>) -> anyhow::Result<CertificateParams> {
+    let mut issuer = CertificateParams::default();
+    issuer.distinguished_name = DistinguishedName::new();
+    for part in ca.subject().iter_attributes() {
+        let kind: Vec<u64> = part.attr_type().iter().context(PLAIN)?.collect();
+        let text = part.as_str().context(PLAIN)?;
+        let value = match part.attr_value().header.tag().0 {
+            UTF8_STRING => DnValue::Utf8String(text.to_owned()),
+            PRINTABLE_STRING => DnValue::PrintableString(text.try_into()?),
+            _ => bail!(PLAIN),
+        };
+        issuer.distinguished_name.push(DnType::from_oid(&kind), value);
+    }
+    let identifier = ca.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0.to_vec()),
+        _ => None,
+    });
+    if let Some(identifier) = identifier {
+        issuer.key_identifier_method = KeyIdMethod::PreSpecified(identifier);
+    }
+    Ok(issuer)
+}
+
+/// ASN.1 (X.680, 8.4).
+const UTF8_STRING: u32 = 12;
+const PRINTABLE_STRING: u32 = 19;
 
 /// In PEM.
 pub(super) fn pem(label: &str, der: &[u8]) -> String {

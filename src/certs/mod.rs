@@ -1,12 +1,13 @@
 //! Certificates: how they come about, and how they change while the server runs.
 //!
 //! Three ways: files that others keep ([`Files`]), one that is made at the start ([`SelfSigned`]), and a CA of our own that
-//! several replicas share ([`Authorities`], [`Signer`]). All end in a [`LiveCertificate`], which new handshakes read.
+//! several replicas share ([`CaKeeper`]). All end in a [`LiveCertificate`], which new handshakes read.
 //! Nothing here knows the clock or the Kubernetes API: the time is an argument, and what the cluster holds is handed in.
 
 mod authority;
 mod certificate;
 mod files;
+mod keeper;
 mod live;
 mod make;
 mod self_signed;
@@ -15,6 +16,7 @@ mod signer;
 pub use authority::{Authorities, Authority, read_bundle};
 pub use certificate::Certificate;
 pub use files::Files;
+pub use keeper::{CaKeeper, Certificates, Fault, Meeting};
 pub use live::LiveCertificate;
 pub use make::names;
 pub use self_signed::SelfSigned;
@@ -25,6 +27,9 @@ pub fn install_crypto_provider() {
     // Fails only where one is installed already, which then is the same.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
+
+/// Tells the time in seconds since 1970.
+pub type Clock = std::sync::Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// What changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,10 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
-use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
-use super::ca_secret::Fault;
 use super::client::explain;
-use crate::certs::{Authorities, read_bundle};
+use crate::certs::{Authorities, Certificates, Fault, read_bundle};
 use crate::config::ClusterConfig;
 
 /// The `caBundle` of the webhooks that call this program.
@@ -25,18 +23,18 @@ struct Hook {
     index: usize,
     name: String,
     bundle: Option<ByteString>,
-    trusted: Vec<CertificateDer<'static>>,
+    trusted: Certificates,
 }
 
-/// What is published, as it was read.
-pub(super) struct Published {
+/// The registration, as it was read.
+pub struct Registered {
     version: Option<String>,
     hooks: Vec<Hook>,
 }
 
-impl Published {
+impl Registered {
     /// What all of the webhooks trust.
-    pub(super) fn by_all(&self) -> Vec<CertificateDer<'static>> {
+    fn by_all(&self) -> Certificates {
         let mut trusted = self.hooks.first().map(|hook| hook.trusted.clone()).unwrap_or_default();
         trusted.retain(|certificate| self.hooks.iter().all(|hook| hook.trusted.contains(certificate)));
         trusted
@@ -59,17 +57,17 @@ impl Published {
 }
 
 impl CaBundle {
-    pub(super) fn new(client: Client, cluster: &ClusterConfig, namespace: &str) -> Self {
+    pub(super) fn new(client: Client, cluster: &ClusterConfig, namespace: String) -> Self {
         Self {
             api: Api::all(client),
             name: cluster.webhook_configuration.clone(),
-            namespace: namespace.to_owned(),
+            namespace,
             service: cluster.service.clone(),
         }
     }
 
-    /// Reads it. `None`: there is no such configuration.
-    pub(super) async fn read(&self) -> Result<Option<Published>, Fault> {
+    /// Reads it, and what all of its webhooks trust. `None`: there is no such configuration.
+    pub(super) async fn read(&self) -> Result<Option<(Registered, Certificates)>, Fault> {
         let Some(found) = self.api.get_opt(&self.name).await.map_err(|error| self.fault(&error))? else {
             return Ok(None);
         };
@@ -82,12 +80,14 @@ impl CaBundle {
                 "{place}: no webhook of it calls Service {namespace}/{service} or a URL"
             )));
         }
-        Ok(Some(Published { version: found.metadata.resource_version, hooks }))
+        let registered = Registered { version: found.metadata.resource_version, hooks };
+        let trusted = registered.by_all();
+        Ok(Some((registered, trusted)))
     }
 
     /// Makes the webhooks trust these. Whether there was something to do.
-    pub(super) async fn write(&self, published: &Published, authorities: &Authorities) -> Result<bool, Fault> {
-        let Some(operations) = published.patch(authorities) else {
+    pub(super) async fn write(&self, registered: &Registered, authorities: &Authorities) -> Result<bool, Fault> {
+        let Some(operations) = registered.patch(authorities) else {
             return Ok(false);
         };
         let patch = serde_json::from_value(operations).map_err(|error| Fault::Other(error.to_string()))?;

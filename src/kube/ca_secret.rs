@@ -8,7 +8,7 @@ use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 
 use super::client::explain;
-use crate::certs::Authorities;
+use crate::certs::{Authorities, Fault};
 
 /// Its name.
 const NAME: &str = "rolecall-ca";
@@ -21,44 +21,29 @@ pub(super) struct CaSecret {
     namespace: String,
 }
 
-/// What it holds, as it was read.
-pub(super) struct Held {
-    secret: Option<Secret>,
-    /// Empty where there is no Secret, or nothing in it.
-    pub(super) authorities: Authorities,
-}
-
-/// What may come in between.
-pub(super) enum Fault {
-    /// Another replica was faster: read again.
-    Conflict,
-    /// Anything else, as a sentence.
-    Other(String),
-}
-
 impl CaSecret {
     pub(super) fn new(client: Client, namespace: &str) -> Self {
         Self { api: Api::namespaced(client, namespace), namespace: namespace.to_owned() }
     }
 
-    /// Reads it.
-    pub(super) async fn read(&self) -> Result<Held, Fault> {
+    /// Reads it. No CAs where there is none, or nothing in it.
+    pub(super) async fn read(&self) -> Result<(Option<Secret>, Authorities), Fault> {
         let secret = self.api.get_opt(NAME).await.map_err(|error| self.fault(&error))?;
         let data = secret.as_ref().and_then(|secret| secret.data.as_ref());
         let part =
             |name: &str| data.and_then(|data| data.get(name)).map(|bytes| bytes.0.as_slice()).unwrap_or_default();
         let authorities = Authorities::parse(part(CERTIFICATES), part(KEYS)).map_err(|fault| {
             let place = self.place();
-            Fault::Other(format!("{place}: {fault}; delete the Secret, and a new CA is made without a gap"))
+            Fault::Other(format!("{place}: {fault}; delete it, and it is made anew without a gap"))
         })?;
-        Ok(Held { secret, authorities })
+        Ok((secret, authorities))
     }
 
     /// Writes it, where it is still as it was read.
-    pub(super) async fn write(&self, held: Held, authorities: &Authorities) -> Result<(), Fault> {
+    pub(super) async fn write(&self, held: Option<Secret>, authorities: &Authorities) -> Result<(), Fault> {
         let (certificates, keys) = authorities.render();
-        let is_new = held.secret.is_none();
-        let mut secret = held.secret.unwrap_or_else(template);
+        let is_new = held.is_none();
+        let mut secret = held.unwrap_or_else(template);
         let data = secret.data.get_or_insert_default();
         data.insert(CERTIFICATES.to_owned(), ByteString(certificates.into_bytes()));
         data.insert(KEYS.to_owned(), ByteString(keys.into_bytes()));

@@ -13,7 +13,7 @@ mod watch;
 mod write_reports;
 
 pub use access::Authorizer;
-pub use authority::CaKeeper;
+pub use authority::InCluster;
 pub use client::{connect, explain};
 pub use events::{EventQueue, Writing, events};
 pub use list::{Refusal, Seen, get, list, list_names};

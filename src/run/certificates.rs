@@ -7,16 +7,11 @@ use std::time::Duration;
 use anyhow::bail;
 use jiff::Timestamp;
 
+use super::serve::Kube;
 use crate::certs::{Files, LiveCertificate, Observer, SelfSigned, names};
 use crate::cli::ServeArgs;
 use crate::config::Config;
-
-/// The way to the API server, where there is one.
-#[cfg(feature = "kube")]
-pub(super) type Kube = Option<kube::Client>;
-/// The way to the API server: this build has none.
-#[cfg(not(feature = "kube"))]
-pub(super) type Kube = Option<std::convert::Infallible>;
+use crate::server::Metrics;
 
 /// What keeps the certificate current, for as long as it is polled.
 pub(super) type Keeping = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -25,15 +20,16 @@ pub(super) type Keeping = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) async fn certificates(
     args: &ServeArgs,
     config: &Config,
-    observer: Arc<dyn Observer>,
-    kube: Kube,
+    metrics: &Arc<Metrics>,
+    kube: Option<&Kube>,
 ) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
     let settings = &config.certificates;
+    let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(metrics);
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
         let files = Files { certificate: certificate.clone(), key: key.clone() };
         let live = LiveCertificate::new(files.load(now())?);
         let (kept, every) = (Arc::clone(&live), Duration::from_secs(settings.files_seconds));
-        return Ok((live, Box::pin(async move { files.keep(&kept, every, now, &*observer).await })));
+        return Ok((live, Box::pin(async move { files.keep(&kept, every, Arc::new(now), &*observer).await })));
     }
     let names = names(&config.cluster.service, &config.cluster.own_namespace(), &settings.names);
     if args.self_signed {
@@ -51,14 +47,15 @@ pub(super) async fn certificates(
 /// Signed by the CA that the cluster holds.
 #[cfg(feature = "kube")]
 async fn built_in(
-    client: kube::Client,
+    client: &Kube,
     config: &Config,
     names: Vec<String>,
     observer: Arc<dyn Observer>,
 ) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
     let signer = crate::certs::Signer::new(config.certificates.rules(), names);
     let every = Duration::from_secs(config.certificates.check_seconds);
-    let mut keeper = crate::kube::CaKeeper::new(&client, &config.cluster, signer, every, now, observer);
+    let meeting = crate::kube::InCluster::new(client, &config.cluster);
+    let mut keeper = crate::certs::CaKeeper::new(meeting, signer, every, Arc::new(now), observer);
     let live = LiveCertificate::new(keeper.first().await);
     let kept = Arc::clone(&live);
     Ok((live, Box::pin(async move { keeper.keep(&kept).await })))
@@ -67,12 +64,12 @@ async fn built_in(
 #[cfg(not(feature = "kube"))]
 #[expect(clippy::unused_async, reason = "it waits where the feature is on")]
 async fn built_in(
-    client: std::convert::Infallible,
+    client: &Kube,
     _: &Config,
     _: Vec<String>,
     _: Arc<dyn Observer>,
 ) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
-    match client {}
+    match *client {}
 }
 
 /// Seconds since 1970.

@@ -1,4 +1,4 @@
-//! A client as the API server is one: HTTP/2 over TLS, trusting one CA.
+//! A client as the API server is one: HTTP/2 over TLS, trusting the CAs of a bundle.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,9 +29,9 @@ impl Client {
     /// Where the CA is no certificate, nobody listens, or the handshake fails.
     pub async fn connect(address: SocketAddr, ca_pem: &str) -> anyhow::Result<Self> {
         let mut roots = RootCertStore::empty();
-        let ca =
-            CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|e| anyhow::anyhow!("the CA is not PEM: {e}"))?;
-        roots.add(ca)?;
+        for ca in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+            roots.add(ca.map_err(|e| anyhow::anyhow!("the CA is not PEM: {e}"))?)?;
+        }
         let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
         let stream = TcpStream::connect(address).await.with_context(|| format!("{address}: nobody answers"))?;

@@ -37,13 +37,13 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
         let metrics = Arc::new(Metrics::new());
         let kube = if args.no_kube { None } else { Some(connect().await?) };
+        let start_of = Start { args, config: &config, metrics: &metrics, kube: kube.as_ref() };
         // It may wait for the API server.
-        let (certificate, keeping) = tokio::select! {
-            certificate = certificates(args, &config, Arc::<Metrics>::clone(&metrics), kube.clone()) => certificate?,
+        let (certificate, certifying) = tokio::select! {
+            certificate = certificates(args, &config, &metrics, kube.as_ref()) => certificate?,
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
-        let start_of = Start { args, config: &config, metrics: &metrics, kube: kube.as_ref() };
         let Known { keeper, rereads, settings, refreshing } = start_of.knowing(scene).await?;
         let (cluster, watching) = start_of.in_cluster(&keeper);
         let state = State::live(keeper, rereads, cluster, metrics, settings, config.limits);
@@ -54,7 +54,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             error = running.failed() => return Err(error),
             () = refreshing => {}
             () = watching => {}
-            () = keeping => {}
+            () = certifying => {}
         }
         running.shut_down().await;
         Ok(())
@@ -63,9 +63,9 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 
 /// What connects to the API server; nothing in a build that cannot.
 #[cfg(feature = "kube")]
-type Kube = kube::Client;
+pub(super) type Kube = kube::Client;
 #[cfg(not(feature = "kube"))]
-type Kube = std::convert::Infallible;
+pub(super) type Kube = std::convert::Infallible;
 
 #[cfg(feature = "kube")]
 async fn connect() -> anyhow::Result<Kube> {

@@ -133,6 +133,13 @@ impl Server {
         Self::run(serve, environment, directory, Some(&ca))
     }
 
+    /// Starts with just these arguments besides the ports; clients are to trust the file `ca`.
+    pub fn with_certificate(arguments: &[&str], ca: &Path) -> Self {
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_rolecall"));
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]).args(arguments);
+        Self::run(serve, &[], TempDir::new("serve"), Some(ca))
+    }
+
     /// Starts in the cluster of a kubeconfig, with the certificates that it makes there.
     pub fn in_cluster(
         kubeconfig: &str,
