@@ -3,6 +3,9 @@
 #![cfg(feature = "kube")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
+#[cfg(feature = "aws")]
+#[path = "common/aws.rs"]
+mod aws;
 mod common;
 
 use std::process::{Command, Output};
@@ -572,4 +575,39 @@ fn says_which_right_reports_need(cluster: &Cluster) {
     let error = texts(&output).1;
     assert_eq!(output.status.code(), Some(2));
     assert!(error.contains("grant the verb `get` on `reports.openreports.io`"), "{error}");
+}
+
+/// Over live AWS, the roles that service accounts and workloads of the cluster name are read, and no others.
+#[cfg(feature = "aws")]
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_from_aws_the_roles_that_the_cluster_names() {
+    let cluster = shared();
+    let ground = aws::Ground::furnished("scan").await;
+    cluster.kubectl(&["create", "namespace", "shop"]);
+    cluster.apply(aws::MANIFESTS);
+    wait_for_pods(cluster, "shop", 2);
+
+    let config = ground.config("");
+    let arguments = ["--source", "aws", "--cluster", "shop", "--config", &config, "-n", "shop", "--format", "json"];
+    let mut scan = ground.command(&[&["scan"], arguments.as_slice()].concat());
+    let output = scan.env("KUBECONFIG", cluster.kubeconfig()).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", aws::stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        said(&report),
+        [
+            "Deployment/gone role-missing -",
+            "ServiceAccount/far role-account-unseen -",
+            "ServiceAccount/gone role-missing -",
+        ]
+    );
+    let orders = report["workloads"].as_array().unwrap().iter().find(|w| w["resource"]["name"] == "orders").unwrap();
+    assert_eq!((&orders["identity"], &orders["chain"]), (&json!("irsa"), &json!("holds")));
+    assert_eq!(report["summary"]["cluster"], "shop");
+    assert_eq!(ground.proxy.count("iam:ListRoles") + ground.proxy.count("iam:GetAccountAuthorizationDetails"), 0);
+
+    let mut scan = ground.command(&["scan", "--source", "aws"]);
+    let output = scan.env("KUBECONFIG", cluster.kubeconfig()).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(aws::stderr(&output).contains("--source aws: needs --cluster NAME"), "{}", aws::stderr(&output));
 }
