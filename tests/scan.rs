@@ -538,8 +538,9 @@ fn writes_reports_and_leaves_them_where_nothing_changed() {
     let report = cluster.get(&["policyreports", "-n", "carts", "rolecall"]);
     assert_eq!((&report["summary"]["fail"], &report["results"][0]["source"]), (&json!(4), &json!("rolecall")));
 
-    keeps_writing(&cluster);
     says_which_right_reports_need(&cluster);
+    makes_do_with_the_rights_of_the_manifest(&cluster);
+    keeps_writing(&cluster);
 }
 
 /// `--every` writes again by itself, outlives an API server that goes away, and ends when it is told to.
@@ -566,6 +567,22 @@ fn keeps_writing(cluster: &Cluster) {
     is_there(true);
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// As the service account of `deploy/manifests/scan-cronjob.yaml`: all is read, written and deleted.
+fn makes_do_with_the_rights_of_the_manifest(cluster: &Cluster) {
+    for file in ["namespace.yaml", "scan-cronjob.yaml"] {
+        cluster.apply(&common::cluster::manifest(file));
+    }
+    let its = cluster.as_service_account("rolecall", "rolecall-scan");
+    for (level, said) in
+        [("fallback", "3 written, 0 unchanged, 0 deleted"), ("off", "0 written, 0 unchanged, 3 deleted")]
+    {
+        let output = rolecall(&its, &["--source", SHOP, "--level", level, "--reports", "openreports"]);
+        let (text, error) = texts(&output);
+        assert_eq!((output.status.code(), error.as_str()), (Some(0), ""));
+        assert!(!text.contains("note: not read") && text.contains(said), "{text}");
+    }
 }
 
 fn says_which_right_reports_need(cluster: &Cluster) {
