@@ -3,6 +3,9 @@
 #![cfg(feature = "kube")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
+#[cfg(feature = "aws")]
+#[path = "common/aws.rs"]
+mod aws;
 mod common;
 
 use std::process::{Command, Output};
@@ -535,8 +538,9 @@ fn writes_reports_and_leaves_them_where_nothing_changed() {
     let report = cluster.get(&["policyreports", "-n", "carts", "rolecall"]);
     assert_eq!((&report["summary"]["fail"], &report["results"][0]["source"]), (&json!(4), &json!("rolecall")));
 
-    keeps_writing(&cluster);
     says_which_right_reports_need(&cluster);
+    makes_do_with_the_rights_of_the_manifest(&cluster);
+    keeps_writing(&cluster);
 }
 
 /// `--every` writes again by itself, outlives an API server that goes away, and ends when it is told to.
@@ -565,6 +569,22 @@ fn keeps_writing(cluster: &Cluster) {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// As the service account of `deploy/manifests/scan-cronjob.yaml`: all is read, written and deleted.
+fn makes_do_with_the_rights_of_the_manifest(cluster: &Cluster) {
+    for file in ["namespace.yaml", "scan-cronjob.yaml"] {
+        cluster.apply(&common::cluster::manifest(file));
+    }
+    let its = cluster.as_service_account("rolecall", "rolecall-scan");
+    for (level, said) in
+        [("fallback", "3 written, 0 unchanged, 0 deleted"), ("off", "0 written, 0 unchanged, 3 deleted")]
+    {
+        let output = rolecall(&its, &["--source", SHOP, "--level", level, "--reports", "openreports"]);
+        let (text, error) = texts(&output);
+        assert_eq!((output.status.code(), error.as_str()), (Some(0), ""));
+        assert!(!text.contains("note: not read") && text.contains(said), "{text}");
+    }
+}
+
 fn says_which_right_reports_need(cluster: &Cluster) {
     let rules = json!([{"apiGroups": ["", "apps", "batch"], "resources": ["*"], "verbs": ["get", "list"]}]);
     let reader = user(cluster, "reader", "carts", &rules);
@@ -572,4 +592,39 @@ fn says_which_right_reports_need(cluster: &Cluster) {
     let error = texts(&output).1;
     assert_eq!(output.status.code(), Some(2));
     assert!(error.contains("grant the verb `get` on `reports.openreports.io`"), "{error}");
+}
+
+/// Over live AWS, the roles that service accounts and workloads of the cluster name are read, and no others.
+#[cfg(feature = "aws")]
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_from_aws_the_roles_that_the_cluster_names() {
+    let cluster = shared();
+    let ground = aws::Ground::furnished("scan").await;
+    cluster.kubectl(&["create", "namespace", "shop"]);
+    cluster.apply(aws::MANIFESTS);
+    wait_for_pods(cluster, "shop", 2);
+
+    let config = ground.config("");
+    let arguments = ["--source", "aws", "--cluster", "shop", "--config", &config, "-n", "shop", "--format", "json"];
+    let mut scan = ground.command(&[&["scan"], arguments.as_slice()].concat());
+    let output = scan.env("KUBECONFIG", cluster.kubeconfig()).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", aws::stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        said(&report),
+        [
+            "Deployment/gone role-missing -",
+            "ServiceAccount/far role-account-unseen -",
+            "ServiceAccount/gone role-missing -",
+        ]
+    );
+    let orders = report["workloads"].as_array().unwrap().iter().find(|w| w["resource"]["name"] == "orders").unwrap();
+    assert_eq!((&orders["identity"], &orders["chain"]), (&json!("irsa"), &json!("holds")));
+    assert_eq!(report["summary"]["cluster"], "shop");
+    assert_eq!(ground.proxy.count("iam:ListRoles") + ground.proxy.count("iam:GetAccountAuthorizationDetails"), 0);
+
+    let mut scan = ground.command(&["scan", "--source", "aws"]);
+    let output = scan.env("KUBECONFIG", cluster.kubeconfig()).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(aws::stderr(&output).contains("--source aws: needs --cluster NAME"), "{}", aws::stderr(&output));
 }
