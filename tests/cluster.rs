@@ -99,7 +99,7 @@ fn every_workload_is_warned_about_at_apply() {
     let controllers = json!({"replicas": 0, "selector": selector, "template": template});
     for (version, kind, spec) in [
         ("apps/v1", "Deployment", controllers.clone()),
-        ("apps/v1", "ReplicaSet", controllers.clone()),
+        ("apps/v1", "ReplicaSet", controllers),
         (
             "apps/v1",
             "StatefulSet",
