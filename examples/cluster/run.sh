@@ -75,12 +75,12 @@ quietly() { # Runs a command whose output is of interest only when it fails.
 }
 
 eventually() { # Waits until a command succeeds; its name for the case that it never does comes first.
-  local what=$1 deadline=$((SECONDS + 60))
+  local what=$1 deadline=$((SECONDS + 120))
   shift
   until "$@" >"$dir/last" 2>&1; do
     if ((SECONDS >= deadline)); then
       cat "$dir/last" >&2
-      fail "$what: not within a minute"
+      fail "$what: not within two minutes"
     fi
     [[ -z "$cluster_pid" ]] || ! ended "$cluster_pid" || fail "the cluster ended: $(tail -n 3 "$dir/up.log")"
     [[ -z "$rolecall_pid" ]] || ! ended "$rolecall_pid" || fail "rolecall ended"
