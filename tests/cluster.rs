@@ -18,8 +18,7 @@ struct Ground {
     rolecall: Server,
 }
 
-/// The cluster and rolecall, started by the first test. They end with the process: the cluster watches its standard input,
-/// and rolecall is ended by the last test that lets go of it, at the latest by the end of the cluster's API server.
+/// The cluster and rolecall, started by the first test. They end with the process, which holds a pipe to each.
 fn ground() -> &'static Ground {
     static GROUND: OnceLock<Ground> = OnceLock::new();
     GROUND.get_or_init(|| {

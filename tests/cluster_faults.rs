@@ -3,6 +3,7 @@
 //! One cluster; the tests come one after another, for each breaks something that all share.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::await_holding_lock, reason = "each test has a runtime of its own, and waits for its turn")]
 #![cfg(feature = "kube")]
 mod common;
 

@@ -74,7 +74,8 @@ impl Candidate {
                 }
                 let held = standing.step().await;
                 sender.send_if_modified(|before| {
-                    let is_news = *before != held;
+                    // Another reason for the same is none to begin anything anew.
+                    let is_news = std::mem::discriminant(before) != std::mem::discriminant(&held);
                     *before = held;
                     is_news
                 });

@@ -26,6 +26,11 @@ const LEASE: &str = "rolecall-collector";
 /// Clocks of two nodes may differ by so much; what was read anew on this one since then is not undone by what was published.
 const SKEW: Duration = Duration::from_secs(10);
 
+/// How long a replica that knows nothing waits for what is published.
+const FIRST: Duration = Duration::from_secs(60);
+/// How long what is published may take to be read at the start.
+const READING: Duration = Duration::from_secs(20);
+
 /// A replica among others.
 #[derive(Debug)]
 pub(super) struct Replica {
@@ -65,7 +70,9 @@ impl Replica {
     /// Collects or follows, as the Lease says, for as long as it is polled.
     pub(super) async fn serve(self, client: Client, identity: String, chance: fn() -> f64, farewell: Farewell) {
         // What was known before this process began is better than nothing, also while AWS is out of reach.
-        if let Some(snapshot) = self.published.read().await.unwrap_or_else(|fault| self.complain(&fault)) {
+        let read = tokio::time::timeout(READING, self.published.read()).await;
+        let read = read.unwrap_or_else(|_| Err("the API server did not answer in time".to_owned()));
+        if let Some(snapshot) = read.unwrap_or_else(|fault| self.complain(&fault)) {
             self.take(snapshot).await;
         }
         let duration = Duration::from_secs(self.config.lease_seconds);
@@ -111,23 +118,34 @@ impl Replica {
         refresh_forever(Arc::clone(&self.keeper), collector, self.refreshing, chance, seen).await;
     }
 
-    /// Takes what is published; where that is too long to be published, collects.
+    /// Takes what is published. Where that is too long to be published, cannot be read, or nothing comes, collects.
     async fn follow(&self, chance: fn() -> f64) {
         let mut snapshots = std::pin::pin!(self.published.follow());
-        while let Some(read) = snapshots.next().await {
-            match read {
-                Ok(snapshot) if snapshot.about.too_large => return self.collect(false, chance).await,
-                Ok(snapshot) => self.take(snapshot).await,
-                Err(fault) => {
+        loop {
+            let knows = self.keeper.now().is_first_hand;
+            let patience = if knows { self.refreshing.interval.saturating_mul(3) } else { FIRST };
+            match tokio::time::timeout(patience, snapshots.next()).await {
+                Ok(Some(Ok(snapshot))) if snapshot.about.too_large => break,
+                Ok(Some(Ok(snapshot))) => self.take(snapshot).await,
+                Ok(Some(Err(fault))) => {
                     self.complain(&fault);
+                    if !knows {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    self.complain(&format!("nothing was published for {} s", patience.as_secs()));
+                    break;
                 }
             }
         }
+        self.collect(false, chance).await;
     }
 
     fn complain(&self, fault: &str) -> Option<PublishedSnapshot> {
         self.metrics.publication("unreadable");
-        tracing::warn!(target: "rolecall::kube", fault, "what is published cannot be read");
+        tracing::warn!(target: "rolecall::kube", fault, "what others publish cannot be had");
         None
     }
 
