@@ -157,7 +157,11 @@ impl<M: Meeting> CaKeeper<M> {
         // The order matters: see above.
         let registered = self.meeting.registered().await;
         let trusted = match &registered {
-            Ok(Some((_, trusted))) => trusted.as_slice(),
+            Ok(Some((_, trusted))) => {
+                // What somebody took away has to settle again.
+                self.signer.observe(trusted, (self.clock)());
+                trusted.as_slice()
+            }
             _ => &[],
         };
         let (held, known) = self.meeting.held().await.map_err(|fault| (Trouble::Secret, fault))?;

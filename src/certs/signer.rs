@@ -110,7 +110,7 @@ impl Signer {
     fn choose(&self, now: i64) -> Option<(&Authority, bool)> {
         let usable = || self.known.iter().filter(|ca| ca.can_sign(now));
         let seen = |ca: &Authority| self.seen.get(ca.certificate()).copied();
-        let is_settled = |ca: &Authority| seen(ca).is_some_and(|since| now - since >= self.rules.settle);
+        let is_settled = |ca: &Authority| seen(ca).is_some_and(|since| now - since > self.rules.settle);
         if let Some(newest) = usable().rfind(|ca| is_settled(ca)) {
             return Some((newest, true));
         }
