@@ -1,4 +1,5 @@
 //! What the tests against a real API server share: the cluster of `tests/cluster`, and rolecall registered in it.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(unreachable_pub, missing_docs, reason = "it is a module of a test")]
 
