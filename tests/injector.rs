@@ -1,6 +1,6 @@
 //! The stand-in for AWS's injector is held to the reviews that were recorded behind the real one: by the tests beside it.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 #![cfg(feature = "kube")]
 mod common;
 
