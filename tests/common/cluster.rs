@@ -137,7 +137,8 @@ impl Cluster {
     /// Asks the control address.
     pub fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let address = self.fact("control").trim_start_matches("http://").to_owned();
-        let (status, answer) = http(&address, method, path, &body.to_string());
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, answer) = http(&address, method, path, &body);
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         serde_json::from_str(&answer).unwrap_or(Value::Null)
     }
@@ -149,7 +150,7 @@ impl Cluster {
 
     /// `stop`, `kill`, `start` or `restart` of `etcd`, `apiserver` or `controller-manager`.
     pub fn part(&self, name: &str, what: &str) {
-        self.control("POST", &format!("/parts/{name}/{what}"), &json!({}));
+        self.control("POST", &format!("/parts/{name}/{what}"), &Value::Null);
     }
 
     /// The kubeconfig of a user who may do what RBAC says.
