@@ -33,6 +33,7 @@ bless:
 bench:
 	benches/load.sh
 	benches/check.sh
+	benches/scan.sh
 	cargo bench --workspace
 	$(MAKE) bench-evaluator
 

@@ -34,26 +34,22 @@ each=$((PODS / NAMESPACES))
 owner() { # KIND NAME UID
   printf 'ownerReferences: [{apiVersion: apps/v1, kind: %s, name: %s, uid: %s, controller: true}]' "$1" "$2" "$3"
 }
-template() { # LABELS INDENT
-  printf '{metadata: {labels: {app: web}}, spec: %s}' "$(pod_spec)"
+container() { # NAME
+  printf '{name: %s, image: "example.com/%s:1.0", env: [{name: AWS_REGION, value: us-west-2}, {name: TABLE, value: items}, {name: LOG_LEVEL, value: info}], resources: {requests: {cpu: 100m, memory: 128Mi}}, readinessProbe: {httpGet: {path: /ready, port: 8080}}}' "$1" "$1"
 }
-pod_spec() {
-  local container=$'{name: %s, image: "example.com/%s:1.0", env: [{name: AWS_REGION, value: us-west-2}, {name: TABLE, value: items}, {name: LOG_LEVEL, value: info}], resources: {requests: {cpu: 100m, memory: 128Mi}}, readinessProbe: {httpGet: {path: /ready, port: 8080}}}'
-  # shellcheck disable=SC2059
-  printf "{serviceAccountName: app, containers: [$container, $container]}" app app proxy proxy
-}
-spec=$(pod_spec)
+spec="{serviceAccountName: app, containers: [$(container app), $(container proxy)]}"
+template="{metadata: {labels: {app: web}}, spec: $spec}"
 create() { # NUMBER: a namespace with a Deployment, its ReplicaSet, and their pods
   local name=shop-$1 deployment set pod
   {
     printf -- '---\n{apiVersion: v1, kind: Namespace, metadata: {name: %s}}\n' "$name"
     printf -- '---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: app, namespace: %s, annotations: {eks.amazonaws.com/role-arn: "arn:aws:iam::111122223333:role/carts-dynamo"}}}\n' "$name"
     printf -- '---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: %s}, spec: {replicas: %d, selector: {matchLabels: {app: web}}, template: %s}}\n' \
-      "$name" "$each" "$(template)"
+      "$name" "$each" "$template"
   } | "$program" kubectl create -f - >/dev/null
   deployment=$("$program" kubectl get deployment -n "$name" web -o 'jsonpath={.metadata.uid}')
   printf '{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: web-5f7c, namespace: %s, labels: {app: web}, %s}, spec: {replicas: %d, selector: {matchLabels: {app: web}}, template: %s}}\n' \
-    "$name" "$(owner Deployment web "$deployment")" "$each" "$(template)" | "$program" kubectl create -f - >/dev/null
+    "$name" "$(owner Deployment web "$deployment")" "$each" "$template" | "$program" kubectl create -f - >/dev/null
   set=$("$program" kubectl get replicaset -n "$name" web-5f7c -o 'jsonpath={.metadata.uid}')
   for ((pod = 0; pod < each; pod++)); do
     printf -- '---\n{apiVersion: v1, kind: Pod, metadata: {name: web-5f7c-%d, namespace: %s, labels: {app: web, pod-template-hash: 5f7c}, %s}, spec: %s}\n' \
