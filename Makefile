@@ -7,7 +7,7 @@ FUZZ_VERSION := 0.13.2
 MUTANTS := $(TOOLS)/bin/cargo-mutants
 MUTANTS_VERSION := 27.1.0
 
-.PHONY: check fmt lint deny test bless bench bench-evaluator try differential differential-long law fuzz mutants actions
+.PHONY: check fmt lint deny test bless bench bench-evaluator try cluster differential differential-long law fuzz mutants actions
 
 check: fmt lint deny test
 
@@ -33,6 +33,7 @@ bless:
 bench:
 	benches/load.sh
 	benches/check.sh
+	benches/scan.sh
 	cargo bench --workspace
 	$(MAKE) bench-evaluator
 
@@ -43,6 +44,10 @@ bench-evaluator:
 
 try:
 	cargo run --release --no-default-features -- try
+
+# A control plane on loopback with rolecall in it, to try things on until Ctrl-C; ROLECALL=BINARY for one that is built already.
+cluster:
+	examples/cluster/run.sh
 
 # The evaluator against iam-simulate; needs node.
 differential:

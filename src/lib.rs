@@ -12,6 +12,7 @@ pub mod live;
 pub mod report;
 pub mod review;
 pub mod run;
+#[cfg(feature = "kube")]
 pub mod scan;
 pub mod server;
 pub mod sources;

@@ -18,8 +18,7 @@ struct Ground {
     rolecall: Server,
 }
 
-/// The cluster and rolecall, started by the first test. They end with the process: the cluster watches its standard input,
-/// and rolecall is ended by the last test that lets go of it, at the latest by the end of the cluster's API server.
+/// The cluster and rolecall, started by the first test. They end with the process, which holds a pipe to each.
 fn ground() -> &'static Ground {
     static GROUND: OnceLock<Ground> = OnceLock::new();
     GROUND.get_or_init(|| {
@@ -79,7 +78,7 @@ fn a_broken_pod_is_denied_and_a_good_one_is_not() {
     let (_, error) = texts(&output);
     assert!(!output.status.success());
     for part in [
-        "admission webhook \"validate.rolecall.dev\" denied the request: broken/app cannot become eks-workshop-carts-dynamo [irsa-trust-subject]",
+        "admission webhook \"validate.rolecall.dev\" denied the request: broken/app cannot become eks-workshop-carts-dynamo: its trust policy does not allow this subject [irsa-trust-subject]",
         "system:serviceaccount:broken:app",
         "fix: ",
     ] {
@@ -99,7 +98,7 @@ fn every_workload_is_warned_about_at_apply() {
     let controllers = json!({"replicas": 0, "selector": selector, "template": template});
     for (version, kind, spec) in [
         ("apps/v1", "Deployment", controllers.clone()),
-        ("apps/v1", "ReplicaSet", controllers.clone()),
+        ("apps/v1", "ReplicaSet", controllers),
         (
             "apps/v1",
             "StatefulSet",

@@ -42,6 +42,17 @@ fn rooms_call_one_way() {
     assert_free_of("cli", &["crate::server", "crate::run", "crate::review"]);
     assert_free_of("report", &["crate::server", "crate::cli", "crate::run", "crate::sources", "crate::review"]);
     assert_free_of("sources", &["crate::server", "crate::cli", "crate::run", "crate::report", "crate::review"]);
+    // A scan is told by the report, which knows its result; it asks the cluster through `kube`, and nobody else.
+    assert_free_of(
+        "scan",
+        &["crate::server", "crate::cli", "crate::run", "crate::report", "crate::review", "crate::sources"],
+    );
+    for pure in ["accounts", "health", "item", "orphans", "owners", "tally"] {
+        assert_free_of(&format!("scan/{pure}.rs"), &["crate::kube", "kube::", "tokio", "async"]);
+    }
+    for asking in ["kube/list.rs", "kube/write_reports.rs"] {
+        assert_free_of(asking, &["crate::scan", "crate::report", "crate::review", "crate::live"]);
+    }
     let above = ["server", "cli", "run", "report", "review", "sources", "kube"].map(|room| format!("crate::{room}"));
     assert_free_of("certs", &above.each_ref().map(String::as_str));
     assert_free_of("review", &["crate::server", "crate::cli", "crate::run", "crate::report", "crate::sources"]);

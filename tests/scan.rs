@@ -3,150 +3,74 @@
 #![cfg(feature = "kube")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
+#[cfg(feature = "aws")]
+#[path = "common/aws.rs"]
+mod aws;
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use common::cluster::{Cluster, PATIENCE, eventually, texts};
+use common::root;
 use serde_json::{Value, json};
 
-/// A control plane of this test's own, which ends when this process does.
-struct Cluster {
-    kubeconfig: String,
-    control: String,
-    program: String,
-    folder: common::TempDir,
-    process: Child,
+/// One for the tests that keep to namespaces of their own; it ends with this process.
+fn shared() -> &'static Cluster {
+    static SHARED: OnceLock<Cluster> = OnceLock::new();
+    SHARED.get_or_init(Cluster::start)
 }
 
-impl Cluster {
-    fn start(name: &str) -> Self {
-        let program = std::env::var("ROLECALL_TEST_CLUSTER").unwrap_or_else(|_| {
-            let built = Command::new(common::test_file("cluster/build.sh")).stderr(Stdio::inherit()).output().unwrap();
-            assert!(built.status.success(), "the test cluster cannot be built");
-            String::from_utf8(built.stdout).unwrap().trim().to_owned()
-        });
-        let folder = common::TempDir::new(name);
-        let mut process = Command::new(&program)
-            .args(["up", "--with-parent", "--dir"])
-            .arg(folder.0.join("cluster"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let says: Value = serde_json::from_str(&line).expect("the test cluster starts");
-        let text = |name: &str| says[name].as_str().unwrap().to_owned();
-        Self { kubeconfig: text("kubeconfig"), control: text("control"), program, folder, process }
-    }
-
-    /// One for the tests that keep to namespaces of their own.
-    fn shared() -> &'static Self {
-        static SHARED: OnceLock<Cluster> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start("scan-shared"))
-    }
-
-    fn kubectl(&self, arguments: &[&str], input: &str) -> String {
-        let mut child = Command::new(&self.program)
-            .arg("kubectl")
-            .args(arguments)
-            .env("KUBECONFIG", &self.kubeconfig)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "kubectl {}: {error}", arguments.join(" "));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn apply(&self, manifests: &str) {
-        self.kubectl(&["apply", "-f", "-"], manifests);
-    }
-
-    /// Waits until a namespace has so many pods.
-    fn wait_for_pods(&self, namespace: &str, count: usize) {
-        self.wait(&format!("{count} pods in {namespace}"), || {
-            self.kubectl(&["get", "pods", "-n", namespace, "-o", "name"], "").lines().count() == count
-        });
-    }
-
-    fn wait(&self, what: &str, mut there: impl FnMut() -> bool) {
-        let patience = Instant::now() + Duration::from_secs(20);
-        while !there() {
-            assert!(Instant::now() < patience, "waited in vain for {what}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    fn rolecall(&self, kubeconfig: &str, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_rolecall"))
-            .arg("scan")
-            .args(arguments)
-            .env("KUBECONFIG", kubeconfig)
-            .current_dir(common::root())
-            .output()
-            .unwrap()
-    }
-
-    /// Scans; standard output and the exit code.
-    fn scan(&self, arguments: &[&str]) -> (String, i32) {
-        let output = self.rolecall(&self.kubeconfig, arguments);
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(error.is_empty(), "rolecall scan {}: {error}", arguments.join(" "));
-        (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
-    }
-
-    fn scan_json(&self, arguments: &[&str]) -> Value {
-        let (text, _) = self.scan(&[arguments, &["--format", "json"]].concat());
-        serde_json::from_str(&text).unwrap()
-    }
-
-    /// A user with these rules in a namespace, or in all where it is empty; returns the kubeconfig.
-    fn user(&self, name: &str, namespace: &str, rules: &Value) -> String {
-        let (role, binding) =
-            if namespace.is_empty() { ("ClusterRole", "ClusterRoleBinding") } else { ("Role", "RoleBinding") };
-        let metadata = json!({"name": name, "namespace": Some(namespace).filter(|n| !n.is_empty())});
-        let group = "rbac.authorization.k8s.io";
-        self.apply(
-            &json!({"apiVersion": "v1", "kind": "List", "items": [
-                {"apiVersion": format!("{group}/v1"), "kind": role, "metadata": metadata, "rules": rules},
-                {"apiVersion": format!("{group}/v1"), "kind": binding, "metadata": metadata,
-                 "roleRef": {"apiGroup": group, "kind": role, "name": name},
-                 "subjects": [{"apiGroup": group, "kind": "User", "name": name}]},
-            ]})
-            .to_string(),
-        );
-        let made = post(&format!("{}/kubeconfigs", self.control), &json!({"user": name}));
-        made["kubeconfig"].as_str().unwrap().to_owned()
-    }
+fn wait_for_pods(cluster: &Cluster, namespace: &str, count: usize) {
+    eventually(&format!("{count} pods in {namespace}"), PATIENCE, || {
+        let pods = cluster.kubectl(&["get", "pods", "-n", namespace, "-o", "name"]).0;
+        if pods.lines().count() == count { Ok(()) } else { Err(pods) }
+    });
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // It ends with its standard input.
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
-    }
+fn rolecall(kubeconfig: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rolecall"))
+        .arg("scan")
+        .args(arguments)
+        .env("KUBECONFIG", kubeconfig)
+        .current_dir(root())
+        .output()
+        .unwrap()
 }
 
-fn post(url: &str, body: &Value) -> Value {
-    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let mut stream = std::net::TcpStream::connect(host).unwrap();
-    let body = body.to_string();
-    write!(stream, "POST /{path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains(" 200 "), "{answer}");
-    serde_json::from_str(body).unwrap()
+/// Scans; standard output and the exit code.
+fn scan(cluster: &Cluster, arguments: &[&str]) -> (String, i32) {
+    let output = rolecall(cluster.kubeconfig(), arguments);
+    let (text, error) = texts(&output);
+    assert!(error.is_empty(), "rolecall scan {}: {error}", arguments.join(" "));
+    (text, output.status.code().unwrap())
+}
+
+fn scan_json(cluster: &Cluster, arguments: &[&str]) -> Value {
+    let (text, _) = scan(cluster, &[arguments, &["--format", "json"]].concat());
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Writes a file, and returns its path.
+fn file(cluster: &Cluster, name: &str, text: &str) -> String {
+    let path = cluster.folder().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// A user with these rules in a namespace; returns the kubeconfig.
+fn user(cluster: &Cluster, name: &str, namespace: &str, rules: &Value) -> String {
+    let group = "rbac.authorization.k8s.io";
+    let metadata = json!({"name": name, "namespace": namespace});
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata, "rules": rules},
+        {"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata,
+         "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+         "subjects": [{"apiGroup": group, "kind": "User", "name": name}]},
+    ]});
+    cluster.apply(&list.to_string());
+    cluster.user(name, &[])
 }
 
 const SHOP: &str = "examples/shop/snapshot.json";
@@ -169,9 +93,9 @@ fn account(name: &str, role: Option<&str>) -> Value {
 }
 
 fn apply_in(cluster: &Cluster, namespace: &str, items: &[Value]) {
-    cluster.kubectl(&["create", "namespace", namespace], "");
+    cluster.kubectl(&["create", "namespace", namespace]);
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
-    cluster.kubectl(&["apply", "-n", namespace, "--validate=false", "-f", "-"], &list);
+    cluster.kubectl_in(&["apply", "-n", namespace, "--validate=false", "-f", "-"], &list);
 }
 
 /// `KIND/NAME RULE COUNT` of each finding.
@@ -187,18 +111,18 @@ fn said(report: &Value) -> Vec<String> {
 
 #[test]
 fn judges_the_sample_as_it_runs() {
-    let cluster = Cluster::shared();
-    for file in ["cluster.yaml", "deployments.yaml"] {
-        cluster.apply(&std::fs::read_to_string(common::root().join("examples/shop").join(file)).unwrap());
+    let cluster = shared();
+    for manifests in ["cluster.yaml", "deployments.yaml"] {
+        cluster.apply(&std::fs::read_to_string(root().join("examples/shop").join(manifests)).unwrap());
     }
-    cluster.kubectl(&["scale", "-n", "carts", "deployment/carts", "--replicas=4"], "");
-    cluster.wait_for_pods("carts", 5);
+    cluster.kubectl(&["scale", "-n", "carts", "deployment/carts", "--replicas=4"]);
+    wait_for_pods(cluster, "carts", 5);
 
-    let (text, exit) = cluster.scan(&["--source", SHOP, "-n", "carts"]);
+    let (text, exit) = scan(cluster, &["--source", SHOP, "-n", "carts"]);
     assert_eq!(exit, 1);
     common::assert_golden("scan-shop.txt", &text);
 
-    let report = cluster.scan_json(&["--source", SHOP, "--namespace", "carts", "--cluster", "shop"]);
+    let report = scan_json(cluster, &["--source", SHOP, "--namespace", "carts", "--cluster", "shop"]);
     let broken = &report["findings"][0];
     assert_eq!(broken["rule"], "irsa-trust-subject");
     assert_eq!(broken["resource"], json!({"namespace": "carts", "kind": "Deployment", "name": "carts-dev"}));
@@ -213,17 +137,17 @@ fn judges_the_sample_as_it_runs() {
     assert_eq!(report["health"]["injector"]["state"], "present");
 
     // Another cluster's snapshot, a namespace that is not there, and a level that asks for nothing.
-    let output = cluster.rolecall(&cluster.kubeconfig, &["--source", SHOP, "--cluster", "other"]);
+    let output = rolecall(cluster.kubeconfig(), &["--source", SHOP, "--cluster", "other"]);
     assert_eq!(output.status.code(), Some(2));
-    let output = cluster.rolecall(&cluster.kubeconfig, &["-n", "cartz"]);
+    let output = rolecall(cluster.kubeconfig(), &["-n", "cartz"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("namespace cartz does not exist"));
-    assert_eq!(cluster.scan(&["--source", SHOP, "-n", "carts", "--level", "off"]).1, 0);
+    assert_eq!(scan(cluster, &["--source", SHOP, "-n", "carts", "--level", "off"]).1, 0);
 }
 
 #[test]
 fn folds_pods_into_their_owners() {
-    let cluster = Cluster::shared();
+    let cluster = shared();
     let job = json!({"template": {"metadata": {}, "spec": {"serviceAccountName": "plain", "restartPolicy": "Never",
         "containers": [{"name": "app", "image": "app", "env": [{"name": "AWS_REGION", "value": "us-west-2"}]}]}}});
     let mut deployment = workload("Deployment", "web", "plain", 3);
@@ -252,12 +176,12 @@ fn folds_pods_into_their_owners() {
             pod("finished", json!({})),
         ],
     );
-    cluster.kubectl(&["create", "job", "-n", "owners", "--from=cronjob/nightly", "nightly-by-hand"], "");
-    cluster.wait_for_pods("owners", 9);
+    cluster.kubectl(&["create", "job", "-n", "owners", "--from=cronjob/nightly", "nightly-by-hand"]);
+    wait_for_pods(cluster, "owners", 9);
     let finished = r#"{"status": {"phase": "Succeeded"}}"#;
-    cluster.kubectl(&["patch", "pod", "-n", "owners", "finished", "--subresource=status", "-p", finished], "");
+    cluster.kubectl(&["patch", "pod", "-n", "owners", "finished", "--subresource=status", "-p", finished]);
 
-    let report = cluster.scan_json(&["-n", "owners"]);
+    let report = scan_json(cluster, &["-n", "owners"]);
     let counts: Vec<String> = report["workloads"]
         .as_array()
         .unwrap()
@@ -276,33 +200,32 @@ fn folds_pods_into_their_owners() {
 
 #[test]
 fn tells_pods_that_predate_their_identity() {
-    let cluster = Cluster::shared();
+    let cluster = shared();
     let items = [
         account("managed", None),
-        account("carts", None),
         workload("Deployment", "early", "managed", 3),
         workload("Deployment", "carts", "carts", 2),
     ];
     apply_in(cluster, "late", &items);
-    cluster.wait_for_pods("late", 5);
+    cluster.kubectl(&["create", "serviceaccount", "-n", "late", "carts"]);
+    wait_for_pods(cluster, "late", 5);
     std::thread::sleep(Duration::from_millis(1_100));
     // Server-side apply tells when; an annotation that was put on by hand does not.
     let managed = account("managed", Some(CARTS_ROLE)).to_string();
-    cluster.kubectl(&["apply", "-n", "late", "--server-side", "--force-conflicts", "-f", "-"], &managed);
+    cluster.kubectl_in(&["apply", "-n", "late", "--server-side", "--force-conflicts", "-f", "-"], &managed);
     let annotation = format!("eks.amazonaws.com/role-arn={CARTS_ROLE}");
-    cluster.kubectl(&["annotate", "serviceaccount", "-n", "late", "carts", &annotation], "");
+    cluster.kubectl(&["annotate", "serviceaccount", "-n", "late", "carts", &annotation]);
 
-    let mut snapshot: Value =
-        serde_json::from_str(&std::fs::read_to_string(common::root().join(SHOP)).unwrap()).unwrap();
+    let mut snapshot: Value = serde_json::from_str(&std::fs::read_to_string(root().join(SHOP)).unwrap()).unwrap();
     let mut trust = snapshot["accounts"]["111122223333"]["roles"][0]["AssumeRolePolicyDocument"].to_string();
     trust = trust.replace("system:serviceaccount:carts:carts\"", "system:serviceaccount:late:managed\"");
     trust = trust.replace("system:serviceaccount:carts:carts-uninjected\"", "system:serviceaccount:late:carts\"");
     snapshot["accounts"]["111122223333"]["roles"][0]["AssumeRolePolicyDocument"] =
         serde_json::from_str(&trust).unwrap();
-    let path = cluster.folder.file("late.json", &snapshot.to_string());
-    let source = path.to_str().unwrap();
+    let path = file(cluster, "late.json", &snapshot.to_string());
+    let source = path.as_str();
 
-    let scan = || cluster.scan_json(&["--source", source, "-n", "late"]);
+    let scan = || scan_json(cluster, &["--source", source, "-n", "late"]);
     let report = scan();
     assert_eq!(said(&report), ["Deployment/carts injection-missing 2", "Deployment/early pods-predate-identity 3"]);
     let fixes: Vec<&str> = report["findings"].as_array().unwrap().iter().map(|f| f["fix"].as_str().unwrap()).collect();
@@ -317,37 +240,35 @@ fn tells_pods_that_predate_their_identity() {
 
     // What the fix says mends it.
     for fix in ["deployment/carts", "deployment/early"] {
-        cluster.kubectl(&["rollout", "restart", "-n", "late", fix], "");
+        cluster.kubectl(&["rollout", "restart", "-n", "late", fix]);
     }
     let ready = r#"{"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}"#;
-    cluster.wait("the new pods", || {
-        for pod in cluster.kubectl(&["get", "pods", "-n", "late", "-o", "name"], "").lines() {
-            let pod = pod.trim_start_matches("pod/");
+    eventually("the new pods", PATIENCE, || {
+        for pod in cluster.kubectl(&["get", "pods", "-n", "late", "-o", "name"]).0.lines() {
             // It may be gone by now.
-            let _ = Command::new(&cluster.program)
-                .args(["kubectl", "patch", "pod", "-n", "late", pod, "--subresource=status", "-p", ready])
-                .env("KUBECONFIG", &cluster.kubeconfig)
-                .output();
+            let pod = pod.trim_start_matches("pod/");
+            cluster.try_kubectl(&["patch", "pod", "-n", "late", pod, "--subresource=status", "-p", ready], "");
         }
-        said(&scan()).is_empty()
+        let said = said(&scan());
+        if said.is_empty() { Ok(()) } else { Err(said.join("; ")) }
     });
 }
 
 #[test]
 fn says_which_right_is_missing() {
-    let cluster = Cluster::shared();
+    let cluster = shared();
     let mut deployment = workload("Deployment", "web", "plain", 1);
     deployment["spec"]["template"]["spec"]["containers"][0]["env"] = json!([{"name": "AWS_REGION", "value": "x"}]);
     apply_in(cluster, "team", &[account("plain", None), deployment]);
-    cluster.wait_for_pods("team", 1);
+    wait_for_pods(cluster, "team", 1);
 
     let rules = json!([
         {"apiGroups": [""], "resources": ["serviceaccounts", "pods"], "verbs": ["list"]},
         {"apiGroups": ["apps"], "resources": ["deployments", "replicasets"], "verbs": ["list"]},
     ]);
-    let someone = cluster.user("someone", "team", &rules);
+    let someone = user(cluster, "someone", "team", &rules);
     // All namespaces: nothing may be read.
-    let output = cluster.rolecall(&someone, &[]);
+    let output = rolecall(&someone, &[]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{error}");
     for said in ["neither workloads nor pods may be read", "grant the verb `list` on `deployments.apps`", "--namespace"]
@@ -355,7 +276,7 @@ fn says_which_right_is_missing() {
         assert!(error.contains(said), "{said}: {error}");
     }
     // Its own: what may be read is judged, and what may not is told.
-    let output = cluster.rolecall(&someone, &["-n", "team", "--format", "json"]);
+    let output = rolecall(&someone, &["-n", "team", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said(&report), ["Deployment/web node-role-fallback -"]);
@@ -374,23 +295,22 @@ fn says_which_right_is_missing() {
 
 #[test]
 fn goes_to_the_context_that_is_named() {
-    let cluster = Cluster::shared();
-    let kubeconfig = std::fs::read_to_string(&cluster.kubeconfig).unwrap();
+    let cluster = shared();
+    let kubeconfig = std::fs::read_to_string(cluster.kubeconfig()).unwrap();
     let current = kubeconfig.lines().find_map(|line| line.strip_prefix("current-context: ")).unwrap().trim_matches('"');
     let astray = kubeconfig.replace(&format!("current-context: {current}"), "current-context: nowhere");
-    let path = cluster.folder.file("astray.kubeconfig", &astray);
-    let path = path.to_str().unwrap();
-    assert_eq!(cluster.rolecall(path, &["-n", "kube-system"]).status.code(), Some(2));
-    let output = cluster.rolecall(path, &["-n", "kube-system", "--context", current]);
+    let path = file(cluster, "astray.kubeconfig", &astray);
+    assert_eq!(rolecall(&path, &["-n", "kube-system"]).status.code(), Some(2));
+    let output = rolecall(&path, &["-n", "kube-system", "--context", current]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let output = cluster.rolecall(path, &["--context", "elsewhere"]);
+    let output = rolecall(&path, &["--context", "elsewhere"]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(error.contains("elsewhere") && error.contains(current), "{error}");
     // Nobody listens.
     let server = kubeconfig.lines().find_map(|line| line.trim().strip_prefix("server: ")).unwrap();
-    let path = cluster.folder.file("dead.kubeconfig", &kubeconfig.replace(server, "https://127.0.0.1:9"));
-    let output = cluster.rolecall(path.to_str().unwrap(), &[]);
+    let path = file(cluster, "dead.kubeconfig", &kubeconfig.replace(server, "https://127.0.0.1:9"));
+    let output = rolecall(&path, &[]);
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
@@ -398,10 +318,10 @@ fn goes_to_the_context_that_is_named() {
 async fn reads_page_after_page() {
     use futures_util::StreamExt;
     const ACCOUNTS: usize = 1_200;
-    let cluster = Cluster::shared();
-    cluster.kubectl(&["create", "namespace", "many"], "");
+    let cluster = shared();
+    cluster.kubectl(&["create", "namespace", "many"]);
     rolecall::certs::install_crypto_provider();
-    let kubeconfig = kube::config::Kubeconfig::read_from(&cluster.kubeconfig).unwrap();
+    let kubeconfig = kube::config::Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
     let client = kube::Client::try_from(kubeconfig).unwrap();
     let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> = kube::Api::namespaced(client, "many");
     let create = |number: usize| {
@@ -411,10 +331,300 @@ async fn reads_page_after_page() {
     };
     futures_util::stream::iter(0..ACCOUNTS).map(create).buffer_unordered(50).collect::<Vec<_>>().await;
 
-    let report = cluster.scan_json(&["--source", SHOP, "-n", "many"]);
+    let report = scan_json(cluster, &["--source", SHOP, "-n", "many"]);
     let missing = said(&report);
     assert_eq!(missing.len(), ACCOUNTS);
     assert_eq!(missing[0], "ServiceAccount/account-0000 role-missing -");
     assert_eq!(missing[ACCOUNTS - 1], "ServiceAccount/account-1199 role-missing -");
     assert_eq!(report["orphans"].as_array().unwrap().len(), ACCOUNTS);
+}
+
+fn health(cluster: &Cluster) -> Value {
+    scan_json(cluster, &["--source", SHOP])["health"].clone()
+}
+
+/// What concerns the cluster as a whole, in one that is this test's own.
+#[test]
+fn tells_orphans_and_how_agent_and_injector_are() {
+    let cluster = Cluster::start();
+    let mut snapshot: Value = serde_json::from_str(&std::fs::read_to_string(root().join(SHOP)).unwrap()).unwrap();
+    let association = |namespace: &str, account: &str| {
+        json!({"clusterName": "shop", "namespace": namespace, "serviceAccount": account, "associationId": "a-1",
+               "roleArn": "arn:aws:iam::111122223333:role/carts-pod-identity", "createdAt": "2026-01-10T09:00:00Z"})
+    };
+    snapshot["podIdentityAssociations"] =
+        json!([association("shop", "cartz"), association("shpo", "carts"), association("shop", "idle")]);
+    let node = snapshot["accounts"]["111122223333"]["roles"].as_array_mut().unwrap().last_mut().unwrap();
+    assert_eq!(node["RoleName"], "shop-managed-ondemand");
+    node["RolePolicyList"] = json!([]);
+    node["AttachedManagedPolicies"] = json!([]);
+    snapshot["accounts"]["111122223333"]["policies"] = json!([]);
+    let source = file(&cluster, "orphans.json", &snapshot.to_string());
+    apply_in(
+        &cluster,
+        "shop",
+        &[
+            account("carts", None),
+            account("idle", None),
+            account("left", Some(CARTS_ROLE)),
+            workload("Deployment", "web", "carts", 1),
+        ],
+    );
+    wait_for_pods(&cluster, "shop", 1);
+
+    let report = scan_json(&cluster, &["--source", &source]);
+    let orphans: Vec<String> = report["orphans"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| format!("{}/{} {} {}", o["resource"]["namespace"], o["resource"]["name"], o["identity"], o["reason"]))
+        .map(|orphan| orphan.replace('"', ""))
+        .collect();
+    assert_eq!(
+        orphans,
+        [
+            "shop/cartz pod-identity service-account-missing",
+            "shop/idle pod-identity unused",
+            "shop/left irsa unused",
+            "shpo/carts pod-identity namespace-missing",
+        ]
+    );
+    assert_eq!(
+        said(&report),
+        [
+            "DaemonSet/eks-pod-identity-agent node-role-agent -",
+            "DaemonSet/eks-pod-identity-agent pod-identity-agent-missing -",
+            "ServiceAccount/cartz association-orphaned -",
+            "ServiceAccount/left irsa-trust-subject -",
+            "ServiceAccount/carts association-orphaned -",
+        ]
+    );
+    let slips: Vec<&str> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["rule"] == "association-orphaned")
+        .map(|f| f["slip"].as_str().unwrap())
+        .collect();
+    assert_eq!(slips, ["shop/carts exists, and may be meant", "shop/carts exists, and may be meant"]);
+    let text = scan(&cluster, &["--source", &source]).0;
+    for line in [
+        "Identities that no workload and no pod uses\n  ServiceAccount shop/idle: arn:aws:iam::111122223333:role/carts-pod-identity, by association\n",
+        "  agent     no DaemonSet kube-system/eks-pod-identity-agent\n",
+        "pod-identity-webhook: iam-for-pods.amazonaws.com, failurePolicy Ignore, all namespaces, pods with !eks.",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    // Of the namespaces that are named, and of these only.
+    let report = scan_json(&cluster, &["--source", &source, "-n", "kube-system", "-n", "default"]);
+    assert_eq!(report["orphans"], json!([]));
+
+    // The agent is there, on two of three nodes; then on none.
+    let agent = workload("DaemonSet", "eks-pod-identity-agent", "default", 1);
+    let agent = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": agent["metadata"],
+        "spec": {"selector": agent["spec"]["selector"], "template": agent["spec"]["template"]}});
+    cluster.kubectl_in(&["apply", "-n", "kube-system", "-f", "-"], &agent.to_string());
+    assert_eq!(health(&cluster)["agent"]["state"], "no-nodes");
+    let set_ready = |ready: u8| {
+        let status = json!({"status": {"desiredNumberScheduled": 3, "currentNumberScheduled": 3, "numberMisscheduled": 0,
+            "numberReady": ready}});
+        let patch = [
+            "patch",
+            "daemonset",
+            "-n",
+            "kube-system",
+            "eks-pod-identity-agent",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+        ];
+        cluster.kubectl(&[&patch[..], &[&status.to_string()]].concat());
+    };
+    set_ready(2);
+    let text = scan(&cluster, &["--source", &source]).0;
+    assert!(text.contains("ready on 2 of 3 nodes; on the others"), "{text}");
+    assert!(!text.contains("pod-identity-agent-missing"), "{text}");
+    set_ready(0);
+    let text = scan(&cluster, &["--source", &source]).0;
+    assert!(text.contains("none of the Pod Identity agent's pods is ready"), "{text}");
+
+    // Nobody injects any more.
+    cluster.kubectl(&["delete", "mutatingwebhookconfiguration", "pod-identity-webhook"]);
+    let report = scan_json(&cluster, &["--source", &source]);
+    assert_eq!(report["health"]["injector"]["state"], "missing");
+    let first = &report["findings"][0];
+    assert_eq!(
+        (&first["rule"], &first["resource"]["kind"]),
+        (&json!("injector-missing"), &json!("MutatingWebhookConfiguration"))
+    );
+    assert_eq!(first["message"], "nothing will be injected into new pods of the 2 service accounts with an identity");
+}
+
+fn reports(cluster: &Cluster, arguments: &[&str]) -> String {
+    let (text, exit) = scan(cluster, &[&["--reports", "openreports"], arguments].concat());
+    assert_eq!(exit, 0, "{text}");
+    text.lines().last().unwrap().split("reports: ").last().unwrap().to_owned()
+}
+
+#[test]
+fn writes_reports_and_leaves_them_where_nothing_changed() {
+    let cluster = Cluster::start();
+    for manifests in ["cluster.yaml", "deployments.yaml"] {
+        cluster.apply(&std::fs::read_to_string(root().join("examples/shop").join(manifests)).unwrap());
+    }
+    wait_for_pods(&cluster, "carts", 2);
+    let output = rolecall(cluster.kubeconfig(), &["--source", SHOP, "--reports", "openreports"]);
+    let error = texts(&output).1;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error.contains("no reports of openreports.io/v1alpha1: install the CustomResourceDefinitions"), "{error}");
+
+    for kinds in ["openreports.yaml", "wgpolicyk8s.yaml"] {
+        cluster.apply(&common::text(&format!("fixtures/scan/{kinds}")));
+    }
+    cluster.kubectl(&["wait", "--for=condition=established", "customresourcedefinitions", "--all"]);
+    // DaemonSet kube-system/eks-pod-identity-agent is missing, so there are two.
+    assert_eq!(reports(&cluster, &["--source", SHOP]), "2 written, 0 unchanged, 0 deleted");
+    let get = || cluster.get(&["reports.openreports.io", "-n", "carts", "rolecall"]);
+    let written = get();
+    assert_eq!(written["summary"], json!({"pass": 1, "fail": 5, "warn": 0, "error": 0, "skip": 0}));
+    assert_eq!(written["metadata"]["labels"], json!({"app.kubernetes.io/managed-by": "rolecall"}));
+    let result = &written["results"][0];
+    let said = ["policy", "rule", "result", "severity", "source"].map(|field| result[field].as_str().unwrap());
+    assert_eq!(said, ["rolecall", "irsa-trust-subject", "fail", "high", "rolecall"]);
+    let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "carts", "name": "carts-dev"});
+    assert_eq!(result["resources"], json!([reference]));
+    assert!(result["properties"]["fix"].as_str().unwrap().starts_with("aws iam get-role"));
+
+    // Again: nothing is written, and what was found keeps its time.
+    assert_eq!(reports(&cluster, &["--source", SHOP]), "0 written, 2 unchanged, 0 deleted");
+    assert_eq!(get()["metadata"]["resourceVersion"], written["metadata"]["resourceVersion"]);
+    std::thread::sleep(Duration::from_millis(1_100));
+    cluster.kubectl(&["delete", "serviceaccount", "-n", "carts", "carts-ecs"]);
+    assert_eq!(reports(&cluster, &["--source", SHOP]), "1 written, 1 unchanged, 0 deleted");
+    let rewritten = get();
+    assert_eq!(rewritten["results"][0], written["results"][0]);
+    assert_eq!(rewritten["summary"]["fail"], 4);
+    let managers =
+        cluster.kubectl(&["get", "reports.openreports.io", "-n", "carts", "-o", "yaml", "--show-managed-fields"]).0;
+    assert!(managers.contains("manager: rolecall-scan") && managers.contains("operation: Apply"), "{managers}");
+
+    // Bounded: the results are, their sums are not.
+    let config = file(&cluster, "config.yaml", "reports: {maxResults: 2}\n");
+    assert_eq!(
+        reports(&cluster, &["--source", SHOP, "--config", &config, "-n", "carts"]),
+        "1 written, 0 unchanged, 0 deleted"
+    );
+    let capped = get();
+    assert_eq!((capped["results"].as_array().unwrap().len(), &capped["summary"]["fail"]), (2, &json!(4)));
+    assert_eq!(capped["results"][1]["properties"]["capped"], "2 of 4 results are here; rolecall scan prints all");
+
+    // What concerns no namespace that is there has a report of the cluster's.
+    cluster.kubectl(&["delete", "mutatingwebhookconfiguration", "pod-identity-webhook"]);
+    assert_eq!(reports(&cluster, &["--source", SHOP]), "2 written, 1 unchanged, 0 deleted");
+    let whole = cluster.get(&["clusterreports", "rolecall"]);
+    assert_eq!(whole["results"][0]["rule"], "injector-missing");
+
+    // Where nothing is left to say, a report goes; another's stays.
+    let other = json!({"apiVersion": "openreports.io/v1alpha1", "kind": "Report", "metadata": {"name": "theirs",
+        "namespace": "carts", "labels": {"app.kubernetes.io/managed-by": "rolecall"}}, "results": []});
+    cluster.apply(&other.to_string());
+    assert_eq!(reports(&cluster, &["--source", SHOP, "--level", "off"]), "0 written, 0 unchanged, 3 deleted");
+    let left = cluster.kubectl(&["get", "reports.openreports.io,clusterreports", "-A", "-o", "name"]).0;
+    assert_eq!(left.trim(), "report.openreports.io/theirs");
+
+    // The other dialect.
+    let (text, _) = scan(&cluster, &["--source", SHOP, "--reports", "wgpolicyk8s"]);
+    assert!(text.contains("3 written"), "{text}");
+    let report = cluster.get(&["policyreports", "-n", "carts", "rolecall"]);
+    assert_eq!((&report["summary"]["fail"], &report["results"][0]["source"]), (&json!(4), &json!("rolecall")));
+
+    says_which_right_reports_need(&cluster);
+    makes_do_with_the_rights_of_the_manifest(&cluster);
+    keeps_writing(&cluster);
+}
+
+/// `--every` writes again by itself, outlives an API server that goes away, and ends when it is told to.
+fn keeps_writing(cluster: &Cluster) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
+        .args(["scan", "--source", SHOP, "--reports", "openreports", "--every", "1s"])
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .current_dir(root())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let is_there = |there: bool| {
+        eventually("a report", PATIENCE, || {
+            let found = cluster.try_kubectl(&["get", "reports.openreports.io", "-n", "carts", "rolecall"], "");
+            if found.status.success() == there { Ok(()) } else { Err(texts(&found).1) }
+        });
+    };
+    is_there(true);
+    cluster.kubectl(&["delete", "reports.openreports.io", "-n", "carts", "rolecall"]);
+    is_there(true);
+    cluster.part("apiserver", "restart");
+    cluster.kubectl(&["delete", "reports.openreports.io", "-n", "carts", "rolecall"]);
+    is_there(true);
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// As the service account of `deploy/manifests/scan-cronjob.yaml`: all is read, written and deleted.
+fn makes_do_with_the_rights_of_the_manifest(cluster: &Cluster) {
+    for file in ["namespace.yaml", "scan-cronjob.yaml"] {
+        cluster.apply(&common::cluster::manifest(file));
+    }
+    let its = cluster.as_service_account("rolecall", "rolecall-scan");
+    for (level, said) in
+        [("fallback", "3 written, 0 unchanged, 0 deleted"), ("off", "0 written, 0 unchanged, 3 deleted")]
+    {
+        let output = rolecall(&its, &["--source", SHOP, "--level", level, "--reports", "openreports"]);
+        let (text, error) = texts(&output);
+        assert_eq!((output.status.code(), error.as_str()), (Some(0), ""));
+        assert!(!text.contains("note: not read") && text.contains(said), "{text}");
+    }
+}
+
+fn says_which_right_reports_need(cluster: &Cluster) {
+    let rules = json!([{"apiGroups": ["", "apps", "batch"], "resources": ["*"], "verbs": ["get", "list"]}]);
+    let reader = user(cluster, "reader", "carts", &rules);
+    let output = rolecall(&reader, &["--source", SHOP, "-n", "carts", "--reports", "openreports"]);
+    let error = texts(&output).1;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error.contains("grant the verb `get` on `reports.openreports.io`"), "{error}");
+}
+
+/// Over live AWS, the roles that service accounts and workloads of the cluster name are read, and no others.
+#[cfg(feature = "aws")]
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_from_aws_the_roles_that_the_cluster_names() {
+    let cluster = shared();
+    let ground = aws::Ground::furnished("scan").await;
+    cluster.kubectl(&["create", "namespace", "shop"]);
+    cluster.apply(aws::MANIFESTS);
+    wait_for_pods(cluster, "shop", 2);
+
+    let config = ground.config("");
+    let arguments = ["--source", "aws", "--cluster", "shop", "--config", &config, "-n", "shop", "--format", "json"];
+    let mut scan = ground.command(&[&["scan"], arguments.as_slice()].concat());
+    let output = scan.env("KUBECONFIG", cluster.kubeconfig()).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", aws::stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        said(&report),
+        [
+            "Deployment/gone role-missing -",
+            "ServiceAccount/far role-account-unseen -",
+            "ServiceAccount/gone role-missing -",
+        ]
+    );
+    let orders = report["workloads"].as_array().unwrap().iter().find(|w| w["resource"]["name"] == "orders").unwrap();
+    assert_eq!((&orders["identity"], &orders["chain"]), (&json!("irsa"), &json!("holds")));
+    assert_eq!(report["summary"]["cluster"], "shop");
+    assert_eq!(ground.proxy.count("iam:ListRoles") + ground.proxy.count("iam:GetAccountAuthorizationDetails"), 0);
+
+    let mut scan = ground.command(&["scan", "--source", "aws"]);
+    let output = scan.env("KUBECONFIG", cluster.kubeconfig()).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(aws::stderr(&output).contains("--source aws: needs --cluster NAME"), "{}", aws::stderr(&output));
 }

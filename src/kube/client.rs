@@ -6,8 +6,8 @@ use anyhow::Context;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-/// How long a single request may take; watches take none.
-const REQUEST: Duration = Duration::from_secs(20);
+/// How long sending a request may take. Whoever waits for an answer has a limit of its own: a watch has none.
+const SENDING: Duration = Duration::from_secs(20);
 
 /// Connects as kubectl would: to the context named, else to the kubeconfig's current one, else, in a pod, with its service
 /// account. Asks nothing yet.
@@ -28,7 +28,7 @@ pub async fn connect(context: Option<&str>) -> anyhow::Result<Client> {
             .context("no cluster to talk to: neither a kubeconfig (set KUBECONFIG) nor a pod's service account")?,
     };
     config.connect_timeout = Some(Duration::from_secs(5));
-    config.write_timeout = Some(REQUEST);
+    config.write_timeout = Some(SENDING);
     Client::try_from(config).context("the API server's address or credentials cannot be used")
 }
 

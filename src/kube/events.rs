@@ -22,6 +22,8 @@ use crate::review::{Denial, DenialSink, Owner};
 const QUEUE: usize = 256;
 /// Events at once, and one more each second.
 const BURST: NonZeroU32 = NonZeroU32::new(25).unwrap();
+/// How long the API server may take for one.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A note is at most 1,024 bytes long (Kubernetes API reference, events.k8s.io/v1 Event).
 const LONGEST_NOTE: usize = 1_000;
 
@@ -81,9 +83,11 @@ async fn write(client: Client, instance: Option<String>, mut denials: Receiver<D
         };
         // A person looks at the Deployment, not at its ReplicaSet.
         let top = above(&client, &denial.namespace, owner).await.unwrap_or_else(|| owner.clone());
-        match recorder.publish(&event, &reference(&denial.namespace, &top)).await {
-            Ok(()) => seen.event("written"),
-            Err(error) => {
+        let reference = reference(&denial.namespace, &top);
+        match tokio::time::timeout(PATIENCE, recorder.publish(&event, &reference)).await {
+            Ok(Ok(())) => seen.event("written"),
+            Err(_) => seen.event("failed"),
+            Ok(Err(error)) => {
                 seen.event("failed");
                 tracing::warn!(target: "rolecall::kube", namespace = denial.namespace, owner = top.name, error = explain(&error), "an event could not be written");
             }
@@ -120,7 +124,7 @@ async fn above(client: &Client, namespace: &str, owner: &Owner) -> Option<Owner>
     let (group, version) = owner.api_version.split_once('/')?;
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &owner.kind));
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
-    let found = tokio::time::timeout(Duration::from_secs(5), api.get_metadata(&owner.name)).await.ok()?.ok()?;
+    let found = tokio::time::timeout(PATIENCE, api.get_metadata(&owner.name)).await.ok()?.ok()?;
     let mut owners = found.metadata.owner_references.unwrap_or_default().into_iter();
     let controller = owners.find(|owner| owner.controller == Some(true))?;
     Some(Owner {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Most items of a page.
-pub const PAGE: usize = 500;
+const PAGE: usize = 500;
 /// How long a page may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a request is tried that fails for a reason that may pass.

@@ -3,13 +3,18 @@
 mod can_i;
 mod json;
 mod model;
+#[cfg(feature = "kube")]
 mod policy_report;
+#[cfg(feature = "kube")]
 mod scan;
 mod text;
 
 pub use can_i::{Can, CanI, Grants, Through};
 pub use json::json;
 pub use model::{Report, ReportedFinding, ReportedResource, ReportedWorkload};
-pub use policy_report::{Dialect, PolicyReport, policy_reports};
-pub use scan::ReportedOrphan;
 pub use text::text;
+#[cfg(feature = "kube")]
+pub use {
+    policy_report::{Dialect, PolicyReport, policy_reports},
+    scan::ReportedOrphan,
+};

@@ -11,7 +11,9 @@ use rolecall_core::judge::Judgement;
 use rolecall_core::snapshot::Snapshot;
 use serde::Serialize;
 
+#[cfg(feature = "kube")]
 use super::scan::ReportedOrphan;
+#[cfg(feature = "kube")]
 use crate::scan::Health;
 
 /// A report.
@@ -22,9 +24,11 @@ pub struct Report {
     /// Every container judged, sorted by resource.
     pub workloads: Vec<ReportedWorkload>,
     /// Identities that nobody has; only of a running cluster.
+    #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphans: Option<Vec<ReportedOrphan>>,
     /// Agent and injector; only of a running cluster.
+    #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
     /// Totals.
@@ -156,7 +160,9 @@ impl Report {
         Self {
             findings: Vec::new(),
             workloads: Vec::new(),
+            #[cfg(feature = "kube")]
             orphans: None,
+            #[cfg(feature = "kube")]
             health: None,
             summary,
             pods: BTreeMap::new(),

@@ -110,41 +110,43 @@ fn body(
         }
         results.push(result);
     }
-    let mut annotations = Map::new();
+    let mut metadata = Map::from_iter([
+        ("name".to_owned(), Value::from(SOURCE)),
+        ("labels".to_owned(), json!({"app.kubernetes.io/managed-by": SOURCE})),
+    ]);
     let (all, shown) = (findings.len(), results.len());
     if shown < all {
         let capped = format!("{shown} of {all} results are here; rolecall scan prints all");
-        if let Some(properties) = results.last_mut().and_then(|last| last.get_mut("properties")) {
-            properties["capped"] = capped.as_str().into();
+        let last = results.last_mut().and_then(|last| last.get_mut("properties")).and_then(Value::as_object_mut);
+        if let Some(properties) = last {
+            properties.insert("capped".to_owned(), capped.as_str().into());
         }
-        annotations.insert("rolecall.dev/capped".to_owned(), capped.into());
+        metadata.insert("annotations".to_owned(), json!({"rolecall.dev/capped": capped}));
     }
     let count = |certainty| findings.iter().filter(|finding| finding.certainty == certainty).count();
-    let mut body = json!({
-        "apiVersion": dialect.api_version(),
-        "kind": dialect.kind(namespace.is_none()),
-        "metadata": {"name": SOURCE, "labels": {"app.kubernetes.io/managed-by": SOURCE}},
-        "summary": {
-            "pass": passed,
-            "fail": count(Certainty::Certain),
-            "warn": count(Certainty::Likely),
-            "error": 0,
-            "skip": count(Certainty::Undecided),
-        },
-        "results": results,
-    });
+    let mut body = Map::from_iter([
+        ("apiVersion".to_owned(), Value::from(dialect.api_version())),
+        ("kind".to_owned(), dialect.kind(namespace.is_none()).into()),
+    ]);
     if let Some(namespace) = namespace {
-        body["metadata"]["namespace"] = namespace.into();
-        body["scope"] = json!({"apiVersion": "v1", "kind": "Namespace", "name": namespace});
-    }
-    if !annotations.is_empty() {
-        body["metadata"]["annotations"] = annotations.into();
+        metadata.insert("namespace".to_owned(), namespace.into());
+        body.insert("scope".to_owned(), json!({"apiVersion": "v1", "kind": "Namespace", "name": namespace}));
     }
     if dialect == Dialect::OpenReports {
-        body["source"] = SOURCE.into();
-        body["configuration"] = json!({"limits": {"maxResults": most}});
+        body.insert("source".to_owned(), SOURCE.into());
+        body.insert("configuration".to_owned(), json!({"limits": {"maxResults": most}}));
     }
-    body
+    let summary = json!({
+        "pass": passed,
+        "fail": count(Certainty::Certain),
+        "warn": count(Certainty::Likely),
+        "error": 0,
+        "skip": count(Certainty::Undecided),
+    });
+    body.insert("metadata".to_owned(), metadata.into());
+    body.insert("summary".to_owned(), summary);
+    body.insert("results".to_owned(), results.into());
+    body.into()
 }
 
 fn result(finding: &ReportedFinding, now: Timestamp) -> Value {
@@ -192,12 +194,82 @@ fn reference(resource: &ReportedResource) -> Value {
         "MutatingWebhookConfiguration" => Some("admissionregistration.k8s.io/v1"),
         _ => None,
     };
-    let mut reference = json!({"kind": resource.kind, "name": resource.name});
-    if !resource.namespace.is_empty() {
-        reference["namespace"] = resource.namespace.as_str().into();
+    let namespace = Some(resource.namespace.as_str()).filter(|namespace| !namespace.is_empty());
+    let fields = [
+        ("apiVersion", api_version),
+        ("kind", Some(&*resource.kind)),
+        ("namespace", namespace),
+        ("name", Some(resource.name.as_str())),
+    ];
+    let there = fields.into_iter().filter_map(|(field, text)| Some((field.to_owned(), Value::from(text?))));
+    there.collect::<Map<String, Value>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use rolecall_core::snapshot::Snapshot;
+
+    use super::*;
+
+    fn finding(namespace: &str, certainty: Certainty, fix: &str) -> ReportedFinding {
+        ReportedFinding {
+            rule: "static-keys",
+            level: Level::Strict,
+            certainty,
+            resource: ReportedResource {
+                namespace: namespace.to_owned(),
+                kind: "Rollout".into(),
+                name: "carts".to_owned(),
+            },
+            container: None,
+            count: Some(3),
+            message: "a\nb".to_owned(),
+            expected: None,
+            found: None,
+            fix: fix.to_owned(),
+            slip: None,
+            notes: Vec::new(),
+            labels: ("", ""),
+            some: None,
+        }
     }
-    if let Some(api_version) = api_version {
-        reference["apiVersion"] = api_version.into();
+
+    fn made(findings: Vec<ReportedFinding>, dialect: Dialect) -> Vec<PolicyReport> {
+        let mut report = Report::new(Level::Strict, &Snapshot::default());
+        report.findings = findings;
+        policy_reports(&report, dialect, 500, Timestamp::UNIX_EPOCH, |namespace| namespace != "gone")
     }
-    reference
+
+    #[test]
+    fn puts_the_surest_first_and_what_has_no_namespace_to_the_cluster() {
+        let findings = vec![
+            finding("shop", Certainty::Likely, "x"),
+            finding("shop", Certainty::Certain, "x"),
+            finding("gone", Certainty::Undecided, "x"),
+        ];
+        let reports = made(findings, Dialect::PolicyWorkingGroup);
+        let [cluster, shop] = reports.as_slice() else { panic!("{reports:?}") };
+        assert_eq!((&cluster.namespace, &cluster.body["kind"]), (&None, &json!("ClusterPolicyReport")));
+        assert_eq!(cluster.body["summary"]["skip"], 1);
+        assert_eq!(shop.body["scope"], json!({"apiVersion": "v1", "kind": "Namespace", "name": "shop"}));
+        let results: Vec<&Value> = shop.body["results"].as_array().unwrap().iter().map(|r| &r["result"]).collect();
+        assert_eq!(results, ["fail", "warn"]);
+        let first = &shop.body["results"][0];
+        assert_eq!(first["message"], "a b");
+        assert_eq!(first["resources"], json!([{"kind": "Rollout", "name": "carts", "namespace": "shop"}]));
+        assert_eq!(first["properties"]["pods"], "3");
+        assert!(shop.body.get("source").is_none(), "no field of that dialect");
+    }
+
+    #[test]
+    fn stays_below_what_the_store_takes() {
+        let long = "x".repeat(10_000);
+        let reports = made(vec![finding("shop", Certainty::Certain, &long); 200], Dialect::OpenReports);
+        let body = &reports.first().unwrap().body;
+        assert!(body.to_string().len() < 1_000_000, "{}", body.to_string().len());
+        assert_eq!(body["summary"]["fail"], 200);
+        let shown = body["results"].as_array().unwrap().len();
+        let capped = format!("{shown} of 200 results are here; rolecall scan prints all");
+        assert_eq!(body["metadata"]["annotations"]["rolecall.dev/capped"], capped.as_str());
+    }
 }

@@ -38,6 +38,7 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     if !report.findings.is_empty() {
         writeln!(out)?;
     }
+    #[cfg(feature = "kube")]
     super::scan::sections(report, out)?;
     let summary = &report.summary;
     for note in &summary.notes {

@@ -102,13 +102,15 @@ pub(super) fn user(body: &[u8]) -> User {
 pub(super) fn refusal(lowering: &Lowering) -> String {
     let Lowering { namespace, what, user } = lowering;
     let (group, resource, verb) = RIGHT;
+    let (subject, named) = match user.username.as_str() {
+        "" => ("this user", "USER"),
+        name => (name, name),
+    };
     format!(
-        "{} may not lower what rolecall asks of namespace {namespace}: {}\n  the right needed is  {verb} on {resource}.{group}\n  \
-         fix: kubectl create clusterrole rolecall-levels --verb={verb} --resource={resource}.{group}; \
-         kubectl create clusterrolebinding rolecall-levels --clusterrole=rolecall-levels --user={}",
-        if user.username.is_empty() { "this user" } else { &user.username },
+        "{subject} may not lower what rolecall asks of namespace {namespace}: {}\n  the right needed is  {verb} on \
+         {resource}.{group}, as cluster role rolecall-levels has it\n  fix: kubectl create clusterrolebinding \
+         rolecall-levels-NAME --clusterrole=rolecall-levels --user={named}",
         what.join("; "),
-        if user.username.is_empty() { "USER" } else { &user.username },
     )
 }
 

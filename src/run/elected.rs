@@ -11,13 +11,12 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::Client;
-use kube_lease_manager::LeaseManagerBuilder;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::farewell::Farewell;
 use super::live::{FromAws, parts};
 use crate::config::{ClusterConfig, Config};
-use crate::kube::{Publication, Published, PublishedSnapshot};
+use crate::kube::{Candidate, Held, Publication, Published, PublishedSnapshot};
 use crate::live::{Asked, Collection, Collector, Keeper, Refresh, Refreshing, refresh_forever};
 use crate::server::Metrics;
 use crate::sources::read_snapshot;
@@ -26,6 +25,11 @@ use crate::sources::read_snapshot;
 const LEASE: &str = "rolecall-collector";
 /// Clocks of two nodes may differ by so much; what was read anew on this one since then is not undone by what was published.
 const SKEW: Duration = Duration::from_secs(10);
+
+/// How long a replica that knows nothing waits for what is published.
+const FIRST: Duration = Duration::from_secs(60);
+/// How long what is published may take to be read at the start.
+const READING: Duration = Duration::from_secs(20);
 
 /// A replica among others.
 #[derive(Debug)]
@@ -64,50 +68,41 @@ impl Replica {
     }
 
     /// Collects or follows, as the Lease says, for as long as it is polled.
-    pub(super) async fn serve(self, client: Client, identity: String, chance: fn() -> f64) {
+    pub(super) async fn serve(self, client: Client, identity: String, chance: fn() -> f64, farewell: Farewell) {
         // What was known before this process began is better than nothing, also while AWS is out of reach.
-        if let Some(snapshot) = self.published.read().await.unwrap_or_else(|fault| self.complain(&fault)) {
+        let read = tokio::time::timeout(READING, self.published.read()).await;
+        let read = read.unwrap_or_else(|_| Err("the API server did not answer in time".to_owned()));
+        if let Some(snapshot) = read.unwrap_or_else(|fault| self.complain(&fault)) {
             self.take(snapshot).await;
         }
-        let mut elected = loop {
-            match self.stand(client.clone(), &identity).await {
-                Ok(elected) => break elected,
-                Err(fault) => {
+        let duration = Duration::from_secs(self.config.lease_seconds);
+        let candidate = Candidate::new(client, &self.config.own_namespace(), LEASE, &identity, duration);
+        let (mut elected, task) = candidate.stand().await;
+        farewell.wait_for(task);
+        loop {
+            let held = elected.borrow_and_update().clone();
+            tracing::info!(target: "rolecall::kube", held = ?held, "the Lease was decided");
+            let work = match held {
+                Held::Here => {
+                    self.metrics.holds_lease(Some(true));
+                    self.collect(true, chance).left_future()
+                }
+                Held::Elsewhere => {
+                    self.metrics.holds_lease(Some(false));
+                    self.follow(chance).right_future()
+                }
+                Held::Unknown(fault) => {
                     tracing::warn!(target: "rolecall::kube", fault, "no Lease can be had; this replica collects for itself");
                     self.metrics.holds_lease(None);
-                    let collecting = self.collect(false, chance);
-                    let _ = tokio::time::timeout(Duration::from_secs(30), collecting).await;
+                    self.collect(false, chance).left_future()
                 }
-            }
-        };
-        loop {
-            let is_holder = *elected.borrow_and_update();
-            self.metrics.holds_lease(Some(is_holder));
-            tracing::info!(target: "rolecall::kube", is_holder, "the Lease was decided");
-            let work =
-                if is_holder { self.collect(true, chance).left_future() } else { self.follow(chance).right_future() };
+            };
             tokio::select! {
                 () = work => {}
-                changed = elected.changed() => if changed.is_err() {
-                    // Whoever watched the Lease has ended: collect without it rather than not at all.
-                    self.metrics.holds_lease(None);
-                    self.collect(false, chance).await;
-                },
+                // Whoever stands for it does so for as long as this waits.
+                _ = elected.changed() => {}
             }
         }
-    }
-
-    async fn stand(&self, client: Client, identity: &str) -> Result<watch::Receiver<bool>, String> {
-        let duration = self.config.lease_seconds;
-        let manager = LeaseManagerBuilder::new(client, LEASE)
-            .with_namespace(self.config.own_namespace())
-            .with_identity(identity)
-            .with_duration(duration)
-            .with_grace(duration.div_ceil(3))
-            .build()
-            .await
-            .map_err(|error| format!("Lease {LEASE}: {error}"))?;
-        Ok(manager.watch().await.0)
     }
 
     async fn collect(&self, publishes: bool, chance: fn() -> f64) {
@@ -123,23 +118,34 @@ impl Replica {
         refresh_forever(Arc::clone(&self.keeper), collector, self.refreshing, chance, seen).await;
     }
 
-    /// Takes what is published; where that is too long to be published, collects.
+    /// Takes what is published. Where that is too long to be published, cannot be read, or nothing comes, collects.
     async fn follow(&self, chance: fn() -> f64) {
         let mut snapshots = std::pin::pin!(self.published.follow());
-        while let Some(read) = snapshots.next().await {
-            match read {
-                Ok(snapshot) if snapshot.about.too_large => return self.collect(false, chance).await,
-                Ok(snapshot) => self.take(snapshot).await,
-                Err(fault) => {
+        loop {
+            let knows = self.keeper.now().is_first_hand;
+            let patience = if knows { self.refreshing.interval.saturating_mul(3) } else { FIRST };
+            match tokio::time::timeout(patience, snapshots.next()).await {
+                Ok(Some(Ok(snapshot))) if snapshot.about.too_large => break,
+                Ok(Some(Ok(snapshot))) => self.take(snapshot).await,
+                Ok(Some(Err(fault))) => {
                     self.complain(&fault);
+                    if !knows {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    self.complain(&format!("nothing was published for {} s", patience.as_secs()));
+                    break;
                 }
             }
         }
+        self.collect(false, chance).await;
     }
 
     fn complain(&self, fault: &str) -> Option<PublishedSnapshot> {
         self.metrics.publication("unreadable");
-        tracing::warn!(target: "rolecall::kube", fault, "what is published cannot be read");
+        tracing::warn!(target: "rolecall::kube", fault, "what others publish cannot be had");
         None
     }
 

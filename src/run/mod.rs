@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 #[cfg(all(feature = "aws", feature = "kube"))]
 mod elected;
+mod farewell;
 mod live;
 mod serve;
 mod try_out;

@@ -13,6 +13,7 @@ use rolecall_core::world::World;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::certificates::certificates;
+use super::farewell::Farewell;
 use super::live::Shared;
 use crate::cli::ServeArgs;
 use crate::config::Config;
@@ -37,13 +38,14 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
         let metrics = Arc::new(Metrics::new());
         let kube = if args.no_kube { None } else { Some(connect().await?) };
+        let farewell = Farewell::default();
+        let start_of = Start { args, config: &config, metrics: &metrics, kube: kube.as_ref(), farewell: &farewell };
         // It may wait for the API server.
-        let (certificate, keeping) = tokio::select! {
+        let (certificate, certifying) = tokio::select! {
             certificate = certificates(args, &config, Arc::<Metrics>::clone(&metrics), kube.clone()) => certificate?,
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
-        let start_of = Start { args, config: &config, metrics: &metrics, kube: kube.as_ref() };
         let Known { keeper, rereads, settings, refreshing } = start_of.knowing(scene).await?;
         let (cluster, watching) = start_of.in_cluster(&keeper);
         let state = State::live(keeper, rereads, cluster, metrics, settings, config.limits);
@@ -54,18 +56,19 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             error = running.failed() => return Err(error),
             () = refreshing => {}
             () = watching => {}
-            () = keeping => {}
+            () = certifying => {}
         }
         running.shut_down().await;
+        farewell.say().await;
         Ok(())
     })
 }
 
 /// What connects to the API server; nothing in a build that cannot.
 #[cfg(feature = "kube")]
-type Kube = kube::Client;
+pub(super) type Kube = kube::Client;
 #[cfg(not(feature = "kube"))]
-type Kube = std::convert::Infallible;
+pub(super) type Kube = std::convert::Infallible;
 
 #[cfg(feature = "kube")]
 async fn connect() -> anyhow::Result<Kube> {
@@ -111,6 +114,8 @@ struct Start<'s> {
     config: &'s Config,
     metrics: &'s Arc<Metrics>,
     kube: Option<&'s Kube>,
+    #[cfg_attr(not(all(feature = "aws", feature = "kube")), expect(dead_code, reason = "only a Lease is given back"))]
+    farewell: &'s Farewell,
 }
 
 impl Start<'_> {
@@ -197,7 +202,7 @@ impl Start<'_> {
         if let Some(client) = self.kube {
             let replica =
                 super::elected::Replica::new(client, self.config, cluster, keeper, from_aws, refreshing, self.metrics);
-            return replica.serve(client.clone(), identity(), chance).boxed();
+            return replica.serve(client.clone(), identity(), chance, self.farewell.clone()).boxed();
         }
         let _ = cluster;
         let collector = Arc::<super::live::FromAws>::clone(from_aws);

@@ -104,8 +104,8 @@ impl<'a> Item<'a> {
         self.spec.replicas == Some(0)
     }
 
-    /// When an annotation was last set, as the managers of its fields say: the earliest of those that agree on it. The API
-    /// server knows of managers only where somebody applied by server-side apply; it was not before the object was made.
+    /// When an annotation was last set, as the managers of its fields say: the earliest of those that agree on it. Of an
+    /// object that was made bare the API server notes no managers; it was not before that was made.
     pub(super) fn annotated(&self, key: &str) -> Option<Timestamp> {
         let field = format!("\"f:{key}\"");
         let setting = self

@@ -6,14 +6,12 @@ mod health;
 mod item;
 mod orphans;
 mod owners;
-#[cfg(feature = "kube")]
 mod read;
 mod tally;
 
 pub use health::{AgentHealth, AgentState, Health, InjectorHealth, InjectorState, WebhookHealth};
 pub use orphans::{Orphan, OrphanReason};
 pub use owners::Owner;
-#[cfg(feature = "kube")]
 pub use read::{Facts, Scope, read_facts, read_roles, read_workloads};
 pub use tally::{Group, Judged, Tally};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use anyhow::{Context, anyhow, bail};
 use jiff::Timestamp;
 use kube::Client;
-use rolecall_core::cluster::{Cluster, Conventions, Namespace};
+use rolecall_core::cluster::{Cluster, Conventions, Namespace, Presence};
 use rolecall_core::judge::{
     AgentFault, Circumstances, Running, agent_fault, injector_missing, judge_running, judge_workload,
     node_roles_without_agent,
@@ -182,6 +182,11 @@ pub async fn read_facts(
     progress.begin("agent and injector");
     let health = read_health(client, injector, &mut reading).await?;
     cluster.agent = !matches!(health.agent.state, AgentState::Missing | AgentState::Unknown);
+    cluster.injector = match health.injector.state {
+        InjectorState::Present => Presence::Here,
+        InjectorState::Missing => Presence::Gone,
+        InjectorState::Unknown => Presence::Unknown,
+    };
     Ok(Facts { cluster, roles, accounts, namespaces, health, unread: reading.unread })
 }
 

@@ -171,3 +171,68 @@ impl Tally {
         self.used.extend(other.used);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rolecall_core::decision::Level;
+    use rolecall_core::finding::{Certainty, Problem};
+    use rolecall_core::rules;
+    use rolecall_core::workload::Kind;
+
+    use super::*;
+
+    fn finding(message: &str, containers: &[&str], notes: &[&str]) -> Finding {
+        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let problem = Problem {
+            rule: &rules::STATIC_KEYS,
+            level: Level::Strict,
+            certainty: Certainty::Certain,
+            message: message.to_owned(),
+            expected: None,
+            found: None,
+            slip: None,
+            fix: String::new(),
+        };
+        Finding { problem, containers: own(containers), notes: own(notes) }
+    }
+
+    fn add(tally: &mut Tally, findings: Vec<Finding>, pods: usize) {
+        let containers =
+            vec![JudgedContainer { name: "app", identity: Identity::Node, role: None, chain: State::Unknown }];
+        let judgement = Judgement { kind: Kind::Pod, namespace: "shop", containers, findings, exempted: Vec::new() };
+        tally.add(Owner::new("shop", "Deployment", "carts"), &judgement, pods);
+    }
+
+    #[test]
+    fn counts_the_pods_that_have_the_same() {
+        let mut tally = Tally::default();
+        add(&mut tally, vec![finding("a", &["app", "side"], &["one"])], 0);
+        for _ in 0..50 {
+            add(&mut tally, vec![finding("a", &["app"], &["one", "two"])], 1);
+        }
+        let mut other = Tally::default();
+        add(&mut other, vec![finding("a", &["app"], &[]), finding("b", &[], &[])], 1);
+        tally.merge(other);
+        assert_eq!((tally.pods, tally.judged, tally.groups.len()), (51, 1, 1));
+        let group = tally.groups.values().next().unwrap();
+        let said: Vec<(&str, &str, usize)> = group
+            .findings
+            .iter()
+            .map(|(one, pods)| (&*one.problem.message, one.containers.first().map_or("", String::as_str), *pods))
+            .collect();
+        assert_eq!(said, [("a", "app", 51), ("a", "side", 0), ("b", "", 1)]);
+        assert_eq!(group.findings.first().unwrap().0.notes, ["one", "two"]);
+        assert_eq!((group.pods, group.containers.first().unwrap().1), (51, 51));
+    }
+
+    #[test]
+    fn stays_small_where_every_pod_says_something_else() {
+        let mut tally = Tally::default();
+        for pod in 0..1_000 {
+            add(&mut tally, vec![finding(&format!("pod {pod}"), &["app"], &[])], 1);
+        }
+        let group = tally.groups.values().next().unwrap();
+        assert_eq!(group.findings.len(), MOST_ALIKE);
+        assert_eq!(group.findings.iter().map(|(_, pods)| pods).sum::<usize>(), 1_000);
+    }
+}

@@ -339,26 +339,6 @@ impl Metrics {
     }
 }
 
-#[cfg(feature = "kube")]
-impl crate::kube::Watching for Metrics {
-    fn listed(&self, what: &'static str, objects: usize) {
-        self.watch_lists.get_or_create(&WatchLabels { what }).inc();
-        tracing::info!(target: "rolecall::kube", what, objects, "listed");
-    }
-
-    fn lost(&self, what: &'static str, error: &str) {
-        self.watch_errors.get_or_create(&WatchLabels { what }).inc();
-        tracing::warn!(target: "rolecall::kube", what, error, "a watch broke; it is tried again");
-    }
-}
-
-#[cfg(feature = "kube")]
-impl crate::kube::Writing for Metrics {
-    fn event(&self, outcome: &'static str) {
-        self.events.get_or_create(&OutcomeLabels { outcome }).inc();
-    }
-}
-
 impl certs::Observer for Metrics {
     fn serving(&self, leaf_expires: i64, ca_expires: Option<i64>) {
         for (certificate, expires) in [(What::Leaf, Some(leaf_expires)), (What::Ca, ca_expires)] {
@@ -377,6 +357,26 @@ impl certs::Observer for Metrics {
 
     fn failed(&self, trouble: Trouble) {
         self.troubles.get_or_create(&ErrorLabels { error: trouble.name() }).inc();
+    }
+}
+
+#[cfg(feature = "kube")]
+impl crate::kube::Watching for Metrics {
+    fn listed(&self, what: &'static str, objects: usize) {
+        self.watch_lists.get_or_create(&WatchLabels { what }).inc();
+        tracing::info!(target: "rolecall::kube", what, objects, "listed");
+    }
+
+    fn lost(&self, what: &'static str, error: &str) {
+        self.watch_errors.get_or_create(&WatchLabels { what }).inc();
+        tracing::warn!(target: "rolecall::kube", what, error, "a watch broke; it is tried again");
+    }
+}
+
+#[cfg(feature = "kube")]
+impl crate::kube::Writing for Metrics {
+    fn event(&self, outcome: &'static str) {
+        self.events.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 }
 

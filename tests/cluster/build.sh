@@ -82,21 +82,33 @@ fetch_go() { # Fetches the toolchain as the Go module that it also is, and print
   echo "$target/bin/go"
 }
 
-if [[ ! -x "$program" ]]; then
+find_go() {
   if command -v go >/dev/null && fits go; then
     go=go
   else
     go=$(fetch_go)
   fi
+  # Tests are built as the program is, so that they share what Go has compiled.
+  export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
+}
+
+if [[ ! -x "$program" ]]; then
+  find_go
   version=k8s.io/component-base/version
   say "building the test cluster; the first time this takes several minutes"
   mkdir -p "$folder"
   temporary=$folder/cluster.$$
   trap 'rm -f "$temporary"' EXIT
-  CGO_ENABLED=0 GOFLAGS=-buildvcs=false "$go" build -trimpath \
+  "$go" build -trimpath \
     -ldflags "-s -w -X $version.gitVersion=v$kubernetes -X $version.gitMajor=1 -X $version.gitMinor=37" \
     -o "$temporary" . >&2
   mv "$temporary" "$program"
+fi
+
+# `build.sh test`: the tests of its own parts.
+if [[ "${1:-}" == test ]]; then
+  find_go
+  "$go" test -trimpath ./internal/... >&2
 fi
 
 # What was last used long ago belongs to sources that are gone.

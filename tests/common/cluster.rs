@@ -1,4 +1,5 @@
 //! What the tests against a real API server share: the cluster of `tests/cluster`, and rolecall registered in it.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(unreachable_pub, missing_docs, reason = "it is a module of a test")]
 
@@ -137,7 +138,8 @@ impl Cluster {
     /// Asks the control address.
     pub fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let address = self.fact("control").trim_start_matches("http://").to_owned();
-        let (status, answer) = http(&address, method, path, &body.to_string());
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, answer) = http(&address, method, path, &body);
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         serde_json::from_str(&answer).unwrap_or(Value::Null)
     }
@@ -149,7 +151,7 @@ impl Cluster {
 
     /// `stop`, `kill`, `start` or `restart` of `etcd`, `apiserver` or `controller-manager`.
     pub fn part(&self, name: &str, what: &str) {
-        self.control("POST", &format!("/parts/{name}/{what}"), &json!({}));
+        self.control("POST", &format!("/parts/{name}/{what}"), &Value::Null);
     }
 
     /// The kubeconfig of a user who may do what RBAC says.

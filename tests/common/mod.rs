@@ -100,6 +100,8 @@ pub fn review(kind: (&str, &str), operation: &str, object: &Value, old: Option<&
 /// `rolecall serve`, on free ports of loopback, ended with the test.
 pub struct Server {
     child: Child,
+    /// Ends it when this process ends without dropping it, as it does what is static.
+    watchdog: Child,
     pub reviews: SocketAddr,
     pub metrics: SocketAddr,
     pub ca_pem: String,
@@ -166,6 +168,13 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let watchdog = Command::new("sh")
+            .args(["-c", &format!("cat >/dev/null; kill -KILL {}", child.id())])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut early = Vec::new();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let serving = loop {
@@ -186,7 +195,15 @@ impl Server {
         });
         let address = |field: &str| serving[field].as_str().unwrap().parse().unwrap();
         let ca_pem = ca.map(|ca| std::fs::read_to_string(ca).unwrap()).unwrap_or_default();
-        Self { child, reviews: address("reviews"), metrics: address("metrics"), ca_pem, log, _directory: directory }
+        Self {
+            child,
+            watchdog,
+            reviews: address("reviews"),
+            metrics: address("metrics"),
+            ca_pem,
+            log,
+            _directory: directory,
+        }
     }
 
     /// With the recorded cluster and its snapshot.
@@ -254,6 +271,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let _ = self.watchdog.kill();
+        let _ = self.watchdog.wait();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

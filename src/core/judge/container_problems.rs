@@ -19,7 +19,7 @@ const AGAIN: &str = "create the pod anew (its controller does); where that does 
 const RACED: &str = "create the pod anew (its controller does): it was created before the injector knew of the service account's role, or while the injector did not answer; where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";
 
 /// The same where it is known to be gone.
-const REGISTER: &str = "register the injector again (kubectl get mutatingwebhookconfigurations; on EKS the control plane has pod-identity-webhook, elsewhere install amazon-eks-pod-identity-webhook), then create the pod anew";
+pub(super) const REGISTER: &str = "register the injector again (kubectl get mutatingwebhookconfigurations; on EKS the control plane has pod-identity-webhook, elsewhere install amazon-eks-pod-identity-webhook), then create the pod anew";
 
 impl One<'_, '_, '_> {
     pub(super) fn overridden(&self, role: &str) -> Problem {

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::container_problems::PROPAGATION_SECONDS;
+use super::container_problems::{PROPAGATION_SECONDS, REGISTER};
 use super::{Circumstances, Judgement, judge_workload};
 use crate::chain::{Subject, fix};
-use crate::cluster::Wishes;
+use crate::cluster::{Presence, Wishes};
 use crate::finding::{Finding, Problem};
 use crate::identity::{Mechanism, OptOuts};
 use crate::rules;
@@ -53,10 +53,13 @@ pub fn judge_running<'a>(
         if older && predates(workload, problem) {
             *problem = predating(world, workload, running, problem);
         } else if problem.rule == &rules::INJECTION_MISSING {
-            problem.fix = format!(
-                "{}; where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml",
-                restart(workload.namespace, running)
-            );
+            let restart = restart(workload.namespace, running);
+            problem.fix = match world.injector {
+                Presence::Gone => format!("{REGISTER}: {restart}"),
+                Presence::Here | Presence::Unknown => format!(
+                    "{restart}; where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml"
+                ),
+            };
         }
     }
     if circumstances.exemptions && older && is_exempted(world, workload) {
@@ -134,5 +137,107 @@ fn restart(namespace: &str, running: Running<'_>) -> String {
             format!("create the pod anew, which no controller does, after kubectl delete pod -n {namespace} {name}")
         }
         _ => format!("delete the pods in {namespace} that {kind} {name} controls: it makes new ones"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cluster::{Cluster, Conventions, ServiceAccount};
+    use crate::snapshot::Snapshot;
+    use crate::workload::{Kind, Object, Stage};
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/carts";
+    /// When the identity came about.
+    const SINCE: &str = "2026-11-24T12:00:00Z";
+
+    fn world(association: bool) -> World {
+        let associations = if association {
+            format!(r#"[{{"namespace":"shop","serviceAccount":"carts","roleArn":"{ROLE}","createdAt":"{SINCE}"}}]"#)
+        } else {
+            "[]".to_owned()
+        };
+        let snapshot = Snapshot::parse(&format!(r#"{{"podIdentityAssociations":{associations}}}"#)).unwrap();
+        let mut cluster = Cluster { complete: true, ..Cluster::default() };
+        let role_arn = (!association).then(|| ROLE.into());
+        cluster.add_service_account("shop", "carts", ServiceAccount { role_arn, ..ServiceAccount::default() });
+        World::new(Arc::new(snapshot), cluster, Conventions::default())
+    }
+
+    /// Rule and fix of the first finding of a pod that was created then.
+    fn said(world: &World, created: &str, pod: &str, kind: &str) -> (&'static str, String) {
+        let object: Object<'_> = serde_json::from_str(pod).unwrap();
+        let workload = Workload::of(&object, Kind::Pod, Stage::Admitted, "shop").unwrap();
+        let running =
+            Running { created: created.parse().ok(), annotated: SINCE.parse().ok(), owner_kind: kind, owner: "carts" };
+        let circumstances = Circumstances { now: None, exemptions: true };
+        let judgement = judge_running(world, &workload, circumstances, running);
+        let first = judgement.findings.first();
+        first.map_or(("", String::new()), |finding| (finding.rule(), finding.problem.fix.clone()))
+    }
+
+    const PLAIN: &str = r#"{"spec":{"serviceAccountName":"carts","containers":[{"name":"app"}]}}"#;
+
+    #[test]
+    fn its_age_tells_why_a_pod_lacks_its_identity() {
+        let restart = "kubectl rollout restart -n shop deployment/carts";
+        for (association, before, after) in [
+            (false, "2026-11-24T11:59:59Z", "2026-11-24T12:00:00Z"),
+            // An association takes a while to reach the injector.
+            (true, "2026-11-24T12:00:30Z", "2026-11-24T12:02:00Z"),
+        ] {
+            let world = world(association);
+            assert_eq!(said(&world, before, PLAIN, "Deployment"), ("pods-predate-identity", restart.to_owned()));
+            let (rule, fix) = said(&world, after, PLAIN, "Deployment");
+            assert_eq!(rule, "injection-missing");
+            assert!(fix.starts_with(restart) && fix.contains("mutatingwebhookconfiguration"), "{fix}");
+        }
+    }
+
+    #[test]
+    fn another_role_is_old_only_where_the_injector_gave_it() {
+        let pod = |volume: &str| {
+            format!(
+                r#"{{"spec":{{"serviceAccountName":"carts","containers":[{{"name":"app","env":[
+                {{"name":"AWS_ROLE_ARN","value":"arn:aws:iam::111122223333:role/old"}},
+                {{"name":"AWS_WEB_IDENTITY_TOKEN_FILE","value":"/var/run/secrets/eks.amazonaws.com/serviceaccount/token"}}],
+                "volumeMounts":[{{"name":"{volume}","mountPath":"/var/run/secrets/eks.amazonaws.com/serviceaccount"}}]}}],
+                "volumes":[{{"name":"{volume}","projected":{{"sources":[{{"serviceAccountToken":
+                {{"audience":"sts.amazonaws.com","path":"token"}}}}]}}}}]}}}}"#
+            )
+        };
+        let old = "2026-11-01T00:00:00Z";
+        let annotated = world(false);
+        assert_eq!(said(&annotated, old, &pod("aws-iam-token"), "Pod").0, "pods-predate-identity");
+        assert_eq!(said(&annotated, old, &pod("my-own"), "Pod").0, "role-overridden");
+        assert_eq!(said(&world(true), old, &pod("aws-iam-token"), "Pod").0, "pods-predate-identity");
+        assert_eq!(said(&world(true), old, &pod("my-own"), "Pod").0, "association-shadowed");
+    }
+
+    #[test]
+    fn opting_out_and_exempting_are_respected() {
+        let old = "2026-11-01T00:00:00Z";
+        let with = |metadata: &str| PLAIN.replacen('{', &format!(r#"{{"metadata":{metadata},"#), 1);
+        let out = with(r#"{"labels":{"eks.amazonaws.com/skip-pod-identity-webhook":"true"}}"#);
+        assert_eq!(said(&world(false), old, &out, "Pod").0, "injection-missing");
+        let exempt = with(r#"{"annotations":{"rolecall.dev/ignore":"pods-predate-identity"}}"#);
+        assert_eq!(said(&world(false), old, &exempt, "Pod").0, "");
+    }
+
+    #[test]
+    fn says_what_makes_the_pods_anew() {
+        let old = "2026-11-01T00:00:00Z";
+        for (kind, words) in [
+            ("StatefulSet", "kubectl rollout restart -n shop statefulset/carts"),
+            ("CronJob", "kubectl create job -n shop --from=cronjob/carts"),
+            ("Job", "kubectl delete job -n shop carts"),
+            ("Pod", "kubectl delete pod -n shop carts"),
+            ("Rollout", "Rollout carts controls"),
+        ] {
+            let (_, fix) = said(&world(false), old, PLAIN, kind);
+            assert!(fix.contains(words), "{kind}: {fix}");
+        }
     }
 }
