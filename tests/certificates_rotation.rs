@@ -435,7 +435,7 @@ fn says_what_is_wrong_with_a_secret() {
     let part = |name: &str| [(rcgen::DnType::CommonName, rcgen::DnValue::Utf8String(name.to_owned()))];
     let (certificate, key) = own_ca(&part("one"), true);
     let (leaf, leaf_key) = own_ca(&part("leaf"), false);
-    let cut = &certificate[..certificate.len() / 2];
+    let (cut, _) = certificate.split_at(certificate.len() / 2);
     for (certificates, keys, complaint) in [
         ("nonsense", "", "ca.crt: holds no certificate"),
         (cut, "", "ca.crt: "),
