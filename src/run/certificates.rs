@@ -7,16 +7,10 @@ use std::time::Duration;
 use anyhow::bail;
 use jiff::Timestamp;
 
+use super::serve::Kube;
 use crate::certs::{Files, LiveCertificate, Observer, SelfSigned, names};
 use crate::cli::ServeArgs;
 use crate::config::Config;
-
-/// The way to the API server, where there is one.
-#[cfg(feature = "kube")]
-pub(super) type Kube = Option<kube::Client>;
-/// The way to the API server: this build has none.
-#[cfg(not(feature = "kube"))]
-pub(super) type Kube = Option<std::convert::Infallible>;
 
 /// What keeps the certificate current, for as long as it is polled.
 pub(super) type Keeping = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -26,7 +20,7 @@ pub(super) async fn certificates(
     args: &ServeArgs,
     config: &Config,
     observer: Arc<dyn Observer>,
-    kube: Kube,
+    kube: Option<&Kube>,
 ) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
     let settings = &config.certificates;
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
@@ -51,14 +45,14 @@ pub(super) async fn certificates(
 /// Signed by the CA that the cluster holds.
 #[cfg(feature = "kube")]
 async fn built_in(
-    client: kube::Client,
+    client: &Kube,
     config: &Config,
     names: Vec<String>,
     observer: Arc<dyn Observer>,
 ) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
     let signer = crate::certs::Signer::new(config.certificates.rules(), names);
     let every = Duration::from_secs(config.certificates.check_seconds);
-    let meeting = crate::kube::InCluster::new(&client, &config.cluster);
+    let meeting = crate::kube::InCluster::new(client, &config.cluster);
     let mut keeper = crate::certs::CaKeeper::new(meeting, signer, every, Arc::new(now), observer);
     let live = LiveCertificate::new(keeper.first().await);
     let kept = Arc::clone(&live);
@@ -68,12 +62,12 @@ async fn built_in(
 #[cfg(not(feature = "kube"))]
 #[expect(clippy::unused_async, reason = "it waits where the feature is on")]
 async fn built_in(
-    client: std::convert::Infallible,
+    client: &Kube,
     _: &Config,
     _: Vec<String>,
     _: Arc<dyn Observer>,
 ) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
-    match client {}
+    match *client {}
 }
 
 /// Seconds since 1970.

@@ -40,11 +40,9 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         let kube = if args.no_kube { None } else { Some(connect().await?) };
         let farewell = Farewell::default();
         let start_of = Start { args, config: &config, metrics: &metrics, kube: kube.as_ref(), farewell: &farewell };
-        #[cfg_attr(not(feature = "kube"), expect(clippy::clone_on_copy, reason = "a client is no such thing"))]
-        let client = kube.clone();
         // It may wait for the API server.
         let (certificate, certifying) = tokio::select! {
-            certificate = certificates(args, &config, Arc::<Metrics>::clone(&metrics), client) => certificate?,
+            certificate = certificates(args, &config, Arc::<Metrics>::clone(&metrics), kube.as_ref()) => certificate?,
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
