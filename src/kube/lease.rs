@@ -120,7 +120,7 @@ impl Standing {
         let Some(mut lease) = leases.get_opt(name).await.map_err(|error| explain(&error))? else {
             let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(None)) };
-            return decided(leases.create(&PostParams::default(), &lease).await);
+            return decided(leases.create(&PostParams::default(), &lease).await, false);
         };
         let spec = lease.spec.unwrap_or_default();
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
@@ -135,8 +135,9 @@ impl Standing {
                 return Ok(false);
             }
         }
+        let is_renewal = holder == identity;
         lease.spec = Some(self.spec(Some(spec)));
-        decided(leases.replace(name, &PostParams::default(), &lease).await)
+        decided(leases.replace(name, &PostParams::default(), &lease).await, is_renewal)
     }
 
     /// The Lease as this replica holds it, after it was like that.
@@ -172,11 +173,11 @@ impl Standing {
     }
 }
 
-/// A write that another came before means that the other has it.
-fn decided(written: Result<Lease, kube::Error>) -> Result<bool, String> {
+/// A write that another came before means that the other has it; of a renewal it says only that somebody touched the Lease.
+fn decided(written: Result<Lease, kube::Error>, is_renewal: bool) -> Result<bool, String> {
     match written {
         Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(kube::Error::Api(status)) if status.code == 409 && !is_renewal => Ok(false),
         Err(error) => Err(explain(&error)),
     }
 }

@@ -57,13 +57,21 @@ pub async fn watch_forever(
     tokio::join!(
         follow("serviceaccounts", AccountList(conventions), accounts, keeper, seen),
         follow("namespaces", NamespaceList, namespaces, keeper, seen),
-        follow("agent", Single(Change::Agent), agent, keeper, seen),
+        follow("agent", Single(agent_is), agent, keeper, seen),
         follow("injector", Single(injector_is), injector, keeper, seen),
     );
 }
 
 fn injector_is(there: bool) -> Change {
-    Change::Injector(if there { Presence::Here } else { Presence::Gone })
+    Change::Injector(presence(there))
+}
+
+fn agent_is(there: bool) -> Change {
+    Change::Agent(presence(there))
+}
+
+fn presence(there: bool) -> Presence {
+    if there { Presence::Here } else { Presence::Gone }
 }
 
 /// What a kind of object comes to, one by one and as a list.

@@ -16,8 +16,6 @@ pub struct Denial {
     pub name: String,
     /// The object that controls it.
     pub owner: Option<Owner>,
-    /// The rules of its findings.
-    pub rules: String,
     /// The whole message.
     pub message: String,
 }
@@ -50,7 +48,6 @@ impl Denial {
             kind: record.kind.map_or("", Kind::name),
             name: record.name.to_string(),
             owner: owner(body),
-            rules: record.rules.join(","),
             message: record.message.clone(),
         }
     }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
 use kube::Client;
+use rolecall_core::world::World;
 use tokio::time::Instant;
 
 use super::farewell::Farewell;
@@ -30,6 +31,9 @@ const SKEW: Duration = Duration::from_secs(10);
 const FIRST: Duration = Duration::from_secs(60);
 /// How long what is published may take to be read at the start.
 const READING: Duration = Duration::from_secs(20);
+
+/// How long a collection waits for the cluster's lists; without them it reads what associations name.
+const LISTING: Duration = Duration::from_secs(30);
 
 /// A replica among others.
 #[derive(Debug)]
@@ -99,13 +103,16 @@ impl Replica {
             };
             tokio::select! {
                 () = work => {}
-                // Whoever stands for it does so for as long as this waits.
-                _ = elected.changed() => {}
+                // Where nobody stands for it any more, what is under way goes on.
+                Ok(()) = elected.changed() => {}
             }
         }
     }
 
     async fn collect(&self, publishes: bool, chance: fn() -> f64) {
+        // What the cluster names is read: without its lists a collection would lack most roles, and be published so.
+        let is_listed = |world: &World| world.is_complete() && world.namespace("default").is_some();
+        self.keeper.until(is_listed, Instant::now() + LISTING).await;
         let collector: Arc<dyn Collector> = match publishes {
             true => Arc::new(Publishing {
                 from_aws: Arc::clone(&self.from_aws),
@@ -118,29 +125,63 @@ impl Replica {
         refresh_forever(Arc::clone(&self.keeper), collector, self.refreshing, chance, seen).await;
     }
 
-    /// Takes what is published. Where that is too long to be published, cannot be read, or nothing comes, collects.
+    /// Takes what is published; while nothing of use comes, collects.
     async fn follow(&self, chance: fn() -> f64) {
         let mut snapshots = std::pin::pin!(self.published.follow());
         loop {
+            self.listen(&mut snapshots).await;
+            tokio::select! {
+                () = self.collect(false, chance) => {}
+                () = self.news(&mut snapshots) => {}
+            }
+        }
+    }
+
+    /// Takes what is published until that is too long, cannot be read by one who knows nothing, or brings no news for long.
+    async fn listen(&self, snapshots: &mut (impl Stream<Item = Result<PublishedSnapshot, String>> + Unpin)) {
+        let mut heard = Instant::now();
+        loop {
             let knows = self.keeper.now().is_first_hand;
-            let patience = if knows { self.refreshing.interval.saturating_mul(3) } else { FIRST };
-            match tokio::time::timeout(patience, snapshots.next()).await {
-                Ok(Some(Ok(snapshot))) if snapshot.about.too_large => break,
-                Ok(Some(Ok(snapshot))) => self.take(snapshot).await,
+            let patience = if knows { self.refreshing.interval.saturating_mul(3).max(FIRST) } else { FIRST };
+            match tokio::time::timeout_at(heard + patience, snapshots.next()).await {
+                Ok(Some(Ok(snapshot))) if snapshot.about.too_large => return,
+                Ok(Some(Ok(snapshot))) => {
+                    if self.take(snapshot).await {
+                        heard = Instant::now();
+                    }
+                }
                 Ok(Some(Err(fault))) => {
                     self.complain(&fault);
                     if !knows {
-                        break;
+                        return;
                     }
                 }
-                Ok(None) => break,
+                Ok(None) => return,
                 Err(_) => {
-                    self.complain(&format!("nothing was published for {} s", patience.as_secs()));
-                    break;
+                    self.metrics.publication("silent");
+                    let seconds = patience.as_secs();
+                    tracing::warn!(target: "rolecall::kube", seconds, "nothing new was published; this replica collects for itself");
+                    return;
                 }
             }
         }
-        self.collect(false, chance).await;
+    }
+
+    /// Takes the next that is published and newer than what is known.
+    async fn news(&self, snapshots: &mut (impl Stream<Item = Result<PublishedSnapshot, String>> + Unpin)) {
+        while let Some(read) = snapshots.next().await {
+            match read {
+                Ok(snapshot) => {
+                    if self.take(snapshot).await {
+                        return;
+                    }
+                }
+                Err(fault) => {
+                    self.complain(&fault);
+                }
+            }
+        }
+        std::future::pending().await
     }
 
     fn complain(&self, fault: &str) -> Option<PublishedSnapshot> {
@@ -149,9 +190,10 @@ impl Replica {
         None
     }
 
-    async fn take(&self, PublishedSnapshot { about, document }: PublishedSnapshot) {
+    /// Takes a snapshot; gives whether it was newer than what is known.
+    async fn take(&self, PublishedSnapshot { about, document }: PublishedSnapshot) -> bool {
         if about.too_large {
-            return;
+            return false;
         }
         let start = Instant::now();
         let cluster = self.cluster.clone();
@@ -160,15 +202,22 @@ impl Replica {
             Ok(snapshot) => snapshot,
             Err(fault) => {
                 self.complain(&fault);
-                return;
+                return false;
             }
         };
+        {
+            let known = self.keeper.now();
+            if known.is_first_hand && snapshot.collected_at <= known.world.snapshot.collected_at {
+                return false;
+            }
+        }
         let age = Timestamp::now().duration_since(about.began).unsigned_abs();
         let began = Instant::now().checked_sub(age + SKEW).unwrap_or_else(Instant::now);
         let collection = Collection { is_usable: true, parts: parts(&snapshot), ..Collection::default() };
         self.keeper.take(snapshot, began, about.is_whole);
         self.metrics.publication("followed");
         self.metrics.refreshed(&self.keeper.now(), &collection, start.elapsed());
+        true
     }
 }
 

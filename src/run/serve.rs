@@ -46,7 +46,12 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
-        let Known { keeper, rereads, settings, refreshing } = start_of.knowing(scene).await?;
+        // So may this for whoever holds the snapshot.
+        let Known { keeper, rereads, settings, refreshing } = tokio::select! {
+            known = start_of.knowing(scene) => known?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
         let (cluster, watching) = start_of.in_cluster(&keeper);
         let state = State::live(keeper, rereads, cluster, metrics, settings, config.limits);
         let mut running = start(listeners, state, &certificate)?;

@@ -181,7 +181,11 @@ pub async fn read_facts(
 
     progress.begin("agent and injector");
     let health = read_health(client, injector, &mut reading).await?;
-    cluster.agent = !matches!(health.agent.state, AgentState::Missing | AgentState::Unknown);
+    cluster.agent = match health.agent.state {
+        AgentState::Missing => Presence::Gone,
+        AgentState::Unknown => Presence::Unknown,
+        _ => Presence::Here,
+    };
     cluster.injector = match health.injector.state {
         InjectorState::Present => Presence::Here,
         InjectorState::Missing => Presence::Gone,

@@ -273,7 +273,7 @@ impl Metrics {
         self.lease.set(is_holder.map_or(-1, i64::from));
     }
 
-    /// A snapshot was published or followed: `published`, `outdated`, `too-large`, `failed`, `followed`, `unreadable`.
+    /// A snapshot was published or followed: `published`, `outdated`, `too-large`, `failed`, `followed`, `unreadable`, `silent`.
     pub fn publication(&self, outcome: &'static str) {
         self.publications.get_or_create(&OutcomeLabels { outcome }).inc();
     }

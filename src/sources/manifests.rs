@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use rolecall_core::cluster::{Cluster, Conventions, Namespace, ServiceAccount};
+use rolecall_core::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
 use rolecall_core::workload::{Kind, Object};
 use serde::Deserialize;
 use serde_json::Value;
@@ -165,12 +165,14 @@ impl Manifests {
     /// # Errors
     /// Where one of them has a field of a wrong type.
     pub fn cluster(&self, conventions: &Conventions) -> anyhow::Result<Cluster> {
-        let mut cluster = Cluster { complete: true, ..Cluster::default() };
+        let mut cluster = Cluster { complete: true, agent: Presence::Gone, ..Cluster::default() };
         for manifest in self.objects.iter().filter(|manifest| !manifest.admitted) {
             if manifest.kind == Some(Kind::DaemonSet) {
                 let object = manifest.object()?;
                 let name = object.metadata.name.as_ref().map(|name| name.as_str());
-                cluster.agent |= name == Some("eks-pod-identity-agent") && namespace_of(&object) == "kube-system";
+                if name == Some("eks-pod-identity-agent") && namespace_of(&object) == "kube-system" {
+                    cluster.agent = Presence::Here;
+                }
             }
             if !matches!(manifest.kind, None | Some(Kind::ServiceAccount)) {
                 continue;

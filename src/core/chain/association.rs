@@ -3,6 +3,7 @@
 use rolecall_iam::RoleArn;
 
 use super::{State, Subject, fix};
+use crate::cluster::Presence;
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Snapshot};
@@ -39,8 +40,8 @@ pub(super) fn account(
 }
 
 /// The agent is an add-on, or built into the nodes of Auto Mode; it may also be part of a node image, which cannot be seen.
-pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, seen: bool) -> (State, Option<Problem>) {
-    if seen || snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
+pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Presence) -> (State, Option<Problem>) {
+    if daemon_set == Presence::Here || snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
         return (State::Holds, None);
     }
     let Some(addons) = &snapshot.addons else {
@@ -48,6 +49,10 @@ pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, seen: bool) -> (S
     };
     if addons.iter().any(|addon| **addon == *"eks-pod-identity-agent") {
         return (State::Holds, None);
+    }
+    // A DaemonSet of one's own making may be there: what was not looked for is not missing.
+    if daemon_set == Presence::Unknown {
+        return (State::Unknown, None);
     }
     let cluster = fix::cluster_name(snapshot);
     let installed = addons.iter().map(|addon| &**addon).collect::<Vec<_>>().join(", ");
@@ -60,4 +65,22 @@ pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, seen: bool) -> (S
     .expected("add-on", "eks-pod-identity-agent")
     .found("the cluster has", if installed.is_empty() { "no add-on".to_owned() } else { installed });
     (State::Unknown, Some(problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_nobody_looked_for_is_not_missing() {
+        let snapshot = Snapshot::parse(r#"{"addons": []}"#).unwrap();
+        let subject = Subject { namespace: "carts", service_account: "carts" };
+        assert_eq!(agent(&snapshot, subject, Presence::Unknown), (State::Unknown, None));
+        assert_eq!(agent(&snapshot, subject, Presence::Here), (State::Holds, None));
+        let (state, problem) = agent(&snapshot, subject, Presence::Gone);
+        assert_eq!(
+            (state, problem.map(|problem| problem.rule.name)),
+            (State::Unknown, Some("pod-identity-agent-missing"))
+        );
+    }
 }

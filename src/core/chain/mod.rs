@@ -14,6 +14,7 @@ mod slips;
 mod target;
 mod trust;
 
+use crate::cluster::Presence;
 use crate::finding::{Certainty, Problem};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
@@ -175,7 +176,7 @@ pub fn irsa(
 /// The chain of a Pod Identity association: association → role → trust → target → agent.
 ///
 /// `agent_seen`: the agent's DaemonSet is among what is known of the cluster.
-pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Association, agent_seen: bool) -> Chain {
+pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Association, agent: Presence) -> Chain {
     let mut chain = Chain::new();
     let Some(role_arn) = association.role_arn.as_deref() else {
         // ListPodIdentityAssociations alone says no role.
@@ -195,7 +196,7 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
         let (state, problem) = target::link(snapshot, subject, association, role_arn, target_arn);
         chain.add(Link::Target, state, problem);
     }
-    let (state, problem) = association::agent(snapshot, subject, agent_seen);
+    let (state, problem) = association::agent(snapshot, subject, agent);
     chain.add(Link::Agent, state, problem);
     chain
 }

@@ -119,7 +119,7 @@ pub struct Cluster {
     /// Whether a service account that is not listed does not exist.
     pub complete: bool,
     /// Whether the DaemonSet of the Pod Identity agent is there.
-    pub agent: bool,
+    pub agent: Presence,
     /// Whether the injector's webhook is registered.
     pub injector: Presence,
 }

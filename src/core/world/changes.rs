@@ -36,7 +36,7 @@ pub enum Change {
     /// Every namespace: others do not exist.
     Namespaces(Namespaces),
     /// The DaemonSet of the Pod Identity agent is there, or not.
-    Agent(bool),
+    Agent(Presence),
     /// The injector's webhook is registered, or not.
     Injector(Presence),
 }
@@ -238,7 +238,7 @@ mod tests {
         let listed = HashMap::from([("one".into(), account(1)), ("two".into(), account(2))]);
         let after = world.with([Change::ServiceAccounts(HashMap::from([("a".into(), listed)]))]);
         assert!(is_concluded(&after, "one") && is_concluded(&after, "two"));
-        let after = world.with([Change::Agent(true)]);
+        let after = world.with([Change::Agent(Presence::Here)]);
         assert!(!is_concluded(&after, "one"), "chains rest on the agent");
         assert!(is_concluded(&world, "one"));
     }

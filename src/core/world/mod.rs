@@ -29,7 +29,7 @@ pub struct World {
     service_accounts: Arc<HashMap<Arc<str>, Arc<InNamespace>>>,
     namespaces: Arc<HashMap<Arc<str>, Namespace>>,
     complete: bool,
-    agent: bool,
+    agent: Presence,
     /// The injector's webhook.
     pub injector: Presence,
 }
