@@ -175,6 +175,15 @@ fn the_library_agrees() {
                 .collect();
             (findings_of(kind, name, judgement), containers)
         });
+        // What is unknown is said: no chain of an identity is unknown without a finding.
+        for (findings, containers) in &judged {
+            let has_identity =
+                |container: &&Container| ["irsa", "pod-identity", "static-keys"].contains(&&*container.identity);
+            let unknown = containers.iter().filter(has_identity).find(|container| container.chain == "unknown");
+            if let Some(container) = unknown.filter(|_| findings.is_empty()) {
+                return Err(format!("the chain of {} is unknown, and no finding says why", container.container));
+            }
+        }
         let (findings, containers): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
         compare("findings", &case.expected.findings, &findings.concat())?;
         compare("workloads", &case.expected.workloads, &containers.concat())

@@ -35,6 +35,16 @@ pub(crate) fn annotate(subject: Subject<'_>, key: &str, value: &str) -> String {
     )
 }
 
+/// Removes an annotation from a service account.
+pub(crate) fn remove_annotation(subject: Subject<'_>, key: &str) -> String {
+    format!(
+        "kubectl annotate serviceaccount -n {} {} {}-",
+        word(subject.namespace),
+        word(subject.service_account),
+        word(key)
+    )
+}
+
 /// Gives an association another role.
 pub(crate) fn update_association(snapshot: &Snapshot, association: &Association, change: &str) -> String {
     format!(

@@ -15,7 +15,8 @@ mod target;
 mod trust;
 
 use crate::cluster::Presence;
-use crate::finding::{Certainty, Problem};
+use crate::finding::{Certainty, Evidence, Problem};
+use crate::rules;
 use crate::snapshot::{Association, Issuer, Snapshot};
 
 pub use links::Links;
@@ -90,6 +91,20 @@ pub struct Chain {
 impl Chain {
     fn new() -> Self {
         Self { state: State::Holds, links: Vec::new(), problems: Vec::new(), open: None }
+    }
+
+    /// Says of the links that refuse the audience that an empty annotation is the cause: the injector takes it as it is,
+    /// and the token is then for the API server (amazon-eks-pod-identity-webhook, `pkg/cache/cache.go`).
+    pub(crate) fn blame_empty_audience(&mut self, subject: Subject<'_>, key: &str) {
+        for problem in &mut self.problems {
+            if [&rules::OIDC_PROVIDER_AUDIENCE, &rules::IRSA_TRUST_AUDIENCE].contains(&problem.rule) {
+                problem.found = Evidence::new(
+                    "service account",
+                    format!("{subject} has an empty annotation {key}: its tokens are for the API server"),
+                );
+                problem.fix = fix::remove_annotation(subject, key);
+            }
+        }
     }
 
     /// Adds a link. A certain problem breaks it, any other leaves it unknown.
@@ -170,6 +185,14 @@ pub fn irsa(
         }
         None => chain.add(Link::Trust, State::Unknown, None),
     }
+    chain
+}
+
+/// The first link alone, for a web identity whose issuer and subject are not known.
+pub fn role_only(snapshot: &Snapshot, subject: Subject<'_>, role_arn: &str, source: RoleSource<'_>) -> Chain {
+    let mut chain = Chain::new();
+    let located = role::link(snapshot, subject, role_arn, source);
+    chain.add(Link::Role, located.state, located.problem);
     chain
 }
 

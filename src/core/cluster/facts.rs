@@ -48,7 +48,7 @@ fn split_list(text: &str) -> impl Iterator<Item = &str> {
 pub struct ServiceAccount {
     /// The role it is annotated with, untrimmed as the injector leaves it; never empty.
     pub role_arn: Option<Box<str>>,
-    /// The audience that its tokens are to have.
+    /// The audience that its tokens are to have; empty for the API server's.
     pub audience: Option<Box<str>>,
     /// The annotation's text, whatever it is.
     pub token_expiration: Option<Box<str>>,
@@ -67,7 +67,8 @@ impl ServiceAccount {
         let own = |pair: Option<(&str, &str)>| pair.map(|(key, value)| (key.into(), value.into()));
         Self {
             role_arn: annotation(conventions.role_arn_key()),
-            audience: annotation(conventions.audience_key()),
+            // The injector takes an empty audience as it is.
+            audience: metadata.annotations.get(conventions.audience_key()).map(Into::into),
             token_expiration: annotation(conventions.token_expiration_key()),
             misspelled: own(misspelled_annotation(metadata, conventions)),
             legacy: own(legacy_annotation(metadata)),

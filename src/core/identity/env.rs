@@ -1,6 +1,6 @@
 //! The environment variables that decide about credentials.
 
-use crate::workload::Container;
+use crate::workload::{Container, EnvVar};
 
 /// The value of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,19 +9,26 @@ pub enum Value<'a> {
     Literal(&'a str),
     /// It comes from a Secret, a ConfigMap, a field, or another variable.
     Elsewhere,
+    /// It comes from a Secret or ConfigMap that may be absent: the variable is then not set.
+    Optional,
 }
 
 impl<'a> Value<'a> {
-    /// Whether an SDK will see it as set: an empty text counts as not set.
+    /// Whether an SDK may see it as set: an empty text counts as not set.
     pub fn is_set(self) -> bool {
         self != Self::Literal("")
+    }
+
+    /// Whether an SDK will see it as set.
+    pub fn is_certainly_set(self) -> bool {
+        self.is_set() && self != Self::Optional
     }
 
     /// The text, where it is known.
     pub fn literal(self) -> Option<&'a str> {
         match self {
             Self::Literal(text) => Some(text),
-            Self::Elsewhere => None,
+            Self::Elsewhere | Self::Optional => None,
         }
     }
 }
@@ -46,22 +53,20 @@ pub struct CredentialEnv<'a> {
     pub http_proxy: Option<Value<'a>>,
     pub https_proxy: Option<Value<'a>>,
     pub no_proxy: Option<Value<'a>>,
+    pub authorization_token: Option<Value<'a>>,
+    pub ec2_metadata_disabled: Option<Value<'a>>,
+    pub home: Option<Value<'a>>,
 }
 
 impl<'a> CredentialEnv<'a> {
     /// Reads a container's `env`; `envFrom` is not looked into.
     pub fn of(container: &'a Container<'_>) -> Self {
         let mut env = Self::default();
-        for variable in &container.env {
+        for (index, variable) in container.env.iter().enumerate() {
             let Some(slot) = env.slot(variable.name.as_str()) else {
                 continue;
             };
-            let value = variable.value.as_ref().map_or("", |value| value.as_str());
-            *slot = Some(if variable.value_from || value.contains("$(") {
-                Value::Elsewhere
-            } else {
-                Value::Literal(value)
-            });
+            *slot = Some(value(container.env.get(..index).unwrap_or_default(), variable));
         }
         env
     }
@@ -84,8 +89,17 @@ impl<'a> CredentialEnv<'a> {
             "HTTP_PROXY" | "http_proxy" => &mut self.http_proxy,
             "HTTPS_PROXY" | "https_proxy" => &mut self.https_proxy,
             "NO_PROXY" | "no_proxy" => &mut self.no_proxy,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN" => &mut self.authorization_token,
+            "AWS_EC2_METADATA_DISABLED" => &mut self.ec2_metadata_disabled,
+            "HOME" => &mut self.home,
             _ => return None,
         })
+    }
+
+    /// Whether SDKs leave instance metadata alone (AWS SDKs and Tools Reference Guide, "IMDS credential provider").
+    pub fn disables_metadata(&self) -> bool {
+        let said = self.ec2_metadata_disabled.and_then(Value::literal).unwrap_or_default();
+        said.eq_ignore_ascii_case("true")
     }
 
     /// Whether the credentials URI is that of the Pod Identity agent (Amazon EKS User Guide, "How EKS Pod Identity works").
@@ -111,6 +125,31 @@ impl<'a> CredentialEnv<'a> {
         };
         (!exceptions.split([',', ' ']).any(covers)).then_some(exceptions)
     }
+}
+
+/// How many variables a value may lead through, as in `$(A)` with `A` being `$(B)`.
+const MAX_REFERENCES: usize = 8;
+
+/// The value of a variable. `$(NAME)` alone stands for an earlier variable (Kubernetes, "Define Dependent Environment
+/// Variables"); in a longer text, or where no earlier entry has that name, it is not known.
+fn value<'a>(earlier: &'a [EnvVar<'_>], variable: &'a EnvVar<'_>) -> Value<'a> {
+    let (mut earlier, mut variable) = (earlier, variable);
+    for _ in 0..MAX_REFERENCES {
+        if let Some(source) = variable.value_from {
+            return if source.is_optional() { Value::Optional } else { Value::Elsewhere };
+        }
+        let text = variable.value.as_ref().map_or("", |value| value.as_str());
+        if !text.contains("$(") {
+            return Value::Literal(text);
+        }
+        let name = text.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')'));
+        let at = name.and_then(|name| earlier.iter().rposition(|variable| variable.name.as_str() == name));
+        let Some((at, found)) = at.and_then(|at| Some((at, earlier.get(at)?))) else {
+            return Value::Elsewhere;
+        };
+        (earlier, variable) = (earlier.get(..at).unwrap_or_default(), found);
+    }
+    Value::Elsewhere
 }
 
 /// A network in CIDR notation that holds 169.254.170.23.

@@ -1,14 +1,23 @@
 //! What AWS's injector does to a pod (amazon-eks-pod-identity-webhook, `pkg/handler/handler.go`): predicted for a template,
 //! recognised on an admitted pod.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::env::{CredentialEnv, Value};
+use super::skip_containers::skipped_containers;
 use crate::cluster::Conventions;
 use crate::workload::Workload;
 
+/// Folder of the Pod Identity token.
+pub const POD_IDENTITY_FOLDER: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount";
 /// File of the Pod Identity token.
-pub const POD_IDENTITY_TOKEN: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
+const POD_IDENTITY_TOKEN: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
+/// The same as the injector writes it for Windows pods.
+const POD_IDENTITY_TOKEN_ON_WINDOWS: &str =
+    r"C:\var\run\secrets\pods.eks.amazonaws.com\serviceaccount\eks-pod-identity-token";
+/// Audience of the Pod Identity token.
+pub const POD_IDENTITY_AUDIENCE: &str = "pods.eks.amazonaws.com";
 /// Address of the agent.
 const AGENT_URI: &str = "http://169.254.170.23/v1/credentials";
 
@@ -22,6 +31,14 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
+    /// The token's file in the volume that it adds.
+    pub fn token_file(self) -> &'static str {
+        match self {
+            Self::Irsa => "token",
+            Self::PodIdentity => "eks-pod-identity-token",
+        }
+    }
+
     /// Name of the volume that it adds.
     pub fn volume(self) -> &'static str {
         match self {
@@ -66,24 +83,21 @@ pub enum OptOut {
     Container,
 }
 
-/// Whom a person opted out of injection; read once for all containers.
+/// Which containers are opted out of injection; read once for all containers.
 #[derive(Debug, Default)]
 pub struct OptOuts<'a> {
     pod: bool,
-    containers: HashSet<&'a str>,
+    containers: HashSet<Cow<'a, str>>,
 }
 
 impl<'a> OptOuts<'a> {
     /// Reads a pod's label and annotation.
     pub fn of(workload: &Workload<'a>, conventions: &Conventions) -> Self {
         let metadata = workload.pod_metadata;
-        let skipped = metadata.annotations.get(conventions.skip_containers_key()).unwrap_or_default();
-        // One line of CSV; where it cannot be read, nothing is skipped.
-        let readable = !skipped.contains('\n') && skipped.matches('"').count().is_multiple_of(2);
-        let names = skipped.split(',').filter(|_| readable && !skipped.is_empty());
+        let skipped = metadata.annotations.get(conventions.skip_containers_key());
         Self {
             pod: metadata.labels.get(conventions.skip_label_key()).is_some(),
-            containers: names.map(|name| name.trim().trim_matches('"')).collect(),
+            containers: skipped.map(skipped_containers).into_iter().flatten().collect(),
         }
     }
 
@@ -98,8 +112,15 @@ impl<'a> OptOuts<'a> {
     }
 }
 
-/// Adds what the injector would add. Either variable of a pair keeps both away.
-pub fn predict<'a>(env: &mut CredentialEnv<'a>, mechanism: Mechanism, role_arn: &'a str, token_file: &'a str) {
+/// Adds the variables that the injector would add. Either variable of a pair keeps both away. `windows`: the pod has the
+/// node selector by which the injector knows Windows pods.
+pub fn predict<'a>(
+    env: &mut CredentialEnv<'a>,
+    mechanism: Mechanism,
+    role_arn: &'a str,
+    token_file: &'a str,
+    windows: bool,
+) {
     if Injection::found(env, mechanism) != Injection::Nothing {
         return;
     }
@@ -110,7 +131,8 @@ pub fn predict<'a>(env: &mut CredentialEnv<'a>, mechanism: Mechanism, role_arn: 
         }
         Mechanism::PodIdentity => {
             env.full_uri = Some(Value::Literal(AGENT_URI));
-            env.authorization_token_file = Some(Value::Literal(POD_IDENTITY_TOKEN));
+            let file = if windows { POD_IDENTITY_TOKEN_ON_WINDOWS } else { POD_IDENTITY_TOKEN };
+            env.authorization_token_file = Some(Value::Literal(file));
         }
     }
 }

@@ -2,9 +2,10 @@
 
 mod env;
 mod injector;
+mod skip_containers;
 
 pub use env::{CredentialEnv, Value};
-pub use injector::{Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_TOKEN, predict};
+pub use injector::{Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, predict};
 
 /// What a container's SDK will find first.
 ///
@@ -21,7 +22,7 @@ pub enum Identity {
     PodIdentity,
     /// The node's role, through instance metadata.
     Node,
-    /// Nothing: instance metadata is out of reach.
+    /// None: instance metadata is out of reach or disabled.
     None,
 }
 
@@ -40,7 +41,8 @@ impl Identity {
     /// What this environment leads to; `metadata` says whether instance metadata can be reached at all.
     pub fn of(env: &CredentialEnv<'_>, metadata: bool) -> Self {
         let set = |value: &Option<Value<'_>>| value.is_some_and(|value| value.is_set());
-        if set(&env.access_key_id) && set(&env.secret_access_key) {
+        let certain = |value: &Option<Value<'_>>| value.is_some_and(|value| value.is_certainly_set());
+        if certain(&env.access_key_id) && certain(&env.secret_access_key) {
             Self::StaticKeys
         } else if set(&env.role_arn) && set(&env.token_file) {
             Self::Irsa

@@ -1,10 +1,10 @@
 //! Service accounts, and what is wrong with them in the eyes of their pods.
 
 use super::pod::AllWishes;
-use super::{Circumstances, Gathering, Judgement, needs};
+use super::{Circumstances, Gathering, Judgement, needs, token_expiration};
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, ServiceAccount, Wishes};
-use crate::finding::{Certainty, Problem};
+use crate::finding::Problem;
 use crate::rules;
 use crate::workload::{Kind, Metadata};
 use crate::world::World;
@@ -53,7 +53,7 @@ pub fn judge_service_account<'a>(
         gathering.add(problem);
     }
     if let Some(text) = account.token_expiration.as_deref().filter(|_| plan.mechanism.is_some())
-        && let Some(problem) = token_expiration(subject, conventions.token_expiration_key(), text)
+        && let Some(problem) = token_expiration::problem(subject, conventions.token_expiration_key(), text)
     {
         gathering.add(problem);
     }
@@ -145,26 +145,5 @@ pub(super) fn ambiguous(world: &World, subject: Subject<'_>, account: Option<&Se
         )
         .expected("the association gives", associated)
         .found("the annotation says", annotated),
-    )
-}
-
-/// The injector ignores what is no number and lifts what is below ten minutes (amazon-eks-pod-identity-webhook,
-/// `pkg/constants.go`); what lies above a day is not documented.
-pub(super) fn token_expiration(subject: Subject<'_>, key: &str, text: &str) -> Option<Problem> {
-    let (certainty, becomes) = match text.parse::<i64>() {
-        Err(_) => (Certainty::Certain, "the injector ignores it and uses its default, mostly 86400"),
-        Ok(seconds) if seconds < 600 => (Certainty::Certain, "the injector lifts it to 600"),
-        Ok(seconds) if seconds > 86_400 => (Certainty::Likely, "EKS grants at most a day"),
-        Ok(_) => return None,
-    };
-    Some(
-        Problem::new(
-            &rules::TOKEN_EXPIRATION,
-            format!("the token of {subject} will not live as long as {key} says: {becomes}"),
-            fix::annotate(subject, key, "86400"),
-        )
-        .at_most(certainty)
-        .expected("seconds", "a number from 600 to 86400")
-        .found("it says", format!("{text:?}")),
     )
 }

@@ -1,20 +1,23 @@
 //! Workloads that have no identity of their own.
 
-use super::container::Scene;
+use super::container::{COMPUTE_TYPE, Scene};
 use crate::chain::fix;
 use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
+use crate::identity::CredentialEnv;
 use crate::permission;
 use crate::rules;
-use crate::workload::{Container, Evidence, Workload, evidence};
+use crate::workload::{Container, Evidence, Kind, Stage, Workload, evidence};
 use crate::world::World;
 
-/// Why a pod runs on Fargate: by what it carries once admitted, or by the profile that it matches.
+/// Why a pod runs on Fargate: once admitted, by what EKS set; before, by the profile whose selector it matches (Amazon EKS
+/// User Guide, "Define which Pods use AWS Fargate when launched"). A label on a template is anyone's.
 pub(super) fn on_fargate(world: &World, workload: &Workload<'_>) -> Option<String> {
     let labels = &workload.pod_metadata.labels;
     let scheduler = workload.spec.scheduler_name.as_ref().map(|name| name.as_str());
+    let is_admitted = workload.stage == Stage::Admitted;
     // EKS sets label and scheduler together: a label beside another scheduler was set by hand.
-    if let Some(profile) = labels.get("eks.amazonaws.com/fargate-profile")
+    if let Some(profile) = labels.get("eks.amazonaws.com/fargate-profile").filter(|_| is_admitted)
         && scheduler.is_none_or(|scheduler| scheduler == "fargate-scheduler")
     {
         return Some(format!("Fargate profile {profile}"));
@@ -22,10 +25,12 @@ pub(super) fn on_fargate(world: &World, workload: &Workload<'_>) -> Option<Strin
     if scheduler == Some("fargate-scheduler") {
         return Some("Fargate (its scheduler is fargate-scheduler)".to_owned());
     }
-    let predicted = workload.stage == crate::workload::Stage::Predicted;
+    let keeps_off = labels.get(COMPUTE_TYPE).or_else(|| workload.pod_metadata.annotations.get(COMPUTE_TYPE));
+    if is_admitted || workload.kind == Kind::DaemonSet || keeps_off == Some("ec2") {
+        return None;
+    }
     let profile = world.snapshot.fargate_profile(workload.namespace, |key| labels.get(key))?;
-    (predicted && workload.kind != crate::workload::Kind::DaemonSet)
-        .then(|| format!("Fargate profile {}", profile.name))
+    Some(format!("Fargate profile {}", profile.name))
 }
 
 /// The finding for containers that will be the node, where they need AWS or everything is asked.
@@ -38,7 +43,7 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         })
         .take(6)
         .collect();
-    let lands = lands_on(scene);
+    let lands = lands_on(scene, containers);
     let (level, certainty, why) = if !declared.is_empty() {
         let needs: Vec<String> =
             declared.iter().flat_map(|text| permission::needs(text)).take(4).map(|n| n.to_string()).collect();
@@ -50,23 +55,33 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
     } else {
         (Level::Fallback, Certainty::Likely, needs.join("; "))
     };
-    let message = if level == Level::Strict {
-        format!("{} has no AWS identity of its own: its pods would use {lands}", scene.subject)
+    let is_opted_out = scene.plan.mechanism.is_some();
+    let subject = scene.subject;
+    let message = if is_opted_out {
+        format!("{subject} needs AWS, but its containers are opted out of injection: its pods will use {lands}")
+    } else if level == Level::Strict {
+        format!("{subject} has no AWS identity of its own: its pods would use {lands}")
     } else {
-        format!("{} needs AWS but has no identity configured: its pods will use {lands}", scene.subject)
+        format!("{subject} needs AWS but has no identity configured: its pods will use {lands}")
     };
-    let found = if scene.plan.mechanism.is_some() {
-        "its containers are opted out of injection".to_owned()
+    let conventions = &scene.world.conventions;
+    let (found, fix) = if scene.opt_outs.pod() && is_opted_out {
+        let label = conventions.skip_label_key();
+        (format!("the pod has the label {label}"), format!("remove the label {label} from the pod template"))
+    } else if is_opted_out {
+        let key = conventions.skip_containers_key();
+        let found = format!("the pod's annotation {key} names its containers");
+        (found, format!("remove the containers that need AWS from {key}"))
     } else {
-        format!("{} has neither the role annotation nor an association", scene.subject)
+        (
+            format!("{subject} has neither the role annotation nor an association"),
+            fix::create_association(&scene.world.snapshot, subject, "ROLE_ARN"),
+        )
     };
     Problem::new(
         &rules::NODE_ROLE_FALLBACK,
         message,
-        format!(
-            "{}  # or annotate the workload rolecall.dev/allow-node-role: \"true\"",
-            fix::create_association(&scene.world.snapshot, scene.subject, "ROLE_ARN")
-        ),
+        format!("{fix}  # or annotate the workload rolecall.dev/allow-node-role: \"true\""),
     )
     .at_level(level)
     .at_most(certainty)
@@ -74,9 +89,15 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
     .found("found", found)
 }
 
-fn lands_on(scene: &Scene<'_, '_>) -> String {
+fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> String {
     if scene.fargate.is_some() {
         return "no credentials at all: Fargate has no node role".to_owned();
+    }
+    if !scene.has_metadata() {
+        return "no credentials at all: hybrid nodes have no instance metadata".to_owned();
+    }
+    if containers.iter().all(|container| CredentialEnv::of(container).disables_metadata()) {
+        return "no credentials at all: AWS_EC2_METADATA_DISABLED is true".to_owned();
     }
     match scene.world.snapshot.node_role() {
         Some(role) => format!("the node role {}, or get no credentials", role.rsplit('/').next().unwrap_or(role)),

@@ -2,11 +2,15 @@
 
 mod account;
 mod container;
+mod container_credentials;
 mod container_problems;
 mod fallback;
 mod needs;
+mod other_credentials;
 mod pod;
 mod running;
+mod token_expiration;
+mod web_identity;
 mod whole;
 mod whom;
 

@@ -61,7 +61,7 @@ pub(super) fn of_the_pod(
     // Another source of credentials may come first, or a container may use the node's.
     let spec = scene.workload.spec;
     let elsewhere = containers.iter().any(|container| matches!(container.identity, Identity::Node | Identity::None))
-        || spec.init_containers.iter().chain(&spec.containers).any(super::pod::may_bring_keys);
+        || spec.init_containers.iter().chain(&spec.containers).any(super::other_credentials::may_bring_keys);
     let at_most = if elsewhere { Certainty::Likely } else { Certainty::Certain };
     let broken = report(&actors, &needs, at_most, gathering);
     for container in &mut judgement.containers {

@@ -1,7 +1,8 @@
 //! Pods and what has a pod template.
 
 use super::container::{Scene, judge_container};
-use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note};
+use super::other_credentials::may_bring_keys;
+use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note, token_expiration};
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{Wishes, legacy_annotation};
 use crate::finding::{Certainty, Problem};
@@ -60,7 +61,10 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     let fargate = fallback::on_fargate(world, workload);
     let opt_outs = OptOuts::of(workload, &world.conventions);
     let volumes = Volumes::of(workload.spec);
-    let scene = Scene { world, workload, subject, plan, known, fargate, opt_outs, volumes, circumstances };
+    let refused_expiration = false;
+    let mut scene =
+        Scene { world, workload, subject, plan, known, fargate, refused_expiration, opt_outs, volumes, circumstances };
+    scene.refused_expiration = token_expiration::is_refused(&scene);
 
     // A wish that was written where nobody reads it, and no identity in its stead.
     let misguided = if scene.plan.mechanism.is_none() { misguided_wish(&scene) } else { None };
@@ -70,17 +74,22 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     let all = all.chain(spec.containers.iter().map(|container| (container, false)));
     let all = all.chain(spec.ephemeral_containers.iter().map(|container| (container, true)));
     let mut fallen = Vec::new();
+    let mut opted_out = Vec::new();
     judgement.containers.reserve(spec.init_containers.len() + spec.containers.len());
     for (container, ephemeral) in all {
         let judged = judge_container(&scene, container, ephemeral, &mut gathering);
         let fell = matches!(judged.identity, Identity::Node | Identity::None) && !ephemeral;
-        // Where an identity is configured, a container that goes without was opted out: its own evidence must speak.
-        let opted_out = scene.plan.mechanism.is_some();
-        if fell && (!opted_out || (judged.chain == State::Unknown && has_evidence(container))) {
+        // Where an identity is configured, a container without one was opted out: its own evidence counts.
+        if fell && scene.plan.mechanism.is_none() {
             fallen.push(container);
+        } else if fell && judged.chain == State::Unknown {
+            opted_out.push(container);
         }
         judgement.containers.push(judged);
     }
+    let pod_containers = spec.init_containers.len() + spec.containers.len();
+    let declared_in_vain = !wishes.requires.is_empty() && opted_out.len() == pod_containers;
+    fallen.extend(opted_out.into_iter().filter(|container| declared_in_vain || has_evidence(container)));
 
     // It is in vain only where a container goes without, and no association can have been overlooked.
     let overlooked = workload.stage == Stage::Predicted && world.snapshot.associations.is_none();
@@ -95,12 +104,13 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     // No pod comes about without its service account; and an association that was not read may be there.
     let not_for_us = scene.workload.stage == Stage::Predicted
         && (scene.known == Known::Missing || world.snapshot.associations.is_none() || unseen_account(&scene));
-    let fallen_problem = if fallen.is_empty() || not_for_us || (skip_label && scene.plan.mechanism.is_some()) {
+    let is_reported = skip_label && scene.plan.mechanism.is_some() && !declared_in_vain;
+    let fallen_problem = if fallen.is_empty() || not_for_us || is_reported {
         None
     } else {
         let problem = fallback::problem(&scene, &fallen, &wishes.requires);
         // Another container may be the one that calls AWS, or keys may come from where nobody looks.
-        let elsewhere = judgement.containers.len() > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
+        let elsewhere = pod_containers > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
         Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
     };
     match (misguided, fallen_problem) {
@@ -119,7 +129,8 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         (None, None) => {}
     }
     of_the_pod(&scene, &mut gathering);
-    needs::of_the_pod(&scene, &wishes.requires, fallen.len(), &mut judgement, &mut gathering);
+    let on_node = judgement.containers.iter().filter(|container| container.identity == Identity::Node).count();
+    needs::of_the_pod(&scene, &wishes.requires, on_node.min(fallen.len()), &mut judgement, &mut gathering);
     if let Some(open) = scene.plan.chain.as_ref().and_then(|chain| chain.open.as_ref()) {
         gathering.add(open.clone());
     }
@@ -130,12 +141,6 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
 /// A service account that no complete list speaks of may be annotated. `default` mostly is not, and is rarely listed.
 fn unseen_account(scene: &Scene<'_, '_>) -> bool {
     scene.known == Known::Unknown && scene.subject.service_account != "default"
-}
-
-/// Whether credentials may come from what cannot be seen here.
-pub(super) fn may_bring_keys(container: &Container<'_>) -> bool {
-    let named = |name: &str| matches!(name, "AWS_PROFILE" | "AWS_CONFIG_FILE" | "AWS_SHARED_CREDENTIALS_FILE");
-    !container.env_from.is_empty() || container.env.iter().any(|variable| named(variable.name.as_str()))
 }
 
 fn has_evidence(container: &Container<'_>) -> bool {
@@ -156,11 +161,7 @@ fn of_the_pod(scene: &Scene<'_, '_>, gathering: &mut Gathering<'_>) {
         gathering.add(problem);
     }
     if scene.plan.mechanism.is_some() {
-        let key = scene.world.conventions.token_expiration_key();
-        if let Some(text) = workload.pod_metadata.annotations.get(key)
-            && let Some(mut problem) = super::account::token_expiration(scene.subject, key, text)
-        {
-            problem.fix = format!("set {key}: \"86400\" in the annotations of the pod template");
+        if let Some(problem) = token_expiration::of_the_pod(scene) {
             gathering.add(problem);
         }
         if let Some(problem) = misplaced(scene) {

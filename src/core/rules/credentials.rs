@@ -87,6 +87,43 @@ spec:
     ],
 };
 
+/// Which identity a container gets depends on what rolecall does not see.
+pub static IDENTITY_UNDECIDED: Rule = Rule {
+    name: "identity-undecided",
+    level: Level::Strict,
+    certainty: Certainty::Undecided,
+    fires: "which identity a container gets depends on what rolecall does not see",
+    meaning: "The container has AWS variables of its own, and their meaning depends on something \
+              that rolecall does not read: a role ARN or token file from a ConfigMap, another STS \
+              endpoint, a credentials URI that is not the Pod Identity agent's, or a token file \
+              whose content is not known. This is a note: it never denies.",
+    why: "The pod may work exactly as intended. It may also fail with `AccessDenied`, or use \
+          another identity than that of its service account, and rolecall cannot tell which.",
+    example: r#"apiVersion: v1
+kind: Pod
+metadata:
+  name: carts
+  namespace: carts
+spec:
+  serviceAccountName: carts
+  containers:
+    - name: carts
+      image: public.ecr.aws/aws-containers/retail-store-sample-cart:1.2.1
+      env:
+        - name: AWS_ROLE_ARN
+          valueFrom: {configMapKeyRef: {name: carts-aws, key: role}}
+        - name: AWS_WEB_IDENTITY_TOKEN_FILE
+          value: /var/run/secrets/eks.amazonaws.com/serviceaccount/token"#,
+    fix: "Remove the variables from the workload, so that the injector sets them from the service \
+          account. If they are intended, no change is needed.\n\
+          \n    kubectl set env deployment/carts -n carts \\\
+          \n        AWS_ROLE_ARN- AWS_WEB_IDENTITY_TOKEN_FILE-",
+    sources: &[
+        "AWS SDKs and Tools Reference Guide: AWS SDKs and Tools standardized credential providers",
+        "amazon-eks-pod-identity-webhook: pkg/handler/handler.go",
+    ],
+};
+
 /// A proxy would catch the calls to the Pod Identity agent.
 pub static PROXY_INTERCEPTS: Rule = Rule {
     name: "proxy-intercepts",
@@ -123,4 +160,4 @@ spec:
 };
 
 /// The rules of this file.
-pub(super) static RULES: &[&Rule] = &[&STATIC_KEYS, &STATIC_KEYS_POSSIBLE, &PROXY_INTERCEPTS];
+pub(super) static RULES: &[&Rule] = &[&STATIC_KEYS, &STATIC_KEYS_POSSIBLE, &IDENTITY_UNDECIDED, &PROXY_INTERCEPTS];

@@ -1,17 +1,21 @@
 //! Workloads: who is this, which service account, which containers, what does it need.
 
+mod endpoint;
 mod kind;
 mod needs;
 mod object;
 mod text;
+mod token_file;
 
+pub use endpoint::{Endpoint, configured_endpoint, other_store};
 pub use kind::Kind;
 pub use needs::{Evidence, evidence};
 pub use object::{
     Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, ServiceAccountToken, Spec, Template,
-    TokenSource, Volume, VolumeMount, Volumes, token_source,
+    ValueFrom, Volume, VolumeMount,
 };
 pub use text::{Pairs, Text};
+pub use token_file::{TokenContent, TokenMount, TokenSource, Volumes, is_windows_path, token_source};
 
 /// Whether mutation is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +75,31 @@ impl<'o> Workload<'o> {
         self.kind == Kind::Pod && self.metadata.annotations.get("kubernetes.io/config.mirror").is_some()
     }
 
-    /// Whether the pods are Windows pods, where there is no Pod Identity agent.
+    /// Whether the pods are Windows pods, where there is no Pod Identity agent: by the node selector, required node
+    /// affinity or `spec.os`.
     pub fn is_windows(&self) -> bool {
-        let selector = &self.spec.node_selector;
-        selector.get("kubernetes.io/os").or_else(|| selector.get("beta.kubernetes.io/os")) == Some("windows")
-            || self.spec.os.as_ref().and_then(|os| os.name.as_ref()).is_some_and(|name| name.as_str() == "windows")
+        let os = self.spec.os.as_ref().and_then(|os| os.name.as_ref());
+        os.is_some_and(|name| name.as_str() == "windows")
+            || OS_LABELS.iter().any(|label| self.required_node_label(label) == Some("windows"))
+    }
+
+    /// Whether the injector takes the pods for Windows pods and writes Windows paths: it looks at the node selector only
+    /// (amazon-eks-pod-identity-webhook, `pkg/handler/handler.go`).
+    pub fn has_windows_node_selector(&self) -> bool {
+        OS_LABELS.iter().any(|label| self.spec.node_selector.get(label) == Some("windows"))
+    }
+
+    /// The value that a node's label must have for the pods to run there; `None` where several are accepted.
+    pub fn required_node_label(&self, key: &str) -> Option<&str> {
+        if let Some(value) = self.spec.node_selector.get(key) {
+            return Some(value);
+        }
+        let affinity = self.spec.affinity.as_deref()?.node_affinity.as_ref()?.required.as_ref()?;
+        let mut terms = affinity.node_selector_terms.iter();
+        let first = terms.next()?.only_value(key)?;
+        terms.all(|term| term.only_value(key) == Some(first)).then_some(first)
     }
 }
+
+/// Labels of a node that name its operating system (Kubernetes, "Well-Known Labels, Annotations and Taints").
+const OS_LABELS: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];

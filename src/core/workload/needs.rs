@@ -1,6 +1,7 @@
 //! Does a workload call AWS at all? Most pods never do; the evidence is listed so that a person can judge it.
 
-use super::object::{Container, EnvVar};
+use super::endpoint::{Endpoint, other_store};
+use super::object::{Container, ValueFrom};
 
 /// Why a container seems to call AWS: a short phrase such as `AWS_REGION is set`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +22,19 @@ pub fn evidence(container: &Container<'_>) -> Vec<Evidence> {
             found.push(Evidence(text));
         }
     };
-    let local = container.env.iter().any(is_local_endpoint);
+    let local = matches!(other_store(container), Some(Endpoint::Other(_)));
     for variable in &container.env {
         let name = variable.name.as_str();
         let value = variable.value.as_ref().map_or("", |value| value.as_str());
+        // An object that may not exist says nothing about what the container does.
+        if variable.value_from.is_some_and(ValueFrom::is_optional) {
+            continue;
+        }
         if name.starts_with("AWS_") && !local && !is_harmless(name) {
             note(format!("{name} is set"));
         } else if let Some(hint) = in_text(value) {
             note(format!("{name} holds {hint}"));
-        } else if !local && (!value.is_empty() || variable.value_from) && names_service(name) {
+        } else if !local && (!value.is_empty() || variable.value_from.is_some()) && names_service(name) {
             note(format!("{name} is set"));
         }
     }
@@ -51,15 +56,7 @@ fn is_harmless(name: &str) -> bool {
     matches!(name, "AWS_EC2_METADATA_DISABLED" | "AWS_PAGER" | "AWS_LAMBDA_RUNTIME_API")
 }
 
-/// An endpoint that is not AWS's: an emulator or a look-alike.
-fn is_local_endpoint(variable: &EnvVar<'_>) -> bool {
-    let name = variable.name.as_str();
-    let endpoint = name.starts_with("AWS_ENDPOINT_URL") || (name.ends_with("_ENDPOINT") && names_service(name));
-    let value = variable.value.as_ref().map_or("", |value| value.as_str());
-    endpoint && !value.is_empty() && !value.contains(".amazonaws.com") && !value.contains(".api.aws")
-}
-
-fn names_service(name: &str) -> bool {
+pub(super) fn names_service(name: &str) -> bool {
     name.split('_').any(|word| SERVICE_WORDS.contains(&word))
 }
 

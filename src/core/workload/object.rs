@@ -1,9 +1,7 @@
 //! A typed view of the few fields of Kubernetes objects that the judgement reads (Kubernetes API reference: Pod v1 core,
 //! ServiceAccount v1 core and the workload kinds). Everything else is passed over, and texts are borrowed.
 
-use std::collections::HashMap;
-
-use serde::de::{Deserialize, Deserializer, IgnoredAny};
+use serde::de::{Deserialize, Deserializer};
 
 use super::text::{Pairs, Text};
 
@@ -129,6 +127,11 @@ pub struct PodSpec<'a> {
     pub scheduler_name: Option<Text<'a>>,
     /// Operating system.
     pub os: Option<Os<'a>>,
+    /// Affinity.
+    pub affinity: Option<Box<Affinity<'a>>>,
+    /// The pod uses the node's network, and so reaches IMDS whatever the hop limit.
+    #[serde(deserialize_with = "or_default")]
+    pub host_network: bool,
 }
 
 /// What [`Spec`] is read from. The types do not contain themselves, so no input can nest them deeply.
@@ -149,6 +152,9 @@ struct WireSpec<'a> {
     node_selector: Pairs<'a>,
     scheduler_name: Option<Text<'a>>,
     os: Option<Os<'a>>,
+    affinity: Option<Box<Affinity<'a>>>,
+    #[serde(deserialize_with = "or_default")]
+    host_network: bool,
     template: Option<Box<Template<'a>>>,
     job_template: Option<Box<JobTemplate<'a>>>,
 }
@@ -166,6 +172,8 @@ impl<'a> From<WireSpec<'a>> for Spec<'a> {
                 node_selector: wire.node_selector,
                 scheduler_name: wire.scheduler_name,
                 os: wire.os,
+                affinity: wire.affinity,
+                host_network: wire.host_network,
             },
             template: wire.template,
             job_template: wire.job_template,
@@ -180,6 +188,66 @@ pub struct Os<'a> {
     /// `linux` or `windows`.
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
+}
+
+/// `spec.affinity`, as far as it says on which nodes a pod can run.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Affinity<'a> {
+    /// Affinity to nodes.
+    #[serde(borrow)]
+    pub node_affinity: Option<NodeAffinity<'a>>,
+}
+
+/// `spec.affinity.nodeAffinity`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeAffinity<'a> {
+    /// What a node must have.
+    #[serde(borrow, rename = "requiredDuringSchedulingIgnoredDuringExecution")]
+    pub required: Option<NodeSelector<'a>>,
+}
+
+/// A node selector: one of its terms must match.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeSelector<'a> {
+    /// The terms.
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub node_selector_terms: Vec<NodeSelectorTerm<'a>>,
+}
+
+/// A term of a node selector: all its expressions must match.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeSelectorTerm<'a> {
+    /// Expressions on labels.
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub match_expressions: Vec<NodeSelectorRequirement<'a>>,
+}
+
+impl NodeSelectorTerm<'_> {
+    /// The only value that the term accepts for a label.
+    pub(super) fn only_value(&self, key: &str) -> Option<&str> {
+        self.match_expressions.iter().find_map(|expression| match expression.values.as_slice() {
+            [only] if expression.key.as_str() == key && expression.operator.as_str() == "In" => Some(only.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// An expression on a node's label.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct NodeSelectorRequirement<'a> {
+    /// The label.
+    #[serde(borrow)]
+    pub key: Text<'a>,
+    /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt` or `Lt`.
+    pub operator: Text<'a>,
+    /// The values for it.
+    #[serde(deserialize_with = "or_default")]
+    pub values: Vec<Text<'a>>,
 }
 
 /// A container of any sort.
@@ -217,9 +285,33 @@ pub struct EnvVar<'a> {
     pub name: Text<'a>,
     /// Its literal value.
     pub value: Option<Text<'a>>,
-    /// It comes from somewhere else.
-    #[serde(deserialize_with = "is_there")]
-    pub value_from: bool,
+    /// The object or field that its value comes from.
+    pub value_from: Option<ValueFrom>,
+}
+
+/// Where a variable's value comes from, as far as it tells whether the variable is set at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ValueFrom {
+    secret_key_ref: Option<KeyReference>,
+    config_map_key_ref: Option<KeyReference>,
+    file_key_ref: Option<KeyReference>,
+}
+
+/// A key of an object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default)]
+struct KeyReference {
+    optional: Option<bool>,
+}
+
+impl ValueFrom {
+    /// Whether the container starts without the variable where the object or its key does not exist (Kubernetes API
+    /// reference, `EnvVarSource`).
+    pub fn is_optional(self) -> bool {
+        let references = [self.secret_key_ref, self.config_map_key_ref, self.file_key_ref];
+        references.into_iter().flatten().any(|reference| reference.optional == Some(true))
+    }
 }
 
 /// A whole object as environment.
@@ -301,87 +393,7 @@ pub struct ServiceAccountToken<'a> {
     pub path: Text<'a>,
 }
 
-/// A pod's volumes, to be found by name: through a table where they are many.
-#[derive(Debug, Default)]
-pub struct Volumes<'a> {
-    few: &'a [Volume<'a>],
-    many: HashMap<&'a str, &'a Volume<'a>>,
-}
-
-impl<'a> Volumes<'a> {
-    /// The volumes of a pod.
-    pub fn of(spec: &'a PodSpec<'a>) -> Self {
-        if spec.volumes.len() <= 32 {
-            return Self { few: &spec.volumes, many: HashMap::new() };
-        }
-        Self { few: &[], many: spec.volumes.iter().map(|volume| (volume.name.as_str(), volume)).collect() }
-    }
-
-    /// The volume of this name.
-    pub fn get(&self, name: &str) -> Option<&'a Volume<'a>> {
-        self.few.iter().find(|volume| volume.name.as_str() == name).or_else(|| self.many.get(name).copied())
-    }
-}
-
-/// Where a token file comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenSource<'a> {
-    /// A projected token for this audience; `None`: the API server's own.
-    Projected(Option<&'a str>),
-    /// A volume whose content cannot be seen from here.
-    Opaque,
-    /// No volume is mounted there.
-    NotMounted,
-    /// The volume that is mounted there holds tokens only, and none of that name.
-    NoSuchFile,
-}
-
-/// Finds what stands behind a file of a container: the mount with the longest matching folder, and its volume.
-pub fn token_source<'a>(volumes: &Volumes<'a>, container: &'a Container<'_>, file: &str) -> TokenSource<'a> {
-    let cleaned = clean(file);
-    let file = cleaned.as_str();
-    let below = |mount: &VolumeMount<'_>| {
-        let folder = clean(mount.mount_path.as_str());
-        let folder = folder.trim_end_matches('/');
-        let rest = file.strip_prefix(folder)?;
-        if rest.is_empty() { Some(0) } else { rest.strip_prefix('/').map(str::len) }
-    };
-    let mounts = container.volume_mounts.iter();
-    let Some((rest, mount)) = mounts.filter_map(|mount| Some((below(mount)?, mount))).min_by_key(|(rest, _)| *rest)
-    else {
-        return TokenSource::NotMounted;
-    };
-    let path = file.get(file.len() - rest..).unwrap_or_default();
-    let path = match mount.sub_path.as_ref().map(|sub| sub.as_str().trim_end_matches('/')) {
-        None | Some("") => path.to_owned(),
-        Some(sub) if path.is_empty() => sub.to_owned(),
-        Some(sub) => format!("{sub}/{path}"),
-    };
-    let volume = volumes.get(mount.name.as_str());
-    let plain = mount.sub_path_expr.is_none();
-    let Some(projected) = volume.and_then(|volume| volume.projected.as_ref()).filter(|_| plain) else {
-        return TokenSource::Opaque;
-    };
-    let mut tokens = projected.sources.iter().map(|source| source.service_account_token.as_ref());
-    let found = tokens.clone().flatten().find(|token| token.path.as_str() == path);
-    match found {
-        Some(token) => TokenSource::Projected(token.audience.as_ref().map(Text::as_str).filter(|a| !a.is_empty())),
-        None if tokens.all(|token| token.is_some()) => TokenSource::NoSuchFile,
-        None => TokenSource::Opaque,
-    }
-}
-
-/// A path without doubled slashes and without `.`; and `/run` by its older name, to which most images link it.
-fn clean(path: &str) -> String {
-    let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/");
-    if parts.starts_with("run/") { format!("/var/{parts}") } else { format!("/{parts}") }
-}
-
 /// Null stands for an absent list or object in what Go writes.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(Option::<IgnoredAny>::deserialize(deserializer)?.is_some())
 }

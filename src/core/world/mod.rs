@@ -24,8 +24,10 @@ pub struct World {
     pub snapshot: Arc<Snapshot>,
     /// The injector's settings.
     pub conventions: Conventions,
-    /// Where a `file` of a web identity token is mounted.
+    /// The file of a web identity token, as the injector names it in `AWS_WEB_IDENTITY_TOKEN_FILE`.
     pub token_file: String,
+    /// The same for pods with a Windows node selector.
+    pub windows_token_file: String,
     service_accounts: Arc<HashMap<Arc<str>, Arc<InNamespace>>>,
     namespaces: Arc<HashMap<Arc<str>, Namespace>>,
     complete: bool,
@@ -51,10 +53,19 @@ pub struct Plan {
     pub mechanism: Option<Mechanism>,
     /// The role that the pods are to have, in the end: an association's target where it has one.
     pub role_arn: Option<Box<str>>,
-    /// The audience of their web identity tokens.
-    pub audience: Box<str>,
+    /// The audience that the injector asks for; empty for that of the API server.
+    pub injected_audience: Box<str>,
+    /// The audience of their web identity tokens; `None` where the API server's is not known.
+    audience: Option<Box<str>>,
     /// The chain; `None` where nothing is configured.
     pub chain: Option<Chain>,
+}
+
+impl Plan {
+    /// The audience of the pods' web identity tokens.
+    pub fn audience(&self) -> Audience<'_> {
+        self.audience.as_deref().map_or(Audience::Unknown, Audience::Is)
+    }
 }
 
 /// What is known of a service account.
@@ -102,6 +113,7 @@ impl World {
         Self {
             snapshot,
             token_file: format!("{}/token", conventions.token_mount_path),
+            windows_token_file: format!("C:{}\\token", conventions.token_mount_path.replace('/', "\\")),
             conventions,
             service_accounts: Arc::new(service_accounts.collect()),
             namespaces: Arc::new(namespaces.collect()),
@@ -188,6 +200,14 @@ impl World {
         }
     }
 
+    /// The audience of tokens that name none: the API server's own. On EKS it is the same in every cluster (AWS Containers
+    /// Blog, "Diving into IAM Roles for Service Accounts"); elsewhere a flag decides.
+    pub fn api_audience(&self) -> Option<&'static str> {
+        let issuer = self.snapshot.cluster.as_ref()?.issuer.as_ref()?.as_str();
+        let is_eks = ["oidc.eks.", "oidc-eks."].iter().any(|host| issuer.starts_with(host));
+        is_eks.then_some("https://kubernetes.default.svc")
+    }
+
     /// The association of a service account, where the associations are known and there is one.
     pub fn association(&self, subject: Subject<'_>) -> Option<&Association> {
         self.snapshot.association(subject.namespace, subject.service_account).flatten()
@@ -195,24 +215,36 @@ impl World {
 
     /// What would be meant for the pods of a service account that looks like this.
     pub fn conclude(&self, subject: Subject<'_>, account: &ServiceAccount) -> Plan {
-        let audience: Box<str> = account.audience.clone().unwrap_or_else(|| self.conventions.audience.as_str().into());
+        let injected_audience: Box<str> =
+            account.audience.clone().unwrap_or_else(|| self.conventions.audience.as_str().into());
+        let audience = match &*injected_audience {
+            "" => self.api_audience().map(Into::into),
+            own => Some(own.into()),
+        };
         if let Some(association) = self.association(subject) {
             let role = association.target_role_arn.as_ref().or(association.role_arn.as_ref());
             return Plan {
                 mechanism: Some(Mechanism::PodIdentity),
                 role_arn: role.cloned(),
                 chain: Some(chain::pod_identity(&self.snapshot, subject, association, self.agent)),
+                injected_audience,
                 audience,
             };
         }
         let Some(role_arn) = &account.role_arn else {
-            return Plan { mechanism: None, role_arn: None, audience, chain: None };
+            return Plan { mechanism: None, role_arn: None, injected_audience, audience, chain: None };
         };
         let source = RoleSource::Annotation(self.conventions.role_arn_key());
+        let token = audience.as_deref().map_or(Audience::Unknown, Audience::Is);
+        let mut chain = chain::irsa(&self.snapshot, subject, role_arn, token, source);
+        if injected_audience.is_empty() {
+            chain.blame_empty_audience(subject, self.conventions.audience_key());
+        }
         Plan {
             mechanism: Some(Mechanism::Irsa),
             role_arn: Some(role_arn.clone()),
-            chain: Some(chain::irsa(&self.snapshot, subject, role_arn, Audience::Is(&audience), source)),
+            chain: Some(chain),
+            injected_audience,
             audience,
         }
     }

@@ -95,7 +95,8 @@ func identityOf(pod *corev1.Pod, account ServiceAccount, settings Settings) (ide
 		result.mountPath = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
 		result.tokenFile = "token"
 		result.audience = settings.Audience
-		if own := account.Annotations[settings.key("audience")]; own != "" {
+		// An empty audience is taken as it is: the token is then for the API server.
+		if own, found := account.Annotations[settings.key("audience")]; found {
 			result.audience = own
 		}
 		// The role is taken as it stands: nothing is trimmed and nothing is checked.
@@ -185,18 +186,16 @@ func regionalSTS(account ServiceAccount, settings Settings) bool {
 	return said
 }
 
-// skippedContainers are named by the pod in comma-separated values; where they cannot be read, none is skipped.
+// skippedContainers are the first record of the pod's comma-separated values, as they are: blanks belong to a name.
+// Where they cannot be read, no container is skipped.
 func skippedContainers(pod *corev1.Pod, settings Settings) []string {
-	said, found := pod.Annotations[settings.key("skip-containers")]
+	value, found := pod.Annotations[settings.key("skip-containers")]
 	if !found {
 		return nil
 	}
-	names, err := csv.NewReader(strings.NewReader(said)).Read()
+	names, err := csv.NewReader(strings.NewReader(value)).Read()
 	if err != nil {
 		return nil
-	}
-	for i := range names {
-		names[i] = strings.TrimSpace(names[i])
 	}
 	return names
 }

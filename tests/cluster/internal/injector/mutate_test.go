@@ -134,7 +134,8 @@ func TestSkippedContainers(t *testing.T) {
 		"":                {"init", "main", "sidecar"},
 		"sidecar":         {"init", "main"},
 		"sidecar,init":    {"main"},
-		" sidecar , main": {"init"},
+		" sidecar , main": {"init", "main", "sidecar"},
+		"sidecar\n":       {"init", "main"},
 		"unknown":         {"init", "main", "sidecar"},
 		`"sidecar`:        {"init", "main", "sidecar"},
 		`side"car,init`:   {"init", "main", "sidecar"},
@@ -251,12 +252,13 @@ func TestWhoHasAnIdentity(t *testing.T) {
 		audience string
 		labelled bool
 	}{
-		"neither":               {ServiceAccount{}, "", "", false},
-		"an empty role":         {annotated("role-arn", ""), "", "", false},
-		"the annotation":        {annotated(), "aws-iam-token", "sts.amazonaws.com", false},
-		"with an audience":      {annotated("audience", "my-audience"), "aws-iam-token", "my-audience", false},
-		"the association":       {associated(), "eks-pod-identity-token", "pods.eks.amazonaws.com", true},
-		"the association first": {both, "eks-pod-identity-token", "pods.eks.amazonaws.com", true},
+		"neither":                {ServiceAccount{}, "", "", false},
+		"an empty role":          {annotated("role-arn", ""), "", "", false},
+		"the annotation":         {annotated(), "aws-iam-token", "sts.amazonaws.com", false},
+		"with an audience":       {annotated("audience", "my-audience"), "aws-iam-token", "my-audience", false},
+		"with an empty audience": {annotated("audience", ""), "aws-iam-token", "", false},
+		"the association":        {associated(), "eks-pod-identity-token", "pods.eks.amazonaws.com", true},
+		"the association first":  {both, "eks-pod-identity-token", "pods.eks.amazonaws.com", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := Mutate(podOf(container()), test.account, settings())

@@ -1,0 +1,130 @@
+//! A container with a credentials URI: is it the Pod Identity agent's, and will the agent get the token that it needs?
+
+use super::Gathering;
+use super::container::{One, Verdict};
+use crate::chain::State;
+use crate::finding::{Certainty, Problem};
+use crate::identity::{Mechanism, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Value};
+use crate::workload::TokenContent;
+
+/// What is known of the token for the agent.
+enum AgentToken {
+    /// It is the right one.
+    Right,
+    /// It is not.
+    Wrong(Box<Problem>),
+    /// It cannot be seen.
+    Unseen(String),
+}
+
+impl<'a> One<'a, '_, '_> {
+    pub(super) fn container_credentials(&self, gathering: &mut Gathering<'_>) -> Verdict<'a> {
+        let scene = self.scene;
+        let is_planned = self.plan().mechanism == Some(Mechanism::PodIdentity);
+        let relative = self.env.relative_uri.filter(|uri| uri.is_set());
+        if relative.is_some() || !self.env.uses_agent() {
+            let uri = relative.or(self.env.full_uri).and_then(Value::literal).unwrap_or("a URI from an object");
+            let problem = if !is_planned {
+                self.undecided(
+                    "it takes credentials from a URI that is not the Pod Identity agent's",
+                    "the agent's URI",
+                    uri,
+                )
+            } else if relative.is_some() {
+                // Go's SDK reads the full URI first, the others the relative one.
+                let why = "most SDKs read AWS_CONTAINER_CREDENTIALS_RELATIVE_URI first, so they do not call the agent";
+                self.preset(why, uri).at_most(Certainty::Likely)
+            } else {
+                self.preset("the container's own credentials URI replaces that of the association", uri)
+                    .at_most(Certainty::Likely)
+            };
+            gathering.add_for(self.name(), problem);
+            return (None, State::Unknown);
+        }
+        let role = if is_planned { scene.plan_role() } else { None };
+        let windows = scene.workload.is_windows().then(|| "Windows".to_owned());
+        if let Some(platform) = scene.fargate.clone().or(windows) {
+            gathering.add(self.unsupported(&platform));
+            return (role, State::Broken);
+        }
+        if let Some(exceptions) = self.env.proxied() {
+            gathering.add_for(self.name(), self.proxied(exceptions));
+        }
+        let token = match self.agent_token() {
+            AgentToken::Right => State::Holds,
+            AgentToken::Wrong(problem) => {
+                // The token file's variable may come from an object that is not looked into.
+                let hidden = self.env.authorization_token_file.is_none() && !self.container.env_from.is_empty();
+                let at_most = if hidden { Certainty::Likely } else { Certainty::Certain };
+                gathering.add_for(self.name(), problem.at_most(at_most));
+                return (role, if hidden { State::Unknown } else { State::Broken });
+            }
+            AgentToken::Unseen(why) => {
+                let problem = self.undecided(&why, "the token that the injector mounts", "another token file");
+                gathering.add_for(self.name(), problem);
+                State::Unknown
+            }
+        };
+        if is_planned {
+            return (role, self.planned(gathering).and(token));
+        }
+        if scene.world.snapshot.associations.is_none() {
+            let why = "the snapshot has no Pod Identity associations";
+            gathering.add_for(
+                self.name(),
+                self.undecided(why, "podIdentityAssociations in the snapshot", "Pod Identity variables"),
+            );
+            return (None, State::Unknown);
+        }
+        let problem = self.no_association();
+        let state = if problem.certainty == Certainty::Certain { State::Broken } else { State::Unknown };
+        gathering.add_for(self.name(), problem);
+        (None, state)
+    }
+
+    /// Whether the agent will get a usable token.
+    fn agent_token(&self) -> AgentToken {
+        let wrong = |why: &str, found: &str| AgentToken::Wrong(Box::new(self.preset(why, found)));
+        let Some(value) = self.env.authorization_token_file.filter(|value| value.is_set()) else {
+            if self.env.authorization_token.is_some_and(Value::is_set) {
+                return AgentToken::Unseen("AWS_CONTAINER_AUTHORIZATION_TOKEN holds a token of its own".to_owned());
+            }
+            return wrong(
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI is set, so the injector does not add the token file",
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI without AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            );
+        };
+        let Some(file) = value.literal() else {
+            return AgentToken::Unseen(
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE comes from an object that rolecall does not read".to_owned(),
+            );
+        };
+        let source = self.source(file);
+        let volume = Mechanism::PodIdentity.volume();
+        match source.content {
+            TokenContent::Token(POD_IDENTITY_AUDIENCE) => AgentToken::Right,
+            TokenContent::Token(audience) => {
+                let audience = if audience.is_empty() { "the API server" } else { audience };
+                wrong("its token is not for pods.eks.amazonaws.com", &format!("a token for {audience}"))
+            }
+            TokenContent::NoSuchFile => {
+                wrong("the volume has no token under the name in AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file)
+            }
+            TokenContent::NotMounted if is_below(file, POD_IDENTITY_FOLDER) => {
+                wrong("no token is mounted where AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE points", file)
+            }
+            // The injector goes by the volume's name and adds none.
+            TokenContent::Opaque if source.volume == Some(volume) => wrong(
+                &format!("the pod has a volume {volume} of its own, so the injector adds no token"),
+                &format!("a volume {volume} without a service account token"),
+            ),
+            TokenContent::NotMounted | TokenContent::Opaque | TokenContent::SomeToken => {
+                AgentToken::Unseen(format!("rolecall cannot see the token in {file}"))
+            }
+        }
+    }
+}
+
+fn is_below(file: &str, folder: &str) -> bool {
+    file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}

@@ -1,0 +1,67 @@
+//! The lifetime of the injected token: `eks.amazonaws.com/token-expiration` on the pod, else on the service account
+//! (amazon-eks-pod-identity-webhook, `pkg/handler/handler.go`).
+
+use super::container::Scene;
+use crate::chain::{Subject, fix};
+use crate::decision::Level;
+use crate::finding::{Certainty, Problem};
+use crate::rules;
+use crate::workload::Stage;
+
+/// The longest lifetime in seconds that the API server stores (Kubernetes, `ValidateProjectedVolumeSource`).
+const MAX_SECONDS: i64 = 1 << 32;
+
+/// What is wrong with a lifetime. The injector ignores what is not a number and raises what is below ten minutes
+/// (`pkg/constants.go`); what lies above a day is not documented, and above 2^32 seconds the API server refuses the pod.
+pub(super) fn problem(subject: Subject<'_>, key: &str, text: &str) -> Option<Problem> {
+    let (certainty, level, becomes) = match text.parse::<i64>() {
+        Err(_) => (Certainty::Certain, Level::Strict, "the injector ignores it and uses its default, mostly 86400"),
+        Ok(seconds) if seconds > MAX_SECONDS => {
+            (Certainty::Certain, Level::Chain, "the API server refuses every pod that the injector gives such a token")
+        }
+        Ok(seconds) if seconds < 600 => (Certainty::Certain, Level::Strict, "the injector raises it to 600"),
+        Ok(seconds) if seconds > 86_400 => (Certainty::Likely, Level::Strict, "EKS grants at most a day"),
+        Ok(_) => return None,
+    };
+    Some(
+        Problem::new(
+            &rules::TOKEN_EXPIRATION,
+            format!("the token of {subject} will not live as long as {key} says: {becomes}"),
+            fix::annotate(subject, key, "86400"),
+        )
+        .at_level(level)
+        .at_most(certainty)
+        .expected("expected", "a number of seconds from 600 to 86400")
+        .found("the annotation says", format!("{text:?}")),
+    )
+}
+
+/// What is wrong with the lifetime that a pod asks for, or that its service account does where pods can then not be
+/// created.
+pub(super) fn of_the_pod(scene: &Scene<'_, '_>) -> Option<Problem> {
+    scene.plan.mechanism?;
+    let key = scene.world.conventions.token_expiration_key();
+    if let Some(text) = scene.workload.pod_metadata.annotations.get(key)
+        && let Some(mut problem) = problem(scene.subject, key, text)
+    {
+        if scene.workload.stage == Stage::Admitted {
+            // A pod that was stored has no such token.
+            problem = problem.at_level(Level::Strict);
+        }
+        problem.fix = format!("set {key}: \"86400\" in the annotations of the pod template");
+        return Some(problem);
+    }
+    let text = scene.known.account()?.token_expiration.as_deref()?;
+    is_refused(scene).then(|| problem(scene.subject, key, text)).flatten()
+}
+
+/// Whether the injector will ask for a lifetime that the API server refuses, so that no pod can be created.
+pub(super) fn is_refused(scene: &Scene<'_, '_>) -> bool {
+    let key = scene.world.conventions.token_expiration_key();
+    let of_pod = scene.workload.pod_metadata.annotations.get(key);
+    let of_account = scene.known.account().and_then(|account| account.token_expiration.as_deref());
+    let mut texts = [of_pod, of_account].into_iter().flatten();
+    scene.workload.stage == Stage::Predicted
+        && scene.plan.mechanism.is_some()
+        && texts.find_map(|text| text.parse::<i64>().ok()).is_some_and(|seconds| seconds > MAX_SECONDS)
+}

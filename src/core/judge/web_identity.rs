@@ -1,0 +1,259 @@
+//! A container with a web identity: is the token the service account's, and does the role take it?
+
+use std::borrow::Cow;
+
+use super::Gathering;
+use super::container::{One, Verdict};
+use super::other_credentials::endpoint_text;
+use crate::chain::{self, Audience, Chain, RoleSource, State};
+use crate::finding::{Certainty, Problem};
+use crate::identity::{Mechanism, Value};
+use crate::rules;
+use crate::workload::{Endpoint, Stage, TokenContent, configured_endpoint, is_windows_path};
+use crate::world::Known;
+
+/// File of the API server's own token.
+const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// What is known of the token behind a token file.
+enum Token<'t> {
+    /// It is a token of the pod's service account for this audience.
+    OfAccount(Audience<'t>),
+    /// Whose it is cannot be seen, and for that reason.
+    Foreign(String),
+}
+
+impl<'a> One<'a, '_, '_> {
+    pub(super) fn web_identity(&self, gathering: &mut Gathering<'_>) -> Verdict<'a> {
+        let scene = self.scene;
+        let role = self.env.role_arn.and_then(Value::literal);
+        let planned = self.plan().role_arn.as_deref();
+        let shown = match role {
+            Some(role) if Some(role) == planned => scene.plan_role(),
+            Some(role) => Some(Cow::Owned(role.to_owned())),
+            None => None,
+        };
+        if let Some(endpoint) = self.other_sts() {
+            let why = format!("the container calls STS at {}, not at AWS", endpoint_text(endpoint));
+            gathering.add_for(self.name(), self.undecided(&why, "an endpoint of AWS", endpoint_text(endpoint)));
+            return (shown, State::Unknown);
+        }
+        let token = match self.token(role) {
+            Ok(token) => token,
+            Err(problem) => {
+                let state = if problem.certainty == Certainty::Certain { State::Broken } else { State::Unknown };
+                gathering.add_for(self.name(), *problem);
+                return (shown, state);
+            }
+        };
+        let Some(role) = role else {
+            let why = "AWS_ROLE_ARN comes from an object or field that rolecall does not read";
+            gathering.add_for(self.name(), self.undecided(why, "a role ARN in the manifest", "a reference"));
+            return (None, State::Unknown);
+        };
+        let audience = match token {
+            Token::OfAccount(audience) => audience,
+            Token::Foreign(why) => {
+                if self.plan().mechanism == Some(Mechanism::PodIdentity) {
+                    gathering.add_for(self.name(), self.shadowed(role));
+                }
+                return (shown, self.foreign_chain(role, &why, gathering));
+            }
+        };
+        let is_planned = self.plan().mechanism == Some(Mechanism::Irsa)
+            && Some(role) == planned
+            && audience == self.plan().audience();
+        let state = if is_planned {
+            self.planned(gathering)
+        } else {
+            match self.plan().mechanism {
+                Some(Mechanism::Irsa) if Some(role) != planned => {
+                    gathering.add_for(self.name(), self.overridden(role));
+                }
+                Some(Mechanism::PodIdentity) => gathering.add_for(self.name(), self.shadowed(role)),
+                Some(Mechanism::Irsa) | None => {}
+            }
+            self.own_chain(role, audience, gathering)
+        };
+        (shown, state.and(self.path_of_system(gathering)))
+    }
+
+    /// The container is pointed at another STS than AWS's: MinIO and its like take web identities too.
+    fn other_sts(&self) -> Option<Endpoint<'_>> {
+        let of_sts = configured_endpoint(self.container, |service| service == "_STS");
+        of_sts.or_else(|| configured_endpoint(self.container, str::is_empty))
+    }
+
+    /// Says that the container's identity cannot be told.
+    pub(super) fn undecided(&self, why: &str, expected: &str, found: &str) -> Problem {
+        Problem::new(
+            &rules::IDENTITY_UNDECIDED,
+            format!("rolecall cannot tell which identity the container gets: {why}"),
+            "no change is needed where this is intended; otherwise remove the AWS_* variables and let the injector set them",
+        )
+        .expected("expected", expected)
+        .found("the container has", found)
+    }
+
+    /// What stands behind the token file, or why there is no usable token.
+    fn token(&self, role: Option<&str>) -> Result<Token<'_>, Box<Problem>> {
+        let Some(file) = self.env.token_file.and_then(Value::literal) else {
+            return Ok(Token::Foreign(
+                "AWS_WEB_IDENTITY_TOKEN_FILE comes from an object that rolecall does not read".to_owned(),
+            ));
+        };
+        let conventions = &self.scene.world.conventions;
+        let in_injected_folder =
+            |file: &str| file.strip_prefix(&conventions.token_mount_path).is_some_and(|rest| rest.starts_with('/'));
+        let source = self.source(file);
+        let volume = Mechanism::Irsa.volume();
+        let is_injected_volume = source.volume == Some(volume);
+        let foreign = |what: &str| Ok(Token::Foreign(format!("rolecall cannot see whose token {file} is: {what}")));
+        match source.content {
+            TokenContent::Token("") => self.api_token(role, file),
+            TokenContent::Token(audience) => match self.misdirected(role, audience, is_injected_volume) {
+                Some(problem) => Err(Box::new(problem)),
+                None => Ok(Token::OfAccount(Audience::Is(audience))),
+            },
+            TokenContent::SomeToken => Ok(Token::OfAccount(Audience::Unknown)),
+            TokenContent::NoSuchFile => Err(Box::new(
+                self.preset("the volume has no token under the name in AWS_WEB_IDENTITY_TOKEN_FILE", file),
+            )),
+            TokenContent::NotMounted if file == API_TOKEN => self.api_token(role, file),
+            TokenContent::NotMounted if in_injected_folder(file) || file == self.scene.world.windows_token_file => {
+                Err(Box::new(self.preset("no token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE points", file)))
+            }
+            // The injector goes by the volume's name and adds none.
+            TokenContent::Opaque
+                if is_injected_volume
+                    && self.plan().mechanism == Some(Mechanism::Irsa)
+                    && role == self.plan().role_arn.as_deref() =>
+            {
+                Err(Box::new(self.preset(
+                    &format!("the pod has a volume {volume} of its own, so the injector adds no token"),
+                    &format!("a volume {volume} without a service account token"),
+                )))
+            }
+            TokenContent::Opaque => foreign(&format!(
+                "it is in volume {}, whose content rolecall does not see",
+                source.volume.unwrap_or_default()
+            )),
+            TokenContent::NotMounted => {
+                foreign("no volume is mounted there, so it comes from the image or the process")
+            }
+        }
+    }
+
+    /// The token that names no audience: it is for the API server. STS takes it where the role's OIDC provider lists that
+    /// audience.
+    fn api_token(&self, role: Option<&str>, file: &str) -> Result<Token<'_>, Box<Problem>> {
+        let scene = self.scene;
+        if self.plan().injected_audience.is_empty() && role == self.plan().role_arn.as_deref() {
+            return Ok(Token::OfAccount(self.plan().audience()));
+        }
+        let snapshot = &scene.world.snapshot;
+        let account = role.and_then(|role| rolecall_iam::RoleArn::parse(role).ok()).map(|role| role.account);
+        let issuer = snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.as_ref());
+        let provider = account.zip(issuer).and_then(|(account, issuer)| snapshot.provider(account, issuer));
+        let client_ids = provider.flatten().and_then(|provider| provider.client_ids.as_ref());
+        let api = scene.world.api_audience();
+        let problem = || {
+            Box::new(self.preset("the token file holds a token for the API server, whose audience STS refuses", file))
+        };
+        match (api, client_ids) {
+            (Some(api), Some(accepted)) if accepted.iter().any(|id| **id == *api) => {
+                Ok(Token::OfAccount(Audience::Is(api)))
+            }
+            (Some(_), Some(_)) => Err(problem()),
+            // Which audience another API server has is a matter of its flags.
+            (None, Some(_)) => Err(Box::new(problem().at_most(Certainty::Likely))),
+            (api, None) => Ok(Token::OfAccount(api.map_or(Audience::Unknown, Audience::Is))),
+        }
+    }
+
+    /// A volume of the injector's name, which it keeps, with a token for an audience that the role does not take. On an
+    /// admitted pod the links themselves say so.
+    fn misdirected(&self, role: Option<&str>, audience: &str, is_injected_volume: bool) -> Option<Problem> {
+        let plan = self.plan();
+        let role = role.filter(|role| Some(*role) == plan.role_arn.as_deref())?;
+        let of_plan = self.scene.workload.stage == Stage::Predicted
+            && is_injected_volume
+            && plan.mechanism == Some(Mechanism::Irsa)
+            && Audience::Is(audience) != plan.audience();
+        if !of_plan {
+            return None;
+        }
+        let is_broken = |audience: Audience<'_>| self.chain_of(role, audience).state == State::Broken;
+        (is_broken(Audience::Is(audience)) && !is_broken(plan.audience())).then(|| {
+            self.preset(
+                "the pod has a volume aws-iam-token of its own, and the role does not accept its token's audience",
+                &format!("a volume aws-iam-token with a token for {audience}"),
+            )
+        })
+    }
+
+    fn role_source(&self, role: &str) -> RoleSource<'_> {
+        let scene = self.scene;
+        // Where the service account is not known, what the injector set tells of its annotation.
+        let annotated = self.plan().mechanism == Some(Mechanism::Irsa) && self.plan().role_arn.as_deref() == Some(role)
+            || scene.known == Known::Unknown
+            || scene.known.account().and_then(|account| account.role_arn.as_deref()) == Some(role);
+        if annotated { RoleSource::Annotation(scene.world.conventions.role_arn_key()) } else { RoleSource::Container }
+    }
+
+    fn chain_of(&self, role: &str, audience: Audience<'_>) -> Chain {
+        let scene = self.scene;
+        chain::irsa(&scene.world.snapshot, scene.subject, role, audience, self.role_source(role))
+    }
+
+    /// The chain of a role that is not the plan's, or of a token that is not the injector's.
+    fn own_chain(&self, role: &str, audience: Audience<'_>, gathering: &mut Gathering<'_>) -> State {
+        let Chain { state, problems, open, .. } = self.chain_of(role, audience);
+        if self.scene.known == Known::Unknown {
+            gathering.add_chain(&problems);
+        } else {
+            gathering.add_chain_for(self.name(), &problems);
+        }
+        if let Some(open) = open
+            && !gathering.findings.iter().any(|finding| finding.problem == open)
+        {
+            gathering.add(open);
+        }
+        state
+    }
+
+    /// The chain of a role behind a token whose issuer and subject are not known: only the role itself can be checked.
+    fn foreign_chain(&self, role: &str, why: &str, gathering: &mut Gathering<'_>) -> State {
+        let scene = self.scene;
+        let Chain { state, mut problems, .. } =
+            chain::role_only(&scene.world.snapshot, scene.subject, role, self.role_source(role));
+        if state != State::Broken {
+            problems.push(
+                Problem::new(
+                    &rules::IRSA_TRUST_UNDECIDED,
+                    format!("whether {} can assume {role} depends on a token that rolecall cannot see", scene.subject),
+                    "no change is needed where the role trusts that token's issuer; otherwise remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template",
+                )
+                .expected("expected", format!("a token of service account {}", scene.subject))
+                .found("found", why),
+            );
+        }
+        gathering.add_chain_for(self.name(), &problems);
+        state.and(State::Unknown)
+    }
+
+    /// Whether the form of the token's path fits the pod's operating system. A Windows process finds a Linux path on its
+    /// current drive, which may be another than that of the mount.
+    fn path_of_system(&self, gathering: &mut Gathering<'_>) -> State {
+        let file = self.env.token_file.and_then(Value::literal).unwrap_or_default();
+        if !self.scene.workload.is_windows() || is_windows_path(file) {
+            return State::Holds;
+        }
+        let why = "the pod runs on Windows, and its token file has a Linux path without a drive";
+        let mut problem = self.undecided(why, "a path on drive C:", file);
+        problem.fix =
+            "set the node selector kubernetes.io/os: windows: the injector then writes a Windows path".to_owned();
+        gathering.add_for(self.name(), problem);
+        State::Unknown
+    }
+}
