@@ -2,7 +2,8 @@
 //
 // It is one binary with a subcommand for each part, so that each runs in a process of its own and can be
 // stopped, killed or started again: etcd, apiserver, controller-manager, kubectl. `up` runs them all, with the
-// stand-in of AWS's injector (internal/injector), and says in one line of JSON where everything is.
+// stand-in of AWS's injector (internal/injector), and says in one line of JSON where everything is. `inject` applies
+// that stand-in and the API server's validation to pods from standard input.
 package main
 
 import (
@@ -47,6 +48,8 @@ func run(called string, arguments []string) int {
 		return command(manager.NewControllerManagerCommand(), rest)
 	case "kubectl":
 		return command(kubectl.NewDefaultKubectlCommand(), rest)
+	case "inject":
+		return report(inject(os.Stdin, os.Stdout))
 	case "up":
 		return report(up(rest))
 	default:
@@ -55,7 +58,7 @@ func run(called string, arguments []string) int {
 	}
 }
 
-const usage = "usage: cluster up|etcd|apiserver|controller-manager|kubectl [flags]"
+const usage = "usage: cluster up|inject|etcd|apiserver|controller-manager|kubectl [flags]"
 
 func command(c *cobra.Command, arguments []string) int {
 	// kubectl reads os.Args for its plugins.
