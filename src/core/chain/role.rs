@@ -2,7 +2,7 @@
 
 use rolecall_iam::RoleArn;
 
-use super::{State, Subject, fix};
+use super::{Subject, fix};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -44,8 +44,8 @@ impl RoleSource<'_> {
     }
 }
 
+/// Without a role there is a problem that says why.
 pub(super) struct Located<'s, 'a> {
-    pub(super) state: State,
     pub(super) problem: Option<Problem>,
     /// The role that was meant, also where the ARN only comes close.
     pub(super) role: Option<&'s Role>,
@@ -58,12 +58,12 @@ pub(super) fn link<'s, 'a>(
     arn: &'a str,
     source: RoleSource<'_>,
 ) -> Located<'s, 'a> {
-    let located = |state, problem, role, parsed| Located { state, problem, role, parsed };
+    let located = |problem, role, parsed| Located { problem, role, parsed };
     let parsed = match RoleArn::parse(arn) {
         Ok(parsed) => parsed,
         Err(complaint) => {
             let problem = malformed(snapshot, subject, arn, complaint, source);
-            return located(State::Broken, Some(problem), None, None);
+            return located(Some(problem), None, None);
         }
     };
     let place = snapshot.cluster.as_ref().and_then(|cluster| cluster.location());
@@ -78,21 +78,21 @@ pub(super) fn link<'s, 'a>(
         )
         .expected("the cluster's partition is", place.partition)
         .found("the role's ARN has", parsed.partition);
-        return located(State::Broken, Some(problem), None, Some(parsed));
+        return located(Some(problem), None, Some(parsed));
     }
     match snapshot.role_by_name(parsed.account, parsed.name) {
         None => {
             let problem = unseen(snapshot, subject, parsed);
-            located(State::Unknown, Some(problem), None, Some(parsed))
+            located(Some(problem), None, Some(parsed))
         }
         Some(None) => {
             let problem = missing(snapshot, subject, arn, parsed, source);
-            located(State::Broken, Some(problem), None, Some(parsed))
+            located(Some(problem), None, Some(parsed))
         }
-        Some(Some(role)) if *role.arn == *arn => located(State::Holds, None, Some(role), Some(parsed)),
+        Some(Some(role)) if *role.arn == *arn => located(None, Some(role), Some(parsed)),
         Some(Some(role)) => {
             let problem = almost(snapshot, subject, arn, parsed, role, source);
-            located(State::Unknown, Some(problem), Some(role), Some(parsed))
+            located(Some(problem), Some(role), Some(parsed))
         }
     }
 }
