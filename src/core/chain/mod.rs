@@ -156,22 +156,31 @@ pub fn irsa(
     source: RoleSource<'_>,
 ) -> Chain {
     let mut chain = Chain::new();
-    let located = role::link(snapshot, subject, role_arn, source);
-    chain.add(Link::Role, located.problem);
-    let Some(parsed) = located.parsed else {
+    let (role, parsed) = match role::link(snapshot, subject, role_arn, source) {
+        Ok(located) => {
+            chain.add(Link::Role, located.problem);
+            (Some(located.role), Some(located.parsed))
+        }
+        Err(unlocated) => {
+            chain.add(Link::Role, Some(*unlocated.problem));
+            (None, unlocated.parsed)
+        }
+    };
+    let Some(parsed) = parsed else {
         return chain.done();
     };
     let Some(issuer) = issuer(snapshot) else {
         chain.add(Link::Provider, Some(missing::issuer(snapshot, subject, parsed.name)));
         return chain.done();
     };
-    let registered = provider::link(snapshot, subject, parsed, issuer);
-    chain.add(Link::Provider, registered.problem);
-    if let Some(provider) = registered.provider {
-        chain.add(Link::Audience, provider::audience(subject, parsed, provider, audience));
+    match provider::link(snapshot, subject, parsed, issuer) {
+        Ok(provider) => {
+            chain.add(Link::Provider, None);
+            chain.add(Link::Audience, provider::audience(subject, parsed, provider, audience));
+        }
+        Err(problem) => chain.add(Link::Provider, Some(*problem)),
     }
-    // Without a role, the first link says why.
-    if let Some(role) = located.role {
+    if let Some(role) = role {
         // The role's own spelling from here on.
         let parsed = rolecall_iam::RoleArn::parse(&role.arn).unwrap_or(parsed);
         let judged = irsa_trust::link(subject, role, parsed, issuer, audience);
@@ -193,10 +202,13 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
         return chain;
     };
     chain.add(Link::Association, association::account(snapshot, subject, association, role_arn));
-    let located = role::link(snapshot, subject, role_arn, RoleSource::Association(association));
-    chain.add(Link::Role, located.problem);
-    if let (Some(role), Some(parsed)) = (located.role, located.parsed) {
-        chain.add(Link::Trust, pod_identity_trust::link(snapshot, subject, association, role, parsed));
+    match role::link(snapshot, subject, role_arn, RoleSource::Association(association)) {
+        Ok(located) => {
+            chain.add(Link::Role, located.problem);
+            let trust = pod_identity_trust::link(snapshot, subject, association, located.role, located.parsed);
+            chain.add(Link::Trust, trust);
+        }
+        Err(unlocated) => chain.add(Link::Role, Some(*unlocated.problem)),
     }
     if let Some(target_arn) = association.target_role_arn.as_deref() {
         chain.add(Link::Target, target::link(snapshot, subject, association, role_arn, target_arn));

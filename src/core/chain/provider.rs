@@ -8,27 +8,17 @@ use crate::finding::Problem;
 use crate::rules;
 use crate::snapshot::{Issuer, Provider, Snapshot};
 
-pub(super) struct Registered<'s> {
-    pub(super) problem: Option<Problem>,
-    pub(super) provider: Option<&'s Provider>,
-}
-
+/// The provider, or why there is none.
 pub(super) fn link<'s>(
     snapshot: &'s Snapshot,
     subject: Subject<'_>,
     role: RoleArn<'_>,
     issuer: &Issuer,
-) -> Registered<'s> {
+) -> Result<&'s Provider, Box<Problem>> {
     match snapshot.provider(role.account, issuer) {
-        None => {
-            let problem = missing::providers(subject, role.name, role.account, issuer);
-            Registered { problem: Some(problem), provider: None }
-        }
-        Some(Some(provider)) => Registered { problem: None, provider: Some(provider) },
-        Some(None) => {
-            let problem = unregistered(snapshot, subject, role, issuer);
-            Registered { problem: Some(problem), provider: None }
-        }
+        None => Err(Box::new(missing::providers(subject, role.name, role.account, issuer))),
+        Some(None) => Err(Box::new(unregistered(snapshot, subject, role, issuer))),
+        Some(Some(provider)) => Ok(provider),
     }
 }
 

@@ -44,12 +44,17 @@ impl RoleSource<'_> {
     }
 }
 
-/// Without a role there is a problem that says why.
+/// The role that was meant, also where the ARN only comes close; then with a problem.
 pub(super) struct Located<'s, 'a> {
+    pub(super) role: &'s Role,
+    pub(super) parsed: RoleArn<'a>,
     pub(super) problem: Option<Problem>,
-    /// The role that was meant, also where the ARN only comes close.
-    pub(super) role: Option<&'s Role>,
+}
+
+/// Why there is no role.
+pub(super) struct Unlocated<'a> {
     pub(super) parsed: Option<RoleArn<'a>>,
+    pub(super) problem: Box<Problem>,
 }
 
 pub(super) fn link<'s, 'a>(
@@ -57,14 +62,11 @@ pub(super) fn link<'s, 'a>(
     subject: Subject<'_>,
     arn: &'a str,
     source: RoleSource<'_>,
-) -> Located<'s, 'a> {
-    let located = |problem, role, parsed| Located { problem, role, parsed };
+) -> Result<Located<'s, 'a>, Unlocated<'a>> {
+    let unlocated = |parsed, problem| Err(Unlocated { parsed, problem: Box::new(problem) });
     let parsed = match RoleArn::parse(arn) {
         Ok(parsed) => parsed,
-        Err(complaint) => {
-            let problem = malformed(snapshot, subject, arn, complaint, source);
-            return located(Some(problem), None, None);
-        }
+        Err(complaint) => return unlocated(None, malformed(snapshot, subject, arn, complaint, source)),
     };
     let place = snapshot.cluster.as_ref().and_then(|cluster| cluster.location());
     if let Some(place) = place
@@ -78,21 +80,15 @@ pub(super) fn link<'s, 'a>(
         )
         .expected("the cluster's partition is", place.partition)
         .found("the role's ARN has", parsed.partition);
-        return located(Some(problem), None, Some(parsed));
+        return unlocated(Some(parsed), problem);
     }
     match snapshot.role_by_name(parsed.account, parsed.name) {
-        None => {
-            let problem = unseen(snapshot, subject, parsed);
-            located(Some(problem), None, Some(parsed))
-        }
-        Some(None) => {
-            let problem = missing(snapshot, subject, arn, parsed, source);
-            located(Some(problem), None, Some(parsed))
-        }
-        Some(Some(role)) if *role.arn == *arn => located(None, Some(role), Some(parsed)),
+        None => unlocated(Some(parsed), unseen(snapshot, subject, parsed)),
+        Some(None) => unlocated(Some(parsed), missing(snapshot, subject, arn, parsed, source)),
+        Some(Some(role)) if *role.arn == *arn => Ok(Located { role, parsed, problem: None }),
         Some(Some(role)) => {
             let problem = almost(snapshot, subject, arn, parsed, role, source);
-            located(Some(problem), Some(role), Some(parsed))
+            Ok(Located { role, parsed, problem: Some(problem) })
         }
     }
 }

@@ -38,9 +38,13 @@ pub(super) fn link(
     first_arn: &str,
     target_arn: &str,
 ) -> Option<Problem> {
-    let located = role::link(snapshot, subject, target_arn, RoleSource::Target(association));
-    let (Some(role), Some(target), Ok(first)) = (located.role, located.parsed, RoleArn::parse(first_arn)) else {
-        // A malformed ARN of the first role is the business of its own link.
+    let located = match role::link(snapshot, subject, target_arn, RoleSource::Target(association)) {
+        Ok(located) => located,
+        Err(unlocated) => return Some(*unlocated.problem),
+    };
+    let (role, target) = (located.role, located.parsed);
+    let Ok(first) = RoleArn::parse(first_arn) else {
+        // The first role's own link says so.
         return located.problem;
     };
     let Some(document) = &role.trust else {

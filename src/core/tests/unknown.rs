@@ -63,14 +63,19 @@ fn follows_the_plan(case: &Case, world: &World) -> Result<(), String> {
     case.judge(world, |kind, name, judgement, workload| {
         let Some(workload) = workload else { return };
         let plan = world.plan(Subject { namespace: workload.namespace, service_account: workload.service_account() });
-        let open = plan.chain.as_ref().is_some_and(|chain| chain.state == State::Unknown);
+        let Some(chain) = plan.chain.as_ref().filter(|chain| chain.state == State::Unknown) else { return };
         let by_plan = judgement.containers.iter().any(|container| {
             container.chain == State::Unknown
                 && matches!(container.identity, Identity::Irsa | Identity::PodIdentity)
                 && container.role.as_deref() == plan.role_arn.as_deref()
         });
-        if open && by_plan && judgement.findings.is_empty() && judgement.exempted.is_empty() {
-            result = Err(format!("{}: {kind} {name}: unknown without a finding", case.name));
+        let findings = || judgement.findings.iter().chain(&judgement.exempted);
+        let named = |rule: &str| {
+            findings().any(|finding| finding.rule() == rule || finding.notes.iter().any(|n| n.contains(rule)))
+        };
+        if by_plan && !chain.problems.iter().any(|problem| named(problem.rule.name)) {
+            let rules: Vec<&str> = findings().map(|finding| finding.rule()).collect();
+            result = Err(format!("{}: {kind} {name}: unknown by {:?}, findings {rules:?}", case.name, chain.problems));
         }
     });
     result
