@@ -7,7 +7,7 @@ FUZZ_VERSION := 0.13.2
 MUTANTS := $(TOOLS)/bin/cargo-mutants
 MUTANTS_VERSION := 27.1.0
 
-.PHONY: check fmt lint deny test bless bench bench-evaluator try cluster differential differential-long law fuzz mutants actions
+.PHONY: check fmt lint deny test bless bench bench-evaluator try cluster differential differential-long law fuzz mutants mutants-core actions
 
 check: fmt lint deny test
 
@@ -88,6 +88,13 @@ ARGUMENTS ?=
 mutants: $(MUTANTS)
 	CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 PROPTEST_CASES=150 ROLECALL_CASES=1000 \
 	  PATH="$(TOOLS)/bin:$$PATH" cargo mutants --package rolecall-iam --jobs 1 --output target $(ARGUMENTS)
+
+# The same for the chain, the identity and the combined policies (.cargo/mutants-core.toml); several hours.
+# ARGUMENTS='--shard 0/20' for a part.
+mutants-core: $(MUTANTS)
+	CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 PROPTEST_CASES=30 \
+	  PATH="$(TOOLS)/bin:$$PATH" cargo mutants --config .cargo/mutants-core.toml --package rolecall-core --package rolecall-iam \
+	  --jobs 1 --output target/core $(ARGUMENTS)
 
 $(MUTANTS):
 	cargo install cargo-mutants@$(MUTANTS_VERSION) --locked --root $(TOOLS)

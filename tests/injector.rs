@@ -49,7 +49,8 @@ fn templates_are_judged_as_their_pods() {
         if !errors.is_empty() {
             refused += 1;
             if !predicted.iter().any(|container| container.chain == "broken") {
-                failures.push(format!("{}\nthe API server refuses it: {errors:?}\npredicted {predicted:?}", sample.line()));
+                failures
+                    .push(format!("{}\nthe API server refuses it: {errors:?}\npredicted {predicted:?}", sample.line()));
             }
             continue;
         }
@@ -59,8 +60,16 @@ fn templates_are_judged_as_their_pods() {
             failures.push(format!("{}\npredicted {predicted:#?}\nadmitted {admitted:#?}", sample.line()));
         }
     }
-    assert!(failures.is_empty(), "{} of {compared} differ:\n{}", failures.len(), failures[..failures.len().min(3)].join("\n\n"));
-    assert!(compared > 2_000 && refused > 20 && broken > 200, "{compared} compared, {refused} refused, {broken} broken");
+    assert!(
+        failures.is_empty(),
+        "{} of {compared} differ:\n{}",
+        failures.len(),
+        failures[..failures.len().min(3)].join("\n\n")
+    );
+    assert!(
+        compared > 2_000 && refused > 20 && broken > 200,
+        "{compared} compared, {refused} refused, {broken} broken"
+    );
 }
 
 /// What is compared of a container.
@@ -150,7 +159,11 @@ impl Sample {
         if choose.one_in(20) {
             spec["os"] = json!({"name": "windows"});
         }
-        Self { annotations, associated, pod: json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}) }
+        Self {
+            annotations,
+            associated,
+            pod: json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}),
+        }
     }
 
     fn line(&self) -> String {
@@ -161,7 +174,8 @@ impl Sample {
     fn verdict(&self, snapshot: &Arc<Snapshot>, pod: &Value, stage: Stage) -> Vec<Verdict> {
         let conventions = Conventions::default();
         let name = if self.associated { "carts-pi" } else { "carts" };
-        let text = json!({"metadata": {"name": name, "namespace": "carts", "annotations": self.annotations}}).to_string();
+        let text =
+            json!({"metadata": {"name": name, "namespace": "carts", "annotations": self.annotations}}).to_string();
         let account: Object<'_> = serde_json::from_str(&text).unwrap();
         let mut cluster = Cluster { complete: true, ..Cluster::default() };
         cluster.add_service_account("carts", name, ServiceAccount::of(&account.metadata, &conventions));
@@ -241,9 +255,7 @@ fn volumes(choose: &mut Choose) -> Value {
         if name != "own" && !choose.one_in(6) {
             continue;
         }
-        let token = |audience: &str, path: &str| {
-            json!({"projected": {"sources": [{"serviceAccountToken": {"audience": audience, "path": path, "expirationSeconds": 3600}}]}})
-        };
+        let token = |audience: &str, path: &str| json!({"projected": {"sources": [{"serviceAccountToken": {"audience": audience, "path": path, "expirationSeconds": 3600}}]}});
         let mut volume = choose.of(&[
             json!({"emptyDir": {}}),
             json!({"secret": {"secretName": "s"}}),

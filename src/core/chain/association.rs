@@ -2,7 +2,7 @@
 
 use rolecall_iam::RoleArn;
 
-use super::{State, Subject, fix};
+use super::{Subject, fix, missing};
 use crate::cluster::Presence;
 use crate::finding::{Certainty, Problem};
 use crate::rules;
@@ -40,22 +40,24 @@ pub(super) fn account(
 }
 
 /// The agent is an add-on, or built into the nodes of Auto Mode; it may also be part of a node image, which cannot be seen.
-pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Presence) -> (State, Option<Problem>) {
+pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Presence) -> Option<Problem> {
     if daemon_set == Presence::Here || snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
-        return (State::Holds, None);
+        return None;
     }
     let Some(addons) = &snapshot.addons else {
-        return (State::Unknown, None);
+        return Some(missing::agent(snapshot, subject, "no list of add-ons: not collected"));
     };
     if addons.iter().any(|addon| **addon == *"eks-pod-identity-agent") {
-        return (State::Holds, None);
+        return None;
     }
-    // A DaemonSet of one's own making may be there: what was not looked for is not missing.
+    let installed = addons.iter().map(|addon| &**addon).collect::<Vec<_>>().join(", ");
+    // A self-managed DaemonSet may exist: what was not looked for is not missing.
     if daemon_set == Presence::Unknown {
-        return (State::Unknown, None);
+        let others =
+            if installed.is_empty() { "no add-on".to_owned() } else { format!("only the add-ons {installed}") };
+        return Some(missing::agent(snapshot, subject, &format!("{others}; the cluster's DaemonSets were not read")));
     }
     let cluster = fix::cluster_name(snapshot);
-    let installed = addons.iter().map(|addon| &**addon).collect::<Vec<_>>().join(", ");
     let problem = Problem::new(
         &rules::POD_IDENTITY_AGENT_MISSING,
         format!("{subject} will hardly get credentials: the cluster has no eks-pod-identity-agent add-on"),
@@ -64,7 +66,7 @@ pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Prese
     .at_most(Certainty::Likely)
     .expected("add-on", "eks-pod-identity-agent")
     .found("the cluster has", if installed.is_empty() { "no add-on".to_owned() } else { installed });
-    (State::Unknown, Some(problem))
+    Some(problem)
 }
 
 #[cfg(test)]
@@ -75,12 +77,9 @@ mod tests {
     fn an_agent_that_nobody_looked_for_is_not_missing() {
         let snapshot = Snapshot::parse(r#"{"addons": []}"#).unwrap();
         let subject = Subject { namespace: "carts", service_account: "carts" };
-        assert_eq!(agent(&snapshot, subject, Presence::Unknown), (State::Unknown, None));
-        assert_eq!(agent(&snapshot, subject, Presence::Here), (State::Holds, None));
-        let (state, problem) = agent(&snapshot, subject, Presence::Gone);
-        assert_eq!(
-            (state, problem.map(|problem| problem.rule.name)),
-            (State::Unknown, Some("pod-identity-agent-missing"))
-        );
+        let rule = |presence| agent(&snapshot, subject, presence).map(|problem| problem.rule.name);
+        assert_eq!(rule(Presence::Unknown), Some("not-collected"));
+        assert_eq!(rule(Presence::Here), None);
+        assert_eq!(rule(Presence::Gone), Some("pod-identity-agent-missing"));
     }
 }

@@ -3,8 +3,8 @@
 
 use rolecall_iam::{BaseOperator, Condition, ConditionReport, Found, PrincipalEntry, StatementReport, Truth};
 
-use super::irsa_context::of_another_token;
 use super::irsa_trust::{ACTION, Case, federated};
+use super::keys::of_another_token;
 use super::trust::{self, list, place};
 use super::{Audience, fix, slips};
 use crate::finding::Problem;

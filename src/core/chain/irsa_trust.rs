@@ -4,7 +4,7 @@ use rolecall_iam::{Context, Effect, Principal, PrincipalEntry, Request, RoleArn,
 
 use super::irsa_context::IrsaContext;
 use super::trust::{self, Outcome, place};
-use super::{Audience, State, Subject, fix};
+use super::{Audience, Subject, fix, missing};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Issuer, Role};
@@ -12,7 +12,6 @@ use crate::snapshot::{Issuer, Role};
 pub(super) const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
 
 pub(super) struct Judged {
-    pub(super) state: State,
     /// The first leads.
     pub(super) problems: Vec<Problem>,
     pub(super) open: Option<Problem>,
@@ -37,38 +36,35 @@ pub(super) fn link(
     audience: Audience<'_>,
 ) -> Judged {
     let Some(document) = &role.trust else {
-        return Judged { state: State::Unknown, problems: Vec::new(), open: None };
+        return Judged { problems: vec![missing::trust_policy(subject, parsed.name)], open: None };
     };
     let provider_arn = issuer.provider_arn(parsed.partition, parsed.account);
     let claim = subject.claim();
     let case = Case { subject, role, parsed, issuer, provider_arn: &provider_arn, claim: &claim, audience };
     let context = |presume| case.context(&claim, presume);
-    let (outcome, decided_by) = trust::judge(document, ACTION, Principal::Federated(&provider_arn), context);
-    match outcome {
+    let read = trust::judge(document, ACTION, case.caller(), context);
+    match read.outcome {
         Outcome::Denied(certainty) => {
-            let reports = document.explain(&case.request(&decided_by));
+            let reports = read.document.explain(&case.request(&read.context));
             // Nor what a Deny with `Principal: "*"` does to a web identity.
             let certainty = if denied_as_everyone(&reports) { certainty.min(Certainty::Likely) } else { certainty };
             // Whether STS minds the case of a provider's ARN is documented nowhere.
             let certainty =
                 if case.presents_in_other_case(&reports) { certainty.min(Certainty::Likely) } else { certainty };
-            let state = if certainty == Certainty::Certain { State::Broken } else { State::Unknown };
             let problems = case.diagnose(&reports).into_iter().map(|problem| problem.at_most(certainty)).collect();
-            Judged { state, problems, open: None }
+            Judged { problems, open: None }
         }
         Outcome::Undecided => {
-            let reports = document.explain(&case.request(&decided_by));
+            let reports = read.document.explain(&case.request(&read.context));
             let conditions = trust::undecided(&reports);
-            let problem = case.undecided(&format!("it depends on {}", trust::keys(&conditions)));
+            let problem = case.undecided(&trust::doubt(document, case.caller(), &conditions));
             let problem = trust::with_conditions(problem, &conditions);
-            Judged { state: State::Unknown, problems: vec![problem], open: case.open() }
+            Judged { problems: vec![problem], open: case.open() }
         }
-        Outcome::Allowed if case.is_named(&decided_by) => {
-            Judged { state: State::Holds, problems: Vec::new(), open: case.open() }
-        }
+        Outcome::Allowed if case.is_named(&read.context) => Judged { problems: Vec::new(), open: case.open() },
         Outcome::Allowed => {
-            let reason = "what `Principal: \"*\"` does for a web identity is not documented";
-            Judged { state: State::Unknown, problems: vec![case.undecided(reason)], open: Some(case.names_everyone()) }
+            let reason = "AWS does not document what `Principal: \"*\"` does for a web identity";
+            Judged { problems: vec![case.undecided(reason)], open: Some(case.names_everyone()) }
         }
     }
 }
@@ -87,7 +83,6 @@ impl<'a> Case<'a> {
     fn context<'c>(&'c self, claim: &'c str, presume: bool) -> IrsaContext<'c> {
         IrsaContext {
             issuer: self.issuer,
-            provider_arn: self.provider_arn,
             account: self.parsed.account,
             claim,
             audience: self.audience,
@@ -96,11 +91,15 @@ impl<'a> Case<'a> {
         }
     }
 
+    fn caller(&self) -> Principal<'a> {
+        Principal::Federated(self.provider_arn)
+    }
+
     fn request<'c>(&self, context: &'c dyn Context) -> Request<'c>
     where
         'a: 'c,
     {
-        Request { action: ACTION, resource: None, principal: Some(Principal::Federated(self.provider_arn)), context }
+        Request { action: ACTION, resource: None, principal: Some(self.caller()), context }
     }
 
     pub(super) fn problem(&self, rule: &'static rules::Rule, why: &str, fix: String) -> Problem {
@@ -137,7 +136,10 @@ impl<'a> Case<'a> {
     fn undecided(&self, reason: &str) -> Problem {
         Problem::new(
             &rules::IRSA_TRUST_UNDECIDED,
-            format!("whether {} can become {} is not known: {reason}", self.subject, self.parsed.name),
+            format!(
+                "cannot tell whether service account {} can assume role {}: {reason}",
+                self.subject, self.parsed.name
+            ),
             format!(
                 "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {}",
                 self.parsed.name

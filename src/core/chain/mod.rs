@@ -5,10 +5,13 @@ pub(crate) mod fix;
 mod irsa_context;
 mod irsa_diagnosis;
 mod irsa_trust;
+mod keys;
 mod links;
+pub(crate) mod missing;
 mod pod_identity_context;
 mod pod_identity_trust;
 mod provider;
+mod readings;
 mod role;
 mod slips;
 mod target;
@@ -82,7 +85,8 @@ pub struct Chain {
     pub state: State,
     /// The links in their order.
     pub links: Vec<(Link, State)>,
-    /// What is wrong, in the order of the links: the first leads, the others follow as notes.
+    /// What is wrong or not known, the surest first: it leads, the others follow as notes. Never empty where the chain does not
+    /// hold.
     pub problems: Vec<Problem>,
     /// A chain that holds for too many.
     pub open: Option<Problem>,
@@ -107,14 +111,23 @@ impl Chain {
         }
     }
 
-    /// Adds a link. A certain problem breaks it, any other leaves it unknown.
-    fn add(&mut self, link: Link, mut state: State, problem: Option<Problem>) {
-        if let Some(problem) = problem {
-            state = state.and(if problem.certainty == Certainty::Certain { State::Broken } else { State::Unknown });
-            self.problems.push(problem);
-        }
+    /// Adds a link. Without a problem it holds; a certain problem breaks it, any other leaves it unknown. So nothing is
+    /// unknown that no problem explains.
+    fn add(&mut self, link: Link, problem: Option<Problem>) {
+        let state = match &problem {
+            None => State::Holds,
+            Some(problem) if problem.certainty == Certainty::Certain => State::Broken,
+            Some(_) => State::Unknown,
+        };
+        self.problems.extend(problem);
         self.links.push((link, state));
         self.state = self.state.and(state);
+    }
+
+    /// The surest problems come first; among equals, those of the first link.
+    fn done(mut self) -> Self {
+        self.problems.sort_by_key(|problem| std::cmp::Reverse(problem.certainty));
+        self
     }
 }
 
@@ -158,70 +171,76 @@ pub fn irsa(
     source: RoleSource<'_>,
 ) -> Chain {
     let mut chain = Chain::new();
-    let located = role::link(snapshot, subject, role_arn, source);
-    chain.add(Link::Role, located.state, located.problem);
-    let Some(parsed) = located.parsed else {
-        return chain;
+    let (role, parsed) = match role::link(snapshot, subject, role_arn, source) {
+        Ok(located) => {
+            chain.add(Link::Role, located.problem);
+            (Some(located.role), Some(located.parsed))
+        }
+        Err(unlocated) => {
+            chain.add(Link::Role, Some(*unlocated.problem));
+            (None, unlocated.parsed)
+        }
+    };
+    let Some(parsed) = parsed else {
+        return chain.done();
     };
     let Some(issuer) = issuer(snapshot) else {
-        chain.add(Link::Provider, State::Unknown, None);
-        return chain;
+        chain.add(Link::Provider, Some(missing::issuer(snapshot, subject, parsed.name)));
+        return chain.done();
     };
-    let registered = provider::link(snapshot, subject, parsed, issuer);
-    chain.add(Link::Provider, registered.state, registered.problem);
-    if let Some(provider) = registered.provider {
-        let (state, problem) = provider::audience(subject, parsed, provider, audience);
-        chain.add(Link::Audience, state, problem);
-    }
-    match located.role {
-        Some(role) => {
-            // The role's own spelling from here on.
-            let parsed = rolecall_iam::RoleArn::parse(&role.arn).unwrap_or(parsed);
-            let judged = irsa_trust::link(subject, role, parsed, issuer, audience);
-            let mut problems = judged.problems.into_iter();
-            chain.add(Link::Trust, judged.state, problems.next());
-            chain.problems.extend(problems);
-            chain.open = judged.open;
+    match provider::link(snapshot, subject, parsed, issuer) {
+        Ok(provider) => {
+            chain.add(Link::Provider, None);
+            chain.add(Link::Audience, provider::audience(subject, parsed, provider, audience));
         }
-        None => chain.add(Link::Trust, State::Unknown, None),
+        Err(problem) => chain.add(Link::Provider, Some(*problem)),
     }
-    chain
+    if let Some(role) = role {
+        // The role's own spelling from here on.
+        let parsed = rolecall_iam::RoleArn::parse(&role.arn).unwrap_or(parsed);
+        let judged = irsa_trust::link(subject, role, parsed, issuer, audience);
+        let mut problems = judged.problems.into_iter();
+        chain.add(Link::Trust, problems.next());
+        chain.problems.extend(problems);
+        chain.open = judged.open;
+    }
+    chain.done()
 }
 
 /// The first link alone, for a web identity whose issuer and subject are not known.
 pub fn role_only(snapshot: &Snapshot, subject: Subject<'_>, role_arn: &str, source: RoleSource<'_>) -> Chain {
     let mut chain = Chain::new();
-    let located = role::link(snapshot, subject, role_arn, source);
-    chain.add(Link::Role, located.state, located.problem);
-    chain
+    let problem = match role::link(snapshot, subject, role_arn, source) {
+        Ok(located) => located.problem,
+        Err(unlocated) => Some(*unlocated.problem),
+    };
+    chain.add(Link::Role, problem);
+    chain.done()
 }
 
 /// The chain of a Pod Identity association: association → role → trust → target → agent.
 ///
-/// `agent_seen`: the agent's DaemonSet is among what is known of the cluster.
+/// `agent`: whether the agent's DaemonSet is in the cluster.
 pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Association, agent: Presence) -> Chain {
     let mut chain = Chain::new();
     let Some(role_arn) = association.role_arn.as_deref() else {
-        // ListPodIdentityAssociations alone says no role.
-        chain.add(Link::Association, State::Unknown, None);
+        chain.add(Link::Association, Some(missing::association_role(snapshot, subject, association)));
         return chain;
     };
-    chain.add(Link::Association, State::Holds, association::account(snapshot, subject, association, role_arn));
-    let located = role::link(snapshot, subject, role_arn, RoleSource::Association(association));
-    chain.add(Link::Role, located.state, located.problem);
-    if let (Some(role), Some(parsed)) = (located.role, located.parsed) {
-        let (state, problem) = pod_identity_trust::link(snapshot, subject, association, role, parsed);
-        chain.add(Link::Trust, state, problem);
-    } else if located.parsed.is_some() {
-        chain.add(Link::Trust, State::Unknown, None);
+    chain.add(Link::Association, association::account(snapshot, subject, association, role_arn));
+    match role::link(snapshot, subject, role_arn, RoleSource::Association(association)) {
+        Ok(located) => {
+            chain.add(Link::Role, located.problem);
+            let trust = pod_identity_trust::link(snapshot, subject, association, located.role, located.parsed);
+            chain.add(Link::Trust, trust);
+        }
+        Err(unlocated) => chain.add(Link::Role, Some(*unlocated.problem)),
     }
     if let Some(target_arn) = association.target_role_arn.as_deref() {
-        let (state, problem) = target::link(snapshot, subject, association, role_arn, target_arn);
-        chain.add(Link::Target, state, problem);
+        chain.add(Link::Target, target::link(snapshot, subject, association, role_arn, target_arn));
     }
-    let (state, problem) = association::agent(snapshot, subject, agent);
-    chain.add(Link::Agent, state, problem);
-    chain
+    chain.add(Link::Agent, association::agent(snapshot, subject, agent));
+    chain.done()
 }
 
 fn issuer(snapshot: &Snapshot) -> Option<&Issuer> {

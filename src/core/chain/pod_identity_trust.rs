@@ -2,15 +2,27 @@
 
 use rolecall_iam::{Principal, Request, RoleArn, StatementReport, Truth};
 
-use super::pod_identity_context::{Hop, PodIdentityContext, SERVICE, tag_keys};
+use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE};
 use super::trust::{self, Outcome, list, place};
-use super::{State, Subject, fix};
+use super::{Subject, fix, missing};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
 /// Both actions must be allowed; without session tags the second is not asked for.
 const ACTIONS: [&str; 2] = ["sts:AssumeRole", "sts:TagSession"];
+
+/// Who takes the role.
+const CALLER: Principal<'static> = Principal::Service(SERVICE);
+
+/// What is known of `aws:SourceArn`, which AWS does not document here.
+fn source_arn(values: &[Box<str>], cluster: &str) -> String {
+    if values.iter().any(|value| value.contains("podidentityassociation")) {
+        "no such ARN, as users report who compared it with the ARN of an association".to_owned()
+    } else {
+        format!("at best {cluster}")
+    }
+}
 
 struct Case<'a> {
     snapshot: &'a Snapshot,
@@ -26,33 +38,30 @@ pub(super) fn link(
     association: &Association,
     role: &Role,
     parsed: RoleArn<'_>,
-) -> (State, Option<Problem>) {
+) -> Option<Problem> {
     let Some(document) = &role.trust else {
-        return (State::Unknown, None);
+        return Some(missing::trust_policy(subject, parsed.name));
     };
     let case = Case { snapshot, subject, association, role, parsed };
-    let tag_keys = tag_keys();
+    let lists = Lists::new();
     let context = |presume| PodIdentityContext {
-        hop: Hop::First,
         subject,
         cluster: snapshot.cluster.as_ref(),
         association,
         role,
-        first_role_arn: "",
-        external_id: None,
-        tag_keys: &tag_keys,
+        account: parsed.account,
+        second: None,
+        lists: &lists,
         presume,
     };
     let mut undecided = None;
     let mut worst: Option<Problem> = None;
     for action in case.actions() {
-        let (outcome, decided_by) = trust::judge(document, action, Principal::Service(SERVICE), context);
+        let read = trust::judge(document, action, CALLER, context);
         let reports = || {
-            let request =
-                Request { action, resource: None, principal: Some(Principal::Service(SERVICE)), context: &decided_by };
-            document.explain(&request)
+            read.document.explain(&Request { action, resource: None, principal: Some(CALLER), context: &read.context })
         };
-        match outcome {
+        match read.outcome {
             Outcome::Allowed => {}
             Outcome::Undecided => undecided = undecided.or_else(|| Some(case.undecided(action, &reports()))),
             Outcome::Denied(certainty) => {
@@ -64,11 +73,7 @@ pub(super) fn link(
             }
         }
     }
-    match worst.or(undecided) {
-        Some(problem) if problem.certainty == Certainty::Certain => (State::Broken, Some(problem)),
-        Some(problem) => (State::Unknown, Some(problem)),
-        None => (State::Holds, None),
-    }
+    worst.or(undecided)
 }
 
 impl Problem {
@@ -99,13 +104,14 @@ impl Case<'_> {
 
     fn undecided(&self, action: &str, reports: &[StatementReport<'_>]) -> Problem {
         let conditions = trust::undecided(reports);
+        let doubt = self.role.trust.as_ref().map(|document| trust::doubt(document, CALLER, &conditions));
         let problem = Problem::new(
             &rules::POD_IDENTITY_TRUST_UNDECIDED,
             format!(
-                "whether {} can become {} is not known: {action} depends on {}",
-                self.subject,
+                "cannot tell whether {SERVICE} is allowed {action} on role {} for service account {}: {}",
                 self.parsed.name,
-                trust::keys(&conditions)
+                self.subject,
+                doubt.unwrap_or_default()
             ),
             format!(
                 "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {}",
@@ -177,9 +183,11 @@ impl Case<'_> {
                     &format!("its trust policy has a condition on {} that EKS does not meet", failed.condition.key),
                     fix::edit_trust(self.parsed, &format!("del({path})")),
                 )
-                .at_most(Certainty::Likely)
                 .expected("the role's trust policy asks for", trust::condition_text(failed))
-                .found("EKS sends", found),
+                .found(
+                    "EKS sends",
+                    if key == "aws:sourcearn" { source_arn(&failed.condition.values, &found) } else { found },
+                ),
             );
         }
         let disabled = self.association.disable_session_tags;

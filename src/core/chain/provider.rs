@@ -3,34 +3,26 @@
 
 use rolecall_iam::RoleArn;
 
-use super::{Audience, State, Subject, fix};
+use super::{Audience, Subject, fix, missing};
 use crate::finding::Problem;
 use crate::rules;
 use crate::snapshot::{Issuer, Provider, Snapshot};
 
-pub(super) struct Registered<'s> {
-    pub(super) state: State,
-    pub(super) problem: Option<Problem>,
-    pub(super) provider: Option<&'s Provider>,
-}
-
+/// The provider, or why there is none.
 pub(super) fn link<'s>(
     snapshot: &'s Snapshot,
     subject: Subject<'_>,
     role: RoleArn<'_>,
     issuer: &Issuer,
-) -> Registered<'s> {
+) -> Result<&'s Provider, Box<Problem>> {
     match snapshot.provider(role.account, issuer) {
-        None => Registered { state: State::Unknown, problem: None, provider: None },
-        Some(Some(provider)) => Registered { state: State::Holds, problem: None, provider: Some(provider) },
-        Some(None) => {
-            let problem = missing(snapshot, subject, role, issuer);
-            Registered { state: State::Broken, problem: Some(problem), provider: None }
-        }
+        None => Err(Box::new(missing::providers(subject, role.name, role.account, issuer))),
+        Some(None) => Err(Box::new(unregistered(snapshot, subject, role, issuer))),
+        Some(Some(provider)) => Ok(provider),
     }
 }
 
-fn missing(snapshot: &Snapshot, subject: Subject<'_>, role: RoleArn<'_>, issuer: &Issuer) -> Problem {
+fn unregistered(snapshot: &Snapshot, subject: Subject<'_>, role: RoleArn<'_>, issuer: &Issuer) -> Problem {
     let home = snapshot.cluster.as_ref().and_then(|cluster| cluster.location()).map(|place| place.account);
     let fix = if home == Some(role.account) {
         format!("eksctl utils associate-iam-oidc-provider --cluster {} --approve", fix::cluster_name(snapshot))
@@ -64,14 +56,16 @@ pub(super) fn audience(
     role: RoleArn<'_>,
     provider: &Provider,
     audience: Audience<'_>,
-) -> (State, Option<Problem>) {
-    let (Some(client_ids), Audience::Is(audience)) = (&provider.client_ids, audience) else {
-        return (State::Unknown, None);
+) -> Option<Problem> {
+    let Some(client_ids) = &provider.client_ids else {
+        return Some(missing::client_ids(subject, role.name, provider));
+    };
+    let Audience::Is(audience) = audience else {
+        return Some(unknown_audience(subject, role, client_ids));
     };
     if client_ids.iter().any(|id| **id == *audience) {
-        return (State::Holds, None);
+        return None;
     }
-    let list = client_ids.iter().map(|id| &**id).collect::<Vec<_>>().join(", ");
     let problem = Problem::new(
         &rules::OIDC_PROVIDER_AUDIENCE,
         format!("{subject} cannot become {}: the OIDC provider does not accept the token's audience", role.name),
@@ -79,8 +73,24 @@ pub(super) fn audience(
             "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {audience}",
             provider.arn
         ),
+    );
+    Some(problem.expected("the provider accepts", accepted(client_ids)).found("the token's audience is", audience))
+}
+
+fn accepted(client_ids: &[Box<str>]) -> String {
+    if client_ids.is_empty() { "no audience".to_owned() } else { client_ids.join(", ") }
+}
+
+/// The token comes from where it cannot be read.
+fn unknown_audience(subject: Subject<'_>, role: RoleArn<'_>, client_ids: &[Box<str>]) -> Problem {
+    Problem::new(
+        &rules::IRSA_TRUST_UNDECIDED,
+        format!(
+            "cannot tell whether service account {subject} can assume role {}: the audience of its token is not known",
+            role.name
+        ),
+        "read the token's `aud` in a pod, or leave AWS_WEB_IDENTITY_TOKEN_FILE and its volume to the injector",
     )
-    .expected("the provider accepts", if list.is_empty() { "no audience".to_owned() } else { list })
-    .found("the token's audience is", audience);
-    (State::Broken, Some(problem))
+    .expected("the provider accepts", accepted(client_ids))
+    .found("at admission", "the token cannot be read")
 }

@@ -2,7 +2,7 @@
 
 use rolecall_iam::RoleArn;
 
-use super::{State, Subject, fix};
+use super::{Subject, fix};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -44,12 +44,17 @@ impl RoleSource<'_> {
     }
 }
 
+/// The role that was meant, also where the ARN only comes close; then with a problem.
 pub(super) struct Located<'s, 'a> {
-    pub(super) state: State,
+    pub(super) role: &'s Role,
+    pub(super) parsed: RoleArn<'a>,
     pub(super) problem: Option<Problem>,
-    /// The role that was meant, also where the ARN only comes close.
-    pub(super) role: Option<&'s Role>,
+}
+
+/// Why there is no role.
+pub(super) struct Unlocated<'a> {
     pub(super) parsed: Option<RoleArn<'a>>,
+    pub(super) problem: Box<Problem>,
 }
 
 pub(super) fn link<'s, 'a>(
@@ -57,14 +62,11 @@ pub(super) fn link<'s, 'a>(
     subject: Subject<'_>,
     arn: &'a str,
     source: RoleSource<'_>,
-) -> Located<'s, 'a> {
-    let located = |state, problem, role, parsed| Located { state, problem, role, parsed };
+) -> Result<Located<'s, 'a>, Unlocated<'a>> {
+    let unlocated = |parsed, problem| Err(Unlocated { parsed, problem: Box::new(problem) });
     let parsed = match RoleArn::parse(arn) {
         Ok(parsed) => parsed,
-        Err(complaint) => {
-            let problem = malformed(snapshot, subject, arn, complaint, source);
-            return located(State::Broken, Some(problem), None, None);
-        }
+        Err(complaint) => return unlocated(None, malformed(snapshot, subject, arn, complaint, source)),
     };
     let place = snapshot.cluster.as_ref().and_then(|cluster| cluster.location());
     if let Some(place) = place
@@ -78,21 +80,15 @@ pub(super) fn link<'s, 'a>(
         )
         .expected("the cluster's partition is", place.partition)
         .found("the role's ARN has", parsed.partition);
-        return located(State::Broken, Some(problem), None, Some(parsed));
+        return unlocated(Some(parsed), problem);
     }
     match snapshot.role_by_name(parsed.account, parsed.name) {
-        None => {
-            let problem = unseen(snapshot, subject, parsed);
-            located(State::Unknown, Some(problem), None, Some(parsed))
-        }
-        Some(None) => {
-            let problem = missing(snapshot, subject, arn, parsed, source);
-            located(State::Broken, Some(problem), None, Some(parsed))
-        }
-        Some(Some(role)) if *role.arn == *arn => located(State::Holds, None, Some(role), Some(parsed)),
+        None => unlocated(Some(parsed), unseen(snapshot, subject, parsed)),
+        Some(None) => unlocated(Some(parsed), missing(snapshot, subject, arn, parsed, source)),
+        Some(Some(role)) if *role.arn == *arn => Ok(Located { role, parsed, problem: None }),
         Some(Some(role)) => {
             let problem = almost(snapshot, subject, arn, parsed, role, source);
-            located(State::Unknown, Some(problem), Some(role), Some(parsed))
+            Ok(Located { role, parsed, problem: Some(problem) })
         }
     }
 }

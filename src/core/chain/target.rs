@@ -2,25 +2,31 @@
 //! EKS Pod Identity Target IAM Roles"; IAM User Guide, "Cross-account policy evaluation logic"; failures G13, G14).
 
 use rolecall_iam::{
-    Accounts, Document, Named, Policies, PolicyKind, Principal, Request, ResourcePolicy, RoleArn, Ruling, Truth,
-    Verdict,
+    Accounts, Document, Layer, Named, NotConsidered, Policies, PolicyKind, Principal, Request, ResourcePolicy, RoleArn,
+    Ruling, Truth, Verdict,
 };
 
-use super::pod_identity_context::{Hop, PodIdentityContext, external_id, tag_keys};
+use super::pod_identity_context::{Lists, PodIdentityContext, SecondHop, documented_external_id, external_id};
 use super::role::{self, RoleSource};
 use super::trust::{self, Outcome};
-use super::{State, Subject, fix};
+use super::{Subject, fix, missing};
+use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
 use crate::permission::{self, Resources, RolePolicies};
 use crate::rules;
-use crate::snapshot::{Association, Snapshot};
+use crate::snapshot::{Association, Role, Snapshot};
 
 struct Case<'a> {
+    snapshot: &'a Snapshot,
     subject: Subject<'a>,
+    association: &'a Association,
     first_arn: &'a str,
     first: RoleArn<'a>,
+    target_arn: &'a str,
     target: RoleArn<'a>,
-    same_account: bool,
+    role: &'a Role,
+    document: &'a Document,
+    lists: Lists,
     /// Sent where session tags are disabled.
     external_id: Option<&'a str>,
 }
@@ -31,94 +37,167 @@ pub(super) fn link(
     association: &Association,
     first_arn: &str,
     target_arn: &str,
-) -> (State, Option<Problem>) {
-    let located = role::link(snapshot, subject, target_arn, RoleSource::Target(association));
-    if located.problem.is_some() && located.role.is_none() {
-        return (located.state, located.problem);
-    }
-    let (Some(target), Some(parsed), Ok(first)) = (located.role, located.parsed, RoleArn::parse(first_arn)) else {
-        return (State::Unknown, located.problem);
+) -> Option<Problem> {
+    let located = match role::link(snapshot, subject, target_arn, RoleSource::Target(association)) {
+        Ok(located) => located,
+        Err(unlocated) => return Some(*unlocated.problem),
     };
-    let Some(document) = &target.trust else {
-        return (State::Unknown, located.problem);
+    let (role, target) = (located.role, located.parsed);
+    let Ok(first) = RoleArn::parse(first_arn) else {
+        // The first role's own link says so.
+        return located.problem;
+    };
+    let Some(document) = &role.trust else {
+        return surest(located.problem, Some(missing::trust_policy(subject, target.name)));
     };
     let cluster = snapshot.cluster.as_ref();
     let external_id = external_id(cluster, subject, association);
     let case = Case {
+        snapshot,
         subject,
+        association,
         first_arn,
         first,
-        target: parsed,
-        same_account: first.account == parsed.account,
-        external_id: external_id.as_deref().filter(|_| association.disable_session_tags),
-    };
-    let tag_keys = tag_keys();
-    let context = |presume| PodIdentityContext {
-        hop: Hop::Second,
-        subject,
-        cluster,
-        association,
-        role: target,
-        first_role_arn: first_arn,
+        target_arn,
+        target,
+        role,
+        document,
+        lists: Lists::new(),
         external_id: external_id.as_deref(),
-        tag_keys: &tag_keys,
-        presume,
     };
     let actions: &[&str] =
         if association.disable_session_tags { &["sts:AssumeRole"] } else { &["sts:AssumeRole", "sts:TagSession"] };
-    let mut state = located.state;
-    let mut problem = located.problem;
-    for action in actions {
-        let (outcome, decided_by) = trust::judge(document, action, Principal::Aws(first_arn), context);
-        let request =
-            Request { action, resource: None, principal: Some(Principal::Aws(first_arn)), context: &decided_by };
-        match outcome {
+    actions.iter().map(|action| case.hop(action)).fold(located.problem, surest)
+}
+
+/// The surer of two problems, the first among equals.
+fn surest(first: Option<Problem>, second: Option<Problem>) -> Option<Problem> {
+    match (first, second) {
+        (Some(first), Some(second)) if second.certainty > first.certainty => Some(second),
+        (first, second) => first.or(second),
+    }
+}
+
+impl<'a> Case<'a> {
+    fn context<'c>(&'c self, external_id: Option<&'c str>, presume: bool) -> PodIdentityContext<'c>
+    where
+        'a: 'c,
+    {
+        PodIdentityContext {
+            subject: self.subject,
+            cluster: self.snapshot.cluster.as_ref(),
+            association: self.association,
+            role: self.role,
+            account: self.target.account,
+            second: Some(SecondHop {
+                first_role_arn: self.first_arn,
+                first_role: self.snapshot.role(self.first_arn),
+                external_id,
+            }),
+            lists: &self.lists,
+            presume,
+        }
+    }
+
+    /// Whether the first role is allowed an action on the target: by the target's trust policy, and by its own policies.
+    fn hop(&self, action: &str) -> Option<Problem> {
+        let caller = Principal::Aws(self.first_arn);
+        let judge =
+            |external_id| trust::judge(self.document, action, caller, |presume| self.context(external_id, presume));
+        let read = judge(self.external_id);
+        let request = Request { action, resource: None, principal: Some(caller), context: &read.context };
+        match read.outcome {
             Outcome::Denied(certainty) => {
-                let found = case.trust_problem(document, &request, certainty);
-                let broken = found.certainty == Certainty::Certain;
-                state = state.and(if broken { State::Broken } else { State::Unknown });
-                problem = problem.or(Some(found));
+                // Where the association says another external ID than the user guide, either may be the one that EKS sends.
+                let documented = documented_external_id(self.snapshot.cluster.as_ref(), self.subject);
+                let contested = documented.as_deref() != self.external_id
+                    && !matches!(judge(documented.as_deref()).outcome, Outcome::Denied(_));
+                let certainty = if contested { certainty.min(Certainty::Likely) } else { certainty };
+                Some(self.trust_problem(&read.document, &request, certainty))
             }
-            Outcome::Undecided => state = state.and(State::Unknown),
-            Outcome::Allowed => {
-                let Some(policies) = snapshot.role(first_arn).map(|role| RolePolicies::of(snapshot, role)) else {
-                    state = state.and(State::Unknown);
-                    continue;
-                };
-                let ruling = Policies {
-                    identity: policies.identity,
-                    boundary: policies.boundary,
-                    session: None,
-                    resource: ResourcePolicy::Needed(Named { name: "trust policy", document }),
-                    accounts: if case.same_account { Accounts::Same } else { Accounts::Cross },
-                }
-                .evaluate(&Request { resource: Some(target_arn), ..request });
-                match ruling.verdict {
-                    Verdict::Allowed => {}
-                    Verdict::Unknown => state = state.and(State::Unknown),
-                    Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied => {
-                        let found = case.permission_problem(action, target_arn, &ruling);
-                        let broken = found.certainty == Certainty::Certain;
-                        state = state.and(if broken { State::Broken } else { State::Unknown });
-                        problem = problem.or(Some(found));
-                    }
-                }
+            Outcome::Undecided => Some(self.undecided(&read.document, &request)),
+            Outcome::Allowed => self.permission(&request),
+        }
+    }
+
+    /// The first role's own policies. A role that the target's trust policy names needs none within its account.
+    fn permission(&self, request: &Request<'_>) -> Option<Problem> {
+        let named = Named { name: "trust policy", document: self.document };
+        let accounts = if self.first.account == self.target.account { Accounts::Same } else { Accounts::Cross };
+        let role = self.snapshot.role(self.first_arn);
+        let policies = role.map(|role| RolePolicies::of(self.snapshot, role));
+        let (identity, boundary) = policies.map_or_else(|| (unread(), None), |read| (read.identity, read.boundary));
+        let ruling = Policies { identity, boundary, session: None, resource: ResourcePolicy::Needed(named), accounts }
+            .evaluate(&Request { resource: Some(self.target_arn), ..*request });
+        match ruling.verdict {
+            Verdict::Allowed if role.is_some() => None,
+            // A boundary that was not read may stand against it.
+            Verdict::Allowed => Some(self.unread(&[])),
+            Verdict::Unknown => Some(self.open_permission(request.action, &ruling)),
+            Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied => {
+                Some(self.permission_problem(request.action, &ruling))
             }
         }
     }
-    (state, problem)
-}
 
-impl Case<'_> {
-    fn trust_problem(&self, document: &Document, request: &Request<'_>, certainty: Certainty) -> Problem {
-        let certainty = if self.same_account { certainty } else { Certainty::Undecided };
-        let reports = document.explain(request);
+    fn unread(&self, what: &[String]) -> Problem {
+        missing::policies(self.subject, self.target.name, self.first.name, what)
+    }
+
+    /// It hangs on policies that were not read, or on keys of the request.
+    fn open_permission(&self, action: &str, ruling: &Ruling<'_>) -> Problem {
+        let unread = ruling.not_considered.iter().filter_map(|item| match item {
+            NotConsidered::Unread(PolicyKind::Identity, name) => Some((*name).to_owned()),
+            NotConsidered::Unread(kind, name) => Some(permission::place(*kind, name)),
+            _ => None,
+        });
+        let unread: Vec<String> = unread.collect();
+        if !unread.is_empty() {
+            return self.unread(&unread);
+        }
+        let doubt = permission::doubt(ruling).unwrap_or_default();
+        Problem::new(
+            &rules::POD_IDENTITY_TARGET,
+            format!(
+                "cannot tell whether role {} is allowed {action} on target role {} for service account {}: it depends on {doubt}",
+                self.first.name, self.target.name, self.subject
+            ),
+            format!("try it from a pod: aws sts get-caller-identity; or drop that condition from the policies of {}", self.first.name),
+        )
+        .at_most(Certainty::Undecided)
+        .at_level(Level::Strict)
+        .expected("the policies ask for", doubt)
+        .found("at admission", "its value is not known")
+    }
+
+    fn undecided(&self, read: &Document, request: &Request<'_>) -> Problem {
+        let reports = read.explain(request);
+        let conditions = trust::undecided(&reports);
+        let doubt = trust::doubt(self.document, Principal::Aws(self.first_arn), &conditions);
+        let problem = Problem::new(
+            &rules::POD_IDENTITY_TARGET,
+            format!(
+                "cannot tell whether role {} can assume target role {} for service account {}: {doubt}",
+                self.first.name, self.target.name, self.subject
+            ),
+            format!(
+                "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {}",
+                self.target.name
+            ),
+        )
+        .at_most(Certainty::Undecided)
+        .at_level(Level::Strict);
+        trust::with_conditions(problem, &conditions)
+    }
+
+    fn trust_problem(&self, read: &Document, request: &Request<'_>, certainty: Certainty) -> Problem {
+        let reports = read.explain(request);
         let nearest = trust::allows(&reports)
             .filter(|report| report.principal == Truth::True && report.action == Truth::True)
             .min_by_key(|report| report.failed().count());
         let failed = nearest.and_then(|report| report.failed().next());
         // Without session tags, the external ID is what ties the hop to this service account.
-        let statement = match self.external_id {
+        let statement = match self.external_id.filter(|_| self.association.disable_session_tags) {
             Some(external_id) => serde_json::json!({
                 "Effect": "Allow",
                 "Principal": {"AWS": self.first_arn},
@@ -146,11 +225,12 @@ impl Case<'_> {
                 .found("EKS sends", trust::found_text(&failed.found)),
             None => problem
                 .expected("the target role's trust policy needs", format!("{} for {}", request.action, self.first_arn))
-                .found("it trusts", trust::trusted(document)),
+                .found("it trusts", trust::trusted(self.document)),
         }
     }
 
-    fn permission_problem(&self, action: &str, target_arn: &str, ruling: &Ruling<'_>) -> Problem {
+    fn permission_problem(&self, action: &str, ruling: &Ruling<'_>) -> Problem {
+        let target_arn = self.target_arn;
         let by_identity = ruling.missing_in == Some(PolicyKind::Identity);
         Problem::new(
             &rules::POD_IDENTITY_TARGET,
@@ -172,8 +252,13 @@ impl Case<'_> {
                 permission::fix_for(self.first_arn, action, Resources::One(target_arn), ruling)
             },
         )
-        .at_most(if self.same_account { Certainty::Certain } else { Certainty::Undecided })
+        .at_most(if ruling.is_certain_denial() { Certainty::Certain } else { Certainty::Likely })
         .expected("an identity policy would have to allow", format!("{action} on {target_arn}"))
         .found("the policies", if by_identity { "allow it nowhere".to_owned() } else { permission::denial(ruling) })
     }
+}
+
+/// The policies of a role that is not in the snapshot.
+fn unread<'s>() -> Layer<'s> {
+    Layer { policies: Vec::new(), unread: vec!["inline policies", "managed policies"] }
 }

@@ -1,10 +1,13 @@
 //! What both mechanisms share in judging a trust policy.
 
+use std::borrow::Cow;
+
 use rolecall_iam::{
     ConditionReport, Context, Document, Effect, Found, Principal, PrincipalEntry, Request, StatementReport, Truth,
     Verdict,
 };
 
+use super::readings::{Readings, undocumented};
 use crate::finding::{Certainty, Problem};
 
 /// Outcome of a trust policy.
@@ -16,9 +19,39 @@ pub(super) enum Outcome {
     Undecided,
 }
 
+/// A trust policy, judged.
+pub(super) struct Judged<'d, C> {
+    pub(super) outcome: Outcome,
+    /// The context that decided, to explain with.
+    pub(super) context: C,
+    /// The reading that allows most, to explain.
+    pub(super) document: Cow<'d, Document>,
+}
+
 /// Asks for what is certain first. Where that is unknown, what is presumed but documented nowhere (`make(true)`) can make
-/// a break likely, never certain. Returns the context that decided, to explain with.
-pub(super) fn judge<C: Context>(
+/// a break likely, never certain. What rests on elements that AWS does not document is decided only where every reading of
+/// them agrees.
+pub(super) fn judge<'d, C: Context>(
+    trust: &'d Document,
+    action: &str,
+    principal: Principal<'_>,
+    make: impl Fn(bool) -> C,
+) -> Judged<'d, C> {
+    let Some(readings) = Readings::of(trust, principal) else {
+        let (outcome, context) = judge_reading(trust, action, principal, &make);
+        return Judged { outcome, context, document: Cow::Borrowed(trust) };
+    };
+    let (generous, context) = judge_reading(&readings.generous, action, principal, &make);
+    let (strict, _) = judge_reading(&readings.strict, action, principal, &make);
+    let outcome = match (generous, strict) {
+        (Outcome::Allowed, Outcome::Allowed) => Outcome::Allowed,
+        (Outcome::Denied(generous), Outcome::Denied(strict)) => Outcome::Denied(generous.min(strict)),
+        _ => Outcome::Undecided,
+    };
+    Judged { outcome, context, document: Cow::Owned(readings.generous) }
+}
+
+fn judge_reading<C: Context>(
     trust: &Document,
     action: &str,
     principal: Principal<'_>,
@@ -36,6 +69,15 @@ pub(super) fn judge<C: Context>(
                 Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied => (Outcome::Denied(Certainty::Likely), presumed),
             }
         }
+    }
+}
+
+/// What an undecided trust policy hangs on.
+pub(super) fn doubt(trust: &Document, principal: Principal<'_>, conditions: &[&ConditionReport<'_>]) -> String {
+    match undocumented(trust, principal) {
+        Some(element) => format!("AWS does not document what {element} does here"),
+        None if conditions.is_empty() => "it depends on values that only the request has".to_owned(),
+        None => format!("it depends on {}", keys(conditions)),
     }
 }
 

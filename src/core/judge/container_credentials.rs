@@ -2,7 +2,7 @@
 
 use super::Gathering;
 use super::container::{One, Verdict};
-use crate::chain::State;
+use crate::chain::{State, missing};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{Mechanism, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Value};
 use crate::workload::TokenContent;
@@ -69,11 +69,7 @@ impl<'a> One<'a, '_, '_> {
             return (role, self.planned(gathering).and(token));
         }
         if scene.world.snapshot.associations.is_none() {
-            let why = "the snapshot has no Pod Identity associations";
-            gathering.add_for(
-                self.name(),
-                self.undecided(why, "podIdentityAssociations in the snapshot", "Pod Identity variables"),
-            );
+            gathering.add_for(self.name(), missing::associations(&scene.world.snapshot, scene.subject));
             return (None, State::Unknown);
         }
         let problem = self.no_association();

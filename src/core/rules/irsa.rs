@@ -439,7 +439,9 @@ pub static IRSA_TRUST_UNDECIDED: Rule = Rule {
     fires: "the trust policy's outcome rests on something that is unknown at admission",
     meaning: "Everything that can be checked holds, but the outcome still depends on a key that \
               only the real request has: `aws:SourceIp`, `aws:SourceVpc`, `aws:SourceVpce`, a \
-              date, `sts:RoleSessionName`. The message names the keys.",
+              date, `sts:RoleSessionName`. The message names the keys. It also fires where AWS \
+              does not document the outcome: `aws:FederatedProvider`, \
+              `Principal: {\"Federated\": \"*\"}`, or a token whose audience cannot be read.",
     why: "It works when the request meets the condition, and is refused otherwise with \
           `AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity`. The result may \
           differ from node to node or change when an address changes. Python, Go v2 and Rust SDKs \

@@ -1,6 +1,7 @@
 //! The registry of rules: one declaration a rule feeds the judgement, `rolecall explain`, `docs/rules/`
 //! and every report. Names are stable for ever; declarations stand in one file a family.
 
+mod collection;
 mod configuration;
 mod credentials;
 mod injection;
@@ -11,6 +12,7 @@ mod permission;
 mod pod_identity;
 mod role;
 
+pub use collection::*;
 pub use configuration::*;
 pub use credentials::*;
 pub use injection::*;
@@ -67,6 +69,7 @@ impl Eq for Rule {}
 #[expect(unused_qualifications, reason = "each family has a `RULES` of its own")]
 pub fn all() -> Vec<&'static Rule> {
     let mut rules: Vec<&'static Rule> = [
+        collection::RULES,
         configuration::RULES,
         credentials::RULES,
         injection::RULES,

@@ -113,17 +113,21 @@ pub static POD_IDENTITY_TRUST_TAGS: Rule = Rule {
 pub static POD_IDENTITY_TRUST_KEY: Rule = Rule {
     name: "pod-identity-trust-key",
     level: Level::Chain,
-    certainty: Certainty::Likely,
+    certainty: Certainty::Certain,
     fires: "a condition rests on a key that EKS does not send, or sends with another value",
     meaning: "The trust policy has a condition on a key that the Pod Identity request does not \
-              carry, such as `aws:PrincipalOrgID`, or carries with another value, such as an \
-              `aws:SourceAccount` that is not the cluster's account. The finding is likely, \
-              because AWS does not list every key that EKS sends.",
-    why: "The caller is an AWS service. Keys that describe an IAM principal and its organization \
-          do not fit it, and a condition on an absent key is false under `StringEquals` and the \
-          like. The agent's call to `AssumeRoleForPodIdentity` then ends in `AccessDenied`. The \
-          Python and Go v2 SDKs stop with an error; the Java SDKs fall through silently to the \
-          node role.",
+              carry, such as a claim of an OIDC token or a key of Amazon S3, or carries with \
+              another value, such as an `aws:PrincipalServiceName` that is not \
+              `pods.eks.amazonaws.com`. The finding is certain where AWS documents when the key \
+              is present. It is likely for `aws:PrincipalOrgID`, `aws:SourceAccount` and other \
+              keys of which AWS does not say what EKS sends. `aws:SourceArn` with the ARN of an \
+              association (`podidentityassociation/...`) is likely: users report that it does not \
+              match.",
+    why: "The caller is an AWS service. Keys that describe an IAM principal, its session and its \
+          organization do not fit it, and a condition on an absent key is false under \
+          `StringEquals` and the like. The agent's call to `AssumeRoleForPodIdentity` then ends \
+          in `AccessDenied`. The Python and Go v2 SDKs stop with an error; the Java SDKs fall \
+          through silently to the node role.",
     example: r#"{
   "Version": "2012-10-17",
   "Statement": [
@@ -197,8 +201,10 @@ pub static POD_IDENTITY_TRUST_UNDECIDED: Rule = Rule {
     certainty: Certainty::Undecided,
     fires: "the trust policy's outcome rests on something that is unknown at admission",
     meaning: "Everything that can be checked holds, but the outcome still depends on a key whose \
-              value is not known: `aws:SourceArn`, `aws:SourceOrgID`, a date, or the session tags \
-              `kubernetes-pod-name` and `kubernetes-pod-uid`. The message names the keys.",
+              value is not known: `aws:SourceArn` with the cluster's ARN, `aws:SourceOrgID`, a \
+              date, or the session tags `kubernetes-pod-name` and `kubernetes-pod-uid`. The \
+              message names the keys. It also fires where AWS does not document what an element \
+              means, such as `Principal: \"*\"` for a service.",
     why: "It works when the request meets the condition, and ends in `AccessDenied` from \
           `AssumeRoleForPodIdentity` otherwise. A condition on a pod's name or UID fails for the \
           pod that replaces it. The Python and Go v2 SDKs stop with an error; the Java SDKs fall \
@@ -237,8 +243,10 @@ pub static POD_IDENTITY_TARGET: Rule = Rule {
             target's",
     meaning: "The association has a target role. Either the target's trust policy does not let the \
               first role in, with `sts:AssumeRole` and, unless session tags are disabled, \
-              `sts:TagSession`; or the first role's own policies do not allow it. It is certain \
-              when both roles are in one account, and undecided otherwise.",
+              `sts:TagSession`; or the first role's own policies do not allow it. Between two \
+              accounts both sides must allow it. Within one account, a trust policy that names \
+              the first role is enough; one that names the account is not. It is undecided where \
+              the answer depends on something that only the real request has.",
     why: "Pod Identity takes the first role and then, with it, the target. The session tags are \
           transitive, so the second step needs `sts:TagSession` too; without it the error says `is \
           not authorized to perform: sts:TagSession`. The pod gets no credentials: the Python and \

@@ -1,0 +1,46 @@
+//! The cases of `tests/cases` through this crate alone: fast enough to hold it against mutations. `tests/cases.rs` of the
+//! program runs them through every door.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+fn set(values: impl IntoIterator<Item = Value>) -> BTreeSet<String> {
+    values.into_iter().map(|value| value.to_string()).collect()
+}
+
+#[test]
+fn every_case_is_judged_as_expected() {
+    let mut failures = Vec::new();
+    for case in common::cases() {
+        let (mut findings, mut workloads) = (Vec::new(), Vec::new());
+        case.judge(&case.world(&case.snapshot), |kind, name, judgement, _| {
+            for finding in &judgement.findings {
+                let one = |container: Value| {
+                    json!({"kind": kind.name(), "name": name, "rule": finding.rule(), "container": container,
+                        "certainty": finding.problem.certainty.name()})
+                };
+                if finding.containers.is_empty() {
+                    findings.push(one(Value::Null));
+                }
+                findings.extend(finding.containers.iter().map(|container| one(container.as_str().into())));
+            }
+            workloads.extend(judgement.containers.iter().map(|container| {
+                let role = container.role.as_deref().filter(|role| rolecall_iam::RoleArn::parse(role).is_ok());
+                json!({"kind": kind.name(), "name": name, "container": container.name, "role": role,
+                    "identity": container.identity.name(), "chain": container.chain.name()})
+            }));
+        });
+        let expected = |name: &str| set(case.expected[name].as_array().unwrap().iter().cloned());
+        for (what, found) in [("findings", set(findings)), ("workloads", set(workloads))] {
+            if found != expected(what) {
+                failures.push(format!("{}: {what}: expected {:#?}, found {found:#?}", case.name, expected(what)));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+}

@@ -1,0 +1,215 @@
+//! A chain that is unknown always has a finding that names what is missing or undecidable, and what is missing never breaks
+//! a chain.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
+
+mod common;
+
+use std::sync::OnceLock;
+
+use common::Case;
+use proptest::prelude::*;
+use rolecall_core::chain::{Chain, State, Subject};
+use rolecall_core::finding::Certainty;
+use rolecall_core::identity::Identity;
+use rolecall_core::world::World;
+use serde_json::Value;
+
+fn all_cases() -> &'static [Case] {
+    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
+    CASES.get_or_init(common::cases)
+}
+
+/// The service accounts that a case names, in manifests or in associations.
+fn subjects(case: &Case) -> Vec<(String, String)> {
+    let mut subjects: Vec<(String, String)> = Vec::new();
+    for input in &case.inputs {
+        let object = input.object();
+        if input.kind == Some(rolecall_core::workload::Kind::ServiceAccount) {
+            subjects.push((common::namespace_of(&object).to_owned(), object.metadata.display_name()));
+        }
+    }
+    for association in case.snapshot["podIdentityAssociations"].as_array().into_iter().flatten() {
+        let text = |name: &str| association[name].as_str().unwrap_or_default().to_owned();
+        subjects.push((text("namespace"), text("serviceAccount")));
+    }
+    subjects.sort();
+    subjects.dedup();
+    subjects
+}
+
+fn chain_of(world: &World, (namespace, service_account): &(String, String)) -> Option<Chain> {
+    world.plan(Subject { namespace, service_account }).chain.clone()
+}
+
+/// The state of a chain is that of its problems.
+fn holds_together(chain: &Chain) -> Result<(), String> {
+    let surest = chain.problems.iter().map(|problem| problem.certainty).max();
+    let state = match surest {
+        None => State::Holds,
+        Some(Certainty::Certain) => State::Broken,
+        Some(Certainty::Likely | Certainty::Undecided) => State::Unknown,
+    };
+    if state != chain.state || chain.problems.iter().any(|problem| problem.message.is_empty()) {
+        return Err(format!("{:?} with {:#?}", chain.state, chain.problems));
+    }
+    Ok(())
+}
+
+/// A container whose chain is unknown because the plan's is. What a container's own variables and volumes leave open is not
+/// among this: `judge` says it by itself.
+fn follows_the_plan(case: &Case, world: &World) -> Result<(), String> {
+    let mut result = Ok(());
+    case.judge(world, |kind, name, judgement, workload| {
+        let Some(workload) = workload else { return };
+        let plan = world.plan(Subject { namespace: workload.namespace, service_account: workload.service_account() });
+        let Some(chain) = plan.chain.as_ref().filter(|chain| chain.state == State::Unknown) else { return };
+        let by_plan = judgement.containers.iter().any(|container| {
+            container.chain == State::Unknown
+                && matches!(container.identity, Identity::Irsa | Identity::PodIdentity)
+                && container.role.as_deref() == plan.role_arn.as_deref()
+        });
+        let findings = || judgement.findings.iter().chain(&judgement.exempted);
+        let named = |rule: &str| {
+            findings().any(|finding| finding.rule() == rule || finding.notes.iter().any(|n| n.contains(rule)))
+        };
+        if by_plan && !chain.problems.iter().any(|problem| named(problem.rule.name)) {
+            let rules: Vec<&str> = findings().map(|finding| finding.rule()).collect();
+            result = Err(format!("{}: {kind} {name}: unknown by {:?}, findings {rules:?}", case.name, chain.problems));
+        }
+    });
+    result
+}
+
+#[test]
+fn no_case_has_an_unknown_chain_without_a_cause() {
+    let mut unknown = 0;
+    for case in all_cases() {
+        let world = case.world(&case.snapshot);
+        for subject in subjects(case) {
+            let Some(chain) = chain_of(&world, &subject) else { continue };
+            unknown += usize::from(chain.state == State::Unknown);
+            holds_together(&chain).unwrap_or_else(|e| panic!("{}: {subject:?}: {e}", case.name));
+        }
+        follows_the_plan(case, &world).unwrap();
+    }
+    assert!(unknown > 50, "only {unknown} unknown chains");
+}
+
+/// Takes a field out; it may be gone already.
+fn remove(snapshot: &mut Value, pointer: &str) {
+    let (parent, field) = pointer.rsplit_once('/').unwrap();
+    if let Some(Value::Object(fields)) = snapshot.pointer_mut(parent) {
+        fields.remove(field);
+    }
+}
+
+/// Each missing part is named.
+#[test]
+fn the_missing_part_is_named() {
+    let account = "/accounts/111122223333";
+    let irsa = ("carts".to_owned(), "carts".to_owned());
+    let pod_identity = ("carts".to_owned(), "carts-pi".to_owned());
+    let case = all_cases().iter().find(|case| case.name == "irsa-trust/healthy-sub-and-aud").unwrap();
+    let table = [
+        (&irsa, "/cluster".to_owned(), "the cluster's OIDC issuer"),
+        (&irsa, "/cluster/identity".to_owned(), "the cluster's OIDC issuer"),
+        (&irsa, "/accounts".to_owned(), "account 111122223333"),
+        (&irsa, account.to_owned(), "account 111122223333"),
+        (&irsa, format!("{account}/roles"), "the roles of account 111122223333"),
+        (&irsa, format!("{account}/oidcProviders"), "the OIDC providers of account 111122223333"),
+        (&irsa, format!("{account}/oidcProviders/0/ClientIDList"), "the client IDs (audiences) of arn:aws:iam"),
+        (
+            &irsa,
+            format!("{account}/roles/0/AssumeRolePolicyDocument"),
+            "the trust policy of role eks-workshop-carts-dynamo",
+        ),
+        (
+            &pod_identity,
+            format!("{account}/roles/1/AssumeRolePolicyDocument"),
+            "the trust policy of role carts-pod-identity",
+        ),
+        (&pod_identity, format!("{account}/roles"), "the roles of account 111122223333"),
+        (
+            &pod_identity,
+            "/podIdentityAssociations/0/roleArn".to_owned(),
+            "the roleArn of Pod Identity association a-carts0pi",
+        ),
+        (&pod_identity, "/addons".to_owned(), "whether the Pod Identity agent runs"),
+    ];
+    for (subject, pointer, named) in table {
+        let mut snapshot = common::base();
+        assert_eq!(chain_of(&case.world(&snapshot), subject).unwrap().state, State::Holds);
+        remove(&mut snapshot, &pointer);
+        let world = case.world(&snapshot);
+        let Some(chain) = chain_of(&world, subject) else { panic!("{pointer}: no chain") };
+        assert_eq!(chain.state, State::Unknown, "{pointer}");
+        let texts: Vec<String> =
+            chain.problems.iter().map(|problem| format!("{} {}", problem.message, problem.rule.name)).collect();
+        assert!(texts.iter().any(|text| text.contains(named)), "{pointer}: {texts:#?}");
+        assert!(
+            chain.problems.iter().all(|problem| problem.certainty == Certainty::Undecided),
+            "{pointer}: {texts:#?}"
+        );
+    }
+}
+
+/// What a collector may lack the rights for: the pointers to those parts of a snapshot.
+fn parts(snapshot: &Value) -> Vec<String> {
+    let mut parts: Vec<String> =
+        ["/cluster", "/cluster/identity", "/addons", "/nodeRoles", "/accounts"].map(str::to_owned).to_vec();
+    for (index, _) in snapshot["podIdentityAssociations"].as_array().into_iter().flatten().enumerate() {
+        parts.push(format!("/podIdentityAssociations/{index}/roleArn"));
+    }
+    for (id, account) in snapshot["accounts"].as_object().into_iter().flatten() {
+        parts.push(format!("/accounts/{id}"));
+        parts.extend(["roles", "policies", "oidcProviders"].map(|part| format!("/accounts/{id}/{part}")));
+        let count = |part: &str| account[part].as_array().map_or(0, Vec::len);
+        for index in 0..count("roles") {
+            let of_role = ["AssumeRolePolicyDocument", "RolePolicyList", "AttachedManagedPolicies", "Tags"];
+            parts.extend(of_role.map(|part| format!("/accounts/{id}/roles/{index}/{part}")));
+        }
+        parts.extend(
+            (0..count("oidcProviders")).map(|index| format!("/accounts/{id}/oidcProviders/{index}/ClientIDList")),
+        );
+    }
+    parts
+}
+
+fn many(default: u32) -> ProptestConfig {
+    let from_environment = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(from_environment.unwrap_or(default)) }
+}
+
+proptest! {
+    #![proptest_config(many(500))]
+
+    #[test]
+    fn what_is_missing_is_named_and_breaks_nothing(
+        case in any::<prop::sample::Index>(),
+        removed in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
+    ) {
+        let case = case.get(all_cases());
+        let mut snapshot = case.snapshot.clone();
+        let parts = parts(&snapshot);
+        let removed: Vec<&String> = removed.iter().map(|index| index.get(&parts)).collect();
+        for pointer in &removed {
+            remove(&mut snapshot, pointer);
+        }
+        let (before, after) = (case.world(&case.snapshot), case.world(&snapshot));
+        for subject in subjects(case) {
+            let Some(chain) = chain_of(&after, &subject) else { continue };
+            let told = holds_together(&chain);
+            prop_assert!(told.is_ok(), "{}: {subject:?} without {removed:?}: {told:?}", case.name);
+            let Some(full) = chain_of(&before, &subject) else { continue };
+            if full.state != State::Broken {
+                prop_assert!(
+                    chain.state != State::Broken,
+                    "{}: {subject:?}: broken by the lack of {removed:?}: {:#?}", case.name, chain.problems
+                );
+            }
+        }
+        let told = follows_the_plan(case, &after);
+        prop_assert!(told.is_ok(), "without {removed:?}: {told:?}");
+    }
+}
