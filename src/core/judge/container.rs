@@ -64,7 +64,8 @@ pub(super) fn judge_container<'a>(
     // The injector passes ephemeral containers over.
     let opted_out = if ephemeral { None } else { scene.opt_outs.of_container(container.name.as_str()) };
     let mut env: CredentialEnv<'_> = own;
-    let mechanism = scene.plan.mechanism.filter(|_| scene.workload.stage == Stage::Predicted);
+    let is_predicted = scene.workload.stage == Stage::Predicted && !scene.opt_outs.pod();
+    let mechanism = scene.plan.mechanism.filter(|_| is_predicted);
     let mut injected = mechanism.map(|mechanism| token_mount(scene, mechanism));
     if let (Some(mechanism), Some(injected)) = (mechanism, &mut injected)
         && !ephemeral

@@ -44,8 +44,8 @@ pub(super) fn of_the_pod(scene: &Scene<'_, '_>) -> Option<Problem> {
     if let Some(text) = scene.workload.pod_metadata.annotations.get(key)
         && let Some(mut problem) = problem(scene.subject, key, text)
     {
-        if scene.workload.stage == Stage::Admitted {
-            // A pod that was stored has no such token.
+        if !is_refused(scene) {
+            // The injector asks for no such token here, or the pod is stored already.
             problem = problem.at_level(Level::Strict);
         }
         problem.fix = format!("set {key}: \"86400\" in the annotations of the pod template");
@@ -62,6 +62,7 @@ pub(super) fn is_refused(scene: &Scene<'_, '_>) -> bool {
     let of_account = scene.known.account().and_then(|account| account.token_expiration.as_deref());
     let mut texts = [of_pod, of_account].into_iter().flatten();
     scene.workload.stage == Stage::Predicted
+        && !scene.opt_outs.pod()
         && scene.plan.mechanism.is_some()
         && texts.find_map(|text| text.parse::<i64>().ok()).is_some_and(|seconds| seconds > MAX_SECONDS)
 }
