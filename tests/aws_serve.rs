@@ -214,13 +214,21 @@ async fn an_association_that_a_reading_after_the_review_does_not_find_is_missing
     // Without an answer it is only likely: a warning.
     hook.ground.proxy.fault(Fault::unavailable("eks:ListPodIdentityAssociations"));
     let warned = hook.review("carts", agent()).await;
-    assert_eq!((&warned["allowed"], &warned["auditAnnotations"]["chain"]), (&json!(true), &json!("unknown")), "{warned}");
+    assert_eq!(
+        (&warned["allowed"], &warned["auditAnnotations"]["chain"]),
+        (&json!(true), &json!("unknown")),
+        "{warned}"
+    );
     assert!(warnings(&warned).contains("association-missing") && warnings(&warned).contains("denies nothing now"));
     hook.ground.proxy.heal();
     // What could not be read is asked for again after a third of what is remembered.
     tokio::time::sleep(Duration::from_secs(21)).await;
     let denied = hook.review("carts", agent()).await;
-    assert_eq!((&denied["allowed"], &denied["auditAnnotations"]["chain"]), (&json!(false), &json!("broken")), "{denied}");
+    assert_eq!(
+        (&denied["allowed"], &denied["auditAnnotations"]["chain"]),
+        (&json!(false), &json!("broken")),
+        "{denied}"
+    );
     assert!(denied["status"]["message"].as_str().unwrap().contains("association-missing"), "{denied}");
 
     let role = hook.ground.account.role("carts", &Cluster::pod_identity_trust()).create().await.unwrap();
@@ -240,7 +248,11 @@ async fn a_missing_association_that_nothing_enforces_costs_no_reading() {
     hook.ground.proxy.forget();
     let path = "/validate?timeout=5s";
     let warned = hook.review_in("lax", path, "carts", agent()).await;
-    assert_eq!((&warned["allowed"], &warned["auditAnnotations"]["chain"]), (&json!(true), &json!("unknown")), "{warned}");
+    assert_eq!(
+        (&warned["allowed"], &warned["auditAnnotations"]["chain"]),
+        (&json!(true), &json!("unknown")),
+        "{warned}"
+    );
     assert!(warnings(&warned).contains("association-missing"), "{warned}");
     assert!(hook.ground.proxy.calls().is_empty());
 }

@@ -17,8 +17,8 @@ use http_body_util::BodyExt;
 use proptest::prelude::*;
 use rolecall::config::Config;
 use rolecall::live::{
-    Asked, ClusterReader, Collection, Collector, Keeper, Knowledge, LinkReader, Lookups, ReadRole, Rechecks, Refreshing,
-    Rereads, refresh_forever,
+    Asked, ClusterReader, Collection, Collector, Keeper, Knowledge, LinkReader, Lookups, ReadRole, Rechecks,
+    Refreshing, Rereads, refresh_forever,
 };
 use rolecall::review::{Access, AccessReviewer, User};
 use rolecall::server::{ClusterDoor, Confirmation, Metrics, State, router};
@@ -156,14 +156,14 @@ impl Collector for Scripted {
                 let failures = vec![("accounts".to_owned(), "Throttling".to_owned())];
                 return Some(Collection { failures, ..Collection::default() });
             };
-            let snapshot = Snapshot::parse(&document(role, json!([])).to_string()).unwrap();
+            let snapshot = Snapshot::parse(&document(&role, &json!([])).to_string()).unwrap();
             Some(Collection { snapshot: Some(snapshot), is_usable: true, ..Collection::default() })
         }
         .boxed()
     }
 }
 
-fn document(role: Value, associations: Value) -> Value {
+fn document(role: &Value, associations: &Value) -> Value {
     json!({
         "collectedAt": "2026-11-24T17:26:52Z",
         "cluster": {"name": "shop", "arn": "arn:aws:eks:us-west-2:111122223333:cluster/shop",
@@ -175,7 +175,7 @@ fn document(role: Value, associations: Value) -> Value {
 fn review() -> String {
     let path = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
     let environment = json!([{"name": "AWS_ROLE_ARN", "value": ROLE}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": format!("{path}/token")}]);
-    injected(path, "aws-iam-token", "token", "sts.amazonaws.com", environment)
+    injected(path, "aws-iam-token", "token", "sts.amazonaws.com", &environment)
 }
 
 /// A pod with all that the injector adds for an association.
@@ -184,7 +184,7 @@ fn agent_review() -> String {
     let environment = json!([
         {"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials"},
         {"name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": format!("{path}/eks-pod-identity-token")}]);
-    injected(path, "eks-pod-identity-token", "eks-pod-identity-token", "pods.eks.amazonaws.com", environment)
+    injected(path, "eks-pod-identity-token", "eks-pod-identity-token", "pods.eks.amazonaws.com", &environment)
 }
 
 /// A pod to which the injector added nothing.
@@ -196,7 +196,7 @@ fn bare_review() -> String {
     review.to_string()
 }
 
-fn injected(path: &str, volume: &str, file: &str, audience: &str, environment: Value) -> String {
+fn injected(path: &str, volume: &str, file: &str, audience: &str, environment: &Value) -> String {
     let mount = json!({"name": volume, "mountPath": path, "readOnly": true});
     let token = json!({"serviceAccountToken": {"audience": audience, "expirationSeconds": 86400, "path": file}});
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
@@ -341,7 +341,7 @@ impl Collector for Bucket {
             }
             let association = json!({"namespace": "carts", "serviceAccount": "carts", "roleArn": ROLE});
             let associations = if associated(at) { json!([association]) } else { json!([]) };
-            let snapshot = Snapshot::parse(&document(role(right), associations).to_string()).unwrap();
+            let snapshot = Snapshot::parse(&document(&role(right), &associations).to_string()).unwrap();
             Some(Collection { snapshot: Some(snapshot), is_usable: true, ..Collection::default() })
         }
         .boxed()
@@ -546,7 +546,7 @@ async fn the_namespace_is_read_again_before_a_denial() {
     let enforcing = Namespace { enforce: Some(Level::Chain), ..Namespace::default() };
     for (namespace, denied) in [(Some(enforcing), true), (Some(Namespace::default()), false), (None, false)] {
         let reader = Arc::new(Newer { namespace, asked: AtomicU64::new(0) });
-        let snapshot = Snapshot::parse(&document(role(false), json!([])).to_string()).unwrap();
+        let snapshot = Snapshot::parse(&document(&role(false), &json!([])).to_string()).unwrap();
         let keeper = Arc::new(Keeper::new(Knowledge::new(world(true).with_snapshot(Arc::new(snapshot)))));
         let lookups = Lookups::new(Arc::<Newer>::clone(&reader), Duration::from_millis(100), Duration::from_secs(2));
         let door = ClusterDoor { lookups, access: Arc::<Newer>::clone(&reader), denials: None };
@@ -573,7 +573,7 @@ async fn a_file_is_read_again_before_a_denial() {
         ),
     );
     let text = |right: bool| {
-        let mut document = document(role(right), json!([]));
+        let mut document = document(&role(right), &json!([]));
         document["collectedAt"] = jiff::Timestamp::now().to_string().into();
         document.to_string()
     };

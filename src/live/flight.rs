@@ -135,7 +135,10 @@ mod tests {
         panic!("a reading that panics, as this test wants it")
     }
 
-    async fn ask(readings: &Readings, read: impl Future<Output = usize> + Send + 'static) -> Result<usize, &'static str> {
+    async fn ask(
+        readings: &Readings,
+        read: impl Future<Output = usize> + Send + 'static,
+    ) -> Result<usize, &'static str> {
         let reading = readings.join("key", readings.since(), || async move { Ok(read.await) }, Err("lost"));
         reading.expect("there is room").await.1
     }

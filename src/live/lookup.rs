@@ -110,8 +110,7 @@ impl Lookups {
         let came = self.flights.since();
         let account = Key::ServiceAccount(namespace.to_owned(), service_account.to_owned());
         let namespace = Key::Namespace(namespace.to_owned());
-        let (account, namespace) =
-            tokio::join!(self.ask(account, came, deadline), self.ask(namespace, came, deadline));
+        let (account, namespace) = tokio::join!(self.ask(account, came, deadline), self.ask(namespace, came, deadline));
         Ok(vec![account?, namespace?])
     }
 

@@ -13,6 +13,6 @@ mod reread;
 pub use flight::Flights;
 pub use keeper::{Keeper, Knowledge};
 pub use lookup::{ClusterReader, Lookups};
-pub use refresh::{Asked, Collection, Collector, Refresh, Refreshing, refresh_forever};
 pub use recheck::{Rechecked, Rechecks};
+pub use refresh::{Asked, Collection, Collector, Refresh, Refreshing, refresh_forever};
 pub use reread::{ClusterPart, Confirming, LinkReader, ReadRole, Rereads, Unconfirmed};

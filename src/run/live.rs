@@ -41,7 +41,15 @@ struct SharedPlace {
 
 impl Shared {
     pub(super) fn new(source: SnapshotSource, cluster: Option<String>) -> Self {
-        Self { place: tokio::sync::Mutex::new(SharedPlace { source, fault: None, known: None, hasher: RandomState::new() }), cluster }
+        Self {
+            place: tokio::sync::Mutex::new(SharedPlace {
+                source,
+                fault: None,
+                known: None,
+                hasher: RandomState::new(),
+            }),
+            cluster,
+        }
     }
 
     async fn poll(&self) -> Result<Option<Collection>, String> {

@@ -172,7 +172,11 @@ mod tests {
 
     #[test]
     fn parts_of_the_cluster_that_were_read_replace_those_before() {
-        let issuer = |id: &str| format!(r#"{{"cluster": {{"name": "shop", "identity": {{"oidc": {{"issuer": "https://x.example/{id}"}}}}}}}}"#);
+        let issuer = |id: &str| {
+            format!(
+                r#"{{"cluster": {{"name": "shop", "identity": {{"oidc": {{"issuer": "https://x.example/{id}"}}}}}}}}"#
+            )
+        };
         let before = Snapshot::parse(&issuer("old")).unwrap();
         let read = |text: &str| Reread { found: Snapshot::parse(text).unwrap(), ..Reread::default() };
         assert!(before.learn(&read(&issuer("old"))).is_none());
