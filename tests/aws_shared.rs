@@ -94,11 +94,12 @@ async fn a_snapshot_that_was_put_into_the_bucket_counts_for_the_next_denial() {
     ground.account.bucket("snapshots").await.unwrap();
     let manifests = ground.write(
         "cluster.yaml",
-        "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {rolecall.dev/enforce: chain}}}\n---\n\
-         {apiVersion: v1, kind: ServiceAccount, metadata: {name: orders, namespace: shop, annotations: \
-         {eks.amazonaws.com/role-arn: \"arn:aws:iam::111122223333:role/team/orders\"}}}\n",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {rolecall.dev/enforce: chain}}\n---\n\
+         apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: orders, namespace: shop, annotations: \
+         {eks.amazonaws.com/role-arn: \"arn:aws:iam::111122223333:role/team/orders\"}}\n",
     );
-    let config = ground.config("refresh: {intervalSeconds: 3600}\n");
+    let aws = std::fs::read_to_string(ground.config("")).unwrap();
+    let config = ground.write("serve.yaml", &format!("{aws}\nrefresh: {{intervalSeconds: 3600}}\n"));
     let write = ["snapshot", "--cluster", "shop", "-o", S3, "--config", &config, "--manifests", &manifests];
     let written = async || {
         let run = ground.rolecall(&write).await;
