@@ -330,3 +330,83 @@ fn are_one(missing: &Value, found: Option<&Value>) -> bool {
     let name = |arn: &Value| RoleArn::parse(arn.as_str()?).ok().map(|arn| arn.name.to_ascii_lowercase());
     found.is_some_and(|found| name(missing).is_some() && name(missing) == name(found))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/Carts";
+
+    /// Finds the role under its own spelling only.
+    #[derive(Debug)]
+    struct Reader;
+
+    impl LinkReader for Reader {
+        fn role(&self, arn: String, _: bool) -> BoxFuture<'static, Result<ReadRole, String>> {
+            let role = (arn == ROLE).then(|| json!({"Arn": ROLE}));
+            async { Ok(ReadRole { role, policies: Vec::new() }) }.boxed()
+        }
+
+        fn associations(&self, _: String, _: String) -> BoxFuture<'static, Result<Vec<Value>, String>> {
+            async { Ok(Vec::new()) }.boxed()
+        }
+
+        fn provider(&self, _: String, _: String) -> BoxFuture<'static, Result<Option<Value>, String>> {
+            async { Ok(None) }.boxed()
+        }
+
+        fn part(&self, part: ClusterPart) -> BoxFuture<'static, Result<Option<Value>, String>> {
+            let value = match part {
+                ClusterPart::Cluster => {
+                    json!({"name": "shop", "identity": {"oidc": {"issuer": "https://x.example/new"}}})
+                }
+                ClusterPart::Addons => json!([{"addonName": "eks-pod-identity-agent"}]),
+                ClusterPart::FargateProfiles => json!([]),
+            };
+            async { Ok(Some(value)) }.boxed()
+        }
+    }
+
+    async fn found(links: &Links) -> Snapshot {
+        let rereads = Rereads::new(Arc::new(Reader), Duration::ZERO, Duration::from_secs(1));
+        match rereads.confirm(links, None, Instant::now() + Duration::from_secs(1)).await {
+            Confirming::Read { reread, links: read, .. } => {
+                assert!(links.are_among(&read), "{read:?}");
+                reread.found.clone()
+            }
+            Confirming::Failed(_, sentence) => panic!("{sentence}"),
+        }
+    }
+
+    fn links(roles: &[&str]) -> Links {
+        Links {
+            subject: ("carts".to_owned(), "carts".to_owned()),
+            roles: roles.iter().map(|arn| (*arn).to_owned()).collect(),
+            policies: false,
+            new_association: false,
+            issuer: false,
+            addons: false,
+            fargate_profiles: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_role_that_one_spelling_finds_exists() {
+        let other = ROLE.to_ascii_lowercase();
+        let role = |snapshot: &Snapshot| snapshot.role_by_name("111122223333", "carts").map(|role| role.is_some());
+        assert_eq!(role(&found(&links(&[&other])).await), Some(false));
+        assert_eq!(role(&found(&links(&[&other, ROLE])).await), Some(true));
+    }
+
+    #[tokio::test]
+    async fn parts_of_the_cluster_are_read_where_a_denial_rests_on_them() {
+        let none = found(&links(&[])).await;
+        assert!(none.cluster.is_none() && none.addons.is_none() && none.fargate_profiles.is_none());
+        let all = Links { issuer: true, addons: true, fargate_profiles: true, ..links(&[]) };
+        let all = found(&all).await;
+        assert_eq!(all.cluster.and_then(|cluster| cluster.issuer), Some(Issuer::new("https://x.example/new")));
+        assert_eq!((all.addons.map(|addons| addons.len()), all.fargate_profiles), (Some(1), Some(Vec::new())));
+    }
+}
