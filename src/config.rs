@@ -105,8 +105,9 @@ pub struct ClusterConfig {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RefreshConfig {
-    /// Seconds from one collection to the next; also between looks at a snapshot that others write.
-    pub interval_seconds: u64,
+    /// Seconds from one collection to the next; also between looks at a snapshot that others write. Absent: 600 for
+    /// `--source aws`, 30 for a snapshot.
+    pub interval_seconds: Option<u64>,
     /// Up to this share of the interval is added or taken away by chance.
     pub jitter: f64,
     /// Seconds for which a link that was read anew for a denial serves other reviews too.
@@ -238,7 +239,19 @@ impl CertificatesConfig {
 
 impl Default for RefreshConfig {
     fn default() -> Self {
-        Self { interval_seconds: 600, jitter: 0.1, remember_seconds: 3 }
+        Self { interval_seconds: None, jitter: 0.1, remember_seconds: 3 }
+    }
+}
+
+impl RefreshConfig {
+    /// Seconds from one collection from AWS to the next.
+    pub fn collect_seconds(&self) -> u64 {
+        self.interval_seconds.unwrap_or(600)
+    }
+
+    /// Seconds between looks at a snapshot that others write: one conditional request each.
+    pub fn poll_seconds(&self) -> u64 {
+        self.interval_seconds.unwrap_or(30)
     }
 }
 
@@ -288,7 +301,7 @@ impl Config {
             return Err("limits: bodyBytes must be over 0 and inFlightBytes at least as large".to_owned());
         }
         let refresh = config.refresh;
-        if !(1..=86_400).contains(&refresh.interval_seconds)
+        if refresh.interval_seconds.is_some_and(|seconds| !(1..=86_400).contains(&seconds))
             || !(0.0..=1.0).contains(&refresh.jitter)
             || refresh.remember_seconds > 60
             || !(1..=30).contains(&config.limits.reread_seconds)
@@ -346,12 +359,24 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_is_looked_at_more_often_than_aws() {
+        let seconds = |text: &str| {
+            let refresh = Config::parse(text).unwrap().refresh;
+            (refresh.collect_seconds(), refresh.poll_seconds())
+        };
+        assert_eq!(seconds(""), (600, 30));
+        assert_eq!(seconds("refresh: {jitter: 0}\n"), (600, 30));
+        assert_eq!(seconds("refresh: {intervalSeconds: 120}\n"), (120, 120));
+    }
+
+    #[test]
     fn names_the_field_that_is_wrong() {
         for (text, named) in [
             ("enforce: hard\n", "hard"),
             ("enforced: chain\n", "enforced"),
             ("limits: {bodyBytes: 0}\n", "bodyBytes"),
             ("limits: {bodyBytes: many}\n", "line 1"),
+            ("refresh: {intervalSeconds: 0}\n", "intervalSeconds"),
             ("certificates: {caSeconds: 3600, leafSeconds: 3600}\n", "leafSeconds"),
             ("certificates: {caSeconds: 86400, leafSeconds: 3600, settleSeconds: 28800}\n", "settleSeconds"),
             ("certificates: {names: [hook.example.com, a b]}\n", "`a b`"),

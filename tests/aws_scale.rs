@@ -54,7 +54,7 @@ async fn calls(roles: usize, section: &str) -> (usize, f64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_defaults_keep_a_hundred_clusters_under_two_calls_a_second() {
-    let interval = Config::default().refresh.interval_seconds as f64;
+    let interval = Config::default().refresh.collect_seconds() as f64;
     let mut table = String::new();
     for roles in [200, 2_000] {
         for (mode, section) in [("named", "collect: named"), ("account", "collect: account")] {

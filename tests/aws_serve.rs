@@ -31,6 +31,14 @@ metadata:
 apiVersion: v1
 kind: ServiceAccount
 metadata: {name: carts, namespace: shop}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: lax}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: carts, namespace: lax}
 "#;
 
 /// `shop/needy` declares what it needs, so that policies are read too.
@@ -54,6 +62,11 @@ struct Webhook {
 impl Webhook {
     /// A webhook over an account with the role of `shop/orders`, refreshed every so many seconds.
     async fn start(name: &str, interval: u64, before: impl AsyncFnOnce(&Ground)) -> Self {
+        Self::remembering(name, interval, 0, before).await
+    }
+
+    /// The same, with what was read for a denial serving others for so many seconds.
+    async fn remembering(name: &str, interval: u64, remember: u64, before: impl AsyncFnOnce(&Ground)) -> Self {
         let ground = Ground::start(name).await;
         let trust = ground.cluster.irsa_trust(&ground.account, "shop", "orders");
         ground.account.role("orders", &trust).create().await.unwrap();
@@ -65,7 +78,7 @@ impl Webhook {
         let aws = std::fs::read_to_string(ground.config("")).unwrap().replace("attempts: 3", "attempts: 1");
         let config = ground.write(
             "serve.yaml",
-            &format!("{aws}refresh: {{intervalSeconds: {interval}, jitter: 0, rememberSeconds: 0}}\n"),
+            &format!("{aws}refresh: {{intervalSeconds: {interval}, jitter: 0, rememberSeconds: {remember}}}\n"),
         );
         let arguments = ["--cluster", "shop", "--config", &config];
         let server =
@@ -96,6 +109,10 @@ impl Webhook {
     }
 
     async fn review_at(&self, path: &str, account: &str, environment: Value) -> Value {
+        self.review_in("shop", path, account, environment).await
+    }
+
+    async fn review_in(&self, namespace: &str, path: &str, account: &str, environment: Value) -> Value {
         let by_agent = environment.to_string().contains("169.254.170.23");
         let (volume, folder, audience, file) = if by_agent {
             ("eks-pod-identity-token", "pods.eks.amazonaws.com", "pods.eks.amazonaws.com", "eks-pod-identity-token")
@@ -103,7 +120,7 @@ impl Webhook {
             ("aws-iam-token", "eks.amazonaws.com", AUDIENCE, "token")
         };
         let token = json!({"serviceAccountToken": {"audience": audience, "expirationSeconds": 86400, "path": file}});
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"}, "spec": {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": namespace}, "spec": {
             "serviceAccountName": account,
             "containers": [{"name": "app", "image": "app", "env": environment, "volumeMounts": [
                 {"name": volume, "mountPath": format!("/var/run/secrets/{folder}/serviceaccount")}]}],
@@ -119,6 +136,11 @@ impl Webhook {
 fn irsa(role: &str) -> Value {
     json!([{"name": "AWS_ROLE_ARN", "value": format!("arn:aws:iam::{ACCOUNT}:role/{role}")},
         {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"}])
+}
+
+fn agent() -> Value {
+    json!([{"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials"},
+        {"name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"}])
 }
 
 fn warnings(response: &Value) -> String {
@@ -171,19 +193,86 @@ async fn a_break_is_denied_and_its_repair_let_through_at_once() {
 async fn an_association_that_came_about_is_found() {
     let hook = Webhook::start("association", 3_600, async |_| {}).await.ready().await;
     let region = json!([{"name": "AWS_REGION", "value": "us-east-1"}, {"name": "TABLE", "value": "arn:aws:dynamodb:us-east-1:111122223333:table/x"}]);
-    let agent = json!([{"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials"},
-        {"name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"}]);
     let warned = hook.review("carts", region).await;
     assert!(warned["allowed"] == true && warnings(&warned).contains("node-role-fallback"), "{warned}");
     let role = hook.ground.account.role("carts", &Cluster::pod_identity_trust()).create().await.unwrap();
     hook.ground.cluster.association("shop", "carts", &role).create().await.unwrap();
-    let allowed = hook.review("carts", agent).await;
+    let allowed = hook.review("carts", agent()).await;
     assert_eq!(
         (&allowed["allowed"], &allowed["auditAnnotations"]["chain"]),
         (&json!(true), &json!("holds")),
         "{allowed}"
     );
     assert_eq!(hook.metric("rolecall_rereads_total{outcome=\"changed\"}"), 1.0, "it was read anew");
+}
+
+/// The pod shows that the injector may know of an association: only a reading that is newer than the pod proves that there is
+/// none, not one that was made shortly before for another review.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_association_that_a_reading_after_the_review_does_not_find_is_missing() {
+    let hook = Webhook::remembering("missing", 3_600, 60, async |_| {}).await.ready().await;
+    // Without an answer it is only likely: a warning.
+    hook.ground.proxy.fault(Fault::unavailable("eks:ListPodIdentityAssociations"));
+    let warned = hook.review("carts", agent()).await;
+    assert_eq!(
+        (&warned["allowed"], &warned["auditAnnotations"]["chain"]),
+        (&json!(true), &json!("unknown")),
+        "{warned}"
+    );
+    assert!(warnings(&warned).contains("association-missing") && warnings(&warned).contains("denies nothing now"));
+    hook.ground.proxy.heal();
+    // What could not be read is asked for again after a third of what is remembered.
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    let denied = hook.review("carts", agent()).await;
+    assert_eq!(
+        (&denied["allowed"], &denied["auditAnnotations"]["chain"]),
+        (&json!(false), &json!("broken")),
+        "{denied}"
+    );
+    assert!(denied["status"]["message"].as_str().unwrap().contains("association-missing"), "{denied}");
+
+    let role = hook.ground.account.role("carts", &Cluster::pod_identity_trust()).create().await.unwrap();
+    hook.ground.cluster.association("shop", "carts", &role).create().await.unwrap();
+    let allowed = hook.review("carts", agent()).await;
+    assert_eq!(
+        (&allowed["allowed"], &allowed["warnings"], &allowed["auditAnnotations"]["chain"]),
+        (&json!(true), &Value::Null, &json!("holds")),
+        "{allowed}"
+    );
+}
+
+/// Where a denial would not follow, nothing is read and the finding stays likely.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_association_that_nothing_enforces_costs_no_reading() {
+    let hook = Webhook::start("unenforced", 3_600, async |_| {}).await.ready().await;
+    hook.ground.proxy.forget();
+    let path = "/validate?timeout=5s";
+    let warned = hook.review_in("lax", path, "carts", agent()).await;
+    assert_eq!(
+        (&warned["allowed"], &warned["auditAnnotations"]["chain"]),
+        (&json!(true), &json!("unknown")),
+        "{warned}"
+    );
+    assert!(warnings(&warned).contains("association-missing"), "{warned}");
+    assert!(hook.ground.proxy.calls().is_empty());
+}
+
+/// The issuer that a denial rests on is read again too: a cluster that was made anew has another.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_denial_rests_on_in_the_cluster_is_read_anew() {
+    let hook = Webhook::start("parts", 3_600, async |ground: &Ground| {
+        let wrong = ground.cluster.irsa_trust(&ground.account, "shop", "order");
+        ground.account.set_trust("orders", &wrong).await.unwrap();
+    })
+    .await
+    .ready()
+    .await;
+    hook.ground.proxy.forget();
+    assert_eq!(hook.review("orders", irsa("orders")).await["allowed"], false);
+    assert_eq!(hook.ground.proxy.count("eks:DescribeCluster"), 1);
+    hook.ground.proxy.fault(Fault::unavailable("eks:DescribeCluster"));
+    let warned = hook.review("orders", irsa("orders")).await;
+    assert!(warned["allowed"] == true && warnings(&warned).contains("eks:DescribeCluster"), "{warned}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

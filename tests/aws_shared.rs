@@ -4,6 +4,7 @@
 
 #[path = "common/aws.rs"]
 mod aws;
+mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -84,6 +85,69 @@ async fn what_cannot_be_written_or_read_is_told() {
         assert_eq!(run.status.code(), Some(2), "{source}");
         assert!(stderr(&run).contains(said), "{source}: {}", stderr(&run));
     }
+}
+
+/// The webhook over a bucket: what was put there counts for the next denial, not for the next look.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_was_put_into_the_bucket_counts_for_the_next_denial() {
+    let ground = Ground::furnished("bucket").await;
+    ground.account.bucket("snapshots").await.unwrap();
+    let manifests = ground.write(
+        "cluster.yaml",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {rolecall.dev/enforce: chain}}\n---\n\
+         apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: orders, namespace: shop, annotations: \
+         {eks.amazonaws.com/role-arn: \"arn:aws:iam::111122223333:role/team/orders\"}}\n",
+    );
+    let aws = std::fs::read_to_string(ground.config("")).unwrap();
+    let config = ground.write("serve.yaml", &format!("{aws}\nrefresh: {{intervalSeconds: 3600}}\n"));
+    let write = ["snapshot", "--cluster", "shop", "-o", S3, "--config", &config, "--manifests", &manifests];
+    let written = async || {
+        let run = ground.rolecall(&write).await;
+        assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+    };
+    let wrong = ground.cluster.irsa_trust(&ground.account, "shop", "order");
+    ground.account.set_trust("orders", &wrong).await.unwrap();
+    written().await;
+    let server = tokio::task::block_in_place(|| {
+        let arguments = ["--cluster", "shop", "--config", &config];
+        common::Server::start_from(std::path::Path::new(&manifests), S3, &arguments, &ground.environment())
+    });
+    let path = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
+    let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"}, "spec": {
+        "serviceAccountName": "orders",
+        "containers": [{"name": "app", "image": "app", "volumeMounts": [{"name": "aws-iam-token", "mountPath": path}],
+            "env": [{"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/team/orders"},
+                {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": format!("{path}/token")}]}],
+        "volumes": [{"name": "aws-iam-token", "projected": {"sources": [{"serviceAccountToken":
+            {"audience": aws::AUDIENCE, "expirationSeconds": 86400, "path": "token"}}]}}]}});
+    let body = serde_json::to_vec(&common::review(("", "Pod"), "CREATE", &pod, None)).unwrap();
+    let mut client = server.client().await;
+    let mut ask = async || {
+        let (status, answer) = client.post("/validate?timeout=5s", body.clone()).await.unwrap();
+        assert_eq!(status, 200);
+        serde_json::from_slice::<serde_json::Value>(&answer).unwrap()["response"].clone()
+    };
+    assert_eq!(ask().await["allowed"], false);
+    ground.proxy.forget();
+    assert_eq!(ask().await["allowed"], false);
+    assert_eq!(ground.proxy.count("s3:GetObject"), 1, "one conditional request: {:?}", ground.proxy.calls());
+
+    // The bucket does not answer in time.
+    ground.proxy.fault(Fault::delay("s3:GetObject", Duration::from_secs(6)));
+    let warned = ask().await;
+    let warnings = warned["warnings"].to_string();
+    assert!(warned["allowed"] == true && warnings.contains("no answer in time"), "{warned}");
+    assert!(warnings.contains("irsa-trust-subject"), "{warned}");
+    ground.proxy.heal();
+
+    let right = ground.cluster.irsa_trust(&ground.account, "shop", "orders");
+    ground.account.set_trust("orders", &right).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(ask().await["allowed"], false, "the bucket has what it had");
+    written().await;
+    let allowed = ask().await;
+    assert_eq!((&allowed["allowed"], &allowed["warnings"]), (&true.into(), &serde_json::Value::Null), "{allowed}");
+    assert_eq!(tokio::task::block_in_place(|| server.metric("rolecall_rereads_total{outcome=\"changed\"}")), 1.0);
 }
 
 /// A web server that knows ETags; on loopback, so that it may speak in clear.

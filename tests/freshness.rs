@@ -1,10 +1,12 @@
-//! Never a denial for a chain that held when its links were read for it; and no certain break is let through for longer
-//! than one refresh while AWS answers. A scripted AWS on a virtual clock, reviews through the router.
+//! Two laws. No denial for a chain that held when its links were read for it, or by the shared snapshot that was there when the
+//! review came. And no certain break is let through for longer than one refresh while the source answers. A scripted AWS and a
+//! scripted bucket on a virtual clock, reviews through the router; and a file under the program itself.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 mod common;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -15,10 +17,12 @@ use http_body_util::BodyExt;
 use proptest::prelude::*;
 use rolecall::config::Config;
 use rolecall::live::{
-    Asked, Collection, Collector, Keeper, Knowledge, LinkReader, ReadRole, Refreshing, Rereads, refresh_forever,
+    Asked, ClusterReader, Collection, Collector, Keeper, Knowledge, LinkReader, Lookups, ReadRole, Rechecks,
+    Refreshing, Rereads, refresh_forever,
 };
-use rolecall::server::{Metrics, State, router};
-use rolecall_core::cluster::{Cluster, Namespace, ServiceAccount};
+use rolecall::review::{Access, AccessReviewer, User};
+use rolecall::server::{ClusterDoor, Confirmation, Metrics, State, router};
+use rolecall_core::cluster::{Cluster, Namespace, Presence, ServiceAccount};
 use rolecall_core::decision::{Level, Mode};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::world::World;
@@ -30,6 +34,8 @@ const ROLE: &str = "arn:aws:iam::111122223333:role/carts";
 const ISSUER: &str = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE";
 const REMEMBER: Duration = Duration::from_secs(3);
 const REFRESH: Refreshing = Refreshing { interval: Duration::from_secs(60), jitter: 0.0 };
+/// How often a shared snapshot is looked at.
+const POLL: Refreshing = Refreshing { interval: Duration::from_secs(30), jitter: 0.0 };
 
 fn seconds(tenths: u64) -> Duration {
     Duration::from_millis(tenths * 100)
@@ -108,11 +114,15 @@ impl Scripted {
 
 fn role(right: bool) -> Value {
     let subject = if right { "system:serviceaccount:carts:carts" } else { "system:serviceaccount:carts:cart" };
-    json!({"Arn": ROLE, "Tags": [], "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": {
+    let by_agent = json!({"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Principal": {"Service": "pods.eks.amazonaws.com"}});
+    let by_token = json!({
         "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
         "Principal": {"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{ISSUER}")},
         "Condition": {"StringEquals": {
-            format!("{ISSUER}:sub"): subject, format!("{ISSUER}:aud"): "sts.amazonaws.com"}}}}})
+            format!("{ISSUER}:sub"): subject, format!("{ISSUER}:aud"): "sts.amazonaws.com"}}});
+    json!({"Arn": ROLE, "Tags": [],
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [by_token, by_agent]}})
 }
 
 fn provider() -> Value {
@@ -146,38 +156,66 @@ impl Collector for Scripted {
                 let failures = vec![("accounts".to_owned(), "Throttling".to_owned())];
                 return Some(Collection { failures, ..Collection::default() });
             };
-            let document = json!({
-                "collectedAt": "2026-11-24T17:26:52Z",
-                "cluster": {"name": "shop", "arn": "arn:aws:eks:us-west-2:111122223333:cluster/shop",
-                    "identity": {"oidc": {"issuer": format!("https://{ISSUER}")}}},
-                "podIdentityAssociations": [], "nodeRoles": [],
-                "accounts": {"111122223333": {"rolesRead": "named", "roles": [role], "oidcProviders": [provider()]}}});
-            let snapshot = Snapshot::parse(&document.to_string()).unwrap();
+            let snapshot = Snapshot::parse(&document(&role, &json!([])).to_string()).unwrap();
             Some(Collection { snapshot: Some(snapshot), is_usable: true, ..Collection::default() })
         }
         .boxed()
     }
 }
 
+fn document(role: &Value, associations: &Value) -> Value {
+    json!({
+        "collectedAt": "2026-11-24T17:26:52Z",
+        "cluster": {"name": "shop", "arn": "arn:aws:eks:us-west-2:111122223333:cluster/shop",
+            "identity": {"oidc": {"issuer": format!("https://{ISSUER}")}}},
+        "podIdentityAssociations": associations, "nodeRoles": [],
+        "accounts": {"111122223333": {"rolesRead": "named", "roles": [role], "oidcProviders": [provider()]}}})
+}
+
 fn review() -> String {
     let path = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
-    let mount = json!({"name": "aws-iam-token", "mountPath": path, "readOnly": true});
     let environment = json!([{"name": "AWS_ROLE_ARN", "value": ROLE}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": format!("{path}/token")}]);
-    let token =
-        json!({"serviceAccountToken": {"audience": "sts.amazonaws.com", "expirationSeconds": 86400, "path": "token"}});
+    injected(path, "aws-iam-token", "token", "sts.amazonaws.com", &environment)
+}
+
+/// A pod with all that the injector adds for an association.
+fn agent_review() -> String {
+    let path = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount";
+    let environment = json!([
+        {"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials"},
+        {"name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": format!("{path}/eks-pod-identity-token")}]);
+    injected(path, "eks-pod-identity-token", "eks-pod-identity-token", "pods.eks.amazonaws.com", &environment)
+}
+
+/// A pod to which the injector added nothing.
+fn bare_review() -> String {
+    let mut review: Value = serde_json::from_str(&review()).unwrap();
+    let spec = &mut review["request"]["object"]["spec"];
+    spec["containers"] = json!([{"name": "carts", "image": "carts"}]);
+    spec["volumes"] = json!([]);
+    review.to_string()
+}
+
+fn injected(path: &str, volume: &str, file: &str, audience: &str, environment: &Value) -> String {
+    let mount = json!({"name": volume, "mountPath": path, "readOnly": true});
+    let token = json!({"serviceAccountToken": {"audience": audience, "expirationSeconds": 86400, "path": file}});
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
         "uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "operation": "CREATE",
         "resource": {"group": "", "version": "v1", "resource": "pods"}, "namespace": "carts", "name": "carts",
         "object": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "carts", "namespace": "carts"}, "spec": {
             "serviceAccountName": "carts",
             "containers": [{"name": "carts", "image": "carts", "env": environment, "volumeMounts": [mount]}],
-            "volumes": [{"name": "aws-iam-token", "projected": {"sources": [token]}}]}}}})
+            "volumes": [{"name": volume, "projected": {"sources": [token]}}]}}}})
     .to_string()
 }
 
-fn world() -> World {
-    let mut cluster = Cluster { complete: true, ..Cluster::default() };
-    let account = ServiceAccount { role_arn: Some(ROLE.into()), ..ServiceAccount::default() };
+fn world(annotated: bool) -> World {
+    world_with(annotated, Presence::Unknown)
+}
+
+fn world_with(annotated: bool, injector: Presence) -> World {
+    let mut cluster = Cluster { complete: true, injector, ..Cluster::default() };
+    let account = ServiceAccount { role_arn: annotated.then(|| ROLE.into()), ..ServiceAccount::default() };
     cluster.add_service_account("carts", "carts", account);
     cluster.add_namespace("carts", Namespace { enforce: Some(Level::Chain), ..Namespace::default() });
     World::new(Arc::new(Snapshot::default()), cluster, Config::default().conventions())
@@ -195,7 +233,7 @@ struct Answered {
 async fn play(script: Script) -> Vec<Answered> {
     let start = Instant::now();
     let scripted = Scripted { script: Arc::new(script), start };
-    let keeper = Arc::new(Keeper::new(Knowledge::before_reading(world())));
+    let keeper = Arc::new(Keeper::new(Knowledge::before_reading(world(true))));
     let metrics = Arc::new(Metrics::new());
     let config = Config::default();
     let state = State::live(
@@ -207,9 +245,16 @@ async fn play(script: Script) -> Vec<Answered> {
         config.limits,
     );
     let refreshing = tokio::spawn(refresh_forever(keeper, Arc::new(scripted.clone()), REFRESH, || 0.5, metrics));
-    let app = router(state);
+    let answers = answers(&state, start, &scripted.script.reviews, review).await;
+    refreshing.abort();
+    answers
+}
+
+/// The answers to reviews that come at these times.
+async fn answers(state: &Arc<State>, start: Instant, times: &[u64], review: fn() -> String) -> Vec<Answered> {
+    let app = router(Arc::clone(state));
     let mut reviews = Vec::new();
-    for at in scripted.script.reviews.clone() {
+    for at in times.iter().copied() {
         let app = app.clone();
         reviews.push(tokio::spawn(async move {
             tokio::time::sleep_until(start + seconds(at)).await;
@@ -232,7 +277,6 @@ async fn play(script: Script) -> Vec<Answered> {
     for review in reviews {
         answers.push(review.await.unwrap());
     }
-    refreshing.abort();
     answers
 }
 
@@ -256,6 +300,114 @@ fn judge(script: &Script, answers: &[Answered]) -> Result<(), TestCaseError> {
             && !script.changes_within(before, *answered)
             && script.is_calm(before.saturating_sub(REFRESH.interval + Duration::from_secs(32)), *answered);
         prop_assert!(!stood || !allowed, "let through though broken: {answer:?}\n{script:?}");
+    }
+    Ok(())
+}
+
+/// A bucket whose snapshot is replaced as the script says. It answers conditional requests.
+#[derive(Debug)]
+struct Bucket {
+    scripted: Scripted,
+    /// Without a role of its own, carts has this association from then on.
+    association: Option<u64>,
+    /// The version that the reader has; 0: none.
+    etag: AtomicU64,
+    is_busy: AtomicBool,
+    requests: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl Bucket {
+    fn version(&self, at: Duration) -> u64 {
+        let changes = self.scripted.script.changes.iter().chain(&self.association);
+        1 + changes.filter(|change| seconds(**change) <= at).count() as u64
+    }
+}
+
+impl Collector for Bucket {
+    fn collect(&self, _: Asked) -> BoxFuture<'_, Option<Collection>> {
+        async move {
+            assert!(!self.is_busy.swap(true, Ordering::SeqCst), "two requests at a time");
+            self.requests.lock().unwrap().push(Instant::now());
+            let associated = |at: Duration| self.association.is_some_and(|from| seconds(from) <= at);
+            let answer = self.scripted.answer(|right| (right, self.scripted.elapsed())).await;
+            self.is_busy.store(false, Ordering::SeqCst);
+            let Ok((right, at)) = answer else {
+                let failures = vec![("snapshot".to_owned(), "SlowDown".to_owned())];
+                return Some(Collection { failures, ..Collection::default() });
+            };
+            let version = self.version(at);
+            if self.etag.swap(version, Ordering::SeqCst) == version {
+                return None;
+            }
+            let association = json!({"namespace": "carts", "serviceAccount": "carts", "roleArn": ROLE});
+            let associations = if associated(at) { json!([association]) } else { json!([]) };
+            let snapshot = Snapshot::parse(&document(&role(right), &associations).to_string()).unwrap();
+            Some(Collection { snapshot: Some(snapshot), is_usable: true, ..Collection::default() })
+        }
+        .boxed()
+    }
+}
+
+async fn play_shared(
+    script: Script,
+    association: Option<u64>,
+    review: fn() -> String,
+    injector: Presence,
+) -> (Vec<Answered>, Vec<Duration>) {
+    let start = Instant::now();
+    let scripted = Scripted { script: Arc::new(script), start };
+    let requests = Arc::default();
+    let bucket = Bucket {
+        scripted: scripted.clone(),
+        association,
+        etag: AtomicU64::new(0),
+        is_busy: AtomicBool::new(false),
+        requests: Arc::clone(&requests),
+    };
+    let keeper = Arc::new(Keeper::new(Knowledge::before_reading(world_with(association.is_none(), injector))));
+    let metrics = Arc::new(Metrics::new());
+    let seen = Arc::clone(&metrics);
+    let rechecks = Arc::new(Rechecks::new(Arc::clone(&keeper), Arc::new(bucket), seen));
+    let config = Config::default();
+    let confirmation = Confirmation::Snapshot(Arc::clone(&rechecks));
+    let state = State::confirming(keeper, confirmation, None, metrics, config.settings(Mode::Enforce), config.limits);
+    let polling = tokio::spawn(async move { rechecks.refresh_forever(POLL, || 0.5).await });
+    let answers = answers(&state, start, &scripted.script.reviews, review).await;
+    polling.abort();
+    let requests = requests.lock().unwrap().iter().map(|at: &Instant| *at - start).collect();
+    (answers, requests)
+}
+
+fn run_shared(script: Script, association: Option<u64>, review: fn() -> String) -> (Vec<Answered>, Vec<Duration>) {
+    run_beside(script, association, review, Presence::Unknown)
+}
+
+fn run_beside(
+    script: Script,
+    association: Option<u64>,
+    review: fn() -> String,
+    injector: Presence,
+) -> (Vec<Answered>, Vec<Duration>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(play_shared(script, association, review, injector))
+}
+
+fn judge_shared(script: &Script, answers: &[Answered], requests: &[Duration]) -> Result<(), TestCaseError> {
+    for answer in answers {
+        let Answered { asked, answered, allowed, .. } = answer;
+        // Nothing older than the review counts.
+        let held = script.is_right(*asked) && !script.changes_within(*asked, *answered);
+        prop_assert!(!held || *allowed, "denied though the bucket had the repair: {answer:?}\n{script:?}");
+        prop_assert!(*answered - *asked <= Duration::from_millis(4_100), "late: {answer:?}");
+        let before = asked.saturating_sub(POLL.interval + Duration::from_secs(2));
+        let stood = *asked > POLL.interval + Duration::from_secs(2)
+            && !script.is_right(before)
+            && !script.changes_within(before, *answered)
+            && script.is_calm(before.saturating_sub(POLL.interval + Duration::from_secs(32)), *answered);
+        prop_assert!(!stood || !allowed, "let through though broken: {answer:?}\n{script:?}");
+    }
+    for pair in requests.windows(2) {
+        prop_assert!(pair[1] - pair[0] >= Duration::from_millis(200), "requests too close: {pair:?}");
     }
     Ok(())
 }
@@ -290,6 +442,184 @@ proptest! {
         let answers = run(script.clone());
         judge(&script, &answers)?;
     }
+
+    #[test]
+    fn the_laws_hold_for_a_shared_snapshot(script in scripts()) {
+        let (answers, requests) = run_shared(script.clone(), None, review);
+        judge_shared(&script, &answers, &requests)?;
+    }
+
+    /// The injector knows of the association before the bucket does: a snapshot that is older than the pod proves nothing.
+    #[test]
+    fn a_new_association_is_not_missing(script in scripts(), association in 0u64..3_000) {
+        let moods = script.moods.clone();
+        let script = Script { changes: vec![], moods, ..script };
+        let (answers, _) = run_shared(script, Some(association), agent_review);
+        for answer in answers {
+            prop_assert!(answer.allowed, "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn a_repair_in_the_bucket_is_let_through_at_once() {
+    // Wrong from the start; repaired at 61 s, just after a look at it; wrong again at 63 s, which the look at 90 s finds.
+    let script = Script { changes: vec![0, 610, 630], moods: vec![], reviews: vec![400, 611, 640, 925] };
+    let (answers, requests) = run_shared(script, None, review);
+    let allowed: Vec<bool> = answers.iter().map(|answer| answer.allowed).collect();
+    assert_eq!(allowed, [false, true, true, false], "{answers:?}");
+    assert!(answers[1].warnings.is_empty(), "{answers:?}");
+    assert_eq!(requests.len(), 4 + 3, "four looks, and one request for each denial: {requests:?}");
+}
+
+#[test]
+fn a_bucket_that_does_not_answer_withholds_the_denial() {
+    let moods = vec![(395, 40, Mood::Hanging), (800, 40, Mood::Throttling)];
+    let script = Script { changes: vec![0], moods, reviews: vec![400, 810, 1_000] };
+    let (answers, _) = run_shared(script, None, review);
+    let warned = |at: usize, text: &str| answers[at].warnings.iter().any(|warning| warning.contains(text));
+    assert!(answers[0].allowed && warned(0, "no answer in time") && warned(0, "irsa-trust-subject"), "{answers:?}");
+    assert!(answers[1].allowed && warned(1, "SlowDown"), "{answers:?}");
+    assert!(!answers[2].allowed, "{answers:?}");
+}
+
+#[test]
+fn a_flood_of_denials_shares_few_requests() {
+    // 400 reviews within 2 s.
+    let script = Script { changes: vec![0], moods: vec![], reviews: (0..400).map(|n| 400 + n / 20).collect() };
+    let (answers, requests) = run_shared(script, None, review);
+    assert!(answers.iter().all(|answer| !answer.allowed), "{answers:?}");
+    let during = requests.iter().filter(|at| **at >= seconds(400)).count();
+    assert!((2..=12).contains(&during), "{during} requests for 400 denials");
+}
+
+#[test]
+fn an_association_in_the_bucket_is_found() {
+    let script = Script { changes: vec![], moods: vec![], reviews: vec![350, 500, 650] };
+    let (answers, _) = run_shared(script, Some(400), agent_review);
+    let warned = |at: usize| answers[at].warnings.iter().any(|warning| warning.contains("association-missing"));
+    // A likely finding does not deny at `chain`, so nothing is asked before the next look at 60 s.
+    assert_eq!([warned(0), warned(1), warned(2)], [true, true, false], "{answers:?}");
+}
+
+/// The snapshot has an association and the pod has nothing of it. A registered injector may know that it was deleted; without
+/// one, it is the injector that failed.
+#[test]
+fn an_association_that_the_injector_does_not_know_may_be_deleted() {
+    for (injector, denied) in [(Presence::Here, false), (Presence::Gone, true), (Presence::Unknown, true)] {
+        let script = Script { changes: vec![], moods: vec![], reviews: vec![100] };
+        let (answers, _) = run_beside(script, Some(0), bare_review, injector);
+        assert_eq!(!answers[0].allowed, denied, "{injector:?}: {answers:?}");
+        assert!(denied || answers[0].warnings.iter().any(|w| w.contains("injection-missing")), "{answers:?}");
+    }
+}
+
+/// An API server whose answers are newer than the watch.
+#[derive(Debug)]
+struct Newer {
+    namespace: Option<Namespace>,
+    asked: AtomicU64,
+}
+
+impl ClusterReader for Newer {
+    fn service_account(&self, _: String, _: String) -> BoxFuture<'static, Result<Option<ServiceAccount>, String>> {
+        let account = ServiceAccount { role_arn: Some(ROLE.into()), ..ServiceAccount::default() };
+        async { Ok(Some(account)) }.boxed()
+    }
+
+    fn namespace(&self, _: String) -> BoxFuture<'static, Result<Option<Namespace>, String>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let namespace = self.namespace.clone();
+        async { Ok(namespace) }.boxed()
+    }
+}
+
+impl AccessReviewer for Newer {
+    fn may_lower(&self, _: User, _: String) -> BoxFuture<'static, Access> {
+        async { Access::Granted }.boxed()
+    }
+}
+
+/// The level was lowered, and the watch has not brought it yet.
+#[tokio::test(start_paused = true)]
+async fn the_namespace_is_read_again_before_a_denial() {
+    let enforcing = Namespace { enforce: Some(Level::Chain), ..Namespace::default() };
+    for (namespace, denied) in [(Some(enforcing), true), (Some(Namespace::default()), false), (None, false)] {
+        let reader = Arc::new(Newer { namespace, asked: AtomicU64::new(0) });
+        let snapshot = Snapshot::parse(&document(&role(false), &json!([])).to_string()).unwrap();
+        let keeper = Arc::new(Keeper::new(Knowledge::new(world(true).with_snapshot(Arc::new(snapshot)))));
+        let lookups = Lookups::new(Arc::<Newer>::clone(&reader), Duration::from_millis(100), Duration::from_secs(2));
+        let door = ClusterDoor { lookups, access: Arc::<Newer>::clone(&reader), denials: None };
+        let config = Config::default();
+        let settings = config.settings(Mode::Enforce);
+        let metrics = Arc::new(Metrics::new());
+        let state = State::confirming(keeper, Confirmation::Nothing, Some(door), metrics, settings, config.limits);
+        let answers = answers(&state, Instant::now(), &[0], review).await;
+        assert_eq!(!answers[0].allowed, denied, "{answers:?}");
+        assert_eq!(reader.asked.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// The program over a file: each change counts for the next review.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_read_again_before_a_denial() {
+    let directory = common::TempDir::new("fresh-file");
+    let manifests = directory.file(
+        "cluster.yaml",
+        &format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: carts, labels: {{rolecall.dev/enforce: chain}}}}\n---\n\
+             apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: carts, namespace: carts, annotations: \
+             {{eks.amazonaws.com/role-arn: \"{ROLE}\"}}}}\n"
+        ),
+    );
+    let text = |right: bool| {
+        let mut document = document(&role(right), &json!([]));
+        document["collectedAt"] = jiff::Timestamp::now().to_string().into();
+        document.to_string()
+    };
+    let snapshot = directory.file("snapshot.json", &text(false));
+    let config = directory.file("config.yaml", "refresh: {intervalSeconds: 3600}\n");
+    let arguments = ["--config", config.to_str().unwrap()];
+    let server = tokio::task::block_in_place(|| common::Server::start(&manifests, &snapshot, &arguments));
+    let mut client = server.client().await;
+    let mut ask = async || -> Value {
+        let (status, answer) = client.post("/validate?timeout=5s", review().into_bytes()).await.unwrap();
+        assert_eq!(status, 200);
+        serde_json::from_slice::<Value>(&answer).unwrap()["response"].clone()
+    };
+    assert_eq!(ask().await["allowed"], false);
+    directory.file("snapshot.json", &text(true));
+    let allowed = ask().await;
+    assert_eq!((&allowed["allowed"], &allowed["warnings"]), (&json!(true), &Value::Null), "{allowed}");
+    // A break is seen at the next look, which does not come here: a positive verdict is a look old.
+    directory.file("snapshot.json", &text(false));
+    assert_eq!(ask().await["allowed"], true);
+
+    // What cannot be read says nothing: neither the text that is there, nor the one before it.
+    let server = tokio::task::block_in_place(|| common::Server::start(&manifests, &snapshot, &arguments));
+    let mut client = server.client().await;
+    let mut ask = async || -> Value {
+        let (_, answer) = client.post("/validate?timeout=5s", review().into_bytes()).await.unwrap();
+        serde_json::from_slice::<Value>(&answer).unwrap()["response"].clone()
+    };
+    let other = text(true).replace("\"roles\":[", "\"roles\":[7,");
+    directory.file("snapshot.json", &other);
+    std::fs::File::options()
+        .write(true)
+        .open(&snapshot)
+        .and_then(|file| file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)))
+        .unwrap();
+    for _ in 0..2 {
+        let warned = ask().await;
+        assert_eq!(warned["allowed"], true, "{warned}");
+        assert!(warned["warnings"].to_string().contains("denies nothing now"), "{warned}");
+    }
+    let unreadable = "rolecall_rereads_total{outcome=\"unreadable\"}";
+    assert_eq!(tokio::task::block_in_place(|| server.metric(unreadable)), 2.0);
+    directory.file("snapshot.json", &text(false));
+    assert_eq!(ask().await["allowed"], false);
+    std::fs::remove_file(&snapshot).unwrap();
+    assert_eq!(ask().await["allowed"], true, "a file that is gone confirms nothing");
 }
 
 #[test]

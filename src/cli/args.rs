@@ -37,7 +37,8 @@ pub enum Command {
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Where the snapshot of AWS comes from: aws, a path, a file:, s3: or https: URL, or - for standard input
+    /// Where the snapshot of AWS comes from: aws (collected every 10 minutes), or a path, a file:, s3: or https: URL (looked at
+    /// every 30 seconds and before a denial), or - for standard input
     #[arg(long, value_name = "SRC")]
     pub source: String,
     /// Name of the cluster: --source aws needs it, and a snapshot must be of it

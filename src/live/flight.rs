@@ -1,4 +1,4 @@
-//! One reading at a time of each thing, whose result all who asked share, and which is remembered for seconds.
+//! One reading at a time for each key. All who ask share its result, and a result serves again for a short time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use tokio::time::Instant;
 
-/// A result with the time at which it was had.
+/// A result with the time at which its reading began: what it says cannot be older.
 type Landed<V> = (Instant, V);
 
 /// Readings under way and just done.
@@ -19,11 +19,27 @@ pub struct Flights<K, V> {
     most: usize,
 }
 
-/// A reading: under way as long as its slot is empty, whether or not anybody waits for it.
+/// A reading. It waits until `began` is set, and is under way until `slot` is set, whether or not a review waits for it.
 struct Flight<V> {
-    asked: Instant,
+    began: Arc<OnceLock<Instant>>,
     slot: Arc<OnceLock<V>>,
-    result: Shared<BoxFuture<'static, V>>,
+    result: Shared<BoxFuture<'static, Landed<V>>>,
+}
+
+/// Sets a result when a reading ends without one: it panicked, or its task was cancelled. Without this the key would count
+/// as under way for ever.
+struct Ending<V> {
+    slot: Arc<OnceLock<V>>,
+    lost: Option<V>,
+}
+
+impl<V> Drop for Ending<V> {
+    fn drop(&mut self) {
+        if let Some(lost) = self.lost.take() {
+            // Has no effect where the reading set its result.
+            let _ = self.slot.set(lost);
+        }
+    }
 }
 
 impl<K, V> std::fmt::Debug for Flights<K, V> {
@@ -33,17 +49,25 @@ impl<K, V> std::fmt::Debug for Flights<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
-    /// Results are shared for as long as `remember`, those that do not last for a third of it; at most so many keys are in
-    /// the air or remembered.
+    /// Results serve for as long as `remember`, those that do not last for a third of it; at most `most` keys are under way or
+    /// remembered.
     pub fn new(remember: Duration, lasts: fn(&V) -> bool, most: usize) -> Self {
         Self { flights: Mutex::default(), remember, lasts, most }
     }
 
-    /// Joins the reading of this key, or starts it; `None` where too many are under way. A reading goes on though nobody
-    /// waits for it any more: what it finds serves the next.
+    /// The earliest beginning of a reading that may serve a question of now.
+    pub fn since(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_sub(self.remember).unwrap_or(now)
+    }
+
+    /// Joins a reading of this key that began at `not_before` or later, or starts one; `None` where too many are under way.
+    /// Of a key there is one reading at a time: where an older one is under way, the new one begins when that ends, and all
+    /// who ask until then share it. A reading goes on when no review waits for it any more: its result serves the next.
     pub fn join<F>(
         &self,
         key: K,
+        not_before: Instant,
         read: impl FnOnce() -> F,
         lost: V,
     ) -> Option<impl Future<Output = Landed<V>> + Send + 'static>
@@ -51,39 +75,153 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
         F: Future<Output = V> + Send + 'static,
     {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = |flight: &Flight<V>| {
-            flight.slot.get().is_none_or(|result| {
-                flight.asked.elapsed() < if (self.lasts)(result) { self.remember } else { self.remember / 3 }
-            })
+        let serves = |flight: &Flight<V>| match (flight.began.get(), flight.slot.get()) {
+            // It begins later than now.
+            (None, None) => true,
+            (None, Some(_)) => false,
+            (Some(began), Some(result)) if !(self.lasts)(result) => began.elapsed() < self.remember / 3,
+            (Some(began), _) => *began >= not_before,
         };
-        if let Some(flight) = flights.get(&key).filter(|flight| is_fresh(flight)) {
-            return Some(landing(flight));
+        if let Some(flight) = flights.get(&key).filter(|flight| serves(flight)) {
+            return Some(flight.result.clone());
         }
         if flights.len() >= self.most {
-            flights.retain(|_, flight| is_fresh(flight));
-            if flights.len() >= self.most {
+            flights.retain(|_, flight| {
+                let is_recent = flight.began.get().is_some_and(|began| began.elapsed() < self.remember);
+                flight.slot.get().is_none() || is_recent
+            });
+            if flights.len() >= self.most && !flights.contains_key(&key) {
                 return None;
             }
         }
+        let before = flights.get(&key).filter(|flight| flight.slot.get().is_none()).map(|flight| flight.result.clone());
         let reading = read();
-        let slot = Arc::new(OnceLock::new());
-        let landed = Arc::clone(&slot);
+        let (began, slot) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+        // Without a reading before it, it begins now, not when its task is first run: it may already serve the next question.
+        if before.is_none() {
+            let _ = began.set(Instant::now());
+        }
+        let ending = Ending { slot: Arc::clone(&slot), lost: Some(lost.clone()) };
+        let beginning = Arc::clone(&began);
         let task = tokio::spawn(async move {
+            let ending = ending;
+            if let Some(before) = before {
+                before.await;
+            }
+            let began = *beginning.get_or_init(Instant::now);
             let result = reading.await;
-            // The only one that sets it.
-            let _ = landed.set(result.clone());
-            result
+            let _ = ending.slot.set(result.clone());
+            (began, result)
         });
-        let result = async move { task.await.unwrap_or(lost) }.boxed().shared();
-        // The time of a result is when it was asked for: what AWS said cannot be older.
-        let flight = Flight { asked: Instant::now(), slot, result };
-        let landing = landing(&flight);
-        flights.insert(key, flight);
-        Some(landing)
+        let result = async move { task.await.unwrap_or_else(|_| (Instant::now(), lost)) }.boxed().shared();
+        flights.insert(key, Flight { began, slot, result: result.clone() });
+        Some(result)
     }
 }
 
-fn landing<V: Clone + Send + Sync + 'static>(flight: &Flight<V>) -> impl Future<Output = Landed<V>> + Send + use<V> {
-    let (asked, result) = (flight.asked, flight.result.clone());
-    async move { (asked, result.await) }
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    type Readings = Flights<&'static str, Result<usize, &'static str>>;
+
+    fn readings(remember: Duration) -> Arc<Readings> {
+        Arc::new(Flights::new(remember, |result| result.is_ok(), 4))
+    }
+
+    fn panics() -> usize {
+        panic!("a reading that panics, as this test wants it")
+    }
+
+    async fn ask(
+        readings: &Readings,
+        read: impl Future<Output = usize> + Send + 'static,
+    ) -> Result<usize, &'static str> {
+        let reading = readings.join("key", readings.since(), || async move { Ok(read.await) }, Err("lost"));
+        reading.expect("there is room").await.1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_that_panics_does_not_block_its_key() {
+        for remember in [Duration::ZERO, Duration::from_secs(3)] {
+            let readings = readings(remember);
+            assert_eq!(ask(&readings, async { panics() }).await, Err("lost"));
+            tokio::time::advance(remember / 3).await;
+            assert_eq!(ask(&readings, async { 7 }).await, Ok(7), "the key is read again");
+        }
+    }
+
+    /// No review waits for the reading that panics: its slot must be set all the same.
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_that_no_review_sees_does_not_block_its_key() {
+        let readings = readings(Duration::from_secs(3));
+        drop(readings.join("key", readings.since(), || async { Ok(panics()) }, Err("lost")));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(ask(&readings, async { 7 }).await, Ok(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_review_that_is_cancelled_leaves_its_reading_to_the_others() {
+        let readings = readings(Duration::from_secs(3));
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            1
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(1), ask(&readings, slow)).await.is_err());
+        assert_eq!(ask(&readings, async { 2 }).await, Ok(1), "the reading went on");
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(ask(&readings, async { 3 }).await, Ok(3));
+    }
+
+    /// A runtime that ends cancels its tasks; the map may outlive it.
+    #[test]
+    fn a_reading_whose_task_is_cancelled_does_not_block_its_key() {
+        let readings = readings(Duration::ZERO);
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let first = runtime();
+        first.block_on(async {
+            drop(readings.join("key", readings.since(), std::future::pending, Err("lost")));
+            tokio::task::yield_now().await;
+        });
+        drop(first);
+        assert_eq!(runtime().block_on(ask(&readings, async { 5 })), Ok(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_at_a_time_and_none_older_than_asked_for() {
+        let readings = readings(Duration::ZERO);
+        let (running, count) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let start = Instant::now();
+        let mut reviews = Vec::new();
+        for n in 0..50u64 {
+            let (readings, running, count) = (Arc::clone(&readings), Arc::clone(&running), Arc::clone(&count));
+            reviews.push(tokio::spawn(async move {
+                tokio::time::sleep_until(start + Duration::from_millis(10 * n)).await;
+                let asked = Instant::now();
+                let read = || async move {
+                    assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "two at a time");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    Ok(count.fetch_add(1, Ordering::SeqCst))
+                };
+                let (began, result) = readings.join("key", readings.since(), read, Err("lost")).unwrap().await;
+                assert!(began >= asked && result.is_ok(), "{result:?}");
+            }));
+        }
+        for review in reviews {
+            review.await.unwrap();
+        }
+        assert!(count.load(Ordering::SeqCst) <= 7, "shared: {count:?} readings for 50 reviews");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_are_at_most_so_many() {
+        let readings: Flights<usize, Result<usize, &str>> = Flights::new(Duration::ZERO, |result| result.is_ok(), 2);
+        let join = |key| readings.join(key, readings.since(), std::future::pending, Err("lost"));
+        assert!(join(1).is_some() && join(2).is_some());
+        assert!(join(3).is_none(), "two are under way");
+        assert!(join(2).is_some(), "that one is under way already");
+    }
 }

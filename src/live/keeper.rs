@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use rolecall_core::snapshot::{Reread, Snapshot};
-use rolecall_core::world::{Change, World};
+use rolecall_core::world::{AssociationReading, Change, World};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -104,6 +104,19 @@ impl Keeper {
         let knowledge = Arc::new(Knowledge::new(self.knowledge.load().world.with_snapshot(Arc::new(snapshot))));
         self.knowledge.store(Arc::clone(&knowledge));
         knowledge
+    }
+
+    /// Says when the associations are read, compared with the objects of reviews.
+    pub fn read_associations(&self, reading: AssociationReading) {
+        let writing = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.knowledge.load();
+        let knowledge = Knowledge {
+            world: known.world.with_association_reading(reading),
+            snapshot_time: known.snapshot_time.clone(),
+            is_first_hand: known.is_first_hand,
+        };
+        self.knowledge.store(Arc::new(knowledge));
+        drop(writing);
     }
 
     /// Takes what changed in the cluster.

@@ -77,6 +77,7 @@ impl Lookups {
     /// # Errors
     /// A sentence, where the API server did not say in time.
     pub async fn seek(&self, keeper: &Keeper, unseen: Unseen, deadline: Instant) -> Result<Vec<Change>, String> {
+        let came = self.flights.since();
         let Unseen { namespace, is_namespace_unseen, service_account } = unseen;
         let mut keys: Vec<Key> =
             service_account.map(|name| Key::ServiceAccount(namespace.clone(), name)).into_iter().collect();
@@ -90,22 +91,33 @@ impl Lookups {
         let world = Arc::clone(&keeper.now_full());
         let mut changes = Vec::with_capacity(keys.len());
         for key in keys.into_iter().filter(|key| !key.is_known(&world.world)) {
-            changes.push(self.ask(key, deadline).await?);
+            changes.push(self.ask(key, came, deadline).await?);
         }
         Ok(changes)
     }
 
-    /// A service account as the API server has it now.
+    /// A service account and its namespace as the API server has them now: a denial rests on the annotations of both, and on
+    /// the namespace's labels. Neither is older than this call.
     ///
     /// # Errors
     /// A sentence, where the API server did not say in time.
-    pub async fn read_anew(&self, namespace: &str, service_account: &str, deadline: Instant) -> Result<Change, String> {
-        self.ask(Key::ServiceAccount(namespace.to_owned(), service_account.to_owned()), deadline).await
+    pub async fn read_anew(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        deadline: Instant,
+    ) -> Result<Vec<Change>, String> {
+        let came = self.flights.since();
+        let account = Key::ServiceAccount(namespace.to_owned(), service_account.to_owned());
+        let namespace = Key::Namespace(namespace.to_owned());
+        let (account, namespace) = tokio::join!(self.ask(account, came, deadline), self.ask(namespace, came, deadline));
+        Ok(vec![account?, namespace?])
     }
 
-    async fn ask(&self, key: Key, deadline: Instant) -> Result<Change, String> {
+    /// Asks, or waits for the answer to a question that was sent at `came` or later.
+    async fn ask(&self, key: Key, came: Instant, deadline: Instant) -> Result<Change, String> {
         let lost: Answer = Arc::new(Err("the question broke off".to_owned()));
-        let Some(flight) = self.flights.join(key.clone(), || self.start(&key), lost) else {
+        let Some(flight) = self.flights.join(key.clone(), came, || self.start(&key), lost) else {
             return Err(format!("{MOST_FLIGHTS} other objects are being asked for"));
         };
         match tokio::time::timeout_at(deadline, flight).await {

@@ -6,11 +6,13 @@
 mod flight;
 mod keeper;
 mod lookup;
+mod recheck;
 mod refresh;
 mod reread;
 
 pub use flight::Flights;
 pub use keeper::{Keeper, Knowledge};
 pub use lookup::{ClusterReader, Lookups};
+pub use recheck::{Rechecked, Rechecks};
 pub use refresh::{Asked, Collection, Collector, Refresh, Refreshing, refresh_forever};
-pub use reread::{Confirming, LinkReader, ReadRole, Rereads, Unconfirmed};
+pub use reread::{ClusterPart, Confirming, LinkReader, ReadRole, Rereads, Unconfirmed};

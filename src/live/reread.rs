@@ -30,6 +30,33 @@ pub trait LinkReader: Send + Sync + std::fmt::Debug {
     fn associations(&self, namespace: String, account: String) -> BoxFuture<'static, Result<Vec<Value>, String>>;
     /// The OIDC provider of an issuer in an account.
     fn provider(&self, account: String, issuer_url: String) -> BoxFuture<'static, Result<Option<Value>, String>>;
+    /// A part of the cluster as the snapshot has it. `None`: this reader cannot read it, and what is known stays.
+    fn part(&self, part: ClusterPart) -> BoxFuture<'static, Result<Option<Value>, String>> {
+        let _ = part;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+/// A part of the cluster on which few denials rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClusterPart {
+    /// DescribeCluster's `cluster`, for its issuer.
+    Cluster,
+    /// The add-ons.
+    Addons,
+    /// The Fargate profiles.
+    FargateProfiles,
+}
+
+impl ClusterPart {
+    /// The field of the snapshot.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Addons => "addons",
+            Self::FargateProfiles => "fargateProfiles",
+        }
+    }
 }
 
 /// A link that is read.
@@ -38,6 +65,7 @@ enum Key {
     Role(String, bool),
     Associations(String, String),
     Provider(String, String),
+    Part(ClusterPart),
 }
 
 /// What was read.
@@ -46,6 +74,7 @@ enum Fact {
     Role(ReadRole),
     Associations(Vec<Value>),
     Provider(Option<Value>),
+    Part(Option<Value>),
 }
 
 /// Why a denial could not be confirmed.
@@ -106,7 +135,8 @@ impl Rereads {
         Self { reader, flights: Flights::new(remember, |reading| reading.is_ok(), MOST_FLIGHTS), patience }
     }
 
-    /// Reads links, and the roles that a new association names, until `deadline`.
+    /// Reads links, and the roles that a new association names, until `deadline`. What was read up to `remember` before serves
+    /// too, except for an association that the links want new.
     pub async fn confirm(&self, links: &Links, issuer: Option<&Issuer>, deadline: Instant) -> Confirming {
         match tokio::time::timeout_at(deadline, self.read(links, issuer)).await {
             Ok(confirming) => confirming,
@@ -118,6 +148,7 @@ impl Rereads {
     }
 
     async fn read(&self, links: &Links, issuer: Option<&Issuer>) -> Confirming {
+        let now = Instant::now();
         let (namespace, account) = links.subject.clone();
         let mut keys = vec![Key::Associations(namespace.clone(), account.clone())];
         keys.extend(links.roles.iter().map(|arn| Key::Role(arn.clone(), links.policies)));
@@ -127,7 +158,18 @@ impl Rereads {
                 accounts.into_iter().map(|id| Key::Provider(id.to_owned(), format!("https://{}", issuer.as_str()))),
             );
         }
+        let parts = [
+            (links.issuer, ClusterPart::Cluster),
+            (links.addons, ClusterPart::Addons),
+            (links.fargate_profiles, ClusterPart::FargateProfiles),
+        ];
+        keys.extend(parts.into_iter().filter(|(is_read, _)| *is_read).map(|(_, part)| Key::Part(part)));
         let mut read = links.clone();
+        let since = |key: &Key| match key {
+            Key::Associations(..) if links.new_association => now,
+            _ => self.flights.since(),
+        };
+        let keys = keys.into_iter().map(|key| (since(&key), key)).collect();
         let mut facts = match self.land(keys).await {
             Ok(facts) => facts,
             Err((why, sentence)) => return Confirming::Failed(why, sentence),
@@ -135,7 +177,7 @@ impl Rereads {
         // An association that came about meanwhile names roles that nobody asked for yet.
         let associations = facts.iter().filter_map(|(_, _, fact)| match fact {
             Fact::Associations(list) => Some(list),
-            Fact::Role(_) | Fact::Provider(_) => None,
+            Fact::Role(_) | Fact::Provider(_) | Fact::Part(_) => None,
         });
         let named: BTreeSet<String> = associations
             .flatten()
@@ -145,7 +187,8 @@ impl Rereads {
             .collect();
         if !named.is_empty() {
             read.roles.extend(named.iter().cloned());
-            match self.land(named.into_iter().map(|arn| Key::Role(arn, links.policies)).collect()).await {
+            let since = self.flights.since();
+            match self.land(named.into_iter().map(|arn| (since, Key::Role(arn, links.policies))).collect()).await {
                 Ok(more) => facts.extend(more),
                 Err((why, sentence)) => return Confirming::Failed(why, sentence),
             }
@@ -162,7 +205,7 @@ impl Rereads {
                         .iter()
                         .filter_map(|(key, ..)| match key {
                             Key::Provider(account, url) => Some((account.as_str().into(), Issuer::new(url))),
-                            Key::Role(..) | Key::Associations(..) => None,
+                            Key::Role(..) | Key::Associations(..) | Key::Part(_) => None,
                         })
                         .collect(),
                 }),
@@ -174,11 +217,11 @@ impl Rereads {
         }
     }
 
-    async fn land(&self, keys: Vec<Key>) -> Result<Vec<(Key, Instant, Fact)>, (Unconfirmed, String)> {
+    async fn land(&self, keys: Vec<(Instant, Key)>) -> Result<Vec<(Key, Instant, Fact)>, (Unconfirmed, String)> {
         let mut joined = Vec::with_capacity(keys.len());
-        for key in keys {
+        for (since, key) in keys {
             let lost: Reading = Arc::new(Err("the reading broke off".to_owned()));
-            let flight = self.flights.join(key.clone(), || self.start(&key), lost);
+            let flight = self.flights.join(key.clone(), since, || self.start(&key), lost);
             let Some(flight) = flight else {
                 return Err((Unconfirmed::Crowded, format!("{MOST_FLIGHTS} other links are being read anew from AWS")));
             };
@@ -210,6 +253,7 @@ impl Rereads {
                     reader.associations(namespace, account).await.map(Fact::Associations)
                 }
                 Key::Provider(account, url) => reader.provider(account, url).await.map(Fact::Provider),
+                Key::Part(part) => reader.part(part).await.map(Fact::Part),
             }
         };
         Box::pin(async move {
@@ -236,6 +280,7 @@ fn found(facts: &[(Key, Instant, Fact)]) -> Result<Snapshot, String> {
     }
     let mut accounts: BTreeMap<String, OfAccount> = BTreeMap::new();
     let mut associations = Vec::new();
+    let mut document = Map::new();
     for (key, _, fact) in facts {
         match (key, fact) {
             (Key::Role(arn, _), Fact::Role(read)) => {
@@ -257,12 +302,17 @@ fn found(facts: &[(Key, Instant, Fact)]) -> Result<Snapshot, String> {
             (Key::Provider(account, _), Fact::Provider(provider)) => {
                 accounts.entry(account.clone()).or_default().providers.extend(provider.clone());
             }
+            (Key::Part(part), Fact::Part(Some(value))) => {
+                document.insert(part.field().to_owned(), value.clone());
+            }
             _ => {}
         }
     }
     let accounts: Map<String, Value> = accounts
         .into_iter()
-        .map(|(id, of)| {
+        .map(|(id, mut of)| {
+            // Of two spellings of a name one may find the role: then it exists.
+            of.missing.retain(|arn| !of.roles.iter().any(|role| are_one(arn, role.get("Arn"))));
             let account = json!({
                 "rolesRead": "named", "roles": of.roles, "missingRoles": of.missing,
                 "policies": of.policies, "oidcProviders": of.providers,
@@ -270,6 +320,93 @@ fn found(facts: &[(Key, Instant, Fact)]) -> Result<Snapshot, String> {
             (id, account)
         })
         .collect();
-    let document = json!({"podIdentityAssociations": associations, "accounts": accounts});
-    Snapshot::parse(&document.to_string()).map_err(|error| error.to_string())
+    document.insert("podIdentityAssociations".to_owned(), Value::Array(associations));
+    document.insert("accounts".to_owned(), Value::Object(accounts));
+    Snapshot::parse(&Value::Object(document).to_string()).map_err(|error| error.to_string())
+}
+
+/// Whether two ARNs of one account name the same role: names are unique without regard to case.
+fn are_one(missing: &Value, found: Option<&Value>) -> bool {
+    let name = |arn: &Value| RoleArn::parse(arn.as_str()?).ok().map(|arn| arn.name.to_ascii_lowercase());
+    found.is_some_and(|found| name(missing).is_some() && name(missing) == name(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/Carts";
+
+    /// Finds the role under its own spelling only.
+    #[derive(Debug)]
+    struct Reader;
+
+    impl LinkReader for Reader {
+        fn role(&self, arn: String, _: bool) -> BoxFuture<'static, Result<ReadRole, String>> {
+            let role = (arn == ROLE).then(|| json!({"Arn": ROLE}));
+            async { Ok(ReadRole { role, policies: Vec::new() }) }.boxed()
+        }
+
+        fn associations(&self, _: String, _: String) -> BoxFuture<'static, Result<Vec<Value>, String>> {
+            async { Ok(Vec::new()) }.boxed()
+        }
+
+        fn provider(&self, _: String, _: String) -> BoxFuture<'static, Result<Option<Value>, String>> {
+            async { Ok(None) }.boxed()
+        }
+
+        fn part(&self, part: ClusterPart) -> BoxFuture<'static, Result<Option<Value>, String>> {
+            let value = match part {
+                ClusterPart::Cluster => {
+                    json!({"name": "shop", "identity": {"oidc": {"issuer": "https://x.example/new"}}})
+                }
+                ClusterPart::Addons => json!([{"addonName": "eks-pod-identity-agent"}]),
+                ClusterPart::FargateProfiles => json!([]),
+            };
+            async { Ok(Some(value)) }.boxed()
+        }
+    }
+
+    async fn found(links: &Links) -> Snapshot {
+        let rereads = Rereads::new(Arc::new(Reader), Duration::ZERO, Duration::from_secs(1));
+        match rereads.confirm(links, None, Instant::now() + Duration::from_secs(1)).await {
+            Confirming::Read { reread, links: read, .. } => {
+                assert!(links.are_among(&read), "{read:?}");
+                reread.found.clone()
+            }
+            Confirming::Failed(_, sentence) => panic!("{sentence}"),
+        }
+    }
+
+    fn links(roles: &[&str]) -> Links {
+        Links {
+            subject: ("carts".to_owned(), "carts".to_owned()),
+            roles: roles.iter().map(|arn| (*arn).to_owned()).collect(),
+            policies: false,
+            new_association: false,
+            issuer: false,
+            addons: false,
+            fargate_profiles: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_role_that_one_spelling_finds_exists() {
+        let other = ROLE.to_ascii_lowercase();
+        let role = |snapshot: &Snapshot| snapshot.role_by_name("111122223333", "carts").map(|role| role.is_some());
+        assert_eq!(role(&found(&links(&[&other])).await), Some(false));
+        assert_eq!(role(&found(&links(&[&other, ROLE])).await), Some(true));
+    }
+
+    #[tokio::test]
+    async fn parts_of_the_cluster_are_read_where_a_denial_rests_on_them() {
+        let none = found(&links(&[])).await;
+        assert!(none.cluster.is_none() && none.addons.is_none() && none.fargate_profiles.is_none());
+        let all = Links { issuer: true, addons: true, fargate_profiles: true, ..links(&[]) };
+        let all = found(&all).await;
+        assert_eq!(all.cluster.and_then(|cluster| cluster.issuer), Some(Issuer::new("https://x.example/new")));
+        assert_eq!((all.addons.map(|addons| addons.len()), all.fargate_profiles), (Some(1), Some(Vec::new())));
+    }
 }

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use rolecall_core::chain::{Links, Subject};
 use rolecall_core::decision::{Decision, Levels, Mode, Outcome, Policy, decide};
-use rolecall_core::finding::Finding;
+use rolecall_core::finding::{Certainty, Finding};
 use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
+use rolecall_core::rules::ASSOCIATION_MISSING;
 use rolecall_core::workload::{Kind, Object, Stage, Text, Workload};
-use rolecall_core::world::{Unseen, World};
+use rolecall_core::world::{AssociationReading, Unseen, World};
 
 use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
@@ -234,6 +235,11 @@ impl Door<'_> {
                 return self.unreadable(&fault, observe).into();
             }
         };
+        if self.awaits_association(&judged)
+            && let Some(links) = self.denied_without_association(request, object, kind, &namespace, &name)
+        {
+            return Considered::Confirm(links);
+        }
         self.decided(record, &judged, observe)
     }
 
@@ -311,6 +317,43 @@ impl Door<'_> {
         })
     }
 
+    /// A finding is only likely because the association may be newer than what was read, and it can be read again.
+    fn awaits_association(&self, judged: &Judged<'_>) -> bool {
+        let is_open = |finding: &Finding| {
+            finding.problem.rule == &ASSOCIATION_MISSING && finding.problem.certainty != Certainty::Certain
+        };
+        self.authority == Authority::Provisional
+            && self.world.association_reading == AssociationReading::BeforeAndReadable
+            && judged.judgement.findings.iter().any(is_open)
+    }
+
+    /// The links of the denial that follows once a reading confirms that there is no association; `None` where none follows.
+    fn denied_without_association(
+        &self,
+        request: &Request<'_>,
+        object: &Object<'_>,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Links> {
+        let world = self.world.with_association_reading(AssociationReading::After);
+        let door = Door { world: &world, ..*self };
+        let judged = door.judge(request, object, kind, namespace, name).ok()?;
+        let decision = decide(&judged.judgement, judged.before.as_ref(), &door.policy(namespace));
+        let subject = Subject { namespace, service_account: judged.service_account };
+        let links = || Links::of(&world, subject, &judged.judgement, judged.names_role);
+        (decision.outcome == Outcome::Deny).then(links)
+    }
+
+    fn policy(&self, namespace: &str) -> Policy {
+        let withheld = self.staleness().is_some() || matches!(self.authority, Authority::Withheld(_));
+        Policy {
+            levels: self.world.levels(namespace, self.settings.defaults),
+            mode: if withheld { self.settings.mode.min(Mode::Warn) } else { self.settings.mode },
+            enforce_workloads: self.settings.enforce_workloads,
+        }
+    }
+
     fn decided<'r>(
         &self,
         mut record: Record<'r>,
@@ -320,13 +363,7 @@ impl Door<'_> {
         let judgement = &judged.judgement;
         let stale = self.staleness();
         let withheld = stale.is_some() || matches!(self.authority, Authority::Withheld(_));
-        let mode = if withheld { self.settings.mode.min(Mode::Warn) } else { self.settings.mode };
-        let policy = Policy {
-            levels: self.world.levels(&record.namespace, self.settings.defaults),
-            mode,
-            enforce_workloads: self.settings.enforce_workloads,
-        };
-        let decision = decide(judgement, judged.before.as_ref(), &policy);
+        let decision = decide(judgement, judged.before.as_ref(), &self.policy(&record.namespace));
         if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
             let subject = Subject { namespace: &record.namespace, service_account: judged.service_account };
             return Considered::Confirm(Links::of(self.world, subject, judgement, judged.names_role));

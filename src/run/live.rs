@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws")]
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 #[cfg(feature = "aws")]
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,25 +24,60 @@ pub(super) fn parts(snapshot: &Snapshot) -> Vec<(&'static str, i64)> {
 /// A snapshot that another process writes: looked at anew, read where it has changed.
 #[derive(Debug)]
 pub(super) struct Shared {
-    source: tokio::sync::Mutex<SnapshotSource>,
+    place: tokio::sync::Mutex<SharedPlace>,
     cluster: Option<String>,
+}
+
+/// Where a shared snapshot lies, and what became of it at the last look.
+#[derive(Debug)]
+struct SharedPlace {
+    source: SnapshotSource,
+    /// Why the text that lies there was of no use. While it is the same, "unchanged" means this and not what is known.
+    fault: Option<String>,
+    /// A hash of the text that is known: places that cannot say "unchanged" send it again.
+    known: Option<u64>,
+    hasher: RandomState,
 }
 
 impl Shared {
     pub(super) fn new(source: SnapshotSource, cluster: Option<String>) -> Self {
-        Self { source: tokio::sync::Mutex::new(source), cluster }
+        Self {
+            place: tokio::sync::Mutex::new(SharedPlace {
+                source,
+                fault: None,
+                known: None,
+                hasher: RandomState::new(),
+            }),
+            cluster,
+        }
     }
 
     async fn poll(&self) -> Result<Option<Collection>, String> {
-        let mut source = self.source.lock().await;
-        let name = source.name().to_owned();
-        let Some(fetched) = source.poll().await.map_err(|error| format!("{error:#}"))? else {
-            return Ok(None);
+        let mut place = self.place.lock().await;
+        let name = place.source.name().to_owned();
+        let Some(fetched) = place.source.poll().await.map_err(|error| format!("{error:#}"))? else {
+            return place.fault.clone().map_or(Ok(None), Err);
         };
+        let hash = place.hasher.hash_one(&fetched.text);
+        if place.known == Some(hash) {
+            place.fault = None;
+            return Ok(None);
+        }
+        // Until it was read to its end it counts as unread, also where this is cancelled.
+        place.fault = Some(format!("{name}: the snapshot was not read to its end"));
         // Thousands of policies take a while to compile: not on the threads that answer reviews.
         let cluster = self.cluster.clone();
         let read = tokio::task::spawn_blocking(move || read_snapshot(&fetched.text, cluster.as_deref())).await;
-        let snapshot = read.map_err(|error| error.to_string())?.map_err(|fault| format!("{name}: {fault}"))?;
+        let read = read.map_err(|error| error.to_string()).and_then(|read| read);
+        let snapshot = match read {
+            Ok(snapshot) => snapshot,
+            Err(fault) => {
+                let fault = format!("{name}: {fault}");
+                place.fault = Some(fault.clone());
+                return Err(fault);
+            }
+        };
+        (place.fault, place.known) = (None, Some(hash));
         let parts = parts(&snapshot);
         Ok(Some(Collection { snapshot: Some(snapshot), is_usable: true, parts, failures: Vec::new() }))
     }
@@ -66,7 +102,7 @@ mod from_aws {
     use super::{
         Arc, Asked, BTreeSet, BoxFuture, Collection, Collector, FutureExt, Mutex, PoisonError, Snapshot, Timestamp,
     };
-    use crate::live::{LinkReader, ReadRole};
+    use crate::live::{ClusterPart, LinkReader, ReadRole};
     use crate::server::Metrics;
     use crate::sources::aws::{Aws, Collected, Observer, Outcome, Part, Unseen, Wanted};
 
@@ -209,6 +245,21 @@ mod from_aws {
         ) -> BoxFuture<'static, Result<Option<serde_json::Value>, String>> {
             let aws = Arc::clone(&self.aws);
             async move { aws.provider(&account, &issuer_url).await.map_err(|error| error.to_string()) }.boxed()
+        }
+
+        fn part(&self, part: ClusterPart) -> BoxFuture<'static, Result<Option<serde_json::Value>, String>> {
+            let aws = Arc::clone(&self.aws);
+            async move {
+                let read = match part {
+                    ClusterPart::Cluster => aws.describe_cluster().await,
+                    ClusterPart::Addons => aws.read_addons(&Unseen).await.map(serde_json::Value::Array),
+                    ClusterPart::FargateProfiles => {
+                        aws.read_fargate_profiles(&Unseen).await.map(serde_json::Value::Array)
+                    }
+                };
+                read.map(Some).map_err(|error| error.to_string())
+            }
+            .boxed()
         }
     }
 }

@@ -17,11 +17,11 @@ use super::farewell::Farewell;
 use super::live::Shared;
 use crate::cli::ServeArgs;
 use crate::config::Config;
+use crate::live::{Keeper, Knowledge, Rechecks, Refreshing};
 #[cfg(feature = "aws")]
-use crate::live::LinkReader;
-use crate::live::{Keeper, Knowledge, Refreshing, Rereads, refresh_forever};
+use crate::live::{LinkReader, Rereads, refresh_forever};
 use crate::review::Settings;
-use crate::server::{ClusterDoor, Listeners, LogFormat, Metrics, State, init_log, start};
+use crate::server::{ClusterDoor, Confirmation, Listeners, LogFormat, Metrics, State, init_log, start};
 use crate::sources::{Manifests, SnapshotSource, read_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.
@@ -47,13 +47,13 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             _ = interrupt.recv() => return Ok(()),
         };
         // So may this for whoever holds the snapshot.
-        let Known { keeper, rereads, settings, refreshing } = tokio::select! {
+        let Known { keeper, confirmation, settings, refreshing } = tokio::select! {
             known = start_of.knowing(scene) => known?,
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
         let (cluster, watching) = start_of.in_cluster(&keeper);
-        let state = State::live(keeper, rereads, cluster, metrics, settings, config.limits);
+        let state = State::confirming(keeper, confirmation, cluster, metrics, settings, config.limits);
         let mut running = start(listeners, state, &certificate)?;
         tokio::select! {
             _ = terminate.recv() => {}
@@ -107,7 +107,7 @@ type Task = BoxFuture<'static, ()>;
 /// What is known at the start, and what keeps it fresh.
 struct Known {
     keeper: Arc<Keeper>,
-    rereads: Option<Rereads>,
+    confirmation: Confirmation,
     settings: Settings,
     refreshing: Task,
 }
@@ -144,7 +144,9 @@ impl Start<'_> {
     async fn knowing(self, scene: Scene) -> anyhow::Result<Known> {
         let Self { args, config, metrics, .. } = self;
         let mut settings = config.settings(args.mode.into());
-        let interval = Duration::from_secs(config.refresh.interval_seconds);
+        let refresh = config.refresh;
+        let seconds = if args.source == "aws" { refresh.collect_seconds() } else { refresh.poll_seconds() };
+        let interval = Duration::from_secs(seconds);
         let refreshing = Refreshing { interval, jitter: config.refresh.jitter };
         let is_file = args.source != "aws" && !["s3:", "https:", "http:"].iter().any(|s| args.source.starts_with(s));
         if !is_file && settings.snapshot_max_age.is_none() {
@@ -173,8 +175,10 @@ impl Start<'_> {
         let keeper = Arc::new(Keeper::new(first));
         let collector = Arc::new(Shared::new(source, args.cluster.clone()));
         let seen = Arc::clone(metrics);
-        let refreshing = refresh_forever(Arc::clone(&keeper), collector, refreshing, chance, seen).boxed();
-        Ok(Known { keeper, rereads: None, settings, refreshing })
+        let rechecks = Arc::new(Rechecks::new(Arc::clone(&keeper), collector, seen));
+        let confirmation = Confirmation::Snapshot(Arc::clone(&rechecks));
+        let refreshing = async move { rechecks.refresh_forever(refreshing, chance).await }.boxed();
+        Ok(Known { keeper, confirmation, settings, refreshing })
     }
 
     #[cfg(feature = "aws")]
@@ -191,7 +195,7 @@ impl Start<'_> {
         let remember = Duration::from_secs(config.refresh.remember_seconds);
         let rereads = Rereads::new(reader, remember, Duration::from_secs(config.limits.reread_seconds));
         let refreshing = self.collecting(&keeper, &from_aws, refreshing, cluster);
-        Ok(Known { keeper, rereads: Some(rereads), settings, refreshing })
+        Ok(Known { keeper, confirmation: Confirmation::Links(rereads), settings, refreshing })
     }
 
     /// In a cluster one replica collects for all; without one, whoever asks.

@@ -17,4 +17,4 @@ pub use log::{LogFormat, LogGuard, init as init_log};
 pub use metrics::Metrics;
 pub use router::{deadline, router};
 pub use serve::{Listeners, Running, start};
-pub use state::{ClusterDoor, State};
+pub use state::{ClusterDoor, Confirmation, State};

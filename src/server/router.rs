@@ -12,14 +12,15 @@ use axum::routing::post;
 use jiff::Timestamp;
 use rolecall_core::chain::Links;
 use rolecall_core::decision::Outcome;
-use rolecall_core::world::{Change, Unseen};
+use rolecall_core::snapshot::Issuer;
+use rolecall_core::world::{AssociationReading, Change, Unseen};
 use tokio::time::Instant;
 
 use super::audit;
 use super::body::{self, Refusal};
-use super::state::State;
+use super::state::{Confirmation, State};
 use crate::config::Limits;
-use crate::live::{Confirming, Knowledge, Rereads};
+use crate::live::{Confirming, Knowledge, Rechecked, Rechecks, Rereads, Unconfirmed};
 use crate::review::{self, Access, Authority, Considered, Denial, Lowering, Reply, Standing};
 
 /// The router of the review port.
@@ -43,15 +44,24 @@ async fn judge(state: &State, uri: &Uri, came: Instant, body: &[u8]) -> Response
     let review = UnderReview { state, body, start: Instant::now(), deadline: deadline(uri, came, &state.limits) };
     let first = {
         let knowledge = state.keeper.now();
-        review.consider(&knowledge, &[], review.standing(&knowledge))
+        review.consider(&knowledge, &Asked::default(), review.standing(&knowledge))
     };
     let reply = match first {
         Considered::Reply(reply) => reply,
-        Considered::Confirm(links) => review.confirmed(links, Vec::new()).await,
+        Considered::Confirm(links) => review.confirmed(links, Asked::default()).await,
         Considered::Seek(unseen) => review.sought(unseen).await,
         Considered::Guard(lowering) => review.guarded(&lowering).await,
     };
     respond_with(reply)
+}
+
+/// What was asked for one review alone.
+#[derive(Debug, Default)]
+struct Asked {
+    /// What the API server said.
+    changes: Vec<Change>,
+    /// The service account's association was read from AWS since the review came.
+    association: bool,
 }
 
 /// How many times links are read for one denial: what was learned may lead to others.
@@ -70,23 +80,26 @@ impl UnderReview<'_> {
         let asks = self.state.cluster.is_some();
         let authority = if !knowledge.is_first_hand {
             Authority::Withheld("it has read nothing of AWS yet")
-        } else if self.state.rereads.is_some() || asks {
-            Authority::Provisional
-        } else {
+        } else if matches!(self.state.confirmation, Confirmation::Nothing) && !asks {
             Authority::Final
+        } else {
+            Authority::Provisional
         };
         Standing { authority, asks }
     }
 
     /// Judges over what is known, and what was asked for this review alone.
-    fn consider(&self, knowledge: &Knowledge, asked: &[Change], standing: Standing<'_>) -> Considered {
+    fn consider(&self, knowledge: &Knowledge, asked: &Asked, standing: Standing<'_>) -> Considered {
         let Knowledge { world, snapshot_time, .. } = knowledge;
         let (settings, now) = (&self.state.settings, Timestamp::now());
         let observe = |record: &review::Record<'_>| self.observe(record);
-        if asked.is_empty() {
+        if asked.changes.is_empty() && !asked.association {
             return review::consider(world, snapshot_time, settings, self.body, now, standing, observe);
         }
-        let world = world.with(asked.iter().cloned());
+        let mut world = world.with(asked.changes.iter().cloned());
+        if asked.association {
+            world.association_reading = AssociationReading::After;
+        }
         review::consider(&world, snapshot_time, settings, self.body, now, standing, observe)
     }
 
@@ -113,15 +126,17 @@ impl UnderReview<'_> {
         let knowledge = self.state.keeper.now_full();
         let asks = false;
         let (considered, asked) = match sought {
-            Ok(asked) => {
-                self.state.metrics.lookup(if asked.is_empty() { "watched" } else { "asked" });
+            Ok(changes) => {
+                self.state.metrics.lookup(if changes.is_empty() { "watched" } else { "asked" });
                 let standing = Standing { asks, ..self.standing(&knowledge) };
+                let asked = Asked { changes, association: false };
                 (self.consider(&knowledge, &asked, standing), asked)
             }
             Err(sentence) => {
                 self.state.metrics.lookup("failed");
                 let authority = Authority::Withheld(&sentence);
-                (self.consider(&knowledge, &[], Standing { authority, asks }), Vec::new())
+                let asked = Asked::default();
+                (self.consider(&knowledge, &asked, Standing { authority, asks }), asked)
             }
         };
         match considered {
@@ -130,40 +145,73 @@ impl UnderReview<'_> {
         }
     }
 
-    /// Reads the links of a would-be denial anew and judges again, until a denial rests on nothing else.
-    async fn confirmed(&self, links: Links, mut asked: Vec<Change>) -> Reply {
+    /// Reads again what a would-be denial rests on, and judges again.
+    async fn confirmed(&self, links: Links, mut asked: Asked) -> Reply {
         if let Some(cluster) = &self.state.cluster {
             let (namespace, account) = &links.subject;
             match cluster.lookups.read_anew(namespace, account, self.deadline).await {
-                Ok(change) => asked.push(change),
+                Ok(changes) => asked.changes.extend(changes),
                 Err(sentence) => {
                     self.state.metrics.lookup("failed");
                     return self.withheld(&sentence, &asked);
                 }
             }
         }
-        match &self.state.rereads {
-            Some(rereads) => self.reread(rereads, links, asked).await,
-            None => {
-                let knowledge = self.state.keeper.now_full();
-                let considered = self.consider(&knowledge, &asked, PROVISIONAL);
-                self.denied(&knowledge, &asked, considered).unwrap_or_else(|reply| reply)
-            }
+        match &self.state.confirmation {
+            Confirmation::Links(rereads) => self.reread(rereads, links, asked).await,
+            Confirmation::Snapshot(rechecks) => self.rechecked(rechecks, &asked).await,
+            Confirmation::Nothing => self.settled(&asked).unwrap_or_else(|reply| reply),
         }
     }
 
-    async fn reread(&self, rereads: &Rereads, mut links: Links, asked: Vec<Change>) -> Reply {
+    /// The denial over what is known now, or the other answer.
+    fn settled(&self, asked: &Asked) -> Result<Reply, Reply> {
+        let knowledge = self.state.keeper.now_full();
+        let considered = self.consider(&knowledge, asked, PROVISIONAL);
+        self.denied(&knowledge, asked, considered)
+    }
+
+    /// Asks for the shared snapshot again and judges by what is there now.
+    async fn rechecked(&self, rechecks: &Rechecks, asked: &Asked) -> Reply {
+        let metrics = &self.state.metrics;
+        let (why, sentence) = match rechecks.ask(self.deadline).await {
+            Rechecked::Unchanged => {
+                let stands = self.settled(asked);
+                metrics.reread(if stands.is_ok() { "confirmed" } else { "changed" });
+                return stands.unwrap_or_else(|reply| reply);
+            }
+            Rechecked::Changed => {
+                metrics.reread("changed");
+                return self.settled(asked).unwrap_or_else(|reply| reply);
+            }
+            Rechecked::Unreadable(fault) => {
+                (Unconfirmed::Unreadable, format!("the snapshot could not be asked for again: {fault}"))
+            }
+            Rechecked::Late => {
+                let sentence = "there was no answer in time whether the snapshot has changed";
+                (Unconfirmed::Late, sentence.to_owned())
+            }
+        };
+        metrics.reread(why.name());
+        self.withheld(&sentence, asked)
+    }
+
+    /// Reads the links of a would-be denial from AWS and judges again, until a denial rests on nothing else.
+    async fn reread(&self, rereads: &Rereads, mut links: Links, mut asked: Asked) -> Reply {
         let state = self.state;
         let mut withheld = "its links change faster than they can be read anew from AWS".to_owned();
         let mut changed = false;
         for _ in 0..ROUNDS {
-            let issuer = state.keeper.now().world.snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.clone());
+            let issuer = issuer(&state.keeper.now());
             match rereads.confirm(&links, issuer.as_ref(), self.deadline).await {
                 Confirming::Read { reread, asked: at, links: read } => {
                     let (knowledge, news) = state.keeper.learn(reread, at);
                     changed |= news;
+                    asked.association |= read.new_association;
+                    // The provider of another issuer was not asked for.
+                    let is_other = self::issuer(&knowledge) != issuer;
                     match self.consider(&knowledge, &asked, PROVISIONAL) {
-                        Considered::Confirm(next) if !next.are_among(&read) => links = next.and(&read),
+                        Considered::Confirm(next) if is_other || !next.are_among(&read) => links = next.and(&read),
                         considered => {
                             let stands = self.denied(&knowledge, &asked, considered);
                             let confirmed = stands.is_ok() && !changed;
@@ -184,19 +232,20 @@ impl UnderReview<'_> {
 
     /// The denial that a provisional one becomes, where it stands in the eyes of the watch too: of the watch and the API
     /// server's own word either may be the newer. Otherwise the other answer.
-    fn denied(&self, knowledge: &Knowledge, asked: &[Change], considered: Considered) -> Result<Reply, Reply> {
+    fn denied(&self, knowledge: &Knowledge, asked: &Asked, considered: Considered) -> Result<Reply, Reply> {
         if let Considered::Reply(reply) = considered {
             return Err(reply);
         }
-        let watched = asked.iter().any(|change| knowledge.world.contradicts(change));
-        if watched && let Considered::Reply(reply) = self.consider(knowledge, &[], PROVISIONAL) {
+        let watched = asked.changes.iter().any(|change| knowledge.world.contradicts(change));
+        let of_the_watch = Asked { changes: Vec::new(), association: asked.association };
+        if watched && let Considered::Reply(reply) = self.consider(knowledge, &of_the_watch, PROVISIONAL) {
             return Err(reply);
         }
         let standing = Standing { authority: Authority::Final, asks: false };
         Ok(finally(self.consider(knowledge, asked, standing)))
     }
 
-    fn withheld(&self, reason: &str, asked: &[Change]) -> Reply {
+    fn withheld(&self, reason: &str, asked: &Asked) -> Reply {
         let knowledge = self.state.keeper.now_full();
         let standing = Standing { authority: Authority::Withheld(reason), asks: false };
         finally(self.consider(&knowledge, asked, standing))
@@ -212,6 +261,11 @@ impl UnderReview<'_> {
         let access = tokio::time::timeout_at(self.deadline, asking).await.unwrap_or_else(late);
         review::guarded(&self.state.settings, lowering, self.body, &access, |record| self.observe(record))
     }
+}
+
+/// The cluster's issuer as it is known.
+fn issuer(knowledge: &Knowledge) -> Option<Issuer> {
+    knowledge.world.snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.clone())
 }
 
 /// A denial is to be confirmed; the cluster was asked already.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use rolecall_core::world::AssociationReading;
+
 use super::metrics::Metrics;
 use crate::config::Limits;
-use crate::live::{Keeper, Knowledge, Lookups, Rereads};
+use crate::live::{Keeper, Knowledge, Lookups, Rechecks, Rereads};
 use crate::review::{AccessReviewer, DenialSink, Settings};
 
 /// The ways to ask and tell the cluster.
@@ -19,12 +21,22 @@ pub struct ClusterDoor {
     pub denials: Option<Arc<dyn DenialSink>>,
 }
 
+/// How a denial is confirmed.
+#[derive(Debug)]
+pub enum Confirmation {
+    /// Not at all: what is known is all there is to know.
+    Nothing,
+    /// Its links are read again from AWS.
+    Links(Rereads),
+    /// The shared snapshot is asked for again.
+    Snapshot(Arc<Rechecks>),
+}
+
 /// What the handlers share.
 #[derive(Debug)]
 pub struct State {
     pub(super) keeper: Arc<Keeper>,
-    /// Confirms denials; `None` where what is known is all there is to know.
-    pub(super) rereads: Option<Rereads>,
+    pub(super) confirmation: Confirmation,
     /// Asks the cluster; `None` where there is none.
     pub(super) cluster: Option<ClusterDoor>,
     pub(super) settings: Settings,
@@ -52,9 +64,27 @@ impl State {
         settings: Settings,
         limits: Limits,
     ) -> Arc<Self> {
+        let confirmation = rereads.map_or(Confirmation::Nothing, Confirmation::Links);
+        Self::confirming(keeper, confirmation, cluster, metrics, settings, limits)
+    }
+
+    /// State over knowledge that others keep fresh, with denials confirmed in this way.
+    pub fn confirming(
+        keeper: Arc<Keeper>,
+        confirmation: Confirmation,
+        cluster: Option<ClusterDoor>,
+        metrics: Arc<Metrics>,
+        settings: Settings,
+        limits: Limits,
+    ) -> Arc<Self> {
+        match confirmation {
+            Confirmation::Nothing => {}
+            Confirmation::Links(_) => keeper.read_associations(AssociationReading::BeforeAndReadable),
+            Confirmation::Snapshot(_) => keeper.read_associations(AssociationReading::Before),
+        }
         Arc::new(Self {
             keeper,
-            rereads,
+            confirmation,
             cluster,
             settings,
             limits,

@@ -1,7 +1,7 @@
 //! Places where snapshots lie: files, standard input, S3, web servers. Each is read again only where it has changed.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 
@@ -51,7 +51,12 @@ struct Version {
     modified: Option<SystemTime>,
     length: u64,
     inode: u64,
+    /// It was written long enough before it was read: no other version can look the same.
+    settled: bool,
 }
+
+/// The coarsest clock of a file system that is expected.
+const CLOCK_STEP: Duration = Duration::from_secs(2);
 
 impl SnapshotSource {
     /// Opens a place: a path, a `file:`, `s3:` or `https:` URL (`http:` on this machine only), or `-`. Reads nothing yet.
@@ -93,7 +98,16 @@ impl SnapshotSource {
                 *read = true;
                 Ok(Some(Fetched { text, etag: None }))
             }
-            Place::File { path, seen } => file(path, seen),
+            Place::File { path, seen } => {
+                // A file on a network may hang: not on the threads that answer reviews.
+                let (path, before) = (path.clone(), *seen);
+                let read = tokio::task::spawn_blocking(move || file(&path, before)).await;
+                let Some((text, version)) = read.context("the reading broke off")?? else {
+                    return Ok(None);
+                };
+                *seen = Some(version);
+                Ok(Some(Fetched { text, etag: None }))
+            }
             #[cfg(feature = "aws")]
             Place::Object(object) => object.poll().await,
             #[cfg(feature = "aws")]
@@ -107,18 +121,26 @@ pub(super) fn file_path(source: &str) -> &Path {
     Path::new(source.strip_prefix("file://").or_else(|| source.strip_prefix("file:")).unwrap_or(source))
 }
 
-fn file(path: &Path, seen: &mut Option<Version>) -> anyhow::Result<Option<Fetched>> {
+/// The text of a file and its version, where that is another than before.
+fn file(path: &Path, before: Option<Version>) -> anyhow::Result<Option<(String, Version)>> {
     use std::os::unix::fs::MetadataExt;
     let cannot = || format!("{}: the snapshot cannot be read", path.display());
+    let read_at = SystemTime::now();
     let data = std::fs::metadata(path).with_context(cannot)?;
-    let version = Version { modified: data.modified().ok(), length: data.len(), inode: data.ino() };
     // A pipe has nothing by which a change could be told, and can be read only once.
-    if data.is_file() && *seen == Some(version) {
+    if !data.is_file() && before.is_some() {
+        return Ok(None);
+    }
+    let modified = data.modified().ok();
+    let mut version = Version { modified, length: data.len(), inode: data.ino(), settled: true };
+    if before == Some(version) {
         return Ok(None);
     }
     let text = utf8(std::fs::read(path).with_context(cannot)?, &path.display().to_string())?;
-    *seen = Some(version);
-    Ok(Some(Fetched { text, etag: None }))
+    // The clock of a file system is coarse: within its step a file may change once more and keep its time.
+    version.settled =
+        !data.is_file() || modified.is_some_and(|time| read_at.duration_since(time).is_ok_and(|age| age >= CLOCK_STEP));
+    Ok(Some((text, version)))
 }
 
 pub(super) fn utf8(bytes: Vec<u8>, name: &str) -> anyhow::Result<String> {
@@ -132,10 +154,17 @@ pub(super) fn utf8(bytes: Vec<u8>, name: &str) -> anyhow::Result<String> {
 mod tests {
     use super::*;
 
+    /// Dates a file back, so that its time counts.
+    fn settle(path: &Path) {
+        let before = SystemTime::now() - Duration::from_secs(60);
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(before).unwrap();
+    }
+
     #[tokio::test]
     async fn a_file_is_read_again_when_another_takes_its_place() {
         let path = std::env::temp_dir().join(format!("rolecall-place-{}", std::process::id()));
         std::fs::write(&path, "one").unwrap();
+        settle(&path);
         let name = format!("file://{}", path.display());
         let mut source = SnapshotSource::open(&name, &AwsSettings::default()).await.unwrap();
         assert_eq!(source.poll().await.unwrap().map(|fetched| fetched.text).as_deref(), Some("one"));
@@ -147,5 +176,23 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let message = format!("{:#}", source.poll().await.unwrap_err());
         assert!(message.contains("cannot be read"), "{message}");
+    }
+
+    /// Same length, same inode, and perhaps the same time: a file that was written just now is read again.
+    #[tokio::test]
+    async fn a_file_that_was_written_just_now_is_read_again() {
+        let path = std::env::temp_dir().join(format!("rolecall-place-step-{}", std::process::id()));
+        std::fs::write(&path, "one").unwrap();
+        let mut source = SnapshotSource::open(path.to_str().unwrap(), &AwsSettings::default()).await.unwrap();
+        let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+        for text in ["one", "two"] {
+            std::fs::write(&path, text).unwrap();
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+            assert_eq!(source.poll().await.unwrap().map(|fetched| fetched.text).as_deref(), Some(text));
+        }
+        settle(&path);
+        assert!(source.poll().await.unwrap().is_some());
+        assert_eq!(source.poll().await.unwrap(), None);
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use reqwest::header::{ETAG, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use reqwest::header::{
+    CACHE_CONTROL, DATE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+};
 use reqwest::{Client, StatusCode, Url};
 
 use super::aws::AwsSettings;
@@ -43,7 +45,8 @@ impl Page {
 
     pub(super) async fn poll(&mut self) -> anyhow::Result<Option<Fetched>> {
         let name = self.name.clone();
-        let mut request = self.client.get(self.url.clone());
+        // Caches on the way must ask the server: what they hold may be older than what a denial needs.
+        let mut request = self.client.get(self.url.clone()).header(CACHE_CONTROL, "no-cache");
         if let Some(etag) = &self.etag {
             request = request.header(IF_NONE_MATCH, etag);
         } else if let Some(time) = &self.modified {
@@ -58,7 +61,7 @@ impl Page {
             status => bail!("{name}: the snapshot cannot be fetched: the server answers {status}"),
         }
         let etag = response.headers().get(ETAG).cloned();
-        let modified = response.headers().get(LAST_MODIFIED).cloned();
+        let modified = settled(response.headers());
         let mut bytes = Vec::new();
         loop {
             let chunk = response.chunk().await.map_err(reqwest::Error::without_url);
@@ -77,6 +80,15 @@ impl Page {
     }
 }
 
+/// `Last-Modified`, where it is a strong validator: it is a minute older than the answer (RFC 9110, section
+/// 8.8.2.2). Else the snapshot may change once more and keep the date.
+fn settled(headers: &HeaderMap) -> Option<HeaderValue> {
+    let modified = headers.get(LAST_MODIFIED)?;
+    let time = |value: &HeaderValue| jiff::fmt::rfc2822::parse(value.to_str().ok()?).ok().map(|time| time.timestamp());
+    let age = time(headers.get(DATE)?)?.duration_since(time(modified)?);
+    (age.as_secs() >= 60).then(|| modified.clone())
+}
+
 /// Nobody stands between this machine and itself.
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
@@ -87,6 +99,18 @@ fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_counts_once_it_is_a_minute_old() {
+        let headers = |pairs: &[(reqwest::header::HeaderName, &'static str)]| {
+            pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect::<HeaderMap>()
+        };
+        let modified = (LAST_MODIFIED, "Tue, 15 Nov 1994 12:45:26 GMT");
+        assert!(settled(&headers(&[modified.clone(), (DATE, "Tue, 15 Nov 1994 12:46:26 GMT")])).is_some());
+        assert!(settled(&headers(&[modified.clone(), (DATE, "Tue, 15 Nov 1994 12:45:26 GMT")])).is_none());
+        assert!(settled(&headers(&[modified])).is_none());
+        assert!(settled(&headers(&[(DATE, "Tue, 15 Nov 1994 12:46:26 GMT")])).is_none());
+    }
 
     #[test]
     fn nothing_is_fetched_in_clear() {

@@ -6,6 +6,7 @@ use rolecall_iam::RoleArn;
 
 use super::Subject;
 use crate::judge::Judgement;
+use crate::rules::{self, Rule};
 use crate::world::World;
 
 /// What to read anew before a denial: nothing else that AWS holds could turn it.
@@ -17,6 +18,15 @@ pub struct Links {
     pub roles: BTreeSet<String>,
     /// Their policies too: the denial rests on a permission.
     pub policies: bool,
+    /// The association is read after the review came, not taken from a reading shortly before: the pod shows that there may
+    /// be a new one.
+    pub new_association: bool,
+    /// The cluster's issuer too: the denial rests on what the role's account and trust policy have for it.
+    pub issuer: bool,
+    /// The installed add-ons too.
+    pub addons: bool,
+    /// The Fargate profiles too.
+    pub fargate_profiles: bool,
 }
 
 impl Links {
@@ -30,17 +40,35 @@ impl Links {
         let named = judgement.containers.iter().filter_map(|container| container.role.as_deref());
         let named = named.chain(also).chain(annotated).chain(plan.role_arn.as_deref());
         let associated = association.into_iter().flat_map(|a| [a.role_arn.as_deref(), a.target_role_arn.as_deref()]);
-        let roles = named.chain(associated.flatten()).filter(|arn| RoleArn::parse(arn).is_ok()).map(str::to_owned);
+        let roles = named.chain(associated.flatten()).filter(|arn| RoleArn::parse(arn).is_ok());
+        // A name in another case may be the role's, or none: its own spelling is read too.
+        let own = |arn: &str| {
+            let named = RoleArn::parse(arn).ok()?;
+            let role = world.snapshot.role_by_name(named.account, named.name)??;
+            Some(role.arn.to_string())
+        };
+        let roles: BTreeSet<String> = roles.flat_map(|arn| [Some(arn.to_owned()), own(arn)]).flatten().collect();
+        let rests_on = |test: fn(&Rule) -> bool| judgement.findings.iter().any(|finding| test(finding.problem.rule));
         Self {
             subject: (subject.namespace.to_owned(), subject.service_account.to_owned()),
-            roles: roles.collect(),
-            policies: judgement.findings.iter().any(|finding| finding.problem.rule.reads_policies()),
+            roles,
+            policies: rests_on(Rule::reads_policies),
+            new_association: rests_on(|rule| rule == &rules::ASSOCIATION_MISSING),
+            issuer: rests_on(Rule::reads_issuer),
+            addons: rests_on(|rule| rule == &rules::POD_IDENTITY_AGENT_MISSING),
+            fargate_profiles: rests_on(|rule| rule == &rules::POD_IDENTITY_UNSUPPORTED),
         }
     }
 
     /// Whether these links are among those that were read.
     pub fn are_among(&self, read: &Self) -> bool {
-        self.subject == read.subject && self.roles.is_subset(&read.roles) && (read.policies || !self.policies)
+        self.subject == read.subject
+            && self.roles.is_subset(&read.roles)
+            && (read.policies || !self.policies)
+            && (read.new_association || !self.new_association)
+            && (read.issuer || !self.issuer)
+            && (read.addons || !self.addons)
+            && (read.fargate_profiles || !self.fargate_profiles)
     }
 
     /// Both.
@@ -48,6 +76,10 @@ impl Links {
     pub fn and(mut self, others: &Self) -> Self {
         self.roles.extend(others.roles.iter().cloned());
         self.policies |= others.policies;
+        self.new_association |= others.new_association;
+        self.issuer |= others.issuer;
+        self.addons |= others.addons;
+        self.fargate_profiles |= others.fargate_profiles;
         self
     }
 

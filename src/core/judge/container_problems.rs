@@ -4,9 +4,10 @@ use super::container::{One, Scene};
 use crate::chain::fix;
 use crate::cluster::Presence;
 use crate::finding::{Certainty, Problem};
-use crate::identity::{Mechanism, OptOut};
+use crate::identity::{Mechanism, OptOut, POD_IDENTITY_TOKEN, Value};
 use crate::rules;
 use crate::workload::Stage;
+use crate::world::AssociationReading;
 
 /// Seconds within which an association may not have reached the injector yet (Amazon EKS User Guide, "EKS Pod Identity
 /// considerations": eventually consistent, several seconds).
@@ -86,17 +87,29 @@ impl One<'_, '_, '_> {
 
     pub(super) fn no_association(&self) -> Problem {
         let scene = self.scene;
-        // The injector knew of an association: it may be newer than what was read. A label can be forged, so it only softens.
-        let injected = scene.workload.stage == Stage::Admitted
-            && scene.workload.pod_metadata.labels.get("eks.amazonaws.com/pod-identity") == Some("enabled");
         Problem::new(
             &rules::ASSOCIATION_MISSING,
             format!("{} has Pod Identity variables but no association", scene.subject),
             fix::create_association(&scene.world.snapshot, scene.subject, "ROLE_ARN"),
         )
-        .at_most(if injected { Certainty::Likely } else { Certainty::Certain })
+        .at_most(if self.shows_association() { Certainty::Likely } else { Certainty::Certain })
         .expected("expected", format!("an association for {}", scene.subject))
         .found("the cluster has", "none for it")
+    }
+
+    /// The pod carries what the injector adds for an association, which may be newer than what was read. Label and variables
+    /// can be copied, so they only soften.
+    fn shows_association(&self) -> bool {
+        let workload = self.scene.workload;
+        let reading = self.scene.world.association_reading;
+        if workload.stage != Stage::Admitted || reading == AssociationReading::After {
+            return false;
+        }
+        let has_label = workload.pod_metadata.labels.get("eks.amazonaws.com/pod-identity") == Some("enabled");
+        // Older injectors set no label.
+        let has_set = self.env.authorization_token_file.and_then(Value::literal) == Some(POD_IDENTITY_TOKEN)
+            && self.scene.volumes.get(Mechanism::PodIdentity.volume()).is_some();
+        has_label || (reading.is_older() && has_set)
     }
 
     pub(super) fn preset_variable(&self, mechanism: Mechanism) -> &'static str {
@@ -151,7 +164,12 @@ impl One<'_, '_, '_> {
             return problem;
         }
         let problem = problem.found("the pod has", "none of them");
-        if self.is_young() { problem.at_most(Certainty::Likely) } else { problem }
+        // The injector is registered and added nothing: either it failed, or the association was deleted after it was read.
+        let may_be_deleted = scene.plan.mechanism == Some(Mechanism::PodIdentity)
+            && scene.workload.stage == Stage::Admitted
+            && scene.world.injector == Presence::Here
+            && scene.world.association_reading == AssociationReading::Before;
+        if may_be_deleted || self.is_young() { problem.at_most(Certainty::Likely) } else { problem }
     }
 
     /// The association is so new that the injector may not know it.

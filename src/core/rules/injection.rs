@@ -203,7 +203,10 @@ pub static ASSOCIATION_MISSING: Rule = Rule {
     fires: "the pod has the variables of EKS Pod Identity, and no association exists",
     meaning: "A container has `AWS_CONTAINER_CREDENTIALS_FULL_URI` of the Pod Identity agent, but \
               the cluster has no association for this service account. The variables were copied \
-              from another manifest, or the association was deleted.",
+              from another manifest, or the association was deleted. An admitted pod with the \
+              label `eks.amazonaws.com/pod-identity` shows that the injector knew of an \
+              association: the finding is then only likely until `serve --source aws` has read \
+              the associations again.",
     why: "The SDK asks the agent, the agent asks EKS, and EKS answers `ResourceNotFoundException`. \
           The Python and Go v2 SDKs stop with an error; the Java SDKs fall through silently to the \
           node role.",

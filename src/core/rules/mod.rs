@@ -55,6 +55,11 @@ impl Rule {
     pub fn reads_policies(&self) -> bool {
         [&PERMISSION_DENIED, &PERMISSION_MISSING, &NODE_ROLE_OVERPRIVILEGED, &POD_IDENTITY_TARGET].contains(&self)
     }
+
+    /// Findings of the rule rest on the cluster's issuer.
+    pub fn reads_issuer(&self) -> bool {
+        self.name.starts_with("irsa-trust-") || self.name.starts_with("oidc-provider-")
+    }
 }
 
 impl PartialEq for Rule {

@@ -33,7 +33,7 @@ pub struct Snapshot {
 }
 
 /// The cluster (EKS API, `DescribeCluster`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterInfo {
     /// Its name.
     pub name: Box<str>,
@@ -70,7 +70,7 @@ pub struct Association {
 }
 
 /// A Fargate profile (EKS API, `DescribeFargateProfile`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FargateProfile {
     /// Its name.
     pub name: Box<str>,
@@ -79,7 +79,7 @@ pub struct FargateProfile {
 }
 
 /// A selector of a Fargate profile; `*` and `?` are wildcards in all of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FargateSelector {
     /// The namespace.
     pub namespace: Box<str>,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::issuer::Issuer;
 use super::model::{Role, Snapshot};
 
-/// The links that were read anew: in `found` what is there now, in the lists what was asked for.
+/// The links that were read anew: in `found` what is there now, in the lists what was asked for. Of the cluster, its add-ons and
+/// its Fargate profiles, what `found` has was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Reread {
     /// What was found. Of roles those that are there, and in `missing_roles` those that are not.
@@ -31,7 +32,7 @@ fn with_policies(role: &Arc<Role>, before: Option<&Arc<Role>>) -> Arc<Role> {
 impl Snapshot {
     /// This snapshot with what was read anew in its place; `None` where nothing has changed.
     pub fn learn(&self, reread: &Reread) -> Option<Self> {
-        let mut learned: Option<Self> = None;
+        let mut learned: Option<Self> = self.learn_cluster(&reread.found);
         for (namespace, account) in &reread.associations {
             let now = reread.found.association(namespace, account).flatten();
             let Some(before) = self.association(namespace, account) else {
@@ -101,6 +102,28 @@ impl Snapshot {
         }
         learned
     }
+
+    /// This snapshot with the parts of the cluster that were read anew; `None` where nothing has changed.
+    fn learn_cluster(&self, found: &Self) -> Option<Self> {
+        let is_new = |differs: bool, is_read: bool| differs && is_read;
+        let cluster = is_new(self.cluster != found.cluster, found.cluster.is_some());
+        let addons = is_new(self.addons != found.addons, found.addons.is_some());
+        let fargate = is_new(self.fargate_profiles != found.fargate_profiles, found.fargate_profiles.is_some());
+        if !cluster && !addons && !fargate {
+            return None;
+        }
+        let mut learned = self.clone();
+        if cluster {
+            learned.cluster.clone_from(&found.cluster);
+        }
+        if addons {
+            learned.addons.clone_from(&found.addons);
+        }
+        if fargate {
+            learned.fargate_profiles.clone_from(&found.fargate_profiles);
+        }
+        Some(learned)
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +168,24 @@ mod tests {
         assert!(learned.provider("111122223333", &Issuer::new("https://x.example/id")).unwrap().is_none());
         let back = learned.learn(&Reread { found: Snapshot::parse(BEFORE).unwrap(), ..Reread::default() }).unwrap();
         assert!(back.role("arn:aws:iam::111122223333:role/a").is_some(), "a role that comes back is missing no more");
+    }
+
+    #[test]
+    fn parts_of_the_cluster_that_were_read_replace_those_before() {
+        let issuer = |id: &str| {
+            format!(
+                r#"{{"cluster": {{"name": "shop", "identity": {{"oidc": {{"issuer": "https://x.example/{id}"}}}}}}}}"#
+            )
+        };
+        let before = Snapshot::parse(&issuer("old")).unwrap();
+        let read = |text: &str| Reread { found: Snapshot::parse(text).unwrap(), ..Reread::default() };
+        assert!(before.learn(&read(&issuer("old"))).is_none());
+        let learned = before.learn(&read(&issuer("new"))).unwrap();
+        assert_eq!(learned.cluster.unwrap().issuer, Some(Issuer::new("https://x.example/new")));
+        let addons = r#"{"addons": [{"addonName": "eks-pod-identity-agent"}], "fargateProfiles": []}"#;
+        let learned = before.learn(&read(addons)).unwrap();
+        assert_eq!((learned.addons.map(|addons| addons.len()), learned.fargate_profiles), (Some(1), Some(Vec::new())));
+        assert!(learned.cluster.is_some(), "what was not read stays");
     }
 
     #[test]

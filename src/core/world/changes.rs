@@ -102,13 +102,18 @@ impl World {
         }
     }
 
-    /// Whether this world has the service account that the change is about, and has it otherwise.
+    /// Whether this world has the service account or namespace that the change is about, and has it otherwise.
     pub fn contradicts(&self, change: &Change) -> bool {
-        let Change::ServiceAccount { namespace, name, account } = change else {
-            return false;
-        };
-        self.entry(namespace, name).is_some()
-            && account.as_ref().is_none_or(|account| !self.has(namespace, name, account))
+        match change {
+            Change::ServiceAccount { namespace, name, account } => {
+                self.entry(namespace, name).is_some()
+                    && account.as_ref().is_none_or(|account| !self.has(namespace, name, account))
+            }
+            Change::Namespace { name, namespace } => {
+                self.namespace(name).is_some_and(|known| Some(known) != namespace.as_ref())
+            }
+            Change::ServiceAccounts(_) | Change::Namespaces(_) | Change::Agent(_) | Change::Injector(_) => false,
+        }
     }
 
     /// A list in place of what was there; a service account that is the same in both keeps its entry.

@@ -2,6 +2,7 @@
 //! Immutable; a new one is built beside the old and swapped whole.
 
 mod changes;
+mod reading;
 mod unseen;
 
 use std::borrow::Cow;
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 pub use changes::{Accounts, Change, Namespaces};
+pub use reading::AssociationReading;
 pub use unseen::Unseen;
 
 use crate::chain::{self, Audience, Chain, RoleSource, Subject};
@@ -34,6 +36,8 @@ pub struct World {
     agent: Presence,
     /// The injector's webhook.
     pub injector: Presence,
+    /// When the associations were read, compared with the object that is judged.
+    pub association_reading: AssociationReading,
 }
 
 /// The service accounts of a namespace.
@@ -120,7 +124,14 @@ impl World {
             complete: cluster.complete,
             agent: cluster.agent,
             injector: cluster.injector,
+            association_reading: AssociationReading::default(),
         }
+    }
+
+    /// The same world whose associations were read at another time.
+    #[must_use]
+    pub fn with_association_reading(&self, association_reading: AssociationReading) -> Self {
+        Self { association_reading, ..self.clone() }
     }
 
     /// The same cluster over another snapshot.

@@ -44,7 +44,10 @@ impl Aws {
     }
 
     /// The add-ons: `eks:ListAddons`, then `eks:DescribeAddon` for each.
-    pub(super) async fn read_addons(&self, progress: &dyn Progress) -> Result<Vec<Value>, AwsError> {
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub async fn read_addons(&self, progress: &dyn Progress) -> Result<Vec<Value>, AwsError> {
         let names = pages(|token| async move {
             let list = self.eks.list_addons().cluster_name(&self.cluster).set_next_token(token);
             let answer = self.eks_call("eks:ListAddons", &self.cluster, list.send()).await?;
@@ -152,7 +155,10 @@ impl Aws {
     }
 
     /// The Fargate profiles: `eks:ListFargateProfiles`, then `eks:DescribeFargateProfile` for each.
-    pub(super) async fn read_fargate_profiles(&self, progress: &dyn Progress) -> Result<Vec<Value>, AwsError> {
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub async fn read_fargate_profiles(&self, progress: &dyn Progress) -> Result<Vec<Value>, AwsError> {
         let names = pages(|token| async move {
             let list = self.eks.list_fargate_profiles().cluster_name(&self.cluster).set_next_token(token);
             let answer = self.eks_call("eks:ListFargateProfiles", &self.cluster, list.send()).await?;
