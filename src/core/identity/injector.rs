@@ -21,6 +21,11 @@ pub const POD_IDENTITY_AUDIENCE: &str = "pods.eks.amazonaws.com";
 /// Address of the agent.
 const AGENT_URI: &str = "http://169.254.170.23/v1/credentials";
 
+/// Whether a path is the token file that the injector names in `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`.
+pub fn is_pod_identity_token(path: &str) -> bool {
+    path == POD_IDENTITY_TOKEN || path == POD_IDENTITY_TOKEN_ON_WINDOWS
+}
+
 /// Which set of variables the injector adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mechanism {

@@ -5,7 +5,9 @@ mod injector;
 mod skip_containers;
 
 pub use env::{CredentialEnv, Value};
-pub use injector::{Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, predict};
+pub use injector::{
+    Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, is_pod_identity_token, predict,
+};
 
 /// What a container's SDK will find first.
 ///

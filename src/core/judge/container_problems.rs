@@ -4,7 +4,7 @@ use super::container::{One, Scene};
 use crate::chain::fix;
 use crate::cluster::Presence;
 use crate::finding::{Certainty, Problem};
-use crate::identity::{Mechanism, OptOut, POD_IDENTITY_TOKEN, Value};
+use crate::identity::{Mechanism, OptOut, Value, is_pod_identity_token};
 use crate::rules;
 use crate::workload::Stage;
 use crate::world::AssociationReading;
@@ -107,7 +107,7 @@ impl One<'_, '_, '_> {
         }
         let has_label = workload.pod_metadata.labels.get("eks.amazonaws.com/pod-identity") == Some("enabled");
         // Older injectors set no label.
-        let has_set = self.env.authorization_token_file.and_then(Value::literal) == Some(POD_IDENTITY_TOKEN)
+        let has_set = self.env.authorization_token_file.and_then(Value::literal).is_some_and(is_pod_identity_token)
             && self.scene.volumes.get(Mechanism::PodIdentity.volume()).is_some();
         has_label || (reading.is_older() && has_set)
     }
