@@ -262,3 +262,21 @@ impl<'a> Case<'a> {
 fn unread<'s>() -> Layer<'s> {
     Layer { policies: Vec::new(), unread: vec!["inline policies", "managed policies"] }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_surest_problem_leads_and_the_first_of_equals() {
+        let problem =
+            |message: &str, certainty| Some(Problem::new(&rules::POD_IDENTITY_TARGET, message, "").at_most(certainty));
+        let message = |first, second| surest(first, second).map(|problem| problem.message);
+        let likely = || problem("likely", Certainty::Likely);
+        assert_eq!(message(likely(), problem("certain", Certainty::Certain)).as_deref(), Some("certain"));
+        assert_eq!(message(likely(), problem("undecided", Certainty::Undecided)).as_deref(), Some("likely"));
+        assert_eq!(message(likely(), problem("second", Certainty::Likely)).as_deref(), Some("likely"));
+        assert_eq!(message(None, likely()).as_deref(), Some("likely"));
+        assert_eq!(message(None, None), None);
+    }
+}
