@@ -180,9 +180,11 @@ impl<'a> Case<'a> {
                 "cannot tell whether role {} can assume target role {} for service account {}: {doubt}",
                 self.first.name, self.target.name, self.subject
             ),
-            format!(
-                "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {}",
-                self.target.name
+            trust::settle(
+                self.document,
+                Principal::Aws(self.first_arn),
+                &format!("Principal: {{\"AWS\": \"{}\"}}", self.first_arn),
+                self.target.name,
             ),
         )
         .at_most(Certainty::Undecided)
@@ -204,10 +206,15 @@ impl<'a> Case<'a> {
                 "Action": "sts:AssumeRole",
                 "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
             }),
+            // With them, the tags do, as in the example of the user guide.
             None => serde_json::json!({
                 "Effect": "Allow",
                 "Principal": {"AWS": self.first_arn},
                 "Action": ["sts:AssumeRole", "sts:TagSession"],
+                "Condition": {"StringEquals": {
+                    "aws:RequestTag/kubernetes-namespace": self.subject.namespace,
+                    "aws:RequestTag/kubernetes-service-account": self.subject.service_account,
+                }},
             }),
         };
         let problem = Problem::new(
