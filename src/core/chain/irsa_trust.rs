@@ -140,10 +140,13 @@ impl<'a> Case<'a> {
                 "cannot tell whether service account {} can assume role {}: {reason}",
                 self.subject, self.parsed.name
             ),
-            format!(
-                "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {}",
-                self.parsed.name
-            ),
+            match &self.role.trust {
+                Some(document) => {
+                    let entry = format!("Principal: {{\"Federated\": \"{}\"}}", self.provider_arn);
+                    trust::settle(document, self.caller(), &entry, self.parsed.name)
+                }
+                None => String::new(),
+            },
         )
     }
 

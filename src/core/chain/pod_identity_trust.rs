@@ -104,7 +104,10 @@ impl Case<'_> {
 
     fn undecided(&self, action: &str, reports: &[StatementReport<'_>]) -> Problem {
         let conditions = trust::undecided(reports);
-        let doubt = self.role.trust.as_ref().map(|document| trust::doubt(document, CALLER, &conditions));
+        let trust = self.role.trust.as_ref();
+        let doubt = trust.map(|document| trust::doubt(document, CALLER, &conditions));
+        let entry = format!("Principal: {{\"Service\": \"{SERVICE}\"}}");
+        let fix = trust.map(|document| trust::settle(document, CALLER, &entry, self.parsed.name));
         let problem = Problem::new(
             &rules::POD_IDENTITY_TRUST_UNDECIDED,
             format!(
@@ -113,10 +116,7 @@ impl Case<'_> {
                 self.subject,
                 doubt.unwrap_or_default()
             ),
-            format!(
-                "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {}",
-                self.parsed.name
-            ),
+            fix.unwrap_or_default(),
         );
         trust::with_conditions(problem, &conditions)
     }

@@ -155,6 +155,22 @@ mod tests {
     }
 
     #[test]
+    fn the_element_is_named_as_it_is_written() {
+        let named = |principal: &str, asking| {
+            let statement = format!(r#"{{"Effect": "Allow", "Action": "sts:*", {principal}}}"#);
+            undocumented(&Document::parse(&format!(r#"{{"Statement": {statement}}}"#)).unwrap(), asking)
+        };
+        let federated = Principal::Federated("arn:aws:iam::111122223333:oidc-provider/example.org");
+        let text = |principal, asking| named(principal, asking).unwrap_or_default();
+        assert_eq!(text(r#""Principal": {"Federated": "*"}"#, federated), r#"`Principal: {"Federated": "*"}`"#);
+        assert_eq!(text(r#""NotPrincipal": {"Service": "*"}"#, SERVICE), r#"`NotPrincipal: {"Service": "*"}`"#);
+        assert_eq!(text(r#""Principal": {"AWS": "*"}"#, SERVICE), r#"`Principal: "*"`"#);
+        let session = text(r#""Principal": {"AWS": "arn:aws:sts::111122223333:assumed-role/first/s"}"#, ROLE);
+        assert!(session.contains("assumed-role/first/s") && session.contains("EKS chooses"), "{session}");
+        assert_eq!(named(r#""Principal": {"Service": "pods.eks.amazonaws.com"}"#, SERVICE), None);
+    }
+
+    #[test]
     fn a_deny_is_read_the_other_way_round() {
         let allow = r#"{"Effect": "Allow", "Action": "sts:*", "Principal": {"Service": "pods.eks.amazonaws.com"}}"#;
         let with =

@@ -147,6 +147,28 @@ mod tests {
     }
 
     #[test]
+    fn tells_clusters_from_other_issuers() {
+        let ours = Issuer::new(OURS);
+        for address in [
+            "oidc.eks.us-east-1.amazonaws.com/id/OTHER",
+            "oidc-eks.us-west-2.api.aws/id/OTHER",
+            "oidc.us-west-2.eks.amazonaws.com/id/EXAMPLE1",
+            "oidc.kops.us-west-2.amazonaws.com/id/OTHER",
+            "oidc.eks.us-west-2.amazonaws.com/OTHER",
+        ] {
+            assert!(is_cluster_issuer(address, &ours), "{address}");
+        }
+        for address in [
+            "token.actions.githubusercontent.com",
+            "accounts.google.com",
+            "cognito-idp.us-west-2.amazonaws.com/pool",
+            "gitlab.example/id/1",
+        ] {
+            assert!(!is_cluster_issuer(address, &ours), "{address}");
+        }
+    }
+
+    #[test]
     fn tells_subjects_apart() {
         let of = |value: &str| subject(value, Subject { namespace: "carts", service_account: "carts-sa" }).unwrap();
         assert!(of("system:serviceaccount:cart:carts-sa").contains("namespace is 1 character off"));

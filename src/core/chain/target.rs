@@ -180,9 +180,11 @@ impl<'a> Case<'a> {
                 "cannot tell whether role {} can assume target role {} for service account {}: {doubt}",
                 self.first.name, self.target.name, self.subject
             ),
-            format!(
-                "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {}",
-                self.target.name
+            trust::settle(
+                self.document,
+                Principal::Aws(self.first_arn),
+                &format!("Principal: {{\"AWS\": \"{}\"}}", self.first_arn),
+                self.target.name,
             ),
         )
         .at_most(Certainty::Undecided)
@@ -204,10 +206,15 @@ impl<'a> Case<'a> {
                 "Action": "sts:AssumeRole",
                 "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
             }),
+            // With them, the tags do, as in the example of the user guide.
             None => serde_json::json!({
                 "Effect": "Allow",
                 "Principal": {"AWS": self.first_arn},
                 "Action": ["sts:AssumeRole", "sts:TagSession"],
+                "Condition": {"StringEquals": {
+                    "aws:RequestTag/kubernetes-namespace": self.subject.namespace,
+                    "aws:RequestTag/kubernetes-service-account": self.subject.service_account,
+                }},
             }),
         };
         let problem = Problem::new(
@@ -261,4 +268,22 @@ impl<'a> Case<'a> {
 /// The policies of a role that is not in the snapshot.
 fn unread<'s>() -> Layer<'s> {
     Layer { policies: Vec::new(), unread: vec!["inline policies", "managed policies"] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_surest_problem_leads_and_the_first_of_equals() {
+        let problem =
+            |message: &str, certainty| Some(Problem::new(&rules::POD_IDENTITY_TARGET, message, "").at_most(certainty));
+        let message = |first, second| surest(first, second).map(|problem| problem.message);
+        let likely = || problem("likely", Certainty::Likely);
+        assert_eq!(message(likely(), problem("certain", Certainty::Certain)).as_deref(), Some("certain"));
+        assert_eq!(message(likely(), problem("undecided", Certainty::Undecided)).as_deref(), Some("likely"));
+        assert_eq!(message(likely(), problem("second", Certainty::Likely)).as_deref(), Some("likely"));
+        assert_eq!(message(None, likely()).as_deref(), Some("likely"));
+        assert_eq!(message(None, None), None);
+    }
 }

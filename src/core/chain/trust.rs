@@ -81,6 +81,16 @@ pub(super) fn doubt(trust: &Document, principal: Principal<'_>, conditions: &[&C
     }
 }
 
+/// How a person finds out about an undecided trust policy, or takes the doubt out of it; `entry` is the documented principal.
+pub(super) fn settle(trust: &Document, principal: Principal<'_>, entry: &str, role: &str) -> String {
+    match undocumented(trust, principal) {
+        Some(element) => format!("in the trust policy of {role}, write `{entry}` instead of {element}"),
+        None => format!(
+            "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {role}"
+        ),
+    }
+}
+
 /// The Deny statement that applies.
 pub(super) fn applying_deny<'r, 'd>(reports: &'r [StatementReport<'d>]) -> Option<&'r StatementReport<'d>> {
     reports.iter().find(|report| report.statement.effect == Effect::Deny && report.applies() == Truth::True)
