@@ -92,7 +92,9 @@ fn every_text_is_read_as_kubectl_reads_it_or_refused() {
         let listed = REFUSED.iter().find(|(of, _)| *of == name || (of.ends_with(' ') && name.starts_with(of)));
         match (fault, kubectl_refuses) {
             (None, false) if alike && good.len() == kubectl.len() => {}
-            (Some((_, reason)), false) if alike && listed.is_some_and(|(_, why)| reason.contains(why) || reason.contains("ends here")) => {
+            (Some((_, reason)), false)
+                if alike && listed.is_some_and(|(_, why)| reason.contains(why) || reason.contains("ends here")) =>
+            {
                 refused.insert(listed.unwrap().0);
             }
             (Some(_), true) if alike => {}
@@ -120,6 +122,18 @@ fn the_committed_answers_are_those_of_kubernetes() {
         return;
     };
     assert_eq!(String::from_utf8(output.stdout).unwrap(), common::text("input/answers.jsonl"));
+}
+
+/// serde_json stops at 128 levels; kubectl does not.
+#[test]
+fn deep_nesting_is_read_up_to_a_limit() {
+    for (open, close) in [("[", "]"), ("{\"k\":", "}")] {
+        let deep = |depth: usize| format!("{{\"a\": {}1{}}}\n", open.repeat(depth), close.repeat(depth));
+        assert!(decode(deep(100).as_bytes())[0].is_ok());
+        assert!(decode(deep(500).as_bytes())[0].is_ok());
+        let (_, reason) = decode(deep(100_000).as_bytes())[0].clone().unwrap_err();
+        assert!(reason.contains("levels deep"), "{reason}");
+    }
 }
 
 fn check(arguments: &[&str]) -> (i32, Value, String) {
@@ -151,7 +165,8 @@ fn no_error_prints_what_a_manifest_holds() {
         format!("{secret}stringData:\n  password: !!int hunter2\n"),
         format!("{secret}stringData:\n  <<: hunter2\n"),
         format!("{secret}stringData:\n  ? [hunter2]\n  : hunter2\n"),
-        "{\"kind\": \"Secret\", \"stringData\": {\"password\": \"hunter2\", \"password\": \"hunter2\" \"x\"}}".to_owned(),
+        "{\"kind\": \"Secret\", \"stringData\": {\"password\": \"hunter2\", \"password\": \"hunter2\" \"x\"}}"
+            .to_owned(),
         "{\"a\":1}{\"b\":2}{\"password\": hunter2}".to_owned(),
         "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, env: hunter2}]}\n".to_owned(),
         "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, env: [hunter2]}]}\n".to_owned(),
@@ -191,8 +206,9 @@ fn an_unreadable_document_hides_no_other() {
     let names: Vec<_> = report["workloads"].as_array().unwrap().iter().map(|w| &w["resource"]["name"]).collect();
     assert_eq!(names, ["a", "b"]);
     assert!(report["findings"].as_array().unwrap().iter().any(|f| f["rule"] == "role-arn-malformed"), "{report}");
-    let places: Vec<_> = report["unreadable"].as_array().unwrap().iter().map(|u| (&u["document"], &u["line"])).collect();
-    assert_eq!(places, [(&json!(3), &json!(12)), (&json!(5), &json!(20))], "{report}");
+    let places: Vec<_> =
+        report["unreadable"].as_array().unwrap().iter().map(|u| (&u["document"], &u["line"])).collect();
+    assert_eq!(places, [(&json!(3), &json!(12)), (&json!(5), &json!(21))], "{report}");
     assert_eq!(report["summary"]["unreadable"], 2);
     assert!(stderr.lines().count() == 2 && stderr.lines().all(|line| line.starts_with("error: ")), "{stderr}");
     assert!(stderr.contains("spec.containers: invalid type: integer"), "{stderr}");
@@ -203,7 +219,7 @@ fn an_unreadable_document_hides_no_other() {
     assert!(!report["findings"].to_string().contains("service-account-missing"), "{report}");
 
     // An item of a list hides no other item.
-    let list = "apiVersion: v1\nkind: List\nitems:\n- 5\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: p}\n  spec: []\n- \
+    let list = "apiVersion: v1\nkind: List\nitems:\n- 5\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: p}\n  spec: 7\n- \
                 apiVersion: v1\n  kind: Pod\n  metadata: {name: good}\n  spec: {containers: [{name: c}]}\n";
     let file = directory.file("list.yaml", list);
     let (code, report, _) = check(&[file.to_str().unwrap()]);
@@ -217,5 +233,8 @@ fn a_duplicate_key_is_taken_as_kubectl_takes_it_with_a_note() {
     let file = directory.file("a.yaml", &text);
     let (code, report, stderr) = check(&[file.to_str().unwrap(), "--level", "chain"]);
     assert!(report["findings"].to_string().contains("carts/second"), "{report}");
-    assert!(code < 2 && notes(&report).contains("line 6: the key `serviceAccountName` is given twice"), "{report} {stderr}");
+    assert!(
+        code < 2 && notes(&report).contains("line 6): the key `serviceAccountName` is given twice"),
+        "{report} {stderr}"
+    );
 }

@@ -27,8 +27,16 @@ fn run(arguments: &[&str]) -> (i32, Value, String) {
 fn check(directory: &TempDir, text: &str, more: &[&str]) -> (i32, Value, String) {
     let file = directory.file("input.yaml", text);
     let snapshot = directory.file("snapshot.json", &common::text("cases/base.json"));
-    let arguments =
-        ["check", file.to_str().unwrap(), "--source", snapshot.to_str().unwrap(), "--level", "strict", "--format", "json"];
+    let arguments = [
+        "check",
+        file.to_str().unwrap(),
+        "--source",
+        snapshot.to_str().unwrap(),
+        "--level",
+        "strict",
+        "--format",
+        "json",
+    ];
     run(&[&arguments, more].concat())
 }
 
@@ -71,6 +79,7 @@ fn what_rests_on_an_assumed_namespace_is_not_certain() {
     // What is wrong in every namespace stays certain.
     let (code, report, _) = check(&directory, &manifests("", "carts"), &[]);
     assert!(code == 1 && chain(&report) == "broken" && certain(&report) > 0, "{report}");
+    assert!(report["findings"].to_string().contains("-n NAMESPACE"), "{report}");
     assert!(!report["findings"].to_string().contains("-n default"), "{report}");
 }
 
@@ -138,7 +147,10 @@ fn substitutions_fill_placeholders_as_flux_does() {
         ("lines.env", "# c\nexport AWS_ACCOUNT_ID='111122223333'\nNAMESPACE=carts\n"),
         ("mapping.yaml", "AWS_ACCOUNT_ID: \"111122223333\"\nNAMESPACE: carts\n"),
         ("map.yaml", "apiVersion: v1\nkind: ConfigMap\ndata: {AWS_ACCOUNT_ID: \"111122223333\", NAMESPACE: carts}\n"),
-        ("secret.yaml", "apiVersion: v1\nkind: Secret\ndata: {NAMESPACE: Y2FydHM=}\nstringData: {AWS_ACCOUNT_ID: '111122223333'}\n"),
+        (
+            "secret.yaml",
+            "apiVersion: v1\nkind: Secret\ndata: {NAMESPACE: Y2FydHM=}\nstringData: {AWS_ACCOUNT_ID: '111122223333'}\n",
+        ),
     ] {
         let path = directory.file(name, file);
         let (code, report, stderr) = check(&directory, &text, &["--substitute-file", path.to_str().unwrap()]);
@@ -177,8 +189,10 @@ fn substitutions_fill_placeholders_as_flux_does() {
         assert_eq!(name(expression, &["--substitute", "X=Value", "--substitute", "EMPTY="]), filled, "{expression}");
         assert_eq!(name(expression, &[]), expression);
     }
-    let disabled = manifests("carts", ROLE)
-        .replace("metadata: {name: carts, namespace", "metadata: {labels: {kustomize.toolkit.fluxcd.io/substitute: disabled}, name: '${X}', namespace");
+    let disabled = manifests("carts", ROLE).replace(
+        "metadata: {name: carts, namespace",
+        "metadata: {labels: {kustomize.toolkit.fluxcd.io/substitute: disabled}, name: '${X}', namespace",
+    );
     let (_, report, _) = check(&directory, &disabled, &["--substitute", "X=Value"]);
     assert_eq!(report["workloads"][0]["resource"]["name"], "${X}");
     let (code, _, stderr) = check(&directory, &text, &["--substitute", "no pair"]);
@@ -188,7 +202,9 @@ fn substitutions_fill_placeholders_as_flux_does() {
 #[test]
 fn a_folder_that_must_be_rendered_is_not_read() {
     let directory = TempDir::new("input-render");
-    for (name, marker) in [("k1", "kustomization.yaml"), ("k2", "kustomization.yml"), ("k3", "Kustomization"), ("h", "Chart.yaml")] {
+    for (name, marker) in
+        [("k1", "kustomization.yaml"), ("k2", "kustomization.yml"), ("k3", "Kustomization"), ("h", "Chart.yaml")]
+    {
         let folder = directory.0.join(name);
         std::fs::create_dir_all(folder.join("templates")).unwrap();
         std::fs::write(folder.join(marker), "resources: [a.yaml]\n").unwrap();
@@ -218,7 +234,8 @@ fn can_i_reads_manifests_alike() {
     let snapshot = directory.file("snapshot.json", &common::text("cases/base.json"));
     let ask = |text: &str, more: &[&str]| {
         let file = directory.file("input.yaml", text);
-        let arguments = ["can-i", "carts/carts", "dynamodb:Query", "--source", snapshot.to_str().unwrap(), "--manifests"];
+        let arguments =
+            ["can-i", "carts/carts", "dynamodb:Query", "--source", snapshot.to_str().unwrap(), "--manifests"];
         run(&[&arguments[..], &[file.to_str().unwrap(), "--format", "json"], more].concat())
     };
     let (_, answer, stderr) = ask(&manifests("", ROLE), &["-n", "carts"]);

@@ -36,8 +36,7 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let conventions = config.conventions();
     let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
-    let options =
-        ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
+    let options = ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
     let (cluster, roles) = known(args, &conventions, &options)?;
     // Whom it may be is of no use without what that may do.
     let aws = AwsSettings { policies: true, ..config.aws };

@@ -84,6 +84,8 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
         writeln!(said, "{prefix}: {folder}")?;
     }
     match args.format {
+        // Where nothing could be checked, there is nothing to report but that.
+        Format::Text if report.summary.resources == 0 && (!unreadable.is_empty() || nothing_else) => {}
         Format::Text => report::text(&report, out)?,
         Format::Json => report::json(&report, out)?,
     }

@@ -292,7 +292,7 @@ fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World
     let namespace = judgement.namespace;
     let doubt = Doubt {
         why: format!("the namespace is assumed to be `{namespace}`"),
-        fix: format!("say which namespace it is applied to: -n NS (or -n {namespace})"),
+        fix: "say which namespace it is applied to: -n NS".to_owned(),
     };
     // In another namespace an association may win over all that is said here.
     let elsewhere = world.snapshot.associations.as_ref().is_some_and(|associations| {
@@ -307,11 +307,12 @@ fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World
             && !(rule == "node-role-fallback" && !elsewhere)
             && (elsewhere || !ANYWHERE.contains(&rule))
     });
-    // No command that names the assumed namespace is handed out.
-    let names_it = [format!("serviceaccount:{namespace}:"), format!("-n {namespace}"), format!("namespace {namespace}")];
+    // No command names the assumed namespace: it would be carried out there.
+    let names = ["serviceaccount:", "-n ", "namespace "];
     for finding in &mut judgement.findings {
-        if names_it.iter().any(|text| finding.problem.fix.contains(text.as_str())) {
-            finding.problem.fix.clone_from(&doubt.fix);
+        for before in names {
+            let fix = &finding.problem.fix;
+            finding.problem.fix = fix.replace(&format!("{before}{namespace}"), &format!("{before}NAMESPACE"));
         }
     }
 }

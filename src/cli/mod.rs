@@ -13,8 +13,8 @@ mod snapshot;
 mod snapshot_summary;
 
 pub use args::{
-    CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, InputArgs, LevelArg, ModeArg, ReportsArg, ScanArgs, ServeArgs,
-    SnapshotArgs, TryArgs,
+    CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, InputArgs, LevelArg, ModeArg, ReportsArg, ScanArgs,
+    ServeArgs, SnapshotArgs, TryArgs,
 };
 pub use can_i::can_i;
 pub use check::check;

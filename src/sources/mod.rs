@@ -12,7 +12,8 @@ mod web;
 mod write;
 
 pub use manifests::{
-    Manifest, Manifests, ObjectOrigin, ReadOptions, Substitutions, Unreadable, Unrendered, decode, namespace_of, placeholder,
+    Manifest, Manifests, ObjectOrigin, ReadOptions, Substitutions, Unreadable, Unrendered, decode, namespace_of,
+    placeholder,
 };
 pub use place::{Fetched, SnapshotSource};
 pub use snapshot::{Loaded, SourceOptions, load_snapshot, read_snapshot, wait};

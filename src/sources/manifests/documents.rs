@@ -88,13 +88,20 @@ impl<'t> Reader<'t> {
                         self.found.push(Document { line, content: Ok(value), duplicates });
                     }
                 }
-                Err(_) if read < 2 => {
+                Err(e) if read < 2 => {
+                    let before = self.found.len();
                     // What was read ends here; the rest of its line is blank.
                     let rest = self.rest();
                     let blank = rest.len() - rest.trim_start().len();
                     let line_end = rest.find('\n').map_or(rest.len(), |at| at + 1);
                     self.skip(blank.min(line_end));
-                    return self.yaml();
+                    self.yaml();
+                    if let Some(Document { content: Err(fault), .. }) = self.found.get_mut(before)
+                        && read == 0
+                    {
+                        fault.reason = format!("{}, nor YAML: {}", reason(&e), fault.reason);
+                    }
+                    return;
                 }
                 Err(e) => {
                     let line = self.line + e.line().saturating_sub(1);
@@ -180,7 +187,11 @@ impl<'t> Reader<'t> {
                 self.found.push(Document { line: line + blank, content: Ok(value), duplicates });
             }
             Err(fault) => {
-                let hint = if chunk.contains("{{") { "; a template must be rendered first, as by `helm template`" } else { "" };
+                let hint = if chunk.contains("{{") {
+                    "; a template must be rendered first, as by `helm template`"
+                } else {
+                    ""
+                };
                 let at = if fault.line == 0 { line + blank } else { absolute(fault.line) };
                 self.found.push(unreadable(line + blank, Fault::new(at, fault.reason + hint)));
             }

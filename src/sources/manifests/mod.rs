@@ -182,7 +182,8 @@ impl Manifests {
                     for duplicate in document.duplicates {
                         let key = if secret { String::new() } else { format!(" `{}`", duplicate.key.escape_debug()) };
                         let place = ObjectOrigin { line: duplicate.line, ..origin.clone() };
-                        self.notes.push(format!("{place}: the key{key} is given twice; the last one counts, as for kubectl"));
+                        self.notes
+                            .push(format!("{place}: the key{key} is given twice; the last one counts, as for kubectl"));
                     }
                     if let Some(substitutions) = options.substitutions {
                         substitutions.fill(&mut value);
@@ -230,7 +231,11 @@ impl Manifests {
                     item.insert("kind".to_owned(), item_kind.into());
                     item.entry("apiVersion").or_insert_with(|| api_version.as_str().into());
                 }
-                self.add_value(origin, item, admitted, options);
+                if item.is_object() || item.is_null() {
+                    self.add_value(origin, item, admitted, options);
+                } else {
+                    self.refuse(origin, "items: must hold objects");
+                }
             }
             return;
         }
@@ -239,7 +244,8 @@ impl Manifests {
             self.passed_over += 1;
             return;
         }
-        let named = value.pointer("/metadata/namespace").is_some_and(|name| !name.is_null() && name.as_str() != Some(""));
+        let named =
+            value.pointer("/metadata/namespace").is_some_and(|name| !name.is_null() && name.as_str() != Some(""));
         let mut assumed_namespace = known.is_some() && !named && !admitted;
         if let Some(namespace) = options.namespace.filter(|_| assumed_namespace)
             && let Value::Object(object) = &mut value

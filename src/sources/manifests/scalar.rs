@@ -81,7 +81,9 @@ fn number(text: String) -> Result<Value, &'static str> {
     if let Some(value) = integer(&plain) {
         let digits = text.trim_start_matches(['+', '-']).as_bytes();
         if matches!(digits, [b'0', b'B' | b'O' | b'_', ..]) {
-            return Err("readers of YAML 1.1 and 1.2 take such a number for different values: write it in decimal or quote it");
+            return Err(
+                "readers of YAML 1.1 and 1.2 take such a number for different values: write it in decimal or quote it",
+            );
         }
         return Ok(value);
     }

@@ -196,7 +196,9 @@ fn add(entries: Map<String, Value>, encoded: bool, values: &mut HashMap<String, 
     for (key, value) in entries {
         ensure!(is_name(&key), "`{}` is no name of a variable", key.escape_debug());
         let text = match value {
-            Value::String(text) if encoded => scalar::binary(&text).map_err(|_| anyhow::anyhow!("{key} is not base64"))?,
+            Value::String(text) if encoded => {
+                scalar::binary(&text).map_err(|_| anyhow::anyhow!("{key} is not base64"))?
+            }
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
             Value::Bool(value) => value.to_string(),

@@ -47,7 +47,8 @@ pub(super) fn read(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
             })
         });
         if !same {
-            let reason = format!("{mark} ends a line for kubectl, but not for every reader: remove it or write it as an escape");
+            let reason =
+                format!("{mark} ends a line for kubectl, but not for every reader: remove it or write it as an escape");
             return Err(Fault::new(line, reason));
         }
     }
@@ -140,7 +141,8 @@ fn read_document(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
                 match parser.parse().map(|next| next.data) {
                     Ok(EventData::StreamEnd) => {}
                     _ => {
-                        let reason = "the document ends here for kubectl, which drops what follows: separate documents by `---`";
+                        let reason =
+                            "the document ends here for kubectl, which drops what follows: separate documents by `---`";
                         return Err(Fault::new(line, reason));
                     }
                 }
@@ -229,9 +231,7 @@ impl Builder {
             }
             EventData::Alias { anchor } => self.alias(&anchor, line),
             EventData::SequenceStart { anchor, .. } => self.start(anchor, Collection::List(Vec::new()), line),
-            EventData::MappingStart { anchor, .. } => {
-                self.start(anchor, Collection::Mapping(Mapping::default()), line)
-            }
+            EventData::MappingStart { anchor, .. } => self.start(anchor, Collection::Mapping(Mapping::default()), line),
             EventData::SequenceEnd | EventData::MappingEnd => {
                 let Some(frame) = self.open.pop() else {
                     return Err(Fault::new(line, "the document ends in the wrong place"));
@@ -377,7 +377,8 @@ impl Mapping {
         for (key, value) in merged {
             match self.entries.get(&key) {
                 Some(before) if *before != value => {
-                    let reason = "readers differ on a merge key (`<<`) that overrides what stands before it: put it first, once";
+                    let reason =
+                        "readers differ on a merge key (`<<`) that overrides what stands before it: put it first, once";
                     return Err(Fault::new(line, reason));
                 }
                 Some(_) => {}
