@@ -95,8 +95,8 @@ fn placeholders_make_what_rests_on_them_unknown() {
     ] {
         let (code, report, _) = check(&directory, &manifests("carts", role), &[]);
         assert_eq!((code, chain(&report), certain(&report)), (0, "unknown", 0), "{role}: {report}");
-        let name = role.find(['$', '{']).map(|at| &role[at..at + 4]).unwrap();
-        assert!(report["summary"]["notes"].to_string().contains(name), "{role}: {report}");
+        let name: String = role.find(['$', '{']).and_then(|at| role.get(at..at + 4)).unwrap().to_owned();
+        assert!(report["summary"]["notes"].to_string().contains(&name), "{role}: {report}");
         assert!(report["findings"].to_string().contains("not known"), "{role}: {report}");
     }
     // A person must replace this one: it is applied as it stands.

@@ -101,7 +101,7 @@ fn known(
     }
     let listed = cluster.service_accounts.get(namespace).is_some_and(|accounts| accounts.contains_key(name));
     // One without a namespace may be the one that is asked about.
-    cluster.complete &= listed || !doubts.is_homeless(name);
+    cluster.complete &= listed || !doubts.has_no_namespace(name);
     Ok((cluster, manifests.named_roles()))
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Doubts {
     /// Service accounts whose identity holds a placeholder, by namespace and name.
     accounts: HashMap<(String, String), Doubt>,
     /// Names of service accounts whose namespace is assumed.
-    homeless: HashSet<String>,
+    without_namespace_yet: HashSet<String>,
 }
 
 impl Doubts {
@@ -56,7 +56,7 @@ impl Doubts {
             let Ok(object) = manifest.object() else { continue };
             let name = object.metadata.display_name();
             if manifest.assumed_namespace {
-                doubts.homeless.insert(name.clone());
+                doubts.without_namespace_yet.insert(name.clone());
             }
             if let Some(doubt) = of_account(&object.metadata, conventions) {
                 doubts.accounts.insert((namespace_of(&object).to_owned(), name), doubt);
@@ -72,8 +72,8 @@ impl Doubts {
     }
 
     /// Whether a service account of this name has no namespace yet.
-    pub(super) fn is_homeless(&self, name: &str) -> bool {
-        self.homeless.contains(name)
+    pub(super) fn has_no_namespace(&self, name: &str) -> bool {
+        self.without_namespace_yet.contains(name)
     }
 
     /// Takes back what rests on values that are not known; returns what to note.
@@ -116,7 +116,7 @@ impl Doubts {
             notes.push(doubt.why);
         } else if manifest.assumed_namespace {
             assumed_namespace(judgement, account, world);
-        } else if self.is_homeless(account) {
+        } else if self.has_no_namespace(account) {
             apply(judgement, &without_namespace(account), |finding| finding.rule() == "service-account-missing");
         }
         notes
@@ -303,9 +303,8 @@ fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World
     }
     apply(judgement, &doubt, |finding| {
         let rule = finding.rule();
-        finding.problem.certainty > Certainty::Undecided
-            && !(rule == "node-role-fallback" && !elsewhere)
-            && (elsewhere || !ANYWHERE.contains(&rule))
+        let rests_on_it = elsewhere || (rule != "node-role-fallback" && !ANYWHERE.contains(&rule));
+        rests_on_it && finding.problem.certainty > Certainty::Undecided
     });
     // No command names the assumed namespace: it would be carried out there.
     let names = ["serviceaccount:", "-n ", "namespace "];

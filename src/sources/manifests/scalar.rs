@@ -164,7 +164,7 @@ fn is_date(text: &str) -> bool {
 pub(super) fn binary(text: &str) -> Result<String, &'static str> {
     let wrong = "the value does not fit its tag";
     let symbols: Vec<u8> = text.bytes().filter(|b| !matches!(b, b'\n' | b'\r')).collect();
-    if symbols.len() % 4 != 0 {
+    if !symbols.len().is_multiple_of(4) {
         return Err(wrong);
     }
     let padding = symbols.iter().rev().take_while(|b| **b == b'=').count();
