@@ -165,7 +165,12 @@ impl<'t> Reader<'t> {
             if chunk.ends_with('\n') { Cow::Borrowed(chunk) } else { Cow::Owned(format!("{chunk}\n")) };
         let is_blank = |line: &str| {
             let line = line.trim();
-            line.is_empty() || line.starts_with('#') || line.starts_with("---")
+            // `---#` is a separator for kubectl's splitter, and a text for its parser.
+            line.is_empty()
+                || line.starts_with('#')
+                || line == "---"
+                || line.starts_with("--- ")
+                || line.starts_with("---\t")
         };
         let Some(blank) = chunk.lines().position(|line| !is_blank(line)) else {
             // Nothing but comments; one may still hide what kubectl reads.
