@@ -38,6 +38,25 @@ pub(super) struct DuplicateKey {
 
 /// Reads the first document of a text that holds no separator; `Null` where it is empty.
 pub(super) fn read(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
+    // Within a document a byte order mark is a character for kubectl; the parser used here would drop it.
+    // Both drop two of them at the start.
+    let marks = text.chars().take(2).take_while(|c| *c == BYTE_ORDER_MARK).count();
+    let (start, rest) = text.split_at(marks * BYTE_ORDER_MARK.len_utf8());
+    if !rest.contains(BYTE_ORDER_MARK) {
+        return read_marked(text);
+    }
+    let Some(stand_in) = ('\u{e100}'..'\u{e200}').find(|c| !text.contains(*c)) else {
+        return Err(Fault::new(1, "a byte order mark stands within the document"));
+    };
+    let exchanged = format!("{start}{}", rest.replace(BYTE_ORDER_MARK, stand_in.encode_utf8(&mut [0; 4])));
+    let mut read = read_marked(&exchanged)?;
+    put_back(&mut read.0, &[(BYTE_ORDER_MARK, stand_in)]);
+    Ok(read)
+}
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+fn read_marked(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
     let read = read_guarded(text)?;
     if let Some((line, mark)) = odd_break(text) {
         let same = stand_ins(text).is_some_and(|stand_ins| {
@@ -99,7 +118,7 @@ fn exchange(text: &str, stand_ins: &[(char, char); 4]) -> String {
     plain
 }
 
-fn put_back(value: &mut Value, stand_ins: &[(char, char); 4]) {
+fn put_back(value: &mut Value, stand_ins: &[(char, char)]) {
     let original = |text: &str| -> String {
         let of = |c: char| stand_ins.iter().find(|(_, stand_in)| *stand_in == c).map_or(c, |(of, _)| *of);
         text.chars().map(of).collect()
