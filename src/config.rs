@@ -296,7 +296,9 @@ impl Config {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let mut config: Self = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+        let mut config: Self =
+            serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false })
+                .map_err(|e| e.to_string())?;
         if config.limits.body_bytes == 0 || config.limits.in_flight_bytes < config.limits.body_bytes {
             return Err("limits: bodyBytes must be over 0 and inFlightBytes at least as large".to_owned());
         }
