@@ -2,8 +2,10 @@
 //! used here, and takes scalars, merge keys, aliases and duplicate keys by rules of its own. What it reads differently from
 //! readers of YAML 1.2, or from what a person sees in an editor, is refused with line and reason.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Once;
 
 use libyaml_safer::{EventData, Parser, ScalarStyle};
 use serde_json::{Map, Value};
@@ -139,10 +141,24 @@ fn put_back(value: &mut Value, stand_ins: &[(char, char)]) {
     }
 }
 
-/// The parser has a few assertions of its own: a text that trips one is unreadable, not the end of the program.
+/// The parser has a few assertions of its own: a text that trips one is unreadable, and does not end the program.
 fn read_guarded(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
-    std::panic::catch_unwind(|| read_document(text))
-        .unwrap_or_else(|_| Err(Fault::new(0, "the YAML parser cannot read this document")))
+    thread_local! {
+        static IS_READING: Cell<bool> = const { Cell::new(false) };
+    }
+    static QUIET_HOOK: Once = Once::new();
+    QUIET_HOOK.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !IS_READING.get() {
+                report(panic);
+            }
+        }));
+    });
+    IS_READING.set(true);
+    let result = std::panic::catch_unwind(|| read_document(text));
+    IS_READING.set(false);
+    result.unwrap_or_else(|_| Err(Fault::new(0, "the YAML parser cannot read this document")))
 }
 
 fn read_document(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
