@@ -127,7 +127,7 @@ mod from_aws {
                     let failures = Collected::failures_in(&document);
                     let read = is_usable.then(|| {
                         let text = document.to_string();
-                        Snapshot::parse(&text).map(|snapshot| (snapshot, text)).map_err(|e| e.to_string())
+                        read_snapshot(&text, None).map(|snapshot| (snapshot, text))
                     });
                     (failures, read)
                 });

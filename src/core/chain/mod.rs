@@ -6,6 +6,7 @@ mod irsa_context;
 mod irsa_diagnosis;
 mod irsa_trust;
 mod links;
+mod organization;
 mod pod_identity_context;
 mod pod_identity_trust;
 mod provider;
@@ -13,6 +14,7 @@ mod role;
 mod slips;
 mod target;
 mod trust;
+mod unreadable;
 
 use crate::cluster::Presence;
 use crate::finding::{Certainty, Problem};
@@ -68,10 +70,36 @@ pub enum Link {
     Audience,
     /// The role's trust policy.
     Trust,
+    /// The resource control policies of the role's account.
+    Organization,
     /// The second hop of an association.
     Target,
     /// The Pod Identity agent.
     Agent,
+}
+
+impl Link {
+    /// What the link needs of the snapshot or the cluster, in words: said where it is unknown and no problem says why.
+    pub fn needs(self) -> &'static str {
+        match self {
+            Self::Association => {
+                "the association's roleArn (podIdentityAssociations: aws eks describe-pod-identity-association)"
+            }
+            Self::Role => "the role (accounts.ID.roles)",
+            Self::Provider => {
+                "the cluster's OIDC issuer (cluster.identity.oidc.issuer) or the account's providers (accounts.ID.oidcProviders)"
+            }
+            Self::Audience => "the audiences of the OIDC provider (accounts.ID.oidcProviders[].ClientIDList)",
+            Self::Trust => "the role's trust policy (accounts.ID.roles[].AssumeRolePolicyDocument)",
+            Self::Organization => {
+                "the resource control policies of the role's account (accounts.ID.resourceControlPolicies)"
+            }
+            Self::Target => {
+                "the target role with its trust policy, or the first role's policies (accounts.ID.roles, accounts.ID.policies)"
+            }
+            Self::Agent => "the Pod Identity agent (addons, or the DaemonSet eks-pod-identity-agent in the cluster)",
+        }
+    }
 }
 
 /// A chain, judged.
@@ -153,12 +181,16 @@ pub fn irsa(
         return chain;
     };
     let registered = provider::link(snapshot, subject, parsed, issuer);
-    chain.add(Link::Provider, registered.state, registered.problem);
+    let unread = (registered.state == State::Unknown).then(|| unreadable::provider(snapshot, subject, parsed)).flatten();
+    chain.add(Link::Provider, registered.state, registered.problem.or(unread));
     if let Some(provider) = registered.provider {
         let (state, problem) = provider::audience(subject, parsed, provider, audience);
         chain.add(Link::Audience, state, problem);
     }
     match located.role {
+        Some(role) if role.trust_fault.is_some() => {
+            chain.add(Link::Trust, State::Unknown, unreadable::trust(subject, role, parsed));
+        }
         Some(role) => {
             // The role's own spelling from here on.
             let parsed = rolecall_iam::RoleArn::parse(&role.arn).unwrap_or(parsed);
@@ -170,6 +202,12 @@ pub fn irsa(
         }
         None => chain.add(Link::Trust, State::Unknown, None),
     }
+    if let Some(role) = located.role
+        && let Some((state, problem)) =
+            organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience)
+    {
+        chain.add(Link::Organization, state, problem);
+    }
     chain
 }
 
@@ -180,7 +218,7 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
     let mut chain = Chain::new();
     let Some(role_arn) = association.role_arn.as_deref() else {
         // ListPodIdentityAssociations alone says no role.
-        chain.add(Link::Association, State::Unknown, None);
+        chain.add(Link::Association, State::Unknown, unreadable::association(subject, association));
         return chain;
     };
     chain.add(Link::Association, State::Holds, association::account(snapshot, subject, association, role_arn));
@@ -188,13 +226,25 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
     chain.add(Link::Role, located.state, located.problem);
     if let (Some(role), Some(parsed)) = (located.role, located.parsed) {
         let (state, problem) = pod_identity_trust::link(snapshot, subject, association, role, parsed);
-        chain.add(Link::Trust, state, problem);
+        chain.add(Link::Trust, state, problem.or_else(|| unreadable::trust(subject, role, parsed)));
+        if let Some((state, problem)) = organization::of_association(snapshot, subject, association, role, parsed) {
+            chain.add(Link::Organization, state, problem);
+        }
     } else if located.parsed.is_some() {
         chain.add(Link::Trust, State::Unknown, None);
     }
     if let Some(target_arn) = association.target_role_arn.as_deref() {
         let (state, problem) = target::link(snapshot, subject, association, role_arn, target_arn);
-        chain.add(Link::Target, state, problem);
+        let unread = || {
+            let target = snapshot.role(target_arn)?;
+            unreadable::trust(subject, target, rolecall_iam::RoleArn::parse(&target.arn).ok()?)
+        };
+        chain.add(Link::Target, state, problem.or_else(unread));
+        if let Some((state, problem)) =
+            organization::of_target(snapshot, subject, association, role_arn, target_arn)
+        {
+            chain.add(Link::Organization, state, problem);
+        }
     }
     let (state, problem) = association::agent(snapshot, subject, agent);
     chain.add(Link::Agent, state, problem);

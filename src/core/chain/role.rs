@@ -2,7 +2,7 @@
 
 use rolecall_iam::RoleArn;
 
-use super::{State, Subject, fix};
+use super::{State, Subject, fix, unreadable};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -82,7 +82,8 @@ pub(super) fn link<'s, 'a>(
     }
     match snapshot.role_by_name(parsed.account, parsed.name) {
         None => {
-            let problem = unseen(snapshot, subject, parsed);
+            let unread = unreadable::role(snapshot, subject, parsed);
+            let problem = unread.unwrap_or_else(|| unseen(snapshot, subject, parsed));
             located(State::Unknown, Some(problem), None, Some(parsed))
         }
         Some(None) => {

@@ -89,6 +89,7 @@ pub(super) fn link(
                     identity: policies.identity,
                     boundary: policies.boundary,
                     session: None,
+                    service_control: policies.service_control,
                     resource: ResourcePolicy::Needed(Named { name: "trust policy", document }),
                     accounts: if case.same_account { Accounts::Same } else { Accounts::Cross },
                 }

@@ -221,7 +221,11 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
     let (action, resources, ruling) = answer.deciding()?;
     let is_limited = |ruling: &Ruling<'_>| {
         ruling.verdict == Verdict::ExplicitlyDenied
-            || matches!(ruling.missing_in, Some(PolicyKind::Boundary | PolicyKind::Session))
+            || ruling.exempt.is_some()
+            || matches!(
+                ruling.missing_in,
+                Some(PolicyKind::Boundary | PolicyKind::Session | PolicyKind::ServiceControl)
+            )
     };
     let limited = is_limited(ruling);
     // Of all that a pattern stands for the pod may need but one.
