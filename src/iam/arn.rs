@@ -136,7 +136,9 @@ mod tests {
     #[test]
     fn a_path_has_any_character_from_exclamation_mark_to_tilde() {
         let arn = |path: &str| format!("arn:aws:iam::111122223333:role{path}carts");
-        for path in ["/a:b/", "/*/", "/\"'/", "/${team}/", "/<x>/{{y}}/", "/a//b/", "///", "/!~/", "/role/role/", "/\\|/"] {
+        for path in
+            ["/a:b/", "/*/", "/\"'/", "/${team}/", "/<x>/{{y}}/", "/a//b/", "///", "/!~/", "/role/role/", "/\\|/"]
+        {
             let text = arn(path);
             let parsed = RoleArn::parse(&text).unwrap();
             assert_eq!((parsed.path, parsed.name, parsed.account), (path, "carts", "111122223333"), "{text}");

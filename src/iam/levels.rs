@@ -46,7 +46,8 @@ impl<'p> Levels<'p> {
     /// What they allow and deny.
     pub(crate) fn say(&self, request: &Request<'_>, oracle: Oracle<'_>) -> (Truth, Truth) {
         let of = |document: &Document, effect: Effect| {
-            let statements = document.with_effect(effect).filter(|statement| statement.principals == Principals::Absent);
+            let statements =
+                document.with_effect(effect).filter(|statement| statement.principals == Principals::Absent);
             Truth::any(statements.map(|statement| oracle(statement, request)))
         };
         let unread = |layer: &Layer<'_>| if layer.unread.is_empty() { Truth::False } else { Truth::Unknown };
@@ -102,8 +103,7 @@ pub fn denied_by<'d>(documents: &[&'d Document], request: &Request<'_>) -> Truth
             Truth::Unknown => Verdict::Unknown,
         }
     };
-    let asked: Vec<Asked<'d, '_>> =
-        documents.iter().map(|document| Asked { document, request: *request }).collect();
+    let asked: Vec<Asked<'d, '_>> = documents.iter().map(|document| Asked { document, request: *request }).collect();
     let verdict = match denies(&|statement, request| statement.covers(request)) {
         Verdict::Unknown => settle(&asked, &denies),
         verdict => verdict,

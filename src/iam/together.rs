@@ -308,7 +308,8 @@ impl<'p> Policies<'p> {
     fn all(&self) -> impl Iterator<Item = (PolicyKind, Named<'p>)> {
         let own = self.layers().flat_map(|(kind, layer)| layer.policies.iter().map(move |named| (kind, *named)));
         let control = self.service_control.iter().flat_map(Levels::policies);
-        own.chain(control.map(|named| (PolicyKind::ServiceControl, named))).chain(self.resource_policy().map(|named| (PolicyKind::Resource, named)))
+        own.chain(control.map(|named| (PolicyKind::ServiceControl, named)))
+            .chain(self.resource_policy().map(|named| (PolicyKind::Resource, named)))
     }
 
     fn combine(&self, request: &Request<'_>, oracle: Oracle<'_>) -> Verdict {

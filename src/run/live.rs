@@ -64,7 +64,7 @@ pub(super) use from_aws::{Counting, FromAws};
 #[cfg(feature = "aws")]
 mod from_aws {
     use super::{
-        Arc, Asked, BTreeSet, BoxFuture, Collection, Collector, FutureExt, Mutex, PoisonError, Snapshot, Timestamp,
+        Arc, Asked, BTreeSet, BoxFuture, Collection, Collector, FutureExt, Mutex, PoisonError, Timestamp, read_snapshot,
     };
     use crate::live::{LinkReader, ReadRole};
     use crate::server::Metrics;

@@ -181,7 +181,8 @@ pub fn irsa(
         return chain;
     };
     let registered = provider::link(snapshot, subject, parsed, issuer);
-    let unread = (registered.state == State::Unknown).then(|| unreadable::provider(snapshot, subject, parsed)).flatten();
+    let unread =
+        (registered.state == State::Unknown).then(|| unreadable::provider(snapshot, subject, parsed)).flatten();
     chain.add(Link::Provider, registered.state, registered.problem.or(unread));
     if let Some(provider) = registered.provider {
         let (state, problem) = provider::audience(subject, parsed, provider, audience);
@@ -203,8 +204,7 @@ pub fn irsa(
         None => chain.add(Link::Trust, State::Unknown, None),
     }
     if let Some(role) = located.role
-        && let Some((state, problem)) =
-            organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience)
+        && let Some((state, problem)) = organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience)
     {
         chain.add(Link::Organization, state, problem);
     }
@@ -240,9 +240,7 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
             unreadable::trust(subject, target, rolecall_iam::RoleArn::parse(&target.arn).ok()?)
         };
         chain.add(Link::Target, state, problem.or_else(unread));
-        if let Some((state, problem)) =
-            organization::of_target(snapshot, subject, association, role_arn, target_arn)
-        {
+        if let Some((state, problem)) = organization::of_target(snapshot, subject, association, role_arn, target_arn) {
             chain.add(Link::Organization, state, problem);
         }
     }

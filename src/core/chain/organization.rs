@@ -189,12 +189,8 @@ impl Call<'_> {
         let mut open = None;
         let mut likely = None;
         for action in self.actions {
-            let request = |context| Request {
-                action,
-                resource: Some(self.role_arn),
-                principal: Some(self.principal),
-                context,
-            };
+            let request =
+                |context| Request { action, resource: Some(self.role_arn), principal: Some(self.principal), context };
             let request_certain = request(&certain as &dyn Context);
             match denied_by(&documents, &request_certain) {
                 Truth::False => {}
@@ -234,9 +230,7 @@ impl Call<'_> {
         for (name, document) in read {
             let reports = document.explain(request);
             let deny = |truth: Truth| {
-                reports
-                    .iter()
-                    .find(move |report| report.statement.effect == Effect::Deny && report.applies() == truth)
+                reports.iter().find(move |report| report.statement.effect == Effect::Deny && report.applies() == truth)
             };
             if let Some(deny) = deny(Truth::True) {
                 let conditions: Vec<String> = deny.conditions.iter().map(trust::condition_text).collect();

@@ -109,7 +109,8 @@ impl<'a> CredentialEnv<'a> {
             Some(value) => value.literal()?,
         };
         let (host, port) = host_and_port(self.full_uri.and_then(Value::literal)?.strip_prefix("http://")?);
-        let mut each = exceptions.split(|c: char| c == ',' || c.is_whitespace()).filter(|exception| !exception.is_empty());
+        let mut each =
+            exceptions.split(|c: char| c == ',' || c.is_whitespace()).filter(|exception| !exception.is_empty());
         (!each.any(|exception| covers_agent(exception, host, port.unwrap_or("80")))).then_some(exceptions)
     }
 }
@@ -176,14 +177,34 @@ mod tests {
     #[test]
     fn exceptions_from_a_proxy() {
         for exception in [
-            "169.254.170.23", "169.254.170.23:80", ".169.254.170.23", "169.254.0.0/16", "169.254.170.23/32", "0.0.0.0/0",
-            "169.254.170.23/16", "*", "169.254.*", "170.23", ".svc, 169.254.170.23", ".svc  169.254.170.23", "a,\t169.254.170.23\n",
+            "169.254.170.23",
+            "169.254.170.23:80",
+            ".169.254.170.23",
+            "169.254.0.0/16",
+            "169.254.170.23/32",
+            "0.0.0.0/0",
+            "169.254.170.23/16",
+            "*",
+            "169.254.*",
+            "170.23",
+            ".svc, 169.254.170.23",
+            ".svc  169.254.170.23",
+            "a,\t169.254.170.23\n",
         ] {
             assert!(!proxied(IPV4, Some(exception)), "{exception}");
         }
         for exception in [
-            "fd00:ec2::23", "[fd00:ec2::23]", "[fd00:ec2::23]:80", "FD00:EC2:0::23", "fd00:ec2::/32", "[fd00:ec2::]/32",
-            "[fd00:ec2::/32]", "fd00::/8", "::/0", "*", "localhost, [fd00:ec2::23]",
+            "fd00:ec2::23",
+            "[fd00:ec2::23]",
+            "[fd00:ec2::23]:80",
+            "FD00:EC2:0::23",
+            "fd00:ec2::/32",
+            "[fd00:ec2::]/32",
+            "[fd00:ec2::/32]",
+            "fd00::/8",
+            "::/0",
+            "*",
+            "localhost, [fd00:ec2::23]",
         ] {
             assert!(!proxied(IPV6, Some(exception)), "{exception}");
         }
@@ -193,12 +214,25 @@ mod tests {
     fn what_excepts_another_address() {
         assert!(proxied(IPV4, None) && proxied(IPV6, None) && proxied(IPV4, Some("")));
         for exception in [
-            "10.0.0.0/8,.svc", "169.254.169.254", "169.254.170.0/30", "169.254.170.23:8080", "fd00:ec2::23", "fd00:ec2::/32",
-            "54.170.23", "23.example", "169.254.170.2", "::/0", "/", ",,", "169.254.170.23/33",
+            "10.0.0.0/8,.svc",
+            "169.254.169.254",
+            "169.254.170.0/30",
+            "169.254.170.23:8080",
+            "fd00:ec2::23",
+            "fd00:ec2::/32",
+            "54.170.23",
+            "23.example",
+            "169.254.170.2",
+            "::/0",
+            "/",
+            ",,",
+            "169.254.170.23/33",
         ] {
             assert!(proxied(IPV4, Some(exception)), "{exception}");
         }
-        for exception in ["169.254.170.23", "169.254.0.0/16", "0.0.0.0/0", "fd00:ec2::24", "fd00:ec3::/32", "[fd00:ec2::23]:443"] {
+        for exception in
+            ["169.254.170.23", "169.254.0.0/16", "0.0.0.0/0", "fd00:ec2::24", "fd00:ec3::/32", "[fd00:ec2::23]:443"]
+        {
             assert!(proxied(IPV6, Some(exception)), "{exception}");
         }
     }

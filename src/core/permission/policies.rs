@@ -2,8 +2,8 @@
 
 use rolecall_actions::Action;
 use rolecall_iam::{
-    Accounts, Effect, Layer, Levels, Named, NotConsidered, Policies, Principal, Request, ResourcePolicy, RoleArn, Ruling,
-    Verdict,
+    Accounts, Effect, Layer, Levels, Named, NotConsidered, Policies, Principal, Request, ResourcePolicy, RoleArn,
+    Ruling, Verdict,
 };
 
 use super::context::{Session, SessionContext};

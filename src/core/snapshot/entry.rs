@@ -18,6 +18,10 @@ pub(super) type Faults = Vec<SnapshotError>;
 
 /// Reads an entry; the error names the place within it.
 pub(super) fn read<'a, T: Deserialize<'a>>(raw: Raw<'a>, place: &str) -> Result<T> {
+    // A list would be taken for the fields of an object in their order.
+    if raw.get().starts_with('[') {
+        return Err(error(place, "is a list, not an object"));
+    }
     serde_json::from_str(raw.get()).map_err(|_| {
         // Read again, slowly, for the place.
         let mut deserializer = serde_json::Deserializer::from_str(raw.get());

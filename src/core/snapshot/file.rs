@@ -218,8 +218,7 @@ fn each<'a, T: Deserialize<'a>>(list: &[Raw<'a>], at: &str, faults: &mut Faults)
 /// The add-ons; where one cannot be read it may be the agent.
 fn addons(list: Option<Vec<Raw<'_>>>, faults: &mut Faults) -> Option<Vec<Box<str>>> {
     let (addons, all) = each::<WireAddon>(&list?, "addons", faults);
-    let names: Vec<Box<str>> =
-        addons.into_iter().filter(WireAddon::is_there).map(|addon| addon.addon_name).collect();
+    let names: Vec<Box<str>> = addons.into_iter().filter(WireAddon::is_there).map(|addon| addon.addon_name).collect();
     (all || names.iter().any(|name| **name == *"eks-pod-identity-agent")).then_some(names)
 }
 
@@ -336,7 +335,8 @@ mod tests {
             r#"{{"Arn": "arn:aws:iam::111122223333:role/good", "AssumeRolePolicyDocument": {TRUST}, "RolePolicyList": [], "AttachedManagedPolicies": []}}"#
         );
         let at = "accounts.111122223333.roles[1]";
-        let known = |snapshot: &Snapshot, name: &str| snapshot.role_by_name("111122223333", name).map(|role| role.cloned());
+        let known =
+            |snapshot: &Snapshot, name: &str| snapshot.role_by_name("111122223333", name).map(|role| role.cloned());
         // What the entry is, the place of its fault, and what is known of role x.
         for (entry, place, exists) in [
             ("7", at.to_owned(), None),
@@ -393,7 +393,11 @@ mod tests {
 
     #[test]
     fn what_is_in_a_list_twice() {
-        let role = |tags: &str| format!(r#"{{"Arn": "arn:aws:iam::111122223333:role/x", "Tags": {tags}, "AssumeRolePolicyDocument": {TRUST}}}"#);
+        let role = |tags: &str| {
+            format!(
+                r#"{{"Arn": "arn:aws:iam::111122223333:role/x", "Tags": {tags}, "AssumeRolePolicyDocument": {TRUST}}}"#
+            )
+        };
         let twice = |a: &str, b: &str| of_account(&format!(r#""roles": [{}, {}]"#, role(a), role(b)));
         let same = twice("[]", "[]");
         assert!(same.role("arn:aws:iam::111122223333:role/x").unwrap().trust.is_some() && same.faults.len() == 1);
@@ -471,7 +475,8 @@ mod tests {
             let control = snapshot.accounts["111122223333"].service_control.clone().unwrap();
             control.policies.first().map(|policy| policy.levels.clone().unwrap().concat())
         };
-        let targets = r#"[{"TargetId": "r-1", "Type": "ROOT"}, "111122223333", {"TargetId": "444455556666", "Type": "ACCOUNT"}]"#;
+        let targets =
+            r#"[{"TargetId": "r-1", "Type": "ROOT"}, "111122223333", {"TargetId": "444455556666", "Type": "ACCOUNT"}]"#;
         assert_eq!(with_targets(targets).as_deref(), Some("r-1111122223333"));
         assert_eq!(with_targets(r#"["444455556666"]"#), None, "attached elsewhere");
         for (policy, place) in [

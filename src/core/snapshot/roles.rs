@@ -85,13 +85,7 @@ pub(super) struct Stray {
 }
 
 /// Reads the roles into an account; gives those that are not the account's.
-pub(super) fn roles(
-    list: &[Raw<'_>],
-    at: &str,
-    id: &str,
-    account: &mut Account,
-    faults: &mut Faults,
-) -> Vec<Stray> {
+pub(super) fn roles(list: &[Raw<'_>], at: &str, id: &str, account: &mut Account, faults: &mut Faults) -> Vec<Stray> {
     let mut strays = Vec::new();
     let mut roles: HashMap<Box<str>, Arc<Role>> = HashMap::with_capacity(list.len());
     for (index, raw) in list.iter().enumerate() {
@@ -147,8 +141,8 @@ pub(super) fn roles(
 
 /// The role's name in lower case.
 fn name_of(arn: &str, place: &str, account: &str) -> Result<String> {
-    let parsed = RoleArn::parse(arn)
-        .map_err(|complaint| error(format!("{place}.Arn"), format!("`{arn}`: {complaint}")))?;
+    let parsed =
+        RoleArn::parse(arn).map_err(|complaint| error(format!("{place}.Arn"), format!("`{arn}`: {complaint}")))?;
     if parsed.account == account {
         return Ok(parsed.name.to_ascii_lowercase());
     }

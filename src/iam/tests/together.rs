@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 use rolecall_iam::{
-    Accounts, Document, Effect, Exempt, Layer, Levels, MapContext, Named, NotConsidered, Policies, PolicyKind, Principal, Request,
-    ResourcePolicy, Truth, Verdict, denied_by,
+    Accounts, Document, Effect, Exempt, Layer, Levels, MapContext, Named, NotConsidered, Policies, PolicyKind,
+    Principal, Request, ResourcePolicy, Truth, Verdict, denied_by,
 };
 use serde_json::{Value, json};
 
@@ -304,8 +304,7 @@ fn service_control_policies_do_not_bear_on_services_and_web_identities() {
         (Principal::Service("pods.eks.amazonaws.com"), Verdict::Allowed),
         (Principal::Aws(ROLE), Verdict::ExplicitlyDenied),
     ] {
-        let request =
-            Request { action: "s:Act", resource: Some("r"), principal: Some(principal), context: &context };
+        let request = Request { action: "s:Act", resource: Some("r"), principal: Some(principal), context: &context };
         assert_eq!(policies.evaluate(&request).verdict, expected, "{principal:?}");
     }
 }

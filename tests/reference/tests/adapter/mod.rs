@@ -72,7 +72,9 @@ pub fn ours_together(case: &Case) -> Result<Decision, String> {
         identity: layer(&identity),
         boundary: boundary.as_deref().map(layer),
         session: session.as_deref().map(layer),
-        service_control: control.as_ref().map(|levels| Levels::Known(levels.iter().map(|level| layer(level)).collect())),
+        service_control: control
+            .as_ref()
+            .map(|levels| Levels::Known(levels.iter().map(|level| layer(level)).collect())),
         resource,
         accounts: if theirs.same_account { Accounts::Same } else { Accounts::Cross },
     };
