@@ -164,6 +164,9 @@ pub struct Summary {
     /// What to know when reading this.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What AWS considers and the snapshot does not have: a chain that holds holds as far as what was read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_considered: Vec<String>,
 }
 
 impl Report {
@@ -173,6 +176,7 @@ impl Report {
             level: level.name(),
             cluster: snapshot.cluster.as_ref().map(|cluster| cluster.name.to_string()),
             snapshot_time: snapshot.collected_at.map(|time| time.to_string()),
+            not_considered: snapshot.unread_control_policies().into_iter().collect(),
             ..Summary::default()
         };
         let missing_parts = missing_parts(snapshot);

@@ -44,6 +44,10 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     for note in &summary.notes {
         writeln!(out, "{DIM}note: {}{DIM:#}", printable(note))?;
     }
+    // A check is run on every change; a scan is read once.
+    for part in summary.not_considered.iter().filter(|_| summary.pods.is_some()) {
+        writeln!(out, "{DIM}note: {part}{DIM:#}")?;
+    }
     let pods = summary.pods.map(|pods| format!(" {pods} pods,")).unwrap_or_default();
     writeln!(
         out,

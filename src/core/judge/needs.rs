@@ -221,7 +221,11 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
     let (action, resources, ruling) = answer.deciding()?;
     let is_limited = |ruling: &Ruling<'_>| {
         ruling.verdict == Verdict::ExplicitlyDenied
-            || matches!(ruling.missing_in, Some(PolicyKind::Boundary | PolicyKind::Session))
+            || ruling.exempt.is_some()
+            || matches!(
+                ruling.missing_in,
+                Some(PolicyKind::Boundary | PolicyKind::Session | PolicyKind::ServiceControl)
+            )
     };
     let limited = is_limited(ruling);
     // Of all that a pattern stands for the pod may need but one.
@@ -245,7 +249,13 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
     let problem = Problem::new(
         rule,
         format!("{subject} declares that it needs {action}{on}, which {verb} as {role}"),
-        permission::fix_for(&actor.role.arn, action, *resources, ruling),
+        match actor.session {
+            Session::PodIdentity(association) if ruling.missing_in == Some(PolicyKind::Session) => format!(
+                "allow {action} in the association's session policy, or take the need back: {}",
+                fix::update_association(actor.snapshot, association, "--policy file://policy.json")
+            ),
+            _ => permission::fix_for(&actor.role.arn, action, *resources, ruling),
+        },
     )
     .expected("the declared need is", need.to_string())
     .found("found", permission::denial(ruling))

@@ -22,6 +22,8 @@ pub enum Session<'a> {
 pub(super) struct SessionContext<'a> {
     pub(super) role: &'a Role,
     pub(super) account: &'a str,
+    /// ID of the account's organization, where it is known.
+    pub(super) organization: Option<&'a str>,
     pub(super) subject: Subject<'a>,
     pub(super) cluster: Option<&'a ClusterInfo>,
     pub(super) session: Session<'a>,
@@ -33,6 +35,7 @@ impl Context for SessionContext<'_> {
         match key {
             "aws:principalarn" => Lookup::One(&self.role.arn),
             "aws:principalaccount" => Lookup::One(self.account),
+            "aws:principalorgid" => self.organization.map_or(Lookup::Unknown, Lookup::One),
             "aws:principaltype" => Lookup::One("AssumedRole"),
             "aws:principalisawsservice" => Lookup::One("false"),
             // A service may call on the pod's behalf, so `aws:ViaAWSService` and `aws:CalledVia` stay unknown.

@@ -10,4 +10,4 @@ pub(crate) use need::MOST_NEEDS;
 pub use need::{Need, needs};
 pub use policies::{Actor, Answer, Resources, RolePolicies, ask_need, granted_actions};
 pub(crate) use words::fix_for;
-pub use words::{denial, describe_statement, doubt, not_considered, place, unlisted_key};
+pub use words::{denial, describe_statement, doubt, exemption, not_considered, place, unlisted_key};

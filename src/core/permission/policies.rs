@@ -2,14 +2,14 @@
 
 use rolecall_actions::Action;
 use rolecall_iam::{
-    Accounts, Effect, Layer, Named, NotConsidered, Policies, Principal, Request, ResourcePolicy, RoleArn, Ruling,
-    Verdict,
+    Accounts, Effect, Layer, Levels, Named, NotConsidered, Policies, Principal, Request, ResourcePolicy, RoleArn,
+    Ruling, Verdict,
 };
 
 use super::context::{Session, SessionContext};
 use super::need::Need;
 use crate::chain::Subject;
-use crate::snapshot::{Role, Snapshot};
+use crate::snapshot::{Account, ControlPolicies, Role, Snapshot};
 
 /// The policies that are attached to a role, compiled.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct RolePolicies<'s> {
     pub identity: Layer<'s>,
     /// The permissions boundary, where it has one.
     pub boundary: Option<Layer<'s>>,
+    /// The service control policies that bear on its account, where they were read.
+    pub service_control: Option<Levels<'s>>,
 }
 
 impl<'s> RolePolicies<'s> {
@@ -50,8 +52,56 @@ impl<'s> RolePolicies<'s> {
             add(&mut layer, arn);
             layer
         });
-        Self { identity, boundary }
+        // Service-linked roles are spared (Organizations User Guide, "Service control policies").
+        let is_spared = RoleArn::parse(&role.arn).is_ok_and(|arn| arn.path.starts_with("/aws-service-role/"));
+        let service_control = account.and_then(|account| account.service_control.as_ref());
+        let service_control =
+            service_control.map(|policies| if is_spared { Levels::Known(Vec::new()) } else { levels(policies) });
+        Self { identity, boundary, service_control }
     }
+}
+
+/// The policies of an organization by what they are attached to; they do not bear on a management account.
+fn levels<'s>(control: &'s ControlPolicies) -> Levels<'s> {
+    if control.of_management_account {
+        return Levels::Known(Vec::new());
+    }
+    let mut by_level: Vec<(&str, Layer<'s>)> = Vec::new();
+    let mut all = Layer::default();
+    let mut known = true;
+    for policy in &control.policies {
+        let add = |layer: &mut Layer<'s>| match policy.document.get() {
+            Some(document) => layer.policies.push(Named { name: &policy.name, document }),
+            None => layer.unread.push(&policy.name),
+        };
+        add(&mut all);
+        known &= policy.levels.is_some();
+        for level in policy.levels.iter().flatten() {
+            match by_level.iter_mut().find(|(known, _)| *known == &**level) {
+                Some((_, layer)) => add(layer),
+                None => {
+                    let mut layer = Layer::default();
+                    add(&mut layer);
+                    by_level.push((level, layer));
+                }
+            }
+        }
+    }
+    if known { Levels::Known(by_level.into_iter().map(|(_, layer)| layer).collect()) } else { Levels::Unknown(all) }
+}
+
+/// The session policy of a session, where it has one.
+fn session_policy(session: Session<'_>) -> Option<Layer<'_>> {
+    let Session::PodIdentity(association) = session else {
+        return None;
+    };
+    let mut layer = Layer::default();
+    let name = association.id.as_deref().unwrap_or("of the association");
+    match association.policy.as_ref()?.get() {
+        Some(document) => layer.policies.push(Named { name, document }),
+        None => layer.unread.push(name),
+    }
+    Some(layer)
 }
 
 /// Who asks: a session of a role, on behalf of a service account.
@@ -85,9 +135,11 @@ fn ask_of<'a>(policies: &RolePolicies<'a>, actor: Actor<'a>, action: &str, resou
         Resources::One(resource) => Some(resource),
         Resources::None | Resources::Some => None,
     };
+    let account = RoleArn::parse(arn).map_or("", |arn| arn.account);
     let context = SessionContext {
         role: actor.role,
-        account: RoleArn::parse(arn).map_or("", |arn| arn.account),
+        account,
+        organization: actor.snapshot.accounts.get(account).and_then(Account::organization),
         subject: actor.subject,
         cluster: actor.snapshot.cluster.as_ref(),
         session: actor.session,
@@ -96,7 +148,8 @@ fn ask_of<'a>(policies: &RolePolicies<'a>, actor: Actor<'a>, action: &str, resou
     let policies = Policies {
         identity: policies.identity.clone(),
         boundary: policies.boundary.clone(),
-        session: None,
+        session: session_policy(actor.session),
+        service_control: policies.service_control.clone(),
         resource: resource_policy(actor.snapshot, action, resource),
         accounts: Accounts::of(arn, resource),
     };
