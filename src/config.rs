@@ -99,6 +99,9 @@ pub struct ClusterConfig {
     pub secret_bytes: usize,
     /// Whether denials are written as Events on the owner of the pod.
     pub events: bool,
+    /// Hop limit of the nodes' instance metadata (IMDS). With 1, pods without a role get no credentials rather than the
+    /// node's role, unless they use the node's network. Absent: what the snapshot says of the nodes, if anything.
+    pub imds_hop_limit: Option<u32>,
 }
 
 /// How knowledge of AWS is kept fresh.
@@ -176,6 +179,7 @@ impl Default for ClusterConfig {
             lease_seconds: 15,
             secret_bytes: 900 << 10,
             events: true,
+            imds_hop_limit: None,
         }
     }
 }
@@ -333,7 +337,10 @@ impl Config {
 
     /// What the judgement needs to know of the injector.
     pub fn conventions(&self) -> Conventions {
-        Conventions::new(&self.injector.annotation_prefix, &self.injector.audience, &self.injector.token_mount_path)
+        let InjectorConfig { annotation_prefix, audience, token_mount_path } = &self.injector;
+        let mut conventions = Conventions::new(annotation_prefix, audience, token_mount_path);
+        conventions.imds_hop_limit = self.cluster.imds_hop_limit;
+        conventions
     }
 
     /// What answering a review needs to know.

@@ -43,10 +43,19 @@ impl<'a> Scene<'a, '_> {
         }
     }
 
-    /// Whether instance metadata can be reached at all: Fargate has none, nor have hybrid nodes (Amazon EKS User Guide,
-    /// "AWS Fargate considerations" and "Amazon EKS Hybrid Nodes overview").
-    pub(super) fn has_metadata(&self) -> bool {
-        self.fargate.is_none() && self.workload.required_node_label(COMPUTE_TYPE) != Some("hybrid")
+    /// Why the pod cannot reach instance metadata (IMDS), where that is known: Fargate has none, nor have hybrid nodes
+    /// (Amazon EKS User Guide, "AWS Fargate considerations" and "Amazon EKS Hybrid Nodes overview"), and a hop limit of 1
+    /// ends at the node's own network.
+    pub(super) fn without_metadata(&self) -> Option<&'static str> {
+        if self.fargate.is_some() {
+            Some("Fargate has no node role")
+        } else if self.workload.required_node_label(COMPUTE_TYPE) == Some("hybrid") {
+            Some("hybrid nodes have no instance metadata")
+        } else if !self.workload.spec.host_network && self.world.pods_reach_metadata() == Some(false) {
+            Some("the nodes keep instance metadata from pods (IMDS hop limit 1)")
+        } else {
+            None
+        }
     }
 
     pub(super) fn role_name(&self) -> &str {
@@ -81,7 +90,7 @@ pub(super) fn judge_container<'a>(
         predict(&mut env, mechanism, scene.plan.role_arn.as_deref().unwrap_or("?"), token_file, windows);
     }
     let one = One { scene, container, env, ephemeral, opted_out, injected };
-    let identity = Identity::of(&one.env, scene.has_metadata() && !one.env.disables_metadata());
+    let identity = Identity::of(&one.env, scene.without_metadata().is_none() && !one.env.disables_metadata());
     let stored = one.stored(gathering);
     one.possible_keys(identity, gathering);
     let (role, chain) = match identity {

@@ -11,6 +11,7 @@ use super::associations::associations;
 use super::entry::{Faults, Raw, read};
 use super::fault::{Result, error};
 use super::issuer::Issuer;
+use super::metadata::NodeParts;
 use super::model::{Account, ClusterInfo, FargateProfile, FargateSelector, Snapshot};
 use super::organization::control_policies;
 use super::roles::{Stray, policies, providers, roles};
@@ -30,6 +31,12 @@ struct WireSnapshot<'a> {
     node_roles: Option<Vec<Raw<'a>>>,
     #[serde(borrow)]
     fargate_profiles: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    nodegroups: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    launch_template_versions: Option<Vec<Raw<'a>>>,
+    #[serde(borrow, rename = "ec2NodeClasses")]
+    ec2_node_classes: Option<Vec<Raw<'a>>>,
     read_at: Option<WireReadAt>,
     #[serde(borrow)]
     accounts: Option<HashMap<Str<'a>, WireAccount<'a>>>,
@@ -196,6 +203,12 @@ impl WireSnapshot<'_> {
                 let profiles: Vec<WireFargateProfile> = each(&list, "fargateProfiles", &mut faults).0;
                 profiles.into_iter().filter(WireFargateProfile::is_active).map(fargate_profile).collect()
             }),
+            pods_reach_metadata: NodeParts {
+                node_groups: self.nodegroups,
+                launch_template_versions: self.launch_template_versions,
+                node_classes: self.ec2_node_classes,
+            }
+            .reach(&mut faults),
             accounts,
             faults,
         })

@@ -6,6 +6,7 @@ mod entry;
 mod fault;
 mod file;
 mod issuer;
+mod metadata;
 mod model;
 mod organization;
 mod reread;

@@ -32,6 +32,9 @@ pub struct Snapshot {
     pub node_roles: Option<Vec<Box<str>>>,
     /// Fargate profiles.
     pub fargate_profiles: Option<Vec<FargateProfile>>,
+    /// Whether pods reach instance metadata (IMDS) from the nodes that the snapshot describes; `None` where they differ or
+    /// where it is not known.
+    pub pods_reach_metadata: Option<bool>,
     /// By account ID.
     pub accounts: HashMap<Box<str>, Account>,
     /// Entries that are malformed. What depends on one is unknown.
