@@ -494,7 +494,7 @@ mod tests {
         assert_eq!(with_targets(r#"["444455556666"]"#), None, "attached elsewhere");
         for (policy, place) in [
             (r#"{"Name": "Guard"}"#.to_owned(), "[0]"),
-            (format!(r#"{{"Name": "Guard", "Content": "{{"}}"#), "[0]"),
+            (r#"{"Name": "Guard", "Content": "{"}"#.to_owned(), "[0]"),
             (r#"{"Name": "Guard", "Content": 7}"#.to_owned(), "[0]"),
             (format!(r#"{{"Name": "Guard", "Type": "RESOURCE_CONTROL_POLICY", "Content": {content}}}"#), "[0]"),
             ("7".to_owned(), "[0]"),
