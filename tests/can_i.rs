@@ -225,11 +225,11 @@ fn an_unknown_chain_names_the_part_that_is_missing() {
         }
     };
     for (take, manifests, said) in [
-        (&remove("", "addons") as &dyn Fn(&mut Value), plain, "addons"),
-        (&remove("/accounts/111122223333/roles/1", "AssumeRolePolicyDocument"), plain, "trust policy"),
-        (&remove("/cluster", "identity"), irsa, "issuer"),
-        (&remove("/accounts/111122223333", "oidcProviders"), irsa, "oidcProviders"),
-        (&remove("/accounts/111122223333/oidcProviders/0", "ClientIDList"), irsa, "ClientIDList"),
+        (&remove("", "addons") as &dyn Fn(&mut Value), plain, "the add-on eks-pod-identity-agent"),
+        (&remove("/accounts/111122223333/roles/1", "AssumeRolePolicyDocument"), plain, "the trust policy of role"),
+        (&remove("/cluster", "identity"), irsa, "the cluster's OIDC issuer"),
+        (&remove("/accounts/111122223333", "oidcProviders"), irsa, "the OIDC providers of account 111122223333"),
+        (&remove("/accounts/111122223333/oidcProviders/0", "ClientIDList"), irsa, "the client IDs (audiences) of"),
     ] {
         let out = ask(take, manifests);
         assert!(!out.starts_with("yes: "), "{said}: {out}");

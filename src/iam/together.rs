@@ -240,6 +240,10 @@ impl<'p> Policies<'p> {
                 Verdict::ExplicitlyDenied => denied = denied.or(Some(ruling)),
                 Verdict::ImplicitlyDenied => {}
             }
+            // What is spent would only be found unknown, candidate by candidate.
+            if !request.context.spend(0) {
+                break;
+            }
         }
         if let Some(ruling) = open {
             return ruling;
@@ -312,7 +316,15 @@ impl<'p> Policies<'p> {
             .chain(self.resource_policy().map(|named| (PolicyKind::Resource, named)))
     }
 
+    /// How many patterns and values one pass over all policies may have to compare.
+    fn size(&self) -> usize {
+        self.all().map(|(_, named)| named.document.size()).sum()
+    }
+
     fn combine(&self, request: &Request<'_>, oracle: Oracle<'_>) -> Verdict {
+        if !request.context.spend(self.size()) {
+            return Verdict::Unknown;
+        }
         let own_request = Request { principal: None, ..*request };
         let say = |layer: &Layer<'p>| {
             // Who knows what an unread policy says.

@@ -175,12 +175,10 @@ fn doubts(whom: &Whom<'_>) -> Vec<String> {
     let broken = whom.problems.iter().take(1).filter(|_| whom.chain == State::Broken);
     reasons.extend(broken.map(|problem| format!("{} [{}]", problem.message, problem.rule.name)));
     if whom.chain == State::Unknown && !matches!(whom.identity, Identity::Node | Identity::None) {
-        let why = match whom.problems.first() {
-            Some(problem) => format!("{} [{}]", problem.message, problem.rule.name),
-            None if whom.missing.is_empty() => "the chain to the role is unknown".to_owned(),
-            None => format!("not in the snapshot: {}", whom.missing.join("; ")),
-        };
-        reasons.push(format!("cannot tell whether its pods can assume the role: {why}"));
+        reasons.extend(whom.problems.first().map(|problem| {
+            let needed = problem.expected.as_ref().map(|needed| format!(" ({} {})", needed.label, needed.value));
+            format!("{}{} [{}]", problem.message, needed.unwrap_or_default(), problem.rule.name)
+        }));
     }
     reasons
 }

@@ -82,30 +82,6 @@ pub enum Link {
     Agent,
 }
 
-impl Link {
-    /// What the link needs of the snapshot or the cluster, in words: said where it is unknown and no problem says why.
-    pub fn needs(self) -> &'static str {
-        match self {
-            Self::Association => {
-                "the association's roleArn (podIdentityAssociations: aws eks describe-pod-identity-association)"
-            }
-            Self::Role => "the role (accounts.ID.roles)",
-            Self::Provider => {
-                "the cluster's OIDC issuer (cluster.identity.oidc.issuer) or the account's providers (accounts.ID.oidcProviders)"
-            }
-            Self::Audience => "the audiences of the OIDC provider (accounts.ID.oidcProviders[].ClientIDList)",
-            Self::Trust => "the role's trust policy (accounts.ID.roles[].AssumeRolePolicyDocument)",
-            Self::Organization => {
-                "the resource control policies of the role's account (accounts.ID.resourceControlPolicies)"
-            }
-            Self::Target => {
-                "the target role with its trust policy, or the first role's policies (accounts.ID.roles, accounts.ID.policies)"
-            }
-            Self::Agent => "the Pod Identity agent (addons, or the DaemonSet eks-pod-identity-agent in the cluster)",
-        }
-    }
-}
-
 /// A chain, judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {

@@ -8,7 +8,7 @@ use crate::chain::{State, Subject, fix};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{
     CredentialEnv, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Value,
-    predict,
+    Written, predict,
 };
 use crate::rules;
 use crate::workload::{Container, Stage, TokenMount, TokenSource, Volumes, Workload, other_store, token_source};
@@ -87,7 +87,9 @@ pub(super) fn judge_container<'a>(
         injected.mounts = !returns_early;
         let windows = scene.workload.has_windows_node_selector();
         let token_file = if windows { &scene.world.windows_token_file } else { &scene.world.token_file };
-        predict(&mut env, mechanism, scene.plan.role_arn.as_deref().unwrap_or("?"), token_file, windows);
+        let ipv6 = scene.world.snapshot.cluster.as_ref().is_some_and(|cluster| cluster.ipv6);
+        let written = Written { token_file, windows, ipv6 };
+        predict(&mut env, mechanism, scene.plan.role_arn.as_deref().unwrap_or("?"), written);
     }
     let one = One { scene, container, env, ephemeral, opted_out, injected };
     let identity = Identity::of(&one.env, scene.without_metadata().is_none() && !one.env.disables_metadata());
@@ -149,12 +151,29 @@ impl<'a, 'p> One<'a, '_, 'p> {
     /// The chain that is meant for all pods of the service account.
     pub(super) fn planned(&self, gathering: &mut Gathering<'_>) -> State {
         match &self.plan().chain {
+            // An association that is not in the snapshot would win over the annotation: then nothing here is certain.
+            Some(chain) if self.may_be_associated() => {
+                let likely = |problem: &Problem| problem.clone().at_most(Certainty::Likely);
+                gathering.add_chain(&chain.problems.iter().map(likely).collect::<Vec<_>>());
+                if chain.state == State::Broken { State::Unknown } else { chain.state }
+            }
             Some(chain) => {
                 gathering.add_chain(&chain.problems);
                 chain.state
             }
             None => State::Unknown,
         }
+    }
+
+    /// Whether the injector may find an association that is not in the snapshot, for a container to which it adds a web
+    /// identity otherwise.
+    fn may_be_associated(&self) -> bool {
+        let scene = self.scene;
+        let own = CredentialEnv::of(self.container);
+        self.injected.is_some()
+            && scene.plan.mechanism == Some(Mechanism::Irsa)
+            && Injection::found(&own, Mechanism::Irsa) == Injection::Nothing
+            && scene.world.snapshot.association(scene.subject.namespace, scene.subject.service_account).is_none()
     }
 
     fn static_keys(&self, gathering: &mut Gathering<'_>) -> State {

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use rolecall_iam::RoleArn;
 
 use super::needs::session;
-use crate::chain::{self, Audience, Chain, Link, RoleSource, State, Subject};
+use crate::chain::{self, Audience, RoleSource, State, Subject};
 use crate::finding::Problem;
 use crate::identity::{Identity, Mechanism};
 use crate::permission::{Actor, Session};
-use crate::world::{Known, Plan, World};
+use crate::world::{Known, World};
 
 /// The identity of a service account's pods, where nothing in the pod itself changes it.
 #[derive(Debug)]
@@ -23,8 +23,6 @@ pub struct Whom<'w> {
     pub chain: State,
     /// What is wrong with the chain.
     pub problems: Vec<Problem>,
-    /// What is missing for the links that are unknown.
-    pub missing: Vec<String>,
     /// The role as an actor, where the snapshot holds it.
     pub actor: Option<Actor<'w>>,
     /// The service account was not read: the role is the only one whose trust policy names it.
@@ -63,7 +61,6 @@ pub fn whom<'w>(world: &'w World, subject: Subject<'w>) -> Whom<'w> {
             role_arn,
             chain: chain.map_or(State::Unknown, |chain| chain.state),
             problems: chain.map(|chain| chain.problems.clone()).unwrap_or_default(),
-            missing: chain.map(|chain| missing(chain, &plan, subject, world)).unwrap_or_default(),
             assumed: false,
             undecided: None,
         };
@@ -80,7 +77,6 @@ pub fn whom<'w>(world: &'w World, subject: Subject<'w>) -> Whom<'w> {
             chain: if role_arn.is_some() { State::Holds } else { State::Unknown },
             role_arn,
             problems: Vec::new(),
-            missing: Vec::new(),
             actor: role.map(|role| Actor { snapshot, role, subject, session: Session::WebIdentity }),
             undecided,
         };
@@ -91,28 +87,10 @@ pub fn whom<'w>(world: &'w World, subject: Subject<'w>) -> Whom<'w> {
         role_arn: snapshot.node_role().map(Cow::Borrowed),
         chain: State::Unknown,
         problems: Vec::new(),
-        missing: Vec::new(),
         actor: role.map(|role| Actor { snapshot, role, subject, session: Session::Node }),
         assumed: false,
         undecided: None,
     }
-}
-
-/// What is missing for each link that is unknown, with the accounts and the association in question.
-fn missing(chain: &Chain, plan: &Plan, subject: Subject<'_>, world: &World) -> Vec<String> {
-    let association = world.association(subject);
-    let first = association.map_or(plan.role_arn.as_deref(), |association| association.role_arn.as_deref());
-    let target = association.and_then(|association| association.target_role_arn.as_deref());
-    let mut past_target = false;
-    let unknown = chain.links.iter().filter_map(|(link, state)| {
-        past_target |= *link == Link::Target;
-        let role = if past_target { target } else { first };
-        let account = role.and_then(|arn| RoleArn::parse(arn).ok()).map_or("ID", |arn| arn.account);
-        (*state == State::Unknown).then(|| link.needs().replace("accounts.ID", &format!("accounts.{account}")))
-    });
-    let mut list: Vec<String> = unknown.collect();
-    list.dedup();
-    list
 }
 
 /// The roles that the service account could become by web identity, sorted.

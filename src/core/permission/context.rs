@@ -3,6 +3,7 @@
 
 use rolecall_iam::{Arn, Context, Lookup};
 
+use super::effort::Effort;
 use crate::chain::{Subject, session_tag};
 use crate::snapshot::{Association, ClusterInfo, Role};
 
@@ -28,9 +29,14 @@ pub(super) struct SessionContext<'a> {
     pub(super) cluster: Option<&'a ClusterInfo>,
     pub(super) session: Session<'a>,
     pub(super) resource: Option<&'a str>,
+    pub(super) effort: &'a Effort,
 }
 
 impl Context for SessionContext<'_> {
+    fn spend(&self, patterns: usize) -> bool {
+        self.effort.spend(patterns)
+    }
+
     fn lookup(&self, key: &str) -> Lookup<'_> {
         match key {
             "aws:principalarn" => Lookup::One(&self.role.arn),

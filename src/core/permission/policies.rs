@@ -7,6 +7,7 @@ use rolecall_iam::{
 };
 
 use super::context::{Session, SessionContext};
+use super::effort::Effort;
 use super::need::Need;
 use crate::chain::Subject;
 use crate::snapshot::{Account, ControlPolicies, Role, Snapshot};
@@ -129,7 +130,13 @@ pub enum Resources<'a> {
 }
 
 /// Asks one action.
-fn ask_of<'a>(policies: &RolePolicies<'a>, actor: Actor<'a>, action: &str, resources: Resources<'a>) -> Ruling<'a> {
+fn ask_of<'a>(
+    policies: &RolePolicies<'a>,
+    actor: Actor<'a>,
+    action: &str,
+    resources: Resources<'a>,
+    effort: &Effort,
+) -> Ruling<'a> {
     let arn: &'a str = &actor.role.arn;
     let resource = match resources {
         Resources::One(resource) => Some(resource),
@@ -144,6 +151,7 @@ fn ask_of<'a>(policies: &RolePolicies<'a>, actor: Actor<'a>, action: &str, resou
         cluster: actor.snapshot.cluster.as_ref(),
         session: actor.session,
         resource,
+        effort,
     };
     let policies = Policies {
         identity: policies.identity.clone(),
@@ -212,41 +220,54 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Asks a need. An action that knows no resources is asked without; one whose resource was not said is asked for some.
+/// Asks a need, whatever work it takes.
 pub fn ask_need<'a>(actor: Actor<'a>, need: Need<'a>) -> Answer<'a> {
-    let policies = RolePolicies::of(actor.snapshot, actor.role);
-    let rulings: Vec<(String, Resources<'a>, Ruling<'a>)> = need
-        .actions()
-        .into_iter()
-        .filter_map(|(name, known)| {
+    ask_need_within(actor, need, &Effort::unlimited())
+}
+
+/// Patterns compared for one action of a need, besides what its policies take.
+const PATTERNS_PER_ACTION: usize = 50;
+
+/// Asks a need within a limit of work; what is left of it when the limit is reached is unknown. An action that knows no
+/// resources is asked without; one whose resource was not said is asked for some.
+pub fn ask_need_within<'a>(actor: Actor<'a>, need: Need<'a>, effort: &Effort) -> Answer<'a> {
+    let mut is_complete = true;
+    let mut rulings: Vec<(String, Resources<'a>, Ruling<'a>)> = Vec::new();
+    if effort.spend(need.cost()) {
+        let policies = RolePolicies::of(actor.snapshot, actor.role);
+        for (name, known) in need.actions() {
+            if !effort.spend(PATTERNS_PER_ACTION) {
+                is_complete = false;
+                break;
+            }
             let several = need.action.contains(['*', '?']);
             let resources = match (need.resource, known) {
                 // `s3:Get*` on an object asks neither for what is done to buckets nor for what has no resource.
-                (Some(resource), Some(action)) if several && !action.fits_resource(resource) => return None,
+                (Some(resource), Some(action)) if several && !action.fits_resource(resource) => continue,
                 (_, Some(action)) if action.takes_no_resource() => Resources::None,
                 (Some(resource), _) => Resources::One(resource),
                 (None, _) => Resources::Some,
             };
-            let mut ruling = ask_of(&policies, actor, &name, resources);
+            let mut ruling = ask_of(&policies, actor, &name, resources, effort);
             // A resource with wildcards stands for some; what does not cover the pattern may cover those.
             if let Resources::One(resource) = resources
                 && resource.contains(['*', '?'])
                 && ruling.verdict != Verdict::Allowed
             {
-                ruling = ask_of(&policies, actor, &name, Resources::Some);
+                ruling = ask_of(&policies, actor, &name, Resources::Some, effort);
                 if ruling.verdict == Verdict::Allowed {
                     ruling.verdict = Verdict::Unknown;
                 }
             }
-            Some((name, resources, ruling))
-        })
-        .collect();
+            rulings.push((name, resources, ruling));
+        }
+    }
     let has = |verdict: Verdict| rulings.iter().any(|(.., ruling)| ruling.verdict == verdict);
     let verdict = if has(Verdict::ExplicitlyDenied) {
         Verdict::ExplicitlyDenied
     } else if has(Verdict::ImplicitlyDenied) {
         Verdict::ImplicitlyDenied
-    } else if has(Verdict::Unknown) || rulings.is_empty() {
+    } else if has(Verdict::Unknown) || rulings.is_empty() || !is_complete {
         Verdict::Unknown
     } else {
         Verdict::Allowed

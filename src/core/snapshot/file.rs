@@ -68,6 +68,13 @@ struct WireCluster {
     arn: Option<Box<str>>,
     identity: Option<WireIdentity>,
     compute_config: Option<WireComputeConfig>,
+    kubernetes_network_config: Option<WireNetworkConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireNetworkConfig {
+    ip_family: Option<Box<str>>,
 }
 
 #[derive(Deserialize)]
@@ -248,6 +255,7 @@ impl WireCluster {
             name: self.name,
             arn: self.arn,
             issuer: issuer.filter(|url| !url.is_empty()).map(|url| Issuer::new(&url)),
+            ipv6: self.kubernetes_network_config.and_then(|config| config.ip_family).as_deref() == Some("ipv6"),
             auto_mode: self.compute_config.and_then(|config| config.enabled).unwrap_or(false),
         }
     }

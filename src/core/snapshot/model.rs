@@ -50,6 +50,8 @@ pub struct ClusterInfo {
     pub arn: Option<Box<str>>,
     /// Its OIDC issuer.
     pub issuer: Option<Issuer>,
+    /// Pods have IPv6 addresses, so that the injector names the Pod Identity agent by its IPv6 address.
+    pub ipv6: bool,
     /// EKS Auto Mode, whose nodes have the Pod Identity agent built in.
     pub auto_mode: bool,
 }
