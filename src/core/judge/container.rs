@@ -1,10 +1,13 @@
 //! One container: whom will it be, and does the chain behind that hold?
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::other_credentials;
 use super::{Circumstances, Gathering, JudgedContainer};
-use crate::chain::{State, Subject, fix};
+use crate::chain::{Chain, State, Subject, fix};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{
     CredentialEnv, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Value,
@@ -32,7 +35,12 @@ pub(super) struct Scene<'a, 's> {
     /// The volumes by name.
     pub(super) volumes: Volumes<'a>,
     pub(super) circumstances: Circumstances,
+    /// The chains of roles that containers bring themselves.
+    pub(super) own_chains: OwnChains,
 }
+
+/// Chains of one workload by role and kind of token, each walked once.
+pub(super) type OwnChains = RefCell<HashMap<(String, Option<String>, bool), Rc<Chain>>>;
 
 impl<'a> Scene<'a, '_> {
     /// The role that is meant, borrowed where the plan is.

@@ -93,3 +93,44 @@ fn ordinary_policies_are_checked_whole() {
     needs.push_str("dynamodb:PutItem arn:aws:dynamodb:us-west-2:111122223333:table/t1\n");
     assert_eq!(rules(&world, &needs), [("permission-missing", "likely")]);
 }
+
+/// A pod may name a role of its own in each of thousands of containers, and the account may have thousands of roles.
+#[test]
+fn thousands_of_roles_in_one_pod_end_in_a_note() {
+    let roles: Vec<Value> = (0..5_000)
+        .map(|index| json!({"RoleName": format!("carts-{index}"), "Arn": format!("arn:aws:iam::111122223333:role/carts-{index}"),
+            "AssumeRolePolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}]}}))
+        .collect();
+    let snapshot = json!({
+        "cluster": {"name": "shop", "arn": "arn:aws:eks:us-west-2:111122223333:cluster/shop",
+            "identity": {"oidc": {"issuer": format!("https://{ISSUER}")}}},
+        "podIdentityAssociations": [],
+        "accounts": {"111122223333": {"roles": roles, "policies": [], "oidcProviders": [{"Arn": format!("arn:aws:iam::111122223333:oidc-provider/{ISSUER}"),
+            "Url": ISSUER, "ClientIDList": ["sts.amazonaws.com"]}]}},
+    });
+    let conventions = Conventions::default();
+    let mut cluster = Cluster { complete: true, ..Cluster::default() };
+    cluster.add_service_account("carts", "carts", ServiceAccount::default());
+    let world = World::new(Arc::new(Snapshot::parse(&snapshot.to_string()).unwrap()), cluster, conventions);
+    for prefix in ["carts-", "missing-"] {
+        let container = |index: usize| {
+            json!({"name": format!("c{index}"), "env": [
+                {"name": "AWS_ROLE_ARN", "value": format!("arn:aws:iam::111122223333:role/{prefix}{index}")},
+                {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/tokens/token"}],
+                "volumeMounts": [{"name": "tokens", "mountPath": "/tokens"}]})
+        };
+        let containers: Vec<Value> = (0..5_000).map(container).collect();
+        let text = json!({"metadata": {"name": "carts"}, "spec": {"serviceAccountName": "carts", "containers": containers,
+            "volumes": [{"name": "tokens", "projected": {"sources": [{"serviceAccountToken": {"audience": "sts.amazonaws.com", "path": "token"}}]}}]}})
+        .to_string();
+        let object: Object<'_> = serde_json::from_str(&text).unwrap();
+        let workload = Workload::of(&object, Kind::Pod, Stage::Admitted, "carts").unwrap();
+        let started = std::time::Instant::now();
+        let judgement = judge_workload(&world, &workload, Circumstances { now: None, exemptions: true });
+        println!("{prefix} {:?} {} findings, {} bytes", started.elapsed(), judgement.findings.len(), text.len());
+        let undecided: Vec<_> =
+            judgement.findings.iter().filter(|finding| finding.rule() == "identity-undecided").collect();
+        assert_eq!((undecided.len(), judgement.findings.len()), (1, 33), "{prefix}");
+        assert_eq!(judgement.chain().name(), "broken", "the first of them are broken, and that counts");
+    }
+}
