@@ -181,6 +181,12 @@ async fn deep_nesting_is_answered() {
         frame(format!(r#"{{"spec":{{"containers":[{{"ports":{}}}]}}}}"#, deep("{\"a\":", "}", depth))),
         frame(deep("{\"spec\":{\"template\":", "}}", 200_000)),
         frame(deep("{\"spec\":{\"jobTemplate\":", "}}", 200_000)),
+        // A wrong escape must not lead a reader past the end of its string, into brackets that it did not count.
+        format!(r#"{{"request":{{"uid":"u","options":{{"a":"\u"aaa","x":{}"#, "[".repeat(24_000)),
+        format!(r#"{{"request":{{"uid":"u","options":{{"a":"\u"aaa","x":{}"#, "[".repeat(depth)),
+        format!(r#"{{"request":{{"uid":"u","options":{{"a":"\","x":{}"#, "{\"a\":".repeat(depth)),
+        format!(r#"{{"request":{{"uid":"u","options":{{"a":"\ud800\u"","x":{}"#, "[".repeat(depth)),
+        format!("{{\"request\":{{\"uid\":\"u\",\"options\":{{\"a\":\"\u{1}\",\"x\":{}", "[".repeat(depth)),
     ];
     for body in bodies {
         assert!(body.len() < LIMIT);

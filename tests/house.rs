@@ -74,7 +74,7 @@ fn the_pure_crates_are_pure() {
     for room in ["actions", "iam", "core"] {
         assert_free_of(room, &impure);
         let manifest = std::fs::read_to_string(common::root().join("src").join(room).join("Cargo.toml")).unwrap();
-        for dependency in ["tokio", "hyper", "axum", "kube", "aws-", "tracing", "sonic"] {
+        for dependency in ["tokio", "hyper", "axum", "kube", "aws-", "tracing"] {
             assert!(!manifest.contains(dependency), "{room} must not depend on {dependency}");
         }
     }

@@ -1,6 +1,7 @@
-//! Reading an AdmissionReview: one pass over the body into borrowed views of what the judgement needs.
+//! Reading an AdmissionReview: one pass over the body into borrowed views of what the check needs.
 //!
-//! The fast reader is `sonic-rs`; what it refuses is read again with `serde_json`, which is slower and tells where the fault is.
+//! `serde_json` reads it: without recursion over what is skipped, and without unsafe code of its own for that. A body that it
+//! refuses is read again, to say where the fault is.
 
 use rolecall_core::workload::{Kind, Object, Text};
 use serde::Deserialize;
@@ -77,46 +78,11 @@ pub enum Unreadable {
 /// # Errors
 /// Where the body is no AdmissionReview, or its object is not of the shape that its kind has.
 pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
-    if is_deep(body) {
-        return read_slowly(body);
+    let review = std::str::from_utf8(body).ok().and_then(|text| serde_json::from_str::<Review<'_>>(text).ok());
+    match review {
+        Some(review) if has_uid(&review) => Ok(review),
+        _ => read_again(body),
     }
-    match sonic_rs::from_slice::<Review<'_>>(body) {
-        Ok(review) if has_uid(&review) => Ok(review),
-        _ => read_slowly(body),
-    }
-}
-
-/// Nesting that the fast reader may be trusted with: it recurses into what it passes over, and a hostile body could overflow
-/// the stack. `serde_json` does not.
-const MAX_FAST_DEPTH: usize = 128;
-
-/// Whether a body nests deeper than the fast reader may follow. Nearly every body has few brackets, which are counted at the
-/// speed of memory; only others are looked through.
-fn is_deep(body: &[u8]) -> bool {
-    let opens = |byte: &u8| matches!(byte, b'[' | b'{');
-    // Counted in chunks that a byte can count: the compiler then compares sixteen bytes at a time.
-    let in_chunk = |chunk: &[u8]| usize::from(chunk.iter().map(|byte| u8::from(opens(byte))).sum::<u8>());
-    if body.chunks(255).map(in_chunk).sum::<usize>() <= MAX_FAST_DEPTH {
-        return false;
-    }
-    let mut depth = 0usize;
-    let mut in_string = false;
-    let mut escaped = false;
-    for byte in body {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            byte if opens(byte) => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_FAST_DEPTH {
-            return true;
-        }
-    }
-    false
 }
 
 /// A message may quote the wrong value, which may be long, and nobody's business.
@@ -169,7 +135,7 @@ struct EnvelopeKind {
     kind: String,
 }
 
-fn read_slowly(body: &[u8]) -> Result<Review<'_>, Unreadable> {
+fn read_again(body: &[u8]) -> Result<Review<'_>, Unreadable> {
     let text = std::str::from_utf8(body)
         .map_err(|e| Unreadable::Request(format!("the body is not UTF-8: byte {} is wrong", e.valid_up_to())))?;
     if text.trim().is_empty() {
