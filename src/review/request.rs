@@ -3,7 +3,7 @@
 //! `serde_json` reads it: without recursion over what is skipped, and without unsafe code of its own for that. A body that it
 //! refuses is read again, to say where the fault is.
 
-use rolecall_core::workload::{Kind, Object, Text};
+use rolecall_core::workload::{Kind, Object, Text, within_bytes};
 use serde::Deserialize;
 
 /// An AdmissionReview.
@@ -78,6 +78,21 @@ pub enum Unreadable {
 /// # Errors
 /// Where the body is no AdmissionReview, or its object is not of the shape that its kind has.
 pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
+    within_bytes(allowance(body.len()), || read_within(body))
+}
+
+/// Memory for the lists of a review besides its text. An element of a list takes more memory than its text; the largest
+/// object that etcd takes, of the smallest elements, needs less than this (docs/reliability.md).
+fn allowance(body_bytes: usize) -> usize {
+    body_bytes.saturating_mul(32).clamp(MIN_LIST_BYTES, MAX_LIST_BYTES)
+}
+
+/// Longest uid that is sent back.
+pub(super) const MAX_UID_BYTES: usize = 256;
+const MIN_LIST_BYTES: usize = 1 << 20;
+const MAX_LIST_BYTES: usize = 32 << 20;
+
+fn read_within(body: &[u8]) -> Result<Review<'_>, Unreadable> {
     let review = std::str::from_utf8(body).ok().and_then(|text| serde_json::from_str::<Review<'_>>(text).ok());
     match review {
         Some(review) if has_uid(&review) => Ok(review),
@@ -98,7 +113,12 @@ fn shortened(message: &str) -> String {
 
 fn has_uid(review: &Review<'_>) -> bool {
     let uid = review.request.as_ref().and_then(|request| request.uid.as_ref());
-    uid.is_some_and(|uid| !uid.as_str().is_empty())
+    uid.is_some_and(|uid| is_uid(uid.as_str()))
+}
+
+/// A uid is 36 characters long. It is sent back whole, so a text of any length is not taken for one.
+fn is_uid(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_UID_BYTES
 }
 
 /// Pods are judged when they are created and when an ephemeral container is added: nothing else about their identity can
@@ -146,7 +166,7 @@ fn read_again(body: &[u8]) -> Result<Review<'_>, Unreadable> {
     let Some(request) = envelope.request else {
         return Err(Unreadable::Request("the body has no `request`; an AdmissionReview is expected".to_owned()));
     };
-    let Some(uid) = request.uid.filter(|uid| !uid.is_empty()) else {
+    let Some(uid) = request.uid.filter(|uid| is_uid(uid)) else {
         return Err(Unreadable::Request("the body has no `request.uid`".to_owned()));
     };
     let kind = request.kind.unwrap_or_default();

@@ -215,7 +215,7 @@ impl<'a> One<'a, '_, '_> {
             gathering.add_chain_for(self.name(), &problems);
         }
         if let Some(open) = open
-            && !gathering.findings.iter().any(|finding| finding.problem == open)
+            && !gathering.findings.findings.iter().any(|finding| finding.problem == open)
         {
             gathering.add(open);
         }
