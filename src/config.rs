@@ -276,8 +276,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 28 << 20,
-            in_flight_bytes: 64 << 20,
-            connections: 512,
+            in_flight_bytes: 40 << 20,
+            connections: 256,
             metrics_connections: 64,
             shutdown_seconds: 15,
             handshake_seconds: 10,
@@ -402,7 +402,7 @@ mod tests {
             ("enforced: chain\n", "enforced"),
             ("limits: {bodyBytes: 0}\n", "bodyBytes"),
             ("limits: {bodyBytes: many}\n", "line 1"),
-            ("limits: {bodyBytes: 60000000}\n", "three quarters"),
+            ("limits: {bodyBytes: 40000000}\n", "three quarters"),
             ("limits: {connections: 0}\n", "connections"),
             ("refresh: {intervalSeconds: 0}\n", "intervalSeconds"),
             ("certificates: {caSeconds: 3600, leafSeconds: 3600}\n", "leafSeconds"),

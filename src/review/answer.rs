@@ -14,7 +14,9 @@ use rolecall_core::world::{AssociationReading, Unseen, World};
 use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
 use super::request::{Request, Unreadable, is_judged, read};
-use super::response::{Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, MAX_WARNING_CHARS, ResponseOut, Status, cut, fit_warnings, write};
+use super::response::{
+    Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, MAX_WARNING_CHARS, ResponseOut, Status, cut, fit_warnings, write,
+};
 use super::words;
 
 /// What the operator set.

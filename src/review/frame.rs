@@ -145,7 +145,8 @@ mod tests {
         let whole: serde_json::Value = serde_json::from_str(review).unwrap();
         let request = &whole["request"];
         // As Go writes it: the fields before the objects in this order.
-        let fields = ["uid", "kind", "resource", "requestKind", "requestResource", "name", "namespace", "operation", "userInfo"];
+        let fields =
+            ["uid", "kind", "resource", "requestKind", "requestResource", "name", "namespace", "operation", "userInfo"];
         let fields = fields.iter().filter_map(|field| Some(format!("\"{field}\":{}", request.get(*field)?)));
         let start = format!(
             "{{\"kind\":\"AdmissionReview\",\"request\":{{{},\"object\":{{\"metadata\":",
@@ -167,7 +168,14 @@ mod tests {
 
     #[test]
     fn without_a_uid_there_is_no_frame() {
-        for start in ["", "{", "[]", r#"{"request":{"uid":""#, r#"{"request":{"uid":7,"#, r#"{"request":{"object":{},"uid":"a"}}"#] {
+        for start in [
+            "",
+            "{",
+            "[]",
+            r#"{"request":{"uid":""#,
+            r#"{"request":{"uid":7,"#,
+            r#"{"request":{"object":{},"uid":"a"}}"#,
+        ] {
             assert_eq!(Frame::of(start.as_bytes()), None, "{start}");
         }
         let long = format!(r#"{{"request":{{"uid":"{}","#, "u".repeat(300));

@@ -90,15 +90,21 @@ fn allowance(body_bytes: usize) -> usize {
 /// Longest uid that is sent back.
 pub(super) const MAX_UID_BYTES: usize = 256;
 const MIN_LIST_BYTES: usize = 1 << 20;
-const MAX_LIST_BYTES: usize = 32 << 20;
+const MAX_LIST_BYTES: usize = 40 << 20;
 
 fn read_within(body: &[u8]) -> Result<Review<'_>, Unreadable> {
-    let review = std::str::from_utf8(body).ok().and_then(|text| serde_json::from_str::<Review<'_>>(text).ok());
-    match review {
-        Some(review) if has_uid(&review) => Ok(review),
-        _ => read_again(body),
+    let text = std::str::from_utf8(body)
+        .map_err(|e| Unreadable::Request(format!("the body is not UTF-8: byte {} is wrong", e.valid_up_to())))?;
+    match serde_json::from_str::<Review<'_>>(text) {
+        Ok(review) if has_uid(&review) => Ok(review),
+        // Reading a large one again would take its memory twice.
+        Err(fault) if body.len() > MAX_TRACED_BYTES => read_again(text, Some(&fault.to_string())),
+        _ => read_again(text, None),
     }
 }
+
+/// Of a body up to this size an error names the field.
+const MAX_TRACED_BYTES: usize = 1 << 20;
 
 /// A message may quote the wrong value, which may be long, and nobody's business.
 fn shortened(message: &str) -> String {
@@ -155,9 +161,7 @@ struct EnvelopeKind {
     kind: String,
 }
 
-fn read_again(body: &[u8]) -> Result<Review<'_>, Unreadable> {
-    let text = std::str::from_utf8(body)
-        .map_err(|e| Unreadable::Request(format!("the body is not UTF-8: byte {} is wrong", e.valid_up_to())))?;
+fn read_again<'a>(text: &'a str, fault: Option<&str>) -> Result<Review<'a>, Unreadable> {
     if text.trim().is_empty() {
         return Err(Unreadable::Request("the body is empty; an AdmissionReview is expected".to_owned()));
     }
@@ -175,11 +179,15 @@ fn read_again(body: &[u8]) -> Result<Review<'_>, Unreadable> {
     if !judged {
         return Err(Unreadable::Foreign { uid });
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|e| Unreadable::Object {
+    let unreadable = |message: &str| Unreadable::Object {
         uid,
         namespace: request.namespace.unwrap_or_default(),
         kind: kind.kind,
-        message: shortened(&format!("{}: {}", e.path(), e.inner())),
-    })
+        message: shortened(message),
+    };
+    if let Some(fault) = fault {
+        return Err(unreadable(fault));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|e| unreadable(&format!("{}: {}", e.path(), e.inner())))
 }

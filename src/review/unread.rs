@@ -60,7 +60,11 @@ pub fn unread(
         uid: Cow::Borrowed(&frame.uid),
         kind,
         operation: Cow::Borrowed(&frame.operation),
-        namespace: Cow::Borrowed(if is_namespace && frame.namespace.is_empty() { &frame.name } else { &frame.namespace }),
+        namespace: Cow::Borrowed(if is_namespace && frame.namespace.is_empty() {
+            &frame.name
+        } else {
+            &frame.namespace
+        }),
         name: Cow::Borrowed(&frame.name),
         user: Cow::Borrowed(&frame.user),
         ..Record::blank(snapshot_time)

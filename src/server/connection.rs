@@ -80,6 +80,17 @@ impl Activity {
         u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 
+    /// Waits until it is to be cut.
+    pub(super) async fn watch(&self, patience: Duration, crowded: impl Fn() -> bool) -> Cut {
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tick.tick().await;
+            if let Some(cut) = self.verdict(patience, crowded()) {
+                return cut;
+            }
+        }
+    }
+
     /// Whether it is to be cut. A client has `patience` for its first request and for taking an answer.
     fn verdict(&self, patience: Duration, crowded: bool) -> Option<Cut> {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -243,16 +254,12 @@ impl Protocol {
         });
         let watched = Watched { stream, activity: Arc::clone(&activity) };
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(watched), service));
-        let mut tick = tokio::time::interval(TICK);
+        let mut watching = pin!(activity.watch(self.patience, crowded));
         loop {
             tokio::select! {
                 // How it ended is the client's business.
                 _ = connection.as_mut() => return None,
-                _ = tick.tick() => {
-                    if let Some(cut) = activity.verdict(self.patience, crowded()) {
-                        return Some(cut);
-                    }
-                }
+                cut = watching.as_mut() => return Some(cut),
                 changed = phase.changed() => {
                     if changed.is_err() || *phase.borrow_and_update() == Phase::Ended {
                         return None;

@@ -166,7 +166,11 @@ impl Metrics {
         let duration = DurationHistogram::default();
         registry.register_with_unit("review_duration", "Time from body to answer", Unit::Seconds, duration.clone());
         let lost_lines = Counter::default();
-        registry.register("log_lines_lost", "Log lines given up: the queue was full, or they could not be written", lost_lines.clone());
+        registry.register(
+            "log_lines_lost",
+            "Log lines given up: the queue was full, or they could not be written",
+            lost_lines.clone(),
+        );
         let connections = Family::<PortLabels, Gauge>::default();
         registry.register("connections", "Connections that are open", connections.clone());
         let cuts = Family::<CutLabels, Counter>::default();

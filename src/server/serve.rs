@@ -68,9 +68,9 @@ struct Probes {
 const PROBES_END: Duration = Duration::from_secs(1);
 /// Requests at one time on one HTTP/2 connection.
 const STREAMS: u32 = 250;
-/// Bytes of a body that a client may send before they are asked for.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Bytes of bodies that a client may send on one HTTP/2 connection before they are asked for. They are in memory, and count
+/// for no review yet.
+const WINDOW_BYTES: u32 = 64 << 10;
 
 /// Starts serving on bound sockets, within a tokio runtime.
 ///
@@ -124,8 +124,8 @@ fn reviews_service(
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
         .max_header_list_size(16 << 10)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
@@ -140,17 +140,18 @@ fn reviews_service(
             // From here on: a client has its patience for handshake and first request together.
             let activity = Activity::new();
             let handshake = tokio::select! {
-                handshake = tokio::time::timeout(patience, tls.accept(stream)) => handshake,
+                handshake = tls.accept(stream) => handshake.ok(),
+                _ = activity.watch(patience, || places.are_taken()) => None,
                 _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
             };
             match handshake {
-                Ok(Ok(stream)) => {
+                Some(stream) => {
                     let cut = protocol.serve(stream, activity, || places.are_taken(), phase).await;
                     if cut.is_some() {
                         metrics.cut(Port::Reviews, cut);
                     }
                 }
-                Ok(Err(_)) | Err(_) => metrics.cut(Port::Reviews, None),
+                None => metrics.cut(Port::Reviews, None),
             }
             drop(place);
         })

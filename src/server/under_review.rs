@@ -285,9 +285,7 @@ impl UnderReview {
         }
         let watched = asked.changes.iter().any(|change| knowledge.world.contradicts(change));
         let of_the_watch = Asked { changes: Vec::new(), association: asked.association };
-        if watched
-            && let Considered::Reply(reply) = self.consider(knowledge, &of_the_watch, Reach::Provisional).await
-        {
+        if watched && let Considered::Reply(reply) = self.consider(knowledge, &of_the_watch, Reach::Provisional).await {
             return Err(reply);
         }
         Ok(conclude(self.consider(knowledge, asked, Reach::Final).await))
@@ -326,4 +324,3 @@ fn conclude(considered: Considered) -> Reply {
 fn unanswered() -> Reply {
     Reply { status: 500, body: b"a denial was left unconfirmed\n".to_vec() }
 }
-

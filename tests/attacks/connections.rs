@@ -68,7 +68,7 @@ async fn silent_connections_are_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_connections_make_room_for_others() {
-    let (server, _directory) = limited("{connections: 16, metricsConnections: 8}");
+    let (server, _directory) = limited("{connections: 16, metricsConnections: 8, handshakeSeconds: 60}");
     let mut silent = Vec::new();
     for _ in 0..40 {
         silent.push((tcp(server.reviews).await, tcp(server.metrics).await));
@@ -103,7 +103,8 @@ async fn without_descriptors_it_waits_and_goes_on() {
     }
     // What is connected is served meanwhile.
     assert_eq!(client.post("/validate", go(&broken_pod())).await.unwrap().0, 200);
-    let line = server.log_line(|line| line["message"].as_str().is_some_and(|text| text.contains("could not be accepted")));
+    let line =
+        server.log_line(|line| line["message"].as_str().is_some_and(|text| text.contains("could not be accepted")));
     assert_eq!((line["level"].as_str(), line["port"].as_str()), (Some("ERROR"), Some("reviews")));
     limit("1024:1024");
     drop(waiting);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::common::{Server, TempDir};
+use super::common::{self, Server, TempDir};
 use super::wire::{broken_pod, config, go, response, tls};
 
 /// The largest object that etcd takes with its own limits (`--max-request-bytes`).
@@ -35,18 +35,13 @@ fn with_args(mut review: Value, object: &str, bytes: usize) -> Value {
 
 /// An update of a good pod by a debug container that is not: the pod as it was is sent along.
 fn debugged(bytes: usize) -> Value {
-    let mut review = broken_pod();
+    let mut review = common::json_file("fixtures/reviews/pod-irsa-create.json");
     let mut old = review["request"]["object"].clone();
-    let debug = old["spec"]["containers"][0].clone();
-    for container in ["/spec/containers/0", "/spec/containers/1", "/spec/initContainers/0"] {
-        if let Some(container) = old.pointer_mut(container) {
-            container["env"] = json!([]);
-            container["volumeMounts"] = json!([]);
-        }
-    }
     old["spec"]["containers"][0]["args"] = json!(["<".repeat(bytes)]);
     let mut new = old.clone();
-    new["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "x", "env": debug["env"], "volumeMounts": debug["volumeMounts"]}]);
+    let debug = &mut broken_pod()["request"]["object"]["spec"]["containers"][0];
+    debug["name"] = json!("debug");
+    new["spec"]["ephemeralContainers"] = json!([debug]);
     let request = &mut review["request"];
     request["operation"] = json!("UPDATE");
     request["subResource"] = json!("ephemeralcontainers");

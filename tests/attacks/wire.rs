@@ -45,7 +45,8 @@ pub(crate) fn go(review: &Value) -> Vec<u8> {
 
 /// The answer to a review.
 pub(crate) fn response(body: &[u8]) -> Value {
-    let answer: Value = serde_json::from_slice(body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(body)));
+    let answer: Value =
+        serde_json::from_slice(body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(body)));
     answer["response"].clone()
 }
 
@@ -145,14 +146,14 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Memory of a process in MiB: resident now, and the most that ever was.
-pub(crate) fn resident(pid: u32) -> (usize, usize) {
+/// The most memory that a process ever had, in MiB, without the pages of its program: a debug build's are large.
+pub(crate) fn resident(pid: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let value = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches("kB").trim().parse::<usize>().unwrap() / 1024
     };
-    (value("VmRSS:"), value("VmHWM:"))
+    value("VmHWM:") - value("RssFile:")
 }
 
 /// A TLS connection that speaks nothing yet; `protocol` is what it offers.

@@ -106,7 +106,8 @@ impl<'b> Before<'b> {
     }
 
     fn has(&self, finding: &Finding) -> bool {
-        let holds = |containers: &HashSet<&str>| finding.containers.iter().all(|name| containers.contains(name.as_str()));
+        let holds =
+            |containers: &HashSet<&str>| finding.containers.iter().all(|name| containers.contains(name.as_str()));
         self.0.get(finding.rule()).into_iter().flatten().any(|(certainty, containers)| {
             *certainty >= finding.problem.certainty && containers.as_ref().is_none_or(holds)
         })

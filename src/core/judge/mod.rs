@@ -157,7 +157,13 @@ impl Gathering<'_> {
     /// A problem of one container; where others have the same, they share a finding.
     fn add_for(&mut self, container: &str, problem: Problem) {
         let place = if self.is_ignored(&problem) { &mut self.exempted } else { &mut self.findings };
-        match place.findings.iter_mut().rev().take(MERGE_WINDOW).find(|f| f.problem == problem && !f.containers.is_empty()) {
+        match place
+            .findings
+            .iter_mut()
+            .rev()
+            .take(MERGE_WINDOW)
+            .find(|f| f.problem == problem && !f.containers.is_empty())
+        {
             Some(finding) => finding.containers.push(container.to_owned()),
             None => place.push(Finding { problem, containers: vec![container.to_owned()], notes: Vec::new() }),
         }
@@ -166,7 +172,11 @@ impl Gathering<'_> {
     /// The problems of the chain that all containers share.
     fn add_chain(&mut self, problems: &[Problem]) {
         if let Some(finding) = self.lead(problems)
-            && !self.findings.findings.iter().any(|other| other.problem == finding.problem && other.containers.is_empty())
+            && !self
+                .findings
+                .findings
+                .iter()
+                .any(|other| other.problem == finding.problem && other.containers.is_empty())
         {
             self.findings.push(finding);
         }

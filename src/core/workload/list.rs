@@ -28,10 +28,13 @@ pub(super) fn grow<T, E: Error>(list: &mut Vec<T>) -> Result<(), E> {
         return Ok(());
     }
     let more = list.capacity().max(2);
-    let Some(left) = ALLOWANCE.get().checked_sub(more.saturating_mul(size_of::<T>())) else {
+    let size = |count: usize| count.saturating_mul(size_of::<T>());
+    // While the list moves, its old place and its new one are both taken.
+    let left = ALLOWANCE.get();
+    if size(list.capacity() + more) > left {
         return Err(E::custom("the object has too many elements to be checked"));
-    };
-    ALLOWANCE.set(left);
+    }
+    ALLOWANCE.set(left.saturating_sub(size(more)));
     list.reserve_exact(more);
     Ok(())
 }
