@@ -176,7 +176,7 @@ mod tests {
         let problem = Problem::new(&rules::ROLE_ARN_MALFORMED, format!("role {long}"), format!("use {long}"))
             .expected("expected", long.as_str())
             .found("found", long.as_str())
-            .slip(Some(long.clone()));
+            .slip(Some(long));
         let texts = [&problem.message, &problem.fix, &problem.expected.unwrap().value, &problem.found.unwrap().value];
         for text in texts.into_iter().chain([&problem.slip.unwrap()]) {
             assert!(text.len() <= MAX_FIX_BYTES + 3 && text.ends_with('…') && text.capacity() < 2 * MAX_FIX_BYTES);

@@ -156,7 +156,7 @@ pub fn guarded(
             record.decision = Outcome::Deny;
             record.message = guard::refusal(lowering);
             response.allowed = false;
-            response.status = Some(forbidden(record.message.clone()));
+            response.status = Some(forbidden(&record.message));
         }
         (Access::Refused, _) => {
             record.message = guard::refusal(lowering);
@@ -426,7 +426,7 @@ impl Door<'_> {
             Outcome::Deny => {
                 record.message = words::denial(&decision.denials);
                 response.allowed = false;
-                response.status = Some(forbidden(record.message.clone()));
+                response.status = Some(forbidden(&record.message));
             }
             Outcome::Warn => response.warnings = self.warnings(&decision, stale),
             Outcome::Allow => {}
@@ -505,7 +505,7 @@ impl Door<'_> {
         let mut status = None;
         let mut warnings = Vec::new();
         record.decision = if denied {
-            status = Some(forbidden(format!("{}; onError: deny is set", record.message)));
+            status = Some(forbidden(&format!("{}; onError: deny is set", record.message)));
             Outcome::Deny
         } else if self.settings.mode == Mode::Audit {
             Outcome::Allow
@@ -567,6 +567,6 @@ fn annotations<'r>(record: &'r Record<'_>) -> Annotations<'r> {
     ])
 }
 
-fn forbidden(message: String) -> Status {
-    Status { code: 403, reason: "Forbidden", message: cut(&message, MAX_MESSAGE_CHARS).into_owned() }
+fn forbidden(message: &str) -> Status {
+    Status { code: 403, reason: "Forbidden", message: cut(message, MAX_MESSAGE_CHARS).into_owned() }
 }

@@ -91,8 +91,11 @@ fn may_deny(finding: &Finding, enforce: Level) -> bool {
     }
 }
 
-/// What stood before, by rule: for each finding how sure it was, and its containers; `None` for the whole workload.
-struct Before<'b>(HashMap<&'static str, Vec<(Certainty, Option<HashSet<&'b str>>)>>);
+/// A finding that stood before: how sure it was, and its containers; `None` for the whole workload.
+type Old<'b> = (Certainty, Option<HashSet<&'b str>>);
+
+/// What stood before, by rule.
+struct Before<'b>(HashMap<&'static str, Vec<Old<'b>>>);
 
 impl<'b> Before<'b> {
     fn of(judgement: &'b Judgement<'_>) -> Self {
