@@ -22,7 +22,7 @@ fn world() -> World {
 }
 
 /// A pod whose containers each bring a role and a token file of their own.
-fn pod(count: usize, annotations: Value) -> Value {
+fn pod(count: usize, annotations: &Value) -> Value {
     let container = |i: usize| {
         json!({"name": format!("c{i}"), "env": [
             {"name": "AWS_ROLE_ARN", "value": format!("role-{i}")},
@@ -40,7 +40,7 @@ fn check<'w>(world: &'w World, object: &'w Object<'w>) -> Judgement<'w> {
 #[test]
 fn findings_of_a_rule_are_bounded_and_name_every_container() {
     let world = world();
-    let value = pod(CONTAINERS, json!({}));
+    let value = pod(CONTAINERS, &json!({}));
     let object = Object::deserialize(&value).unwrap();
     let judgement = check(&world, &object);
     assert_eq!(judgement.containers.len(), CONTAINERS);
@@ -57,7 +57,7 @@ fn findings_of_a_rule_are_bounded_and_name_every_container() {
     let same = check(&world, &object);
     assert_ne!(decide(&judgement, Some(&same), &policy).outcome, Outcome::Deny);
     // One more broken container is new.
-    let value = pod(CONTAINERS + 1, json!({}));
+    let value = pod(CONTAINERS + 1, &json!({}));
     let more = Object::deserialize(&value).unwrap();
     let more = check(&world, &more);
     assert_eq!(decide(&more, Some(&judgement), &policy).outcome, Outcome::Deny);
@@ -68,7 +68,7 @@ fn ignored_findings_are_bounded_too() {
     let world = world();
     let names = (0..50_000).map(|i| format!("rule-{i}")).collect::<Vec<_>>().join(",");
     let ignore = format!("{names},role-arn-malformed,role-overridden");
-    let value = pod(CONTAINERS, json!({"rolecall.dev/ignore": ignore}));
+    let value = pod(CONTAINERS, &json!({"rolecall.dev/ignore": ignore}));
     let object = Object::deserialize(&value).unwrap();
     let judgement = check(&world, &object);
     assert!(judgement.findings.iter().all(|finding| finding.rule() != "role-arn-malformed"));
