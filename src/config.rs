@@ -133,10 +133,16 @@ pub struct InjectorConfig {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Longest body of a review, in bytes. The API server sends at most about 3 MiB for an object and its predecessor each.
+    /// Longest body of a review, in bytes. What an API server with Kubernetes' own limits sends is smaller
+    /// (docs/reliability.md); a longer one is answered by `onError`.
     pub body_bytes: usize,
-    /// Bodies being read at one time, all together, in bytes.
+    /// Bodies of reviews from their first byte until they are answered, all together, in bytes; a quarter of it is for the
+    /// small ones.
     pub in_flight_bytes: usize,
+    /// Connections at one time to the port of reviews.
+    pub connections: u32,
+    /// The same to the port of metrics.
+    pub metrics_connections: u32,
     /// Seconds that a graceful shutdown waits for reviews under way.
     pub shutdown_seconds: u64,
     /// Seconds that a client may take for its TLS handshake and for a request's header.
@@ -273,12 +279,21 @@ impl Default for InjectorConfig {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body_bytes: 7 << 20,
-            in_flight_bytes: 64 << 20,
+            body_bytes: 28 << 20,
+            in_flight_bytes: 40 << 20,
+            connections: 256,
+            metrics_connections: 64,
             shutdown_seconds: 15,
             handshake_seconds: 10,
             reread_seconds: 8,
         }
+    }
+}
+
+impl Limits {
+    /// What of `in_flight_bytes` large reviews may take: three quarters. The rest is for small ones.
+    pub fn large_bytes(&self) -> usize {
+        self.in_flight_bytes / 4 * 3
     }
 }
 
@@ -303,8 +318,19 @@ impl Config {
         let mut config: Self =
             serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false })
                 .map_err(|e| e.to_string())?;
-        if config.limits.body_bytes == 0 || config.limits.in_flight_bytes < config.limits.body_bytes {
-            return Err("limits: bodyBytes must be over 0 and inFlightBytes at least as large".to_owned());
+        let limits = config.limits;
+        if limits.body_bytes == 0 || limits.large_bytes() < limits.body_bytes {
+            return Err(
+                "limits: bodyBytes must be over 0, and at most three quarters of inFlightBytes: the rest is for small \
+                        reviews"
+                    .to_owned(),
+            );
+        }
+        if limits.in_flight_bytes < 1 << 20 {
+            return Err("limits: inFlightBytes must be at least 1048576".to_owned());
+        }
+        if !(1..=65_536).contains(&limits.connections) || !(1..=65_536).contains(&limits.metrics_connections) {
+            return Err("limits: connections and metricsConnections must be from 1 to 65536".to_owned());
         }
         let refresh = config.refresh;
         if refresh.interval_seconds.is_some_and(|seconds| !(1..=86_400).contains(&seconds))
@@ -385,6 +411,8 @@ mod tests {
             ("enforced: chain\n", "enforced"),
             ("limits: {bodyBytes: 0}\n", "bodyBytes"),
             ("limits: {bodyBytes: many}\n", "line 1"),
+            ("limits: {bodyBytes: 40000000}\n", "three quarters"),
+            ("limits: {connections: 0}\n", "connections"),
             ("refresh: {intervalSeconds: 0}\n", "intervalSeconds"),
             ("certificates: {caSeconds: 3600, leafSeconds: 3600}\n", "leafSeconds"),
             ("certificates: {caSeconds: 86400, leafSeconds: 3600, settleSeconds: 28800}\n", "settleSeconds"),

@@ -32,10 +32,21 @@ fn main() -> ExitCode {
         Ok(Exit::Depends) => ExitCode::from(3),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Standard error may be closed too; the exit code then has to do.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            say(format!("error: {error:#}\n"));
             ExitCode::from(2)
         }
+    }
+}
+
+/// Writes on standard error, which may be closed or full with nobody reading: the exit code then has to do.
+fn say(text: String) {
+    let (ending, ended) = std::sync::mpsc::channel::<()>();
+    let writing = std::thread::Builder::new().spawn(move || {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        drop(ending);
+    });
+    if writing.is_ok() {
+        let _ = ended.recv_timeout(std::time::Duration::from_secs(2));
     }
 }
 

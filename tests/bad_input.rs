@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-const LIMIT: usize = 7 << 20;
+const LIMIT: usize = 28 << 20;
 
 fn recorded_pod() -> Value {
     common::json_file("fixtures/reviews/pod-irsa-create.json")

@@ -40,13 +40,30 @@ pub struct Evidence {
 
 impl Evidence {
     pub(crate) fn new(label: &'static str, value: impl Into<String>) -> Option<Self> {
-        Some(Self { label, value: value.into() })
+        Some(Self { label, value: bounded(value.into(), MAX_TEXT_BYTES) })
     }
 }
 
 /// A text without control characters: what comes from a manifest must not forge a line, nor steer a terminal.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Longest value of an object that a message, its evidence or a likely typo may carry. No name or ARN that AWS or Kubernetes
+/// accepts is longer than 2,048 characters.
+const MAX_TEXT_BYTES: usize = 4_096;
+/// Longest fix: a command with several values.
+const MAX_FIX_BYTES: usize = 8_192;
+
+/// Cuts a text that may carry a value of any length; `…` stands for what was cut.
+fn bounded(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
 }
 
 /// What is wrong with a link, before it is known at which resource it shows.
@@ -76,11 +93,11 @@ impl Problem {
             rule,
             level: rule.level,
             certainty: rule.certainty,
-            message: message.into(),
+            message: bounded(message.into(), MAX_TEXT_BYTES),
             expected: None,
             found: None,
             slip: None,
-            fix: fix.into(),
+            fix: bounded(fix.into(), MAX_FIX_BYTES),
         }
     }
 
@@ -95,7 +112,7 @@ impl Problem {
     }
 
     pub(crate) fn slip(mut self, slip: Option<String>) -> Self {
-        self.slip = slip;
+        self.slip = slip.map(|slip| bounded(slip, MAX_TEXT_BYTES));
         self
     }
 
@@ -145,5 +162,26 @@ impl Finding {
     /// Most severe first: sure before likely, lower levels before higher; otherwise in the order of the chain.
     pub(crate) fn severity(&self) -> (std::cmp::Reverse<Certainty>, Level) {
         (std::cmp::Reverse(self.problem.certainty), self.problem.level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules;
+
+    #[test]
+    fn texts_of_any_length_are_cut() {
+        let long = "é".repeat(1 << 20);
+        let problem = Problem::new(&rules::ROLE_ARN_MALFORMED, format!("role {long}"), format!("use {long}"))
+            .expected("expected", long.as_str())
+            .found("found", long.as_str())
+            .slip(Some(long));
+        let texts = [&problem.message, &problem.fix, &problem.expected.unwrap().value, &problem.found.unwrap().value];
+        for text in texts.into_iter().chain([&problem.slip.unwrap()]) {
+            assert!(text.len() <= MAX_FIX_BYTES + 3 && text.ends_with('…') && text.capacity() < 2 * MAX_FIX_BYTES);
+        }
+        let arn = "a".repeat(2_048);
+        assert_eq!(Problem::new(&rules::ROLE_ARN_MALFORMED, arn.clone(), "").message, arn);
     }
 }

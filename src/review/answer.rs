@@ -8,13 +8,15 @@ use rolecall_core::decision::{Decision, Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::{Certainty, Finding};
 use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
 use rolecall_core::rules::ASSOCIATION_MISSING;
-use rolecall_core::workload::{Kind, Object, Stage, Text, Workload};
+use rolecall_core::workload::{Kind, Metadata, Object, Stage, Text, Workload};
 use rolecall_core::world::{AssociationReading, Unseen, World};
 
 use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
 use super::request::{Request, Unreadable, is_judged, read};
-use super::response::{Annotations, MAX_WARNING_CHARS, ResponseOut, Status, fit_warnings, write};
+use super::response::{
+    Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, MAX_WARNING_CHARS, ResponseOut, Status, cut, fit_warnings, write,
+};
 use super::words;
 
 /// What the operator set.
@@ -71,6 +73,8 @@ pub struct Standing<'a> {
     pub authority: Authority<'a>,
     /// The cluster can be asked for what is not known of it.
     pub asks: bool,
+    /// The check must be short: a long one comes back as [`Considered::Long`].
+    pub inline: bool,
 }
 
 /// What came of a review.
@@ -84,6 +88,8 @@ pub enum Considered {
     Seek(Unseen),
     /// It is allowed to whoever holds the right: [`guarded`] answers once that is known.
     Guard(Box<Lowering>),
+    /// Checking it may take long: it is to be done elsewhere, with `inline` off.
+    Long,
 }
 
 /// Answers a review, and shows what was decided to `observe`. `snapshot_time` is when the world's snapshot was collected,
@@ -98,8 +104,8 @@ pub fn consider(
     standing: Standing<'_>,
     observe: impl FnOnce(&Record<'_>),
 ) -> Considered {
-    let Standing { authority, asks } = standing;
-    let door = Door { world, snapshot_time, settings, now, authority, asks };
+    let Standing { authority, asks, inline } = standing;
+    let door = Door { world, snapshot_time, settings, now, authority, asks, inline };
     match read(body) {
         Ok(review) => match &review.request {
             Some(request) => door.request(request, body, observe),
@@ -118,10 +124,10 @@ pub fn answer(
     now: Timestamp,
     observe: impl FnOnce(&Record<'_>),
 ) -> Reply {
-    let standing = Standing { authority: Authority::Final, asks: false };
+    let standing = Standing { authority: Authority::Final, asks: false, inline: false };
     match consider(world, snapshot_time, settings, body, now, standing, observe) {
         Considered::Reply(reply) => reply,
-        Considered::Confirm(_) | Considered::Seek(_) | Considered::Guard(_) => {
+        Considered::Confirm(_) | Considered::Seek(_) | Considered::Guard(_) | Considered::Long => {
             Reply { status: 500, body: b"a final answer was left open\n".to_vec() }
         }
     }
@@ -150,7 +156,7 @@ pub fn guarded(
             record.decision = Outcome::Deny;
             record.message = guard::refusal(lowering);
             response.allowed = false;
-            response.status = Some(forbidden(record.message.clone()));
+            response.status = Some(forbidden(&record.message));
         }
         (Access::Refused, _) => {
             record.message = guard::refusal(lowering);
@@ -177,14 +183,26 @@ impl From<Reply> for Considered {
     }
 }
 
-struct Door<'w> {
-    world: &'w World,
-    snapshot_time: &'w str,
-    settings: &'w Settings,
-    now: Timestamp,
-    authority: Authority<'w>,
-    asks: bool,
+pub(super) struct Door<'w> {
+    pub(super) world: &'w World,
+    pub(super) snapshot_time: &'w str,
+    pub(super) settings: &'w Settings,
+    pub(super) now: Timestamp,
+    pub(super) authority: Authority<'w>,
+    pub(super) asks: bool,
+    pub(super) inline: bool,
 }
+
+/// A review that could not be checked, with the message and the fault in its record.
+pub(super) struct NotChecked<'r> {
+    pub(super) record: Record<'r>,
+    /// `onError: deny` holds for its kind.
+    pub(super) may_deny: bool,
+}
+
+/// A pod with more containers than this is not checked on the threads that answer.
+const MAX_INLINE_CONTAINERS: usize = 64;
+const REQUIRES: &str = "rolecall.dev/requires";
 
 /// A judged object, and the one it replaces.
 struct Judged<'r> {
@@ -226,6 +244,9 @@ impl Door<'_> {
         {
             return Considered::Seek(unseen);
         }
+        if self.inline && self.is_long(object, kind, &namespace) {
+            return Considered::Long;
+        }
         let judged = match self.judge(request, object, kind, &namespace, &name) {
             Ok(judged) => judged,
             Err(message) => {
@@ -264,6 +285,24 @@ impl Door<'_> {
         let reply = Reply { status: 200, body: write(response) };
         observe(&record);
         reply.into()
+    }
+
+    /// Checking it may take long: many containers, or declared needs to be checked against policies.
+    fn is_long(&self, object: &Object<'_>, kind: Kind, namespace: &str) -> bool {
+        let declares = |metadata: &Metadata<'_>| metadata.annotations.get(REQUIRES).is_some();
+        let namespace_declares = self.world.namespace(namespace).is_some_and(|ns| !ns.wishes.requires.is_empty());
+        if namespace_declares || declares(&object.metadata) {
+            return true;
+        }
+        let Some(workload) = Workload::of(object, kind, Stage::Admitted, namespace) else {
+            return false;
+        };
+        let spec = workload.spec;
+        let containers = spec.containers.len() + spec.init_containers.len() + spec.ephemeral_containers.len();
+        let account = self.world.service_account(namespace, workload.service_account());
+        containers > MAX_INLINE_CONTAINERS
+            || declares(workload.pod_metadata)
+            || account.account().is_some_and(|account| !account.wishes.requires.is_empty())
     }
 
     /// What the judgement would rest on and is not known.
@@ -387,7 +426,7 @@ impl Door<'_> {
             Outcome::Deny => {
                 record.message = words::denial(&decision.denials);
                 response.allowed = false;
-                response.status = Some(forbidden(record.message.clone()));
+                response.status = Some(forbidden(&record.message));
             }
             Outcome::Warn => response.warnings = self.warnings(&decision, stale),
             Outcome::Allow => {}
@@ -420,7 +459,7 @@ impl Door<'_> {
     }
 
     /// Nothing to judge.
-    fn pass(&self, record: &Record<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
+    pub(super) fn pass(&self, record: &Record<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
         observe(record);
         let response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
         Reply { status: 200, body: write(response) }
@@ -432,43 +471,50 @@ impl Door<'_> {
         let blank = blank(&nothing, self.snapshot_time);
         let (uid, namespace, kind, message) = match fault {
             Unreadable::Request(message) => {
-                observe(&Record { message: message.clone(), fault: Some(Fault::Request), ..blank });
-                return Reply { status: 400, body: format!("{message}\n").into_bytes() };
+                // It may quote what came.
+                let message = cut(message, MAX_ECHO_CHARS).into_owned();
+                let body = format!("{message}\n").into_bytes();
+                observe(&Record { message, fault: Some(Fault::Request), ..blank });
+                return Reply { status: 400, body };
             }
             Unreadable::Foreign { uid } => return self.pass(&Record { uid: Cow::Borrowed(uid), ..blank }, observe),
             Unreadable::Object { uid, namespace, kind, message } => (uid, namespace, kind, message),
         };
-        let levels = self.world.levels(namespace, self.settings.defaults);
-        let enforced = self.staleness().is_none()
+        let may_deny = kind == Kind::Pod.name() || self.settings.enforce_workloads;
+        let record = Record {
+            uid: Cow::Borrowed(uid),
+            namespace: Cow::Borrowed(namespace),
+            kind: Kind::ALL.into_iter().map(|(_, known)| known).find(|known| known.name() == kind),
+            message: format!("rolecall could not judge this {kind}: {message}"),
+            fault: Some(Fault::Object),
+            ..blank
+        };
+        self.not_checked(NotChecked { record, may_deny }, observe)
+    }
+
+    /// The answer to a review that could not be checked: by `onError` where its namespace enforces.
+    pub(super) fn not_checked(&self, unchecked: NotChecked<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
+        let NotChecked { mut record, may_deny } = unchecked;
+        let levels = self.world.levels(&record.namespace, self.settings.defaults);
+        let denied = may_deny
+            && self.staleness().is_none()
             && !matches!(self.authority, Authority::Withheld(_))
             && self.settings.mode == Mode::Enforce
-            && levels.enforce != rolecall_core::decision::Level::Off;
-        let is_pod = kind == Kind::Pod.name();
-        let denied = enforced
-            && self.staleness().is_none()
-            && self.settings.on_error == OnError::Deny
-            && (is_pod || self.settings.enforce_workloads);
-        let line = format!("rolecall could not judge this {kind}: {message}");
-        let mut response = ResponseOut { uid, allowed: !denied, ..ResponseOut::default() };
-        let decision = if denied {
-            response.status = Some(forbidden(format!("{line}; onError: deny is set")));
+            && levels.enforce != rolecall_core::decision::Level::Off
+            && self.settings.on_error == OnError::Deny;
+        let mut status = None;
+        let mut warnings = Vec::new();
+        record.decision = if denied {
+            status = Some(forbidden(&format!("{}; onError: deny is set", record.message)));
             Outcome::Deny
         } else if self.settings.mode == Mode::Audit {
             Outcome::Allow
         } else {
-            response.warnings = fit_warnings([line.clone()]);
+            warnings = fit_warnings([record.message.clone()]);
             Outcome::Warn
         };
-        let record = Record {
-            uid: Cow::Borrowed(uid),
-            decision,
-            namespace: Cow::Borrowed(namespace),
-            kind: Kind::ALL.into_iter().map(|(_, known)| known).find(|known| known.name() == kind),
-            message: line,
-            fault: Some(Fault::Object),
-            ..blank
-        };
-        response.audit_annotations = annotations(&record);
+        let audit_annotations = annotations(&record);
+        let response = ResponseOut { uid: &record.uid, allowed: !denied, status, warnings, audit_annotations };
         let reply = Reply { status: 200, body: write(response) };
         observe(&record);
         reply
@@ -479,21 +525,11 @@ impl Door<'_> {
 fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
     Record {
         uid: Cow::Borrowed(text(&request.uid)),
-        decision: Outcome::Allow,
-        kind: None,
         operation: Cow::Borrowed(text(&request.operation)),
         namespace: Cow::Borrowed(text(&request.namespace)),
         name: Cow::Borrowed(text(&request.name)),
-        service_account: Cow::Borrowed(""),
         dry_run: request.dry_run.unwrap_or(false),
-        rules: Vec::new(),
-        exempted: Vec::new(),
-        identity: "",
-        role: Cow::Borrowed(""),
-        chain: "",
-        snapshot_time: Cow::Borrowed(snapshot_time),
-        message: String::new(),
-        fault: None,
+        ..Record::blank(snapshot_time)
     }
 }
 
@@ -524,13 +560,13 @@ fn annotations<'r>(record: &'r Record<'_>) -> Annotations<'r> {
         ("decision", Cow::Borrowed(record.decision.name())),
         ("rules", Cow::Owned(record.rules.join(","))),
         ("identity", Cow::Borrowed(record.identity)),
-        ("role", Cow::Borrowed(&record.role)),
+        ("role", cut(&record.role, MAX_ECHO_CHARS)),
         ("chain", Cow::Borrowed(record.chain)),
         ("snapshot-time", Cow::Borrowed(&record.snapshot_time)),
         ("exempted", Cow::Owned(record.exempted.join(","))),
     ])
 }
 
-fn forbidden(message: String) -> Status {
-    Status { code: 403, reason: "Forbidden", message }
+fn forbidden(message: &str) -> Status {
+    Status { code: 403, reason: "Forbidden", message: cut(message, MAX_MESSAGE_CHARS).into_owned() }
 }

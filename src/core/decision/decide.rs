@@ -1,6 +1,6 @@
 //! From findings to what is done about them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::level::{Level, Levels, Mode};
 use crate::finding::{Certainty, Finding};
@@ -58,15 +58,15 @@ pub struct Decision<'j> {
 pub fn decide<'j>(judgement: &'j Judgement<'_>, before: Option<&Judgement<'_>>, policy: &Policy) -> Decision<'j> {
     let Policy { levels, mode, enforce_workloads } = *policy;
     let deniable_kind = judgement.kind == Kind::Pod || enforce_workloads;
-    let is_new = |finding: &Finding| before.is_none_or(|before| !stood_before(finding, before));
+    let before = before.map(Before::of);
+    let is_new = |finding: &Finding| before.as_ref().is_none_or(|before| !before.has(finding));
     let refused = |finding: &&Finding| {
         deniable_kind && finding.problem.level <= levels.enforce && may_deny(finding, levels.enforce) && is_new(finding)
     };
     let findings = judgement.findings.iter();
     let would_deny: Vec<&Finding> = findings.clone().filter(refused).collect();
     if mode == Mode::Enforce && !would_deny.is_empty() {
-        let audited =
-            findings.filter(|finding| counts(finding, levels.audit) || would_deny.contains(finding)).collect();
+        let audited = findings.filter(|finding| counts(finding, levels.audit) || refused(finding)).collect();
         return Decision { outcome: Outcome::Deny, denials: would_deny, warnings: Vec::new(), audited };
     }
     let warned = |finding: &&Finding| counts(finding, levels.warn) || counts(finding, levels.enforce);
@@ -91,14 +91,28 @@ fn may_deny(finding: &Finding, enforce: Level) -> bool {
     }
 }
 
-fn stood_before(finding: &Finding, before: &Judgement<'_>) -> bool {
-    let all_in = |old: &Finding| {
-        let known: HashSet<&str> = old.containers.iter().map(String::as_str).collect();
-        finding.containers.iter().all(|container| known.contains(container.as_str()))
-    };
-    before.findings.iter().any(|old| {
-        old.problem.rule == finding.problem.rule
-            && old.problem.certainty >= finding.problem.certainty
-            && (old.containers.is_empty() || all_in(old))
-    })
+/// A finding that stood before: how sure it was, and its containers; `None` for the whole workload.
+type Old<'b> = (Certainty, Option<HashSet<&'b str>>);
+
+/// What stood before, by rule.
+struct Before<'b>(HashMap<&'static str, Vec<Old<'b>>>);
+
+impl<'b> Before<'b> {
+    fn of(judgement: &'b Judgement<'_>) -> Self {
+        let mut by_rule: HashMap<_, Vec<_>> = HashMap::new();
+        for old in &judgement.findings {
+            let containers = old.containers.iter().map(String::as_str).collect::<HashSet<_>>();
+            let containers = (!containers.is_empty()).then_some(containers);
+            by_rule.entry(old.rule()).or_default().push((old.problem.certainty, containers));
+        }
+        Self(by_rule)
+    }
+
+    fn has(&self, finding: &Finding) -> bool {
+        let holds =
+            |containers: &HashSet<&str>| finding.containers.iter().all(|name| containers.contains(name.as_str()));
+        self.0.get(finding.rule()).into_iter().flatten().any(|(certainty, containers)| {
+            *certainty >= finding.problem.certainty && containers.as_ref().is_none_or(holds)
+        })
+    }
 }

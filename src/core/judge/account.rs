@@ -35,7 +35,7 @@ pub fn judge_service_account<'a>(
     let namespace_wishes = world.namespace(change.namespace).map(|namespace| &namespace.wishes);
     let own_wishes = Wishes::of(change.metadata);
     let wishes = AllWishes::gather(&[Some(&own_wishes), namespace_wishes], circumstances.exemptions);
-    let mut gathering = Gathering { ignored: wishes.ignore.clone(), ..Gathering::default() };
+    let mut gathering = Gathering { ignored: wishes.ignore.iter().copied().collect(), ..Gathering::default() };
 
     let plan = world.conclude(subject, &account);
     if let Some(chain) = &plan.chain {

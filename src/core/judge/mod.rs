@@ -15,6 +15,7 @@ mod whole;
 mod whom;
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -27,7 +28,8 @@ pub use whole::{
 pub use whom::{Whom, whom};
 
 use crate::chain::State;
-use crate::finding::{Finding, Problem};
+use crate::decision::Level;
+use crate::finding::{Certainty, Finding, Problem};
 use crate::identity::Identity;
 use crate::workload::Kind;
 
@@ -92,19 +94,59 @@ impl<'a> Judgement<'a> {
 
 /// How many findings back the same is looked for: a pod with thousands of different ones must not cost their square.
 const MERGE_WINDOW: usize = 64;
+/// Most findings of one rule that differ in detail. Further containers join the last of them: the verdict stays the same,
+/// and what a pod with thousands of broken containers costs stays in proportion to their number.
+const MAX_OF_A_RULE: usize = 64;
+
+/// What findings that may share a place have in common: the rule's name, how sure they are, and their level.
+type Kin = (&'static str, Certainty, Level);
+
+/// Findings, of each rule no more than [`MAX_OF_A_RULE`].
+#[derive(Debug, Default)]
+struct FindingList {
+    findings: Vec<Finding>,
+    /// Of each kin, how many there are and where the last is.
+    kin: HashMap<Kin, (usize, usize)>,
+}
+
+impl FindingList {
+    fn push(&mut self, finding: Finding) {
+        let kin = (finding.rule(), finding.problem.certainty, finding.problem.level);
+        let (count, last) = self.kin.entry(kin).or_default();
+        if *count < MAX_OF_A_RULE {
+            (*count, *last) = (*count + 1, self.findings.len());
+            self.findings.push(finding);
+        } else if let Some(other) = self.findings.get_mut(*last) {
+            if other.notes.last().is_none_or(|note| note != FURTHER) {
+                other.notes.push(FURTHER.to_owned());
+            }
+            // A finding without containers is the whole workload's, and stays so.
+            if !other.containers.is_empty() {
+                if finding.containers.is_empty() {
+                    other.containers.clear();
+                } else {
+                    other.containers.extend(finding.containers);
+                }
+            }
+        }
+    }
+}
+
+/// Stands behind a finding that others of its rule joined.
+const FURTHER: &str = "further containers have the same problem with other values, which are left out here";
 
 /// Gathers problems into findings: one of a rule for all the containers that have it, and one for each chain, led by the
 /// first link that breaks.
 #[derive(Debug, Default)]
 struct Gathering<'w> {
-    findings: Vec<Finding>,
-    exempted: Vec<Finding>,
-    ignored: Vec<&'w str>,
+    findings: FindingList,
+    exempted: FindingList,
+    ignored: HashSet<&'w str>,
 }
 
-impl<'w> Gathering<'w> {
+impl Gathering<'_> {
     fn is_ignored(&self, problem: &Problem) -> bool {
-        self.ignored.contains(&problem.rule.name)
+        self.ignored.contains(problem.rule.name)
     }
 
     /// A problem of the whole workload.
@@ -115,7 +157,13 @@ impl<'w> Gathering<'w> {
     /// A problem of one container; where others have the same, they share a finding.
     fn add_for(&mut self, container: &str, problem: Problem) {
         let place = if self.is_ignored(&problem) { &mut self.exempted } else { &mut self.findings };
-        match place.iter_mut().rev().take(MERGE_WINDOW).find(|f| f.problem == problem && !f.containers.is_empty()) {
+        match place
+            .findings
+            .iter_mut()
+            .rev()
+            .take(MERGE_WINDOW)
+            .find(|f| f.problem == problem && !f.containers.is_empty())
+        {
             Some(finding) => finding.containers.push(container.to_owned()),
             None => place.push(Finding { problem, containers: vec![container.to_owned()], notes: Vec::new() }),
         }
@@ -124,7 +172,11 @@ impl<'w> Gathering<'w> {
     /// The problems of the chain that all containers share.
     fn add_chain(&mut self, problems: &[Problem]) {
         if let Some(finding) = self.lead(problems)
-            && !self.findings.iter().any(|other| other.problem == finding.problem && other.containers.is_empty())
+            && !self
+                .findings
+                .findings
+                .iter()
+                .any(|other| other.problem == finding.problem && other.containers.is_empty())
         {
             self.findings.push(finding);
         }
@@ -136,7 +188,7 @@ impl<'w> Gathering<'w> {
             return;
         };
         let same = |other: &&mut Finding| other.problem == finding.problem && !other.containers.is_empty();
-        match self.findings.iter_mut().rev().take(MERGE_WINDOW).find(same) {
+        match self.findings.findings.iter_mut().rev().take(MERGE_WINDOW).find(same) {
             Some(other) => other.containers.push(container.to_owned()),
             None => {
                 finding.containers.push(container.to_owned());
@@ -149,7 +201,7 @@ impl<'w> Gathering<'w> {
     fn lead(&mut self, problems: &[Problem]) -> Option<Finding> {
         let (ignored, counting): (Vec<&Problem>, Vec<&Problem>) = problems.iter().partition(|p| self.is_ignored(p));
         for problem in ignored {
-            if !self.exempted.iter().any(|finding| finding.problem == *problem) {
+            if !self.exempted.findings.iter().rev().take(MERGE_WINDOW).any(|finding| finding.problem == *problem) {
                 self.exempted.push(Finding::of_workload(problem.clone()));
             }
         }
@@ -167,9 +219,9 @@ impl<'w> Gathering<'w> {
     }
 
     fn finish(mut self, judgement: &mut Judgement<'_>) {
-        self.findings.sort_by_key(Finding::severity);
-        judgement.findings = self.findings;
-        judgement.exempted = self.exempted;
+        self.findings.findings.sort_by_key(Finding::severity);
+        judgement.findings = self.findings.findings;
+        judgement.exempted = self.exempted.findings;
     }
 }
 

@@ -57,7 +57,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         ],
         circumstances.exemptions,
     );
-    let mut gathering = Gathering { ignored: wishes.ignore.clone(), ..Gathering::default() };
+    let mut gathering = Gathering { ignored: wishes.ignore.iter().copied().collect(), ..Gathering::default() };
     let fargate = fallback::on_fargate(world, workload);
     let opt_outs = OptOuts::of(workload, &world.conventions);
     let volumes = Volumes::of(workload.spec);

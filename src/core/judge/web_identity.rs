@@ -240,7 +240,7 @@ impl<'a> One<'a, '_, '_> {
         let why = format!("the containers bring more than {MAX_OWN_CHAINS} roles of their own");
         let found = format!("more than {MAX_OWN_CHAINS} roles; those beyond were not checked");
         let problem = self.undecided(&why, "one role for the pod", &found);
-        if !gathering.findings.iter().rev().take(MAX_OWN_CHAINS).any(|finding| finding.problem == problem) {
+        if !gathering.findings.findings.iter().rev().take(MAX_OWN_CHAINS).any(|finding| finding.problem == problem) {
             gathering.add(problem);
         }
         State::Unknown
@@ -258,7 +258,7 @@ impl<'a> One<'a, '_, '_> {
             gathering.add_chain_for(self.name(), problems);
         }
         if let Some(open) = open
-            && !gathering.findings.iter().any(|finding| finding.problem == *open)
+            && !gathering.findings.findings.iter().any(|finding| finding.problem == *open)
         {
             gathering.add(open.clone());
         }

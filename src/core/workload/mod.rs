@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod kind;
+mod list;
 mod needs;
 mod object;
 mod text;
@@ -9,6 +10,7 @@ mod token_file;
 
 pub use endpoint::{Endpoint, configured_endpoint, other_store};
 pub use kind::Kind;
+pub use list::within_bytes;
 pub use needs::{Evidence, evidence};
 pub use object::{
     Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, ServiceAccountToken, Spec, Template,

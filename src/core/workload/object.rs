@@ -3,6 +3,7 @@
 
 use serde::de::{Deserialize, Deserializer};
 
+use super::list::list;
 use super::text::{Pairs, Text};
 
 /// An object of any kind that rolecall judges.
@@ -110,16 +111,16 @@ pub struct PodSpec<'a> {
     /// Its deprecated alias.
     pub service_account: Option<Text<'a>>,
     /// Containers.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub containers: Vec<Container<'a>>,
     /// Init containers, sidecars among them.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub init_containers: Vec<Container<'a>>,
     /// Ephemeral containers.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub ephemeral_containers: Vec<Container<'a>>,
     /// Volumes.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub volumes: Vec<Volume<'a>>,
     /// Node selector.
     pub node_selector: Pairs<'a>,
@@ -141,13 +142,13 @@ struct WireSpec<'a> {
     #[serde(borrow)]
     service_account_name: Option<Text<'a>>,
     service_account: Option<Text<'a>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     containers: Vec<Container<'a>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     init_containers: Vec<Container<'a>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     ephemeral_containers: Vec<Container<'a>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     volumes: Vec<Volume<'a>>,
     node_selector: Pairs<'a>,
     scheduler_name: Option<Text<'a>>,
@@ -213,7 +214,7 @@ pub struct NodeAffinity<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSelector<'a> {
     /// The terms.
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "list")]
     pub node_selector_terms: Vec<NodeSelectorTerm<'a>>,
 }
 
@@ -222,7 +223,7 @@ pub struct NodeSelector<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSelectorTerm<'a> {
     /// Expressions on labels.
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "list")]
     pub match_expressions: Vec<NodeSelectorRequirement<'a>>,
 }
 
@@ -246,7 +247,7 @@ pub struct NodeSelectorRequirement<'a> {
     /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt` or `Lt`.
     pub operator: Text<'a>,
     /// The values for it.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub values: Vec<Text<'a>>,
 }
 
@@ -260,19 +261,19 @@ pub struct Container<'a> {
     /// Its image.
     pub image: Option<Text<'a>>,
     /// Entry point.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub command: Vec<Text<'a>>,
     /// Arguments.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub args: Vec<Text<'a>>,
     /// Environment, one by one.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub env: Vec<EnvVar<'a>>,
     /// Environment, whole objects.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub env_from: Vec<EnvFrom<'a>>,
     /// Where volumes are mounted.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub volume_mounts: Vec<VolumeMount<'a>>,
 }
 
@@ -369,7 +370,7 @@ pub struct Volume<'a> {
 #[serde(default)]
 pub struct Projected<'a> {
     /// What it is put together from.
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "list")]
     pub sources: Vec<ProjectedSource<'a>>,
 }
 

@@ -1,0 +1,14 @@
+//! Attacks on the webhook that are kept as tests: bounded, on loopback only. docs/reliability.md names them.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::print_stdout, reason = "the memory tests say what they measured")]
+mod common;
+
+#[path = "attacks/connections.rs"]
+mod connections;
+#[path = "attacks/memory.rs"]
+mod memory;
+#[path = "attacks/size.rs"]
+mod size;
+#[path = "attacks/wire.rs"]
+mod wire;
