@@ -116,7 +116,7 @@ async fn without_descriptors_it_waits_and_goes_on() {
 
 /// Standard error is a pipe that nobody reads, and full.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_ends_although_nobody_reads_its_log() {
+async fn it_ends_although_its_log_is_not_read() {
     let mut server = Raw::start(Stdio::piped(), "limits: {shutdownSeconds: 3}");
     let mut client = server.client().await;
     for _ in 0..400 {

@@ -153,7 +153,7 @@ async fn many_findings_stay_within_the_bound() {
 
 /// Answers that nobody takes: HTTP/2 without a window for them.
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_that_nobody_reads_time_out() {
+async fn unread_answers_time_out() {
     let directory = TempDir::new("memory");
     let config = config(&directory, "enforce: chain\nlimits: {handshakeSeconds: 2}");
     let server = Server::recorded(&["--config", &config]);
@@ -182,7 +182,7 @@ async fn answers_that_nobody_reads_time_out() {
 
 /// Standard error is a pipe that nobody reads.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_nobody_reads_stays_bounded_and_is_counted() {
+async fn an_unread_log_stays_bounded_and_is_counted() {
     let server = Raw::start(Stdio::piped(), "");
     let mut review = broken_pod();
     review["request"]["name"] = json!("x".repeat(16_000));
