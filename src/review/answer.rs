@@ -497,10 +497,11 @@ fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
     }
 }
 
+/// Whatever the subresource: an update of `status` or `finalize` stores changed labels and annotations too (Kubernetes,
+/// `pkg/registry/core/namespace/strategy.go`).
 fn is_namespace(request: &Request<'_>) -> bool {
     request.kind.group.as_str().is_empty()
         && request.kind.kind.as_str() == "Namespace"
-        && text(&request.sub_resource).is_empty()
         && matches!(text(&request.operation), "CREATE" | "UPDATE")
 }
 
