@@ -13,7 +13,7 @@ use rolecall_core::world::{AssociationReading, Unseen, World};
 
 use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
-use super::request::{Request, Unreadable, is_judged, read};
+use super::request::{Request, Requester, Unreadable, is_judged, read};
 use super::response::{Annotations, MAX_WARNING_CHARS, ResponseOut, Status, fit_warnings, write};
 use super::words;
 
@@ -28,6 +28,8 @@ pub struct Settings {
     pub enforce_workloads: bool,
     /// What an object that cannot be understood gets in `enforce`.
     pub on_error: OnError,
+    /// Annotations of a workload or its service account lift denials too, not only warnings.
+    pub self_exemptions: bool,
     /// Patterns of namespaces that may not exempt themselves by annotation.
     pub no_exemptions: Vec<String>,
     /// Seconds after which a snapshot no longer denies; `None`: never.
@@ -221,6 +223,9 @@ impl Door<'_> {
         }
         let namespace = record.namespace.clone();
         let name = record.name.clone();
+        if is_same_placement(request, object, kind) {
+            return self.pass(&record, observe).into();
+        }
         if self.asks
             && let Some(unseen) = self.unseen(object, kind, &namespace)
         {
@@ -296,7 +301,12 @@ impl Door<'_> {
             let names_role = object.metadata.annotations.get(self.world.conventions.role_arn_key());
             return Ok(Judged { judgement: judge(&change), before, service_account: name, names_role });
         }
-        let workload = Workload::of(object, kind, Stage::Admitted, namespace).ok_or_else(|| {
+        let of = |object: &'r Object<'r>| {
+            let mut workload = Workload::of(object, kind, Stage::Admitted, namespace)?;
+            workload.is_mirror &= request.user_info.as_ref().is_some_and(Requester::is_node);
+            Some(workload)
+        };
+        let workload = of(object).ok_or_else(|| {
             let place = match kind {
                 Kind::Pod => "spec",
                 Kind::PodTemplate => "template.spec",
@@ -308,7 +318,7 @@ impl Door<'_> {
         if workload.spec.containers.is_empty() {
             return Err("its pod specification has no containers".to_owned());
         }
-        let before = old.and_then(|old| Workload::of(old, kind, Stage::Admitted, namespace));
+        let before = old.and_then(of);
         Ok(Judged {
             judgement: judge_workload(self.world, &workload, circumstances),
             before: before.map(|workload| judge_workload(self.world, &workload, circumstances)),
@@ -351,6 +361,7 @@ impl Door<'_> {
             levels: self.world.levels(namespace, self.settings.defaults),
             mode: if withheld { self.settings.mode.min(Mode::Warn) } else { self.settings.mode },
             enforce_workloads: self.settings.enforce_workloads,
+            self_exemptions: self.settings.self_exemptions,
         }
     }
 
@@ -372,6 +383,7 @@ impl Door<'_> {
         record.service_account = Cow::Borrowed(judged.service_account);
         record.rules = rules(&decision.audited);
         record.exempted = rules(&judgement.exempted.iter().collect::<Vec<_>>());
+        record.exempted.retain(|rule| !decision.denials.iter().any(|denied| denied.rule() == *rule));
         if let Some(container) = judgement.spokesman() {
             record.identity = container.identity.name();
             record.role = Cow::Borrowed(container.role.as_deref().unwrap_or_default());
@@ -494,6 +506,18 @@ fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
         snapshot_time: Cow::Borrowed(snapshot_time),
         message: String::new(),
         fault: None,
+    }
+}
+
+/// An update of a pod that leaves its nodes as they were: whatever else it changes does not touch its identity.
+fn is_same_placement(request: &Request<'_>, object: &Object<'_>, kind: Kind) -> bool {
+    if kind != Kind::Pod || text(&request.operation) != "UPDATE" || !text(&request.sub_resource).is_empty() {
+        return false;
+    }
+    let of = |object| Workload::of(object, kind, Stage::Admitted, "");
+    match (of(object), request.old_object.as_ref().and_then(of)) {
+        (Some(new), Some(old)) => new.has_placement_of(&old),
+        _ => true,
     }
 }
 
