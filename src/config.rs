@@ -111,6 +111,9 @@ pub struct ClusterConfig {
     pub secret_bytes: usize,
     /// Whether denials are written as Events on the owner of the pod.
     pub events: bool,
+    /// Hop limit of the nodes' instance metadata (IMDS). With 1, pods without a role get no credentials rather than the
+    /// node's role, unless they use the node's network. Absent: what the snapshot says of the nodes, if anything.
+    pub imds_hop_limit: Option<u32>,
 }
 
 /// How knowledge of AWS is kept fresh.
@@ -189,6 +192,7 @@ impl Default for ClusterConfig {
             lease_seconds: 15,
             secret_bytes: 900 << 10,
             events: true,
+            imds_hop_limit: None,
         }
     }
 }
@@ -309,7 +313,9 @@ impl Config {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let mut config: Self = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+        let mut config: Self =
+            serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false })
+                .map_err(|e| e.to_string())?;
         if config.limits.body_bytes == 0 || config.limits.in_flight_bytes < config.limits.body_bytes {
             return Err("limits: bodyBytes must be over 0 and inFlightBytes at least as large".to_owned());
         }
@@ -344,7 +350,10 @@ impl Config {
 
     /// What the judgement needs to know of the injector.
     pub fn conventions(&self) -> Conventions {
-        Conventions::new(&self.injector.annotation_prefix, &self.injector.audience, &self.injector.token_mount_path)
+        let InjectorConfig { annotation_prefix, audience, token_mount_path } = &self.injector;
+        let mut conventions = Conventions::new(annotation_prefix, audience, token_mount_path);
+        conventions.imds_hop_limit = self.cluster.imds_hop_limit;
+        conventions
     }
 
     /// What answering a review needs to know.

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     let ended = match &cli.command {
         Command::Serve(args) => run::serve(args).map(|()| Exit::Clean),
-        Command::Check(args) => buffered(&mut out, |out| cli::check(args, out)),
+        Command::Check(args) => buffered(&mut out, |out| cli::check(args, out, &mut std::io::stderr())),
         Command::Scan(args) => buffered(&mut out, |out| cli::scan(args, out)),
         Command::CanI(args) => buffered(&mut out, |out| cli::can_i(args, out)),
         Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(Exit::Clean) => ExitCode::SUCCESS,
         Ok(Exit::Findings) => ExitCode::from(1),
+        Ok(Exit::Unreadable) => ExitCode::from(2),
         Ok(Exit::Depends) => ExitCode::from(3),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -22,7 +22,7 @@ use crate::live::{Keeper, Knowledge, Rechecks, Refreshing};
 use crate::live::{LinkReader, Rereads, refresh_forever};
 use crate::review::Settings;
 use crate::server::{ClusterDoor, Confirmation, Listeners, LogFormat, Metrics, State, init_log, start};
-use crate::sources::{Manifests, SnapshotSource, read_snapshot};
+use crate::sources::{Manifests, ReadOptions, SnapshotSource, read_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.
 ///
@@ -96,7 +96,7 @@ struct Scene {
 impl Scene {
     fn load(args: &ServeArgs, config: &Config) -> anyhow::Result<Self> {
         let conventions = config.conventions();
-        let (cluster, roles) = Manifests::known(&args.manifests, &conventions)?;
+        let (cluster, roles) = Manifests::known(&args.manifests, &conventions, &ReadOptions::default())?;
         Ok(Self { world: World::new(Arc::new(Snapshot::default()), cluster, conventions), roles })
     }
 }

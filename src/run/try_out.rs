@@ -60,7 +60,7 @@ fn serve(certificate: &Arc<LiveCertificate>) -> anyhow::Result<Running> {
     let config = Config::default();
     let conventions = config.conventions();
     let mut manifests = Manifests::default();
-    manifests.add("the sample", CLUSTER.into())?;
+    manifests.add("the sample", CLUSTER)?;
     let snapshot = read_snapshot(SNAPSHOT, None).map_err(anyhow::Error::msg).context("the sample")?;
     let world = World::new(Arc::new(snapshot), manifests.cluster(&conventions)?, conventions);
     let state = State::new(Knowledge::new(world), config.settings(Mode::Enforce), config.limits);

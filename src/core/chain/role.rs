@@ -2,7 +2,7 @@
 
 use rolecall_iam::RoleArn;
 
-use super::{Subject, fix};
+use super::{Subject, fix, unreadable};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -83,7 +83,10 @@ pub(super) fn link<'s, 'a>(
         return unlocated(Some(parsed), problem);
     }
     match snapshot.role_by_name(parsed.account, parsed.name) {
-        None => unlocated(Some(parsed), unseen(snapshot, subject, parsed)),
+        None => {
+            let unreadable = unreadable::role(snapshot, subject, parsed);
+            unlocated(Some(parsed), unreadable.unwrap_or_else(|| unseen(snapshot, subject, parsed)))
+        }
         Some(None) => unlocated(Some(parsed), missing(snapshot, subject, arn, parsed, source)),
         Some(Some(role)) if *role.arn == *arn => Ok(Located { role, parsed, problem: None }),
         Some(Some(role)) => {

@@ -1,5 +1,9 @@
 //! The environment variables that decide about credentials.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use crate::workload::{Container, EnvVar};
 
 /// The value of a variable.
@@ -109,21 +113,19 @@ impl<'a> CredentialEnv<'a> {
     }
 
     /// Whether the agent's address is excepted from a proxy that is set; `None` where no proxy is set, or the exceptions
-    /// cannot be seen. Returns the exceptions.
+    /// cannot be seen. Returns the exceptions. The agent's URI is `http://`, so `HTTPS_PROXY` does not matter.
     pub fn proxied(&self) -> Option<&'a str> {
-        let set = |proxy: Option<Value<'_>>| proxy.is_some_and(Value::is_set);
-        if !set(self.http_proxy) && !set(self.https_proxy) {
+        if !self.http_proxy.is_some_and(Value::is_set) {
             return None;
         }
         let exceptions = match self.no_proxy {
             None => "",
             Some(value) => value.literal()?,
         };
-        let covers = |exception: &str| {
-            let exception = exception.trim();
-            matches!(exception, "*" | "169.254.170.23") || covers_agent(exception)
-        };
-        (!exceptions.split([',', ' ']).any(covers)).then_some(exceptions)
+        let (host, port) = host_and_port(self.full_uri.and_then(Value::literal)?.strip_prefix("http://")?);
+        let mut each =
+            exceptions.split(|c: char| c == ',' || c.is_whitespace()).filter(|exception| !exception.is_empty());
+        (!each.any(|exception| covers_agent(exception, host, port.unwrap_or("80")))).then_some(exceptions)
     }
 }
 
@@ -152,36 +154,135 @@ fn value<'a>(earlier: &'a [EnvVar<'_>], variable: &'a EnvVar<'_>) -> Value<'a> {
     Value::Elsewhere
 }
 
-/// A network in CIDR notation that holds 169.254.170.23.
-fn covers_agent(network: &str) -> bool {
-    let Some((address, prefix)) = network.split_once('/') else {
+/// The host of a URI without its scheme, or of an exception, without the brackets of IPv6; and the port.
+fn host_and_port(text: &str) -> (&str, Option<&str>) {
+    let authority = text.split('/').next().unwrap_or(text);
+    if let Some((host, rest)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return (host, rest.strip_prefix(':'));
+    }
+    match authority.split_once(':') {
+        // More than one colon: an IPv6 address without brackets.
+        Some((host, port)) if !port.contains(':') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+/// Whether any widespread client would except the agent's address for this entry of `NO_PROXY`: an address or network (Go's
+/// `httpproxy`, Python's `requests`, curl), the end of the host's name at a dot (Go, Python's `urllib`), a pattern with `*`
+/// (AWS SDK for Java).
+fn covers_agent(exception: &str, host: &str, port: &str) -> bool {
+    if let Ok(network) = exception.trim_matches(['[', ']']).parse::<IpNet>() {
+        return host.parse().is_ok_and(|address: IpAddr| network.contains(&address));
+    }
+    // A network may also have its address in brackets.
+    if let Some((address, prefix)) = exception.strip_prefix('[').and_then(|rest| rest.split_once("]/")) {
+        let network = format!("{address}/{prefix}").parse::<IpNet>();
+        return network.is_ok_and(|network| host.parse().is_ok_and(|address: IpAddr| network.contains(&address)));
+    }
+    if exception.contains('/') {
         return false;
-    };
-    let (Ok(address), Ok(prefix)) = (address.parse::<std::net::Ipv4Addr>(), prefix.parse::<u32>()) else {
+    }
+    let (name, of_port) = host_and_port(exception);
+    if of_port.is_some_and(|of_port| of_port != port) {
         return false;
-    };
-    let agent = u32::from(std::net::Ipv4Addr::new(169, 254, 170, 23));
-    prefix <= 32 && (u32::from(address) ^ agent).checked_shr(32 - prefix).unwrap_or(0) == 0
+    }
+    if let (Ok(excepted), Ok(address)) = (name.parse::<IpAddr>(), host.parse::<IpAddr>()) {
+        return excepted == address;
+    }
+    let name = name.trim_start_matches('.').to_ascii_lowercase();
+    if name.contains('*') {
+        return rolecall_iam::wildcard_match(&name, host);
+    }
+    !name.is_empty() && host.strip_suffix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn proxies_and_their_exceptions() {
-        let proxied = |no_proxy: Option<&'static str>| {
-            let env = CredentialEnv {
-                http_proxy: Some(Value::Literal("http://proxy:3128")),
-                no_proxy: no_proxy.map(Value::Literal),
-                ..Default::default()
-            };
-            env.proxied().is_some()
+    const IPV4: &str = "http://169.254.170.23/v1/credentials";
+    const IPV6: &str = "http://[fd00:ec2::23]/v1/credentials";
+
+    fn proxied(uri: &'static str, no_proxy: Option<&'static str>) -> bool {
+        let env = CredentialEnv {
+            http_proxy: Some(Value::Literal("http://proxy:3128")),
+            full_uri: Some(Value::Literal(uri)),
+            no_proxy: no_proxy.map(Value::Literal),
+            ..Default::default()
         };
-        assert!(proxied(None));
-        assert!(proxied(Some("10.0.0.0/8,.svc")));
-        assert!(!proxied(Some(".svc, 169.254.170.23")));
-        assert!(!proxied(Some("169.254.0.0/16")));
-        assert!(!proxied(Some("*")));
+        env.proxied().is_some()
+    }
+
+    #[test]
+    fn exceptions_from_a_proxy() {
+        for exception in [
+            "169.254.170.23",
+            "169.254.170.23:80",
+            ".169.254.170.23",
+            "169.254.0.0/16",
+            "169.254.170.23/32",
+            "0.0.0.0/0",
+            "169.254.170.23/16",
+            "*",
+            "169.254.*",
+            "170.23",
+            ".svc, 169.254.170.23",
+            ".svc  169.254.170.23",
+            "a,\t169.254.170.23\n",
+        ] {
+            assert!(!proxied(IPV4, Some(exception)), "{exception}");
+        }
+        for exception in [
+            "fd00:ec2::23",
+            "[fd00:ec2::23]",
+            "[fd00:ec2::23]:80",
+            "FD00:EC2:0::23",
+            "fd00:ec2::/32",
+            "[fd00:ec2::]/32",
+            "[fd00:ec2::/32]",
+            "fd00::/8",
+            "::/0",
+            "*",
+            "localhost, [fd00:ec2::23]",
+        ] {
+            assert!(!proxied(IPV6, Some(exception)), "{exception}");
+        }
+    }
+
+    #[test]
+    fn what_excepts_another_address() {
+        assert!(proxied(IPV4, None) && proxied(IPV6, None) && proxied(IPV4, Some("")));
+        for exception in [
+            "10.0.0.0/8,.svc",
+            "169.254.169.254",
+            "169.254.170.0/30",
+            "169.254.170.23:8080",
+            "fd00:ec2::23",
+            "fd00:ec2::/32",
+            "54.170.23",
+            "23.example",
+            "169.254.170.2",
+            "::/0",
+            "/",
+            ",,",
+            "169.254.170.23/33",
+        ] {
+            assert!(proxied(IPV4, Some(exception)), "{exception}");
+        }
+        for exception in
+            ["169.254.170.23", "169.254.0.0/16", "0.0.0.0/0", "fd00:ec2::24", "fd00:ec3::/32", "[fd00:ec2::23]:443"]
+        {
+            assert!(proxied(IPV6, Some(exception)), "{exception}");
+        }
+    }
+
+    #[test]
+    fn only_a_proxy_for_http_matters() {
+        let env = CredentialEnv {
+            https_proxy: Some(Value::Literal("http://proxy:3128")),
+            full_uri: Some(Value::Literal(IPV4)),
+            ..Default::default()
+        };
+        assert_eq!(env.proxied(), None);
     }
 }

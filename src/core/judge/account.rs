@@ -4,7 +4,7 @@ use super::exemptions::{AllWishes, Holder};
 use super::{Circumstances, Gathering, Judgement, needs, token_expiration};
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, ServiceAccount, Wishes};
-use crate::finding::Problem;
+use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::workload::{Kind, Metadata};
 use crate::world::World;
@@ -47,7 +47,11 @@ pub fn judge_service_account<'a>(
 
     let plan = world.conclude(subject, &account);
     if let Some(chain) = &plan.chain {
-        gathering.add_chain(&chain.problems);
+        // An association that is not in the snapshot would win over the annotation.
+        let is_open = world.snapshot.association(change.namespace, change.name).is_none();
+        let at_most = if is_open { Certainty::Likely } else { Certainty::Certain };
+        let problems = chain.problems.iter().map(|problem| problem.clone().at_most(at_most));
+        gathering.add_chain(&problems.collect::<Vec<_>>());
         if let Some(open) = &chain.open {
             gathering.add(open.clone());
         }

@@ -90,11 +90,8 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
 }
 
 fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> String {
-    if scene.fargate.is_some() {
-        return "no credentials at all: Fargate has no node role".to_owned();
-    }
-    if !scene.has_metadata() {
-        return "no credentials at all: hybrid nodes have no instance metadata".to_owned();
+    if let Some(why) = scene.without_metadata() {
+        return format!("no credentials at all: {why}");
     }
     if containers.iter().all(|container| CredentialEnv::of(container).disables_metadata()) {
         return "no credentials at all: AWS_EC2_METADATA_DISABLED is true".to_owned();

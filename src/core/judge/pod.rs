@@ -1,6 +1,6 @@
 //! Pods and what has a pod template.
 
-use super::container::{Scene, judge_container};
+use super::container::{OwnChains, Scene, judge_container};
 use super::exemptions::{AllWishes, Holder};
 use super::other_credentials::may_bring_keys;
 use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note, token_expiration};
@@ -42,8 +42,19 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     let opt_outs = OptOuts::of(workload, &world.conventions);
     let volumes = Volumes::of(workload.spec);
     let refused_expiration = false;
-    let mut scene =
-        Scene { world, workload, subject, plan, known, fargate, refused_expiration, opt_outs, volumes, circumstances };
+    let mut scene = Scene {
+        world,
+        workload,
+        subject,
+        plan,
+        known,
+        fargate,
+        refused_expiration,
+        opt_outs,
+        volumes,
+        circumstances,
+        own_chains: OwnChains::default(),
+    };
     scene.refused_expiration = token_expiration::is_refused(&scene);
 
     // A wish that was written where nobody reads it, and no identity in its stead.

@@ -1,19 +1,24 @@
 //! A container with a web identity: is the token the service account's, and does the role take it?
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::Gathering;
 use super::container::{One, Verdict};
 use super::other_credentials::endpoint_text;
-use crate::chain::{self, Audience, Chain, RoleSource, State};
+use crate::chain::{self, Audience, Chain, RoleSource, State, Subject};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{Mechanism, Value};
 use crate::rules;
+use crate::snapshot::Snapshot;
 use crate::workload::{Endpoint, Stage, TokenContent, configured_endpoint, is_windows_path};
 use crate::world::Known;
 
 /// File of the API server's own token.
 const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// Most roles of its own that a workload is checked for: each may be searched for among all roles of its account.
+const MAX_OWN_CHAINS: usize = 32;
 
 /// What is known of the token behind a token file.
 enum Token<'t> {
@@ -183,7 +188,8 @@ impl<'a> One<'a, '_, '_> {
         if !of_plan {
             return None;
         }
-        let is_broken = |audience: Audience<'_>| self.chain_of(role, audience).state == State::Broken;
+        let is_broken =
+            |audience: Audience<'_>| self.chain_of(role, audience).is_some_and(|chain| chain.state == State::Broken);
         (is_broken(Audience::Is(audience)) && !is_broken(plan.audience())).then(|| {
             self.preset(
                 "the pod has a volume aws-iam-token of its own, and the role does not accept its token's audience",
@@ -201,32 +207,74 @@ impl<'a> One<'a, '_, '_> {
         if annotated { RoleSource::Annotation(scene.world.conventions.role_arn_key()) } else { RoleSource::Container }
     }
 
-    fn chain_of(&self, role: &str, audience: Audience<'_>) -> Chain {
-        let scene = self.scene;
-        chain::irsa(&scene.world.snapshot, scene.subject, role, audience, self.role_source(role))
+    /// The chain of a role, walked once for the workload; `None` where the workload names too many.
+    fn chain_of(&self, role: &str, audience: Audience<'_>) -> Option<Rc<Chain>> {
+        let key = match audience {
+            Audience::Is(audience) => Some(audience.to_owned()),
+            Audience::Unknown => None,
+        };
+        self.walked((role.to_owned(), key, true), |snapshot, subject, source| {
+            chain::irsa(snapshot, subject, role, audience, source)
+        })
+    }
+
+    fn walked(
+        &self,
+        key: (String, Option<String>, bool),
+        walk: impl FnOnce(&Snapshot, Subject<'_>, RoleSource<'_>) -> Chain,
+    ) -> Option<Rc<Chain>> {
+        let mut chains = self.scene.own_chains.borrow_mut();
+        if let Some(chain) = chains.get(&key) {
+            return Some(Rc::clone(chain));
+        }
+        if chains.len() >= MAX_OWN_CHAINS {
+            return None;
+        }
+        let chain = Rc::new(walk(&self.scene.world.snapshot, self.scene.subject, self.role_source(&key.0)));
+        chains.insert(key, Rc::clone(&chain));
+        Some(chain)
+    }
+
+    /// Says that the workload names more roles than are checked. It is said once for all its containers.
+    fn too_many_roles(&self, gathering: &mut Gathering<'_>) -> State {
+        let why = format!("the containers bring more than {MAX_OWN_CHAINS} roles of their own");
+        let found = format!("more than {MAX_OWN_CHAINS} roles; those beyond were not checked");
+        let problem = self.undecided(&why, "one role for the pod", &found);
+        if !gathering.findings.iter().rev().take(MAX_OWN_CHAINS).any(|finding| finding.problem == problem) {
+            gathering.add(problem);
+        }
+        State::Unknown
     }
 
     /// The chain of a role that is not the plan's, or of a token that is not the injector's.
     fn own_chain(&self, role: &str, audience: Audience<'_>, gathering: &mut Gathering<'_>) -> State {
-        let Chain { state, problems, open, .. } = self.chain_of(role, audience);
+        let Some(chain) = self.chain_of(role, audience) else {
+            return self.too_many_roles(gathering);
+        };
+        let Chain { state, problems, open, .. } = &*chain;
         if self.scene.known == Known::Unknown {
-            gathering.add_chain(&problems);
+            gathering.add_chain(problems);
         } else {
-            gathering.add_chain_for(self.name(), &problems);
+            gathering.add_chain_for(self.name(), problems);
         }
         if let Some(open) = open
-            && !gathering.findings.iter().any(|finding| finding.problem == open)
+            && !gathering.findings.iter().any(|finding| finding.problem == *open)
         {
-            gathering.add(open);
+            gathering.add(open.clone());
         }
-        state
+        *state
     }
 
     /// The chain of a role behind a token whose issuer and subject are not known: only the role itself can be checked.
     fn foreign_chain(&self, role: &str, why: &str, gathering: &mut Gathering<'_>) -> State {
         let scene = self.scene;
-        let Chain { state, mut problems, .. } =
-            chain::role_only(&scene.world.snapshot, scene.subject, role, self.role_source(role));
+        let walked = self.walked((role.to_owned(), None, false), |snapshot, subject, source| {
+            chain::role_only(snapshot, subject, role, source)
+        });
+        let Some(chain) = walked else {
+            return self.too_many_roles(gathering);
+        };
+        let (state, mut problems) = (chain.state, chain.problems.clone());
         if state != State::Broken {
             problems.push(
                 Problem::new(
