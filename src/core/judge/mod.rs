@@ -73,7 +73,8 @@ pub struct Judgement<'a> {
 }
 
 impl<'a> Judgement<'a> {
-    fn new(kind: Kind, namespace: &'a str) -> Self {
+    /// One that found nothing.
+    pub fn new(kind: Kind, namespace: &'a str) -> Self {
         Self { kind, namespace, containers: Vec::new(), findings: Vec::new(), exempted: Vec::new(), by_namespace: 0 }
     }
 

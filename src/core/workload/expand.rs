@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::object::EnvVar;
 
 /// How many references a value may lead through, as in `$(A)` with `A` being `$(B)$(B)`.
-const MAX_REFERENCES: usize = 64;
+const MAX_REFERENCES: usize = 16;
 
 /// Longest value that is put together here; longer than any ARN or URL (IAM API reference, AssumeRole: 2048).
 const MAX_LENGTH: usize = 4096;

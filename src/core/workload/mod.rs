@@ -1,6 +1,7 @@
 //! Workloads: who is this, which service account, which containers, what does it need.
 
 mod endpoint;
+mod expand;
 mod kind;
 mod needs;
 mod object;
@@ -8,6 +9,7 @@ mod text;
 mod token_file;
 
 pub use endpoint::{Endpoint, configured_endpoint, other_store};
+pub use expand::literal as expanded_value;
 pub use kind::Kind;
 pub use needs::{Evidence, evidence};
 pub use object::{
