@@ -152,7 +152,9 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_unreadable() {
-        for text in ["", "soon", "2026-02-30", "2026-13-01", "26.11.2026", "20261126", "2026-11-26T12:00:00", "2026-1-1"] {
+        for text in
+            ["", "soon", "2026-02-30", "2026-13-01", "26.11.2026", "20261126", "2026-11-26T12:00:00", "2026-1-1"]
+        {
             assert_eq!(wishes(text).validity(None), Validity::Unreadable, "{text}");
         }
     }

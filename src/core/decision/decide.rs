@@ -81,8 +81,7 @@ pub fn decide<'j>(judgement: &'j Judgement<'_>, before: Option<&Judgement<'_>>, 
         // What would be denied is said.
         Mode::Warn | Mode::Enforce => findings.clone().filter(warned).chain(hidden.clone()).collect(),
     };
-    let audited =
-        findings.filter(|finding| counts(finding, levels.audit) || warned(finding)).chain(hidden).collect();
+    let audited = findings.filter(|finding| counts(finding, levels.audit) || warned(finding)).chain(hidden).collect();
     let outcome = if warnings.is_empty() { Outcome::Allow } else { Outcome::Warn };
     Decision { outcome, denials: Vec::new(), warnings, audited }
 }

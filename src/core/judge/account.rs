@@ -35,10 +35,7 @@ pub fn judge_service_account<'a>(
     let namespace_wishes = world.namespace(change.namespace).map(|namespace| &namespace.wishes);
     let own_wishes = Wishes::of(change.metadata);
     let wishes = AllWishes::gather(
-        &[
-            (Holder::Account(subject), Some(&own_wishes)),
-            (Holder::Namespace(change.namespace), namespace_wishes),
-        ],
+        &[(Holder::Account(subject), Some(&own_wishes)), (Holder::Namespace(change.namespace), namespace_wishes)],
         circumstances.exemptions,
         circumstances.now,
     );

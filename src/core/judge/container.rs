@@ -10,8 +10,8 @@ use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{Chain, State, Subject, fix};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{
-    CredentialEnv, ExpandedTexts, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Value,
-    Written, predict,
+    CredentialEnv, ExpandedTexts, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE,
+    POD_IDENTITY_FOLDER, Value, Written, predict,
 };
 use crate::rules;
 use crate::workload::{Container, Stage, TokenMount, TokenSource, Volumes, Workload, other_store, token_source};

@@ -182,7 +182,9 @@ fn notice(source: &Source<'_>) -> Option<Problem> {
         )
         .expected("it hid", rules),
         Validity::Unreadable => problem(
-            format!("the exemption on {holder} lifts warnings only: the date in rolecall.dev/ignore-until cannot be read"),
+            format!(
+                "the exemption on {holder} lifts warnings only: the date in rolecall.dev/ignore-until cannot be read"
+            ),
             set_end,
         )
         .expected("expected", "YYYY-MM-DD or an RFC 3339 time"),

@@ -200,9 +200,8 @@ impl<'w> Gathering<'w> {
 
 /// Adds a finding of one container, or of the workload, to the same that is there already.
 fn merge(findings: &mut Vec<Finding>, mut finding: Finding, container: Option<&str>) {
-    let is_same = |other: &&mut Finding| {
-        other.problem == finding.problem && other.containers.is_empty() == container.is_none()
-    };
+    let is_same =
+        |other: &&mut Finding| other.problem == finding.problem && other.containers.is_empty() == container.is_none();
     let same = findings.iter_mut().rev().take(MERGE_WINDOW).find(is_same);
     match (same, container) {
         (Some(same), Some(container)) => same.containers.push(container.to_owned()),

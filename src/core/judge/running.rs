@@ -114,9 +114,8 @@ fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, inste
 /// `rolecall.dev/ignore: pods-predate-identity` on the pod, its service account or its namespace.
 fn is_exempted(world: &World, workload: &Workload<'_>, now: Option<Timestamp>) -> bool {
     let name = rules::PODS_PREDATE_IDENTITY.name;
-    let ignores = |wishes: &Wishes| {
-        wishes.validity(now) != Validity::Ended && wishes.ignore.iter().any(|rule| **rule == *name)
-    };
+    let ignores =
+        |wishes: &Wishes| wishes.validity(now) != Validity::Ended && wishes.ignore.iter().any(|rule| **rule == *name);
     let account = world.service_account(workload.namespace, workload.service_account()).account();
     ignores(&Wishes::of(workload.metadata))
         || account.is_some_and(|account| ignores(&account.wishes))

@@ -77,15 +77,15 @@ mod tests {
 
     fn of(value: &str) -> Option<String> {
         last(&serde_json::json!([
-            {"name": "ACCOUNT", "value": "000000000000"},
-            {"name": "ACCOUNT", "value": "111122223333"},
-            {"name": "NAME", "value": "carts"},
-            {"name": "ROLE", "value": "role/$(NAME)"},
-            {"name": "EMPTY"},
-            {"name": "FIELD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            {"name": "LED", "value": "x$(FIELD)"},
-            {"name": "UNDER_TEST", "value": value},
-            ]))
+        {"name": "ACCOUNT", "value": "000000000000"},
+        {"name": "ACCOUNT", "value": "111122223333"},
+        {"name": "NAME", "value": "carts"},
+        {"name": "ROLE", "value": "role/$(NAME)"},
+        {"name": "EMPTY"},
+        {"name": "FIELD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "LED", "value": "x$(FIELD)"},
+        {"name": "UNDER_TEST", "value": value},
+        ]))
     }
 
     #[test]
