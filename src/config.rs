@@ -24,6 +24,8 @@ pub struct Config {
     pub audit: Level,
     /// Refuse workload templates and service accounts too, not only Pods.
     pub enforce_workloads: bool,
+    /// Whether annotations of a pod, a template, a workload or a service account lift denials too: `warnings-only` or `allow`.
+    pub self_exemptions: SelfExemptions,
     /// What an object that cannot be understood gets where a namespace enforces: `allow` or `deny`.
     pub on_error: OnError,
     /// Namespaces, with `*` and `?`, whose annotations exempt from nothing.
@@ -44,6 +46,16 @@ pub struct Config {
     pub certificates: CertificatesConfig,
     /// The reports that `scan --reports` writes.
     pub reports: ReportsConfig,
+}
+
+/// What annotations of those who are checked lift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelfExemptions {
+    /// Warnings.
+    WarningsOnly,
+    /// Denials too.
+    Allow,
 }
 
 /// The certificate that `serve` shows, and the CA that signs it.
@@ -160,6 +172,7 @@ impl Default for Config {
             warn,
             audit,
             enforce_workloads: false,
+            self_exemptions: SelfExemptions::WarningsOnly,
             on_error: OnError::Allow,
             forbid_exemptions_in: Vec::new(),
             snapshot_max_age_seconds: None,
@@ -375,6 +388,7 @@ impl Config {
             mode,
             defaults: Levels { enforce: self.enforce, warn: self.warn, audit: self.audit },
             enforce_workloads: self.enforce_workloads,
+            self_exemptions: self.self_exemptions == SelfExemptions::Allow,
             on_error: self.on_error,
             no_exemptions: self.forbid_exemptions_in.clone(),
             snapshot_max_age: self.snapshot_max_age_seconds,

@@ -4,8 +4,16 @@
 #![allow(clippy::print_stdout, reason = "the memory tests say what they measured")]
 mod common;
 
+#[path = "attacks/answers.rs"]
+mod answers;
 #[path = "attacks/connections.rs"]
 mod connections;
+#[path = "attacks/environment.rs"]
+mod environment;
+#[path = "attacks/exemptions.rs"]
+mod exemptions;
+#[path = "attacks/levels.rs"]
+mod levels;
 #[path = "attacks/memory.rs"]
 mod memory;
 #[path = "attacks/size.rs"]

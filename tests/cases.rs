@@ -15,7 +15,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
-use rolecall::config::Config;
+use rolecall::config::{Config, SelfExemptions};
 use rolecall::live::Knowledge;
 use rolecall::server::{State, router};
 use rolecall::sources::{Manifests, namespace_of};
@@ -335,7 +335,9 @@ async fn ask_router(case: &Case, asked: &Asked) -> Result<(), String> {
     }
 
     // At `strict`, all but undecided findings refuse; at `chain`, only certain ones of that level.
-    config = Config { enforce: Level::Strict, enforce_workloads: true, ..Config::default() };
+    // What a case exempts by itself is hidden there: tests/attacks has what it is without that.
+    let self_exemptions = SelfExemptions::Allow;
+    config = Config { enforce: Level::Strict, enforce_workloads: true, self_exemptions, ..Config::default() };
     let answer = post(case, &config, Mode::Enforce, &asked.review).await;
     let refusing = findings.iter().any(|f| f.certainty != "undecided" && f.rule != "service-account-missing");
     if answer["response"]["allowed"] != !refusing {

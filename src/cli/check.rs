@@ -134,7 +134,7 @@ fn judge(
     let name = object.metadata.display_name();
     let exemptions =
         !config.forbid_exemptions_in.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, namespace));
-    let circumstances = Circumstances { now: None, exemptions };
+    let circumstances = Circumstances { now: Some(jiff::Timestamp::now()), exemptions };
     if kind == Kind::ServiceAccount {
         if !manifest.admitted && object.metadata.name.as_ref().is_none_or(|name| name.as_str().is_empty()) {
             return Err(unreadable("metadata.name: is absent".to_owned()));

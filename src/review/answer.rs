@@ -13,7 +13,7 @@ use rolecall_core::world::{AssociationReading, Unseen, World};
 
 use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
-use super::request::{Request, Unreadable, is_judged, read};
+use super::request::{Request, Requester, Unreadable, is_judged, read};
 use super::response::{
     Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, MAX_WARNING_CHARS, ResponseOut, Status, cut, fit_warnings, write,
 };
@@ -30,6 +30,8 @@ pub struct Settings {
     pub enforce_workloads: bool,
     /// What an object that cannot be understood gets in `enforce`.
     pub on_error: OnError,
+    /// Annotations of a workload or its service account lift denials too, not only warnings.
+    pub self_exemptions: bool,
     /// Patterns of namespaces that may not exempt themselves by annotation.
     pub no_exemptions: Vec<String>,
     /// Seconds after which a snapshot no longer denies; `None`: never.
@@ -239,6 +241,9 @@ impl Door<'_> {
         }
         let namespace = record.namespace.clone();
         let name = record.name.clone();
+        if is_same_placement(request, object, kind) {
+            return self.pass(&record, observe).into();
+        }
         if self.asks
             && let Some(unseen) = self.unseen(object, kind, &namespace)
         {
@@ -335,7 +340,12 @@ impl Door<'_> {
             let names_role = object.metadata.annotations.get(self.world.conventions.role_arn_key());
             return Ok(Judged { judgement: judge(&change), before, service_account: name, names_role });
         }
-        let workload = Workload::of(object, kind, Stage::Admitted, namespace).ok_or_else(|| {
+        let of = |object: &'r Object<'r>| {
+            let mut workload = Workload::of(object, kind, Stage::Admitted, namespace)?;
+            workload.is_mirror &= request.user_info.as_ref().is_some_and(Requester::is_node);
+            Some(workload)
+        };
+        let workload = of(object).ok_or_else(|| {
             let place = match kind {
                 Kind::Pod => "spec",
                 Kind::PodTemplate => "template.spec",
@@ -347,7 +357,7 @@ impl Door<'_> {
         if workload.spec.containers.is_empty() {
             return Err("its pod specification has no containers".to_owned());
         }
-        let before = old.and_then(|old| Workload::of(old, kind, Stage::Admitted, namespace));
+        let before = old.and_then(of);
         Ok(Judged {
             judgement: judge_workload(self.world, &workload, circumstances),
             before: before.map(|workload| judge_workload(self.world, &workload, circumstances)),
@@ -390,6 +400,7 @@ impl Door<'_> {
             levels: self.world.levels(namespace, self.settings.defaults),
             mode: if withheld { self.settings.mode.min(Mode::Warn) } else { self.settings.mode },
             enforce_workloads: self.settings.enforce_workloads,
+            self_exemptions: self.settings.self_exemptions,
         }
     }
 
@@ -411,6 +422,7 @@ impl Door<'_> {
         record.service_account = Cow::Borrowed(judged.service_account);
         record.rules = rules(&decision.audited);
         record.exempted = rules(&judgement.exempted.iter().collect::<Vec<_>>());
+        record.exempted.retain(|rule| !decision.denials.iter().any(|denied| denied.rule() == *rule));
         if let Some(container) = judgement.spokesman() {
             record.identity = container.identity.name();
             record.role = Cow::Borrowed(container.role.as_deref().unwrap_or_default());
@@ -533,10 +545,23 @@ fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
     }
 }
 
+/// An update of a pod that leaves its nodes as they were: whatever else it changes does not touch its identity.
+fn is_same_placement(request: &Request<'_>, object: &Object<'_>, kind: Kind) -> bool {
+    if kind != Kind::Pod || text(&request.operation) != "UPDATE" || !text(&request.sub_resource).is_empty() {
+        return false;
+    }
+    let of = |object| Workload::of(object, kind, Stage::Admitted, "");
+    match (of(object), request.old_object.as_ref().and_then(of)) {
+        (Some(new), Some(old)) => new.has_placement_of(&old),
+        _ => true,
+    }
+}
+
+/// Whatever the subresource: an update of `status` or `finalize` stores changed labels and annotations too (Kubernetes,
+/// `pkg/registry/core/namespace/strategy.go`).
 fn is_namespace(request: &Request<'_>) -> bool {
     request.kind.group.as_str().is_empty()
         && request.kind.kind.as_str() == "Namespace"
-        && text(&request.sub_resource).is_empty()
         && matches!(text(&request.operation), "CREATE" | "UPDATE")
 }
 

@@ -37,6 +37,28 @@ pub struct Request<'a> {
     pub old_object: Option<Object<'a>>,
     /// Nothing will be stored.
     pub dry_run: Option<bool>,
+    /// Who asks.
+    pub user_info: Option<Requester<'a>>,
+}
+
+/// Who asks, as far as the check reads it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Requester<'a> {
+    /// Name.
+    #[serde(borrow)]
+    pub username: Option<Text<'a>>,
+    /// Groups.
+    pub groups: Option<Vec<Text<'a>>>,
+}
+
+impl Requester<'_> {
+    /// Whether a node asks (Kubernetes, "Using Node Authorization").
+    pub(super) fn is_node(&self) -> bool {
+        let named = self.username.as_ref().is_some_and(|name| name.as_str().starts_with("system:node:"));
+        let groups = self.groups.as_deref().unwrap_or_default();
+        named && groups.iter().any(|group| group.as_str() == "system:nodes")
+    }
 }
 
 /// Group and kind.
@@ -127,11 +149,12 @@ fn is_uid(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_UID_BYTES
 }
 
-/// Pods are judged when they are created and when an ephemeral container is added: nothing else about their identity can
-/// change. Other subresources, such as `status` and `scale`, do not touch it.
+/// Pods are judged when they are created, when an ephemeral container is added, and when their nodes change while scheduling
+/// gates hold them: nothing else about their identity can change. Other subresources, such as `status` and `scale`, do not
+/// touch it.
 pub(super) fn is_judged(kind: Kind, operation: &str, sub_resource: &str) -> bool {
     match (kind, operation, sub_resource) {
-        (Kind::Pod, "CREATE", "") | (Kind::Pod, "UPDATE", "ephemeralcontainers") => true,
+        (Kind::Pod, "CREATE" | "UPDATE", "") | (Kind::Pod, "UPDATE", "ephemeralcontainers") => true,
         (Kind::Pod, ..) => false,
         (_, "CREATE" | "UPDATE", "") => true,
         _ => false,
@@ -175,7 +198,10 @@ fn read_again<'a>(text: &'a str, fault: Option<&str>) -> Result<Review<'a>, Unre
     };
     let kind = request.kind.unwrap_or_default();
     let (operation, sub_resource) = (request.operation.unwrap_or_default(), request.sub_resource.unwrap_or_default());
-    let judged = Kind::from_group(&kind.group, &kind.kind).is_some_and(|k| is_judged(k, &operation, &sub_resource));
+    // Whether an update changes a pod's nodes cannot be read: other updates, such as of finalizers, must not be refused.
+    let is_update_of_pod = |kind: Kind| kind == Kind::Pod && operation == "UPDATE" && sub_resource.is_empty();
+    let judged = Kind::from_group(&kind.group, &kind.kind)
+        .is_some_and(|kind| is_judged(kind, &operation, &sub_resource) && !is_update_of_pod(kind));
     if !judged {
         return Err(Unreadable::Foreign { uid });
     }

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::workload::{Container, EnvVar};
+use crate::workload::{Container, EnvVar, expanded_value};
 
 /// The value of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// It stands in the manifest.
+    /// It stands in the manifest, by itself or by references to earlier variables.
     Literal(&'a str),
-    /// It comes from a Secret, a ConfigMap, a field, or another variable.
+    /// It comes from a Secret, a ConfigMap or a field, or refers to a variable that does or that the manifest does not define.
     Elsewhere,
     /// It comes from a Secret or ConfigMap that may be absent: the variable is then not set.
     Optional,
@@ -60,17 +60,52 @@ pub struct CredentialEnv<'a> {
     pub authorization_token: Option<Value<'a>>,
     pub ec2_metadata_disabled: Option<Value<'a>>,
     pub home: Option<Value<'a>>,
+    pub ec2_metadata_endpoint: Option<Value<'a>>,
+    pub java_tool_options: Option<Value<'a>>,
+    pub jdk_java_options: Option<Value<'a>>,
+    pub java_options: Option<Value<'a>>,
+}
+
+/// The texts of a container's variables in which references to others are replaced; mostly none.
+#[derive(Debug, Default)]
+pub struct ExpandedTexts(Vec<(usize, String)>);
+
+impl ExpandedTexts {
+    /// Those that decide about credentials, of each the one that counts.
+    pub fn of(container: &Container<'_>) -> Self {
+        let refers = |variable: &EnvVar<'_>| variable.value.as_ref().is_some_and(|value| value.as_str().contains('$'));
+        let mut texts = Vec::new();
+        if !container.env.iter().any(refers) {
+            return Self(texts);
+        }
+        let mut seen = CredentialEnv::default();
+        for (index, variable) in container.env.iter().enumerate().rev() {
+            let Some(slot @ None) = seen.slot(variable.name.as_str()) else {
+                continue;
+            };
+            *slot = Some(Value::Elsewhere);
+            if refers(variable)
+                && let Some(text) = expanded_value(&container.env, index)
+            {
+                texts.push((index, text.into_owned()));
+            }
+        }
+        Self(texts)
+    }
+
+    fn get(&self, index: usize) -> Option<&str> {
+        self.0.iter().find(|(at, _)| *at == index).map(|(_, text)| text.as_str())
+    }
 }
 
 impl<'a> CredentialEnv<'a> {
     /// Reads a container's `env`; `envFrom` is not looked into.
-    pub fn of(container: &'a Container<'_>) -> Self {
+    pub fn of(container: &'a Container<'_>, expanded: &'a ExpandedTexts) -> Self {
         let mut env = Self::default();
-        for (index, variable) in container.env.iter().enumerate() {
-            let Some(slot) = env.slot(variable.name.as_str()) else {
-                continue;
-            };
-            *slot = Some(value(container.env.get(..index).unwrap_or_default(), variable));
+        for (index, variable) in container.env.iter().enumerate().rev() {
+            if let Some(slot @ None) = env.slot(variable.name.as_str()) {
+                *slot = Some(value(variable, expanded.get(index)));
+            }
         }
         env
     }
@@ -96,6 +131,10 @@ impl<'a> CredentialEnv<'a> {
             "AWS_CONTAINER_AUTHORIZATION_TOKEN" => &mut self.authorization_token,
             "AWS_EC2_METADATA_DISABLED" => &mut self.ec2_metadata_disabled,
             "HOME" => &mut self.home,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT" => &mut self.ec2_metadata_endpoint,
+            "JAVA_TOOL_OPTIONS" => &mut self.java_tool_options,
+            "JDK_JAVA_OPTIONS" => &mut self.jdk_java_options,
+            "_JAVA_OPTIONS" => &mut self.java_options,
             _ => return None,
         })
     }
@@ -104,6 +143,36 @@ impl<'a> CredentialEnv<'a> {
     pub fn disables_metadata(&self) -> bool {
         let said = self.ec2_metadata_disabled.and_then(Value::literal).unwrap_or_default();
         said.eq_ignore_ascii_case("true")
+    }
+
+    /// Whether SDKs ask another server than the node's for instance metadata: such as the helper of IAM Roles Anywhere (IAM
+    /// Roles Anywhere User Guide, "Get temporary security credentials": `serve`).
+    pub fn replaces_metadata(&self) -> bool {
+        let Some(endpoint) = self.ec2_metadata_endpoint.filter(|endpoint| endpoint.is_set()) else {
+            return false;
+        };
+        let host = endpoint.literal().map(|uri| uri.split_once("://").map_or(uri, |(_, rest)| rest));
+        let of_node = ["169.254.169.254", "[fd00:ec2::254]", "instance-data"];
+        !host.is_some_and(|host| of_node.contains(&host.trim_end_matches('/').trim_end_matches(":80")))
+    }
+
+    /// The first system property by which the AWS SDK for Java is given credentials, and the variable that sets it (AWS SDK for
+    /// Java 2.x, `SdkSystemSetting` and `ProfileFileSystemSetting`). Properties come before variables.
+    pub fn java_property(&self) -> Option<(&'static str, &'static str)> {
+        let variables = [
+            (self.java_tool_options, "JAVA_TOOL_OPTIONS"),
+            (self.jdk_java_options, "JDK_JAVA_OPTIONS"),
+            (self.java_options, "_JAVA_OPTIONS"),
+        ];
+        variables.into_iter().find_map(|(value, variable)| {
+            let options = value.and_then(Value::literal)?;
+            let mut words = options.split(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+            words.find_map(|word| {
+                let name = word.strip_prefix("-D")?.split('=').next()?;
+                let property = JAVA_PROPERTIES.into_iter().find(|property| *property == name)?;
+                Some((property, variable))
+            })
+        })
     }
 
     /// Whether the credentials URI is that of the Pod Identity agent (Amazon EKS User Guide, "How EKS Pod Identity works").
@@ -129,29 +198,34 @@ impl<'a> CredentialEnv<'a> {
     }
 }
 
-/// How many variables a value may lead through, as in `$(A)` with `A` being `$(B)`.
-const MAX_REFERENCES: usize = 8;
+/// The properties of the AWS SDK for Java that decide about credentials.
+const JAVA_PROPERTIES: [&str; 10] = [
+    "aws.accessKeyId",
+    "aws.secretAccessKey",
+    "aws.secretKey",
+    "aws.sessionToken",
+    "aws.roleArn",
+    "aws.webIdentityTokenFile",
+    "aws.profile",
+    "aws.sharedCredentialsFile",
+    "aws.configFile",
+    "aws.containerCredentialsPath",
+];
 
-/// The value of a variable. `$(NAME)` alone stands for an earlier variable (Kubernetes, "Define Dependent Environment
-/// Variables"); in a longer text, or where no earlier entry has that name, it is not known.
-fn value<'a>(earlier: &'a [EnvVar<'_>], variable: &'a EnvVar<'_>) -> Value<'a> {
-    let (mut earlier, mut variable) = (earlier, variable);
-    for _ in 0..MAX_REFERENCES {
-        if let Some(source) = variable.value_from {
-            return if source.is_optional() { Value::Optional } else { Value::Elsewhere };
+/// The value of a variable, given its text where its references could be replaced.
+fn value<'a>(variable: &'a EnvVar<'_>, expanded: Option<&'a str>) -> Value<'a> {
+    match (variable.value_from, &variable.value, expanded) {
+        (Some(source), ..) => {
+            if source.is_optional() {
+                Value::Optional
+            } else {
+                Value::Elsewhere
+            }
         }
-        let text = variable.value.as_ref().map_or("", |value| value.as_str());
-        if !text.contains("$(") {
-            return Value::Literal(text);
-        }
-        let name = text.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')'));
-        let at = name.and_then(|name| earlier.iter().rposition(|variable| variable.name.as_str() == name));
-        let Some((at, found)) = at.and_then(|at| Some((at, earlier.get(at)?))) else {
-            return Value::Elsewhere;
-        };
-        (earlier, variable) = (earlier.get(..at).unwrap_or_default(), found);
+        (None, _, Some(text)) => Value::Literal(text),
+        (None, Some(text), None) if text.as_str().contains('$') => Value::Elsewhere,
+        (None, text, None) => Value::Literal(text.as_ref().map_or("", |text| text.as_str())),
     }
-    Value::Elsewhere
 }
 
 /// The host of a URI without its scheme, or of an exception, without the brackets of IPv6; and the port.
@@ -274,6 +348,44 @@ mod tests {
         {
             assert!(proxied(IPV6, Some(exception)), "{exception}");
         }
+    }
+
+    #[test]
+    fn another_server_for_metadata() {
+        let replaced = |endpoint: Option<Value<'static>>| {
+            CredentialEnv { ec2_metadata_endpoint: endpoint, ..Default::default() }.replaces_metadata()
+        };
+        assert!(replaced(Some(Value::Literal("http://localhost:9911"))) && replaced(Some(Value::Elsewhere)));
+        for of_node in ["", "http://169.254.169.254", "http://169.254.169.254/", "http://[fd00:ec2::254]:80/"] {
+            assert!(!replaced(Some(Value::Literal(of_node))), "{of_node}");
+        }
+        assert!(!replaced(None));
+    }
+
+    #[test]
+    fn properties_of_java() {
+        let found = |options: &'static str| {
+            let env = CredentialEnv { java_tool_options: Some(Value::Literal(options)), ..Default::default() };
+            env.java_property().map(|(property, _)| property)
+        };
+        assert_eq!(found("-Xmx1g -Daws.accessKeyId=AKIA -Daws.secretAccessKey=x"), Some("aws.accessKeyId"));
+        assert_eq!(found("'-Daws.roleArn=arn:aws:iam::111122223333:role/x'"), Some("aws.roleArn"));
+        for options in ["", "-Xmx1g", "-Daws.region=us-west-2", "-Dapp.aws.profile=x", "aws.profile"] {
+            assert_eq!(found(options), None, "{options}");
+        }
+    }
+
+    #[test]
+    fn references_count_of_a_variable_only_in_its_last_entry() {
+        let text = r#"{"env":[{"name":"ACCOUNT","value":"111122223333"},{"name":"AWS_ROLE_ARN","value":"$(OTHER)"},
+            {"name":"AWS_ROLE_ARN","value":"arn:aws:iam::$(ACCOUNT):role/carts"},{"name":"HOME","value":"$(AWS_ROLE_ARN)/$(X)"},
+            {"name":"AWS_PROFILE","value":"a$$b"},{"name":"AWS_REGION","value":"plain"}]}"#;
+        let container: Container<'_> = serde_json::from_str(text).unwrap();
+        let expanded = ExpandedTexts::of(&container);
+        let env = CredentialEnv::of(&container, &expanded);
+        assert_eq!(env.role_arn, Some(Value::Literal("arn:aws:iam::111122223333:role/carts")));
+        assert_eq!((env.home, env.profile), (Some(Value::Elsewhere), Some(Value::Literal("a$b"))));
+        assert_eq!(env.region, Some(Value::Literal("plain")));
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod env;
 mod injector;
 mod skip_containers;
 
-pub use env::{CredentialEnv, Value};
+pub use env::{CredentialEnv, ExpandedTexts, Value};
 pub use injector::{
     Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Written, is_pod_identity_token,
     predict,

@@ -1,6 +1,6 @@
 //! Service accounts, and what is wrong with them in the eyes of their pods.
 
-use super::pod::AllWishes;
+use super::exemptions::{AllWishes, Holder};
 use super::{Circumstances, Gathering, Judgement, needs, token_expiration};
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, ServiceAccount, Wishes};
@@ -34,8 +34,13 @@ pub fn judge_service_account<'a>(
     let account = ServiceAccount::of(change.metadata, conventions);
     let namespace_wishes = world.namespace(change.namespace).map(|namespace| &namespace.wishes);
     let own_wishes = Wishes::of(change.metadata);
-    let wishes = AllWishes::gather(&[Some(&own_wishes), namespace_wishes], circumstances.exemptions);
-    let mut gathering = Gathering { ignored: wishes.ignore.iter().copied().collect(), ..Gathering::default() };
+    let wishes = AllWishes::gather(
+        &[(Holder::Account(subject), Some(&own_wishes)), (Holder::Namespace(change.namespace), namespace_wishes)],
+        circumstances.exemptions,
+        circumstances.now,
+    );
+    let requires = wishes.requires.clone();
+    let mut gathering = Gathering::new(wishes);
 
     let plan = world.conclude(subject, &account);
     if let Some(chain) = &plan.chain {
@@ -52,7 +57,7 @@ pub fn judge_service_account<'a>(
     } else if let Some((key, value)) = &account.legacy {
         gathering.add(legacy(subject, conventions, key, value));
     }
-    needs::of_the_account(world, subject, &plan, &wishes.requires, &mut gathering);
+    needs::of_the_account(world, subject, &plan, &requires, &mut gathering);
     if let Some(problem) = ambiguous(world, subject, Some(&account)) {
         gathering.add(problem);
     }

@@ -10,8 +10,8 @@ use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{Chain, State, Subject, fix};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{
-    CredentialEnv, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Value,
-    Written, predict,
+    CredentialEnv, ExpandedTexts, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE,
+    POD_IDENTITY_FOLDER, Value, Written, predict,
 };
 use crate::rules;
 use crate::workload::{Container, Stage, TokenMount, TokenSource, Volumes, Workload, other_store, token_source};
@@ -77,7 +77,8 @@ pub(super) fn judge_container<'a>(
     ephemeral: bool,
     gathering: &mut Gathering<'_>,
 ) -> JudgedContainer<'a> {
-    let own = CredentialEnv::of(container);
+    let expanded = ExpandedTexts::of(container);
+    let own = CredentialEnv::of(container, &expanded);
     // The injector passes ephemeral containers over.
     let opted_out = if ephemeral { None } else { scene.opt_outs.of_container(container.name.as_str()) };
     let mut env: CredentialEnv<'_> = own;
@@ -177,7 +178,8 @@ impl<'a, 'p> One<'a, '_, 'p> {
     /// identity otherwise.
     fn may_be_associated(&self) -> bool {
         let scene = self.scene;
-        let own = CredentialEnv::of(self.container);
+        let expanded = ExpandedTexts::of(self.container);
+        let own = CredentialEnv::of(self.container, &expanded);
         self.injected.is_some()
             && scene.plan.mechanism == Some(Mechanism::Irsa)
             && Injection::found(&own, Mechanism::Irsa) == Injection::Nothing
@@ -208,7 +210,7 @@ impl<'a, 'p> One<'a, '_, 'p> {
             // The keys are that store's, and no identity of AWS.
             Some(endpoint) => problem
                 .at_most(Certainty::Undecided)
-                .found("the environment has", format!("{keys}, for {}", other_credentials::endpoint_text(endpoint))),
+                .found("the environment has", format!("{keys}, for {}", other_credentials::endpoint_text(&endpoint))),
             None if literal => problem.found("the environment has", format!("{keys}, in clear text")),
             None => problem.found("the environment has", keys),
         };

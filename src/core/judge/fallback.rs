@@ -4,7 +4,7 @@ use super::container::{COMPUTE_TYPE, Scene};
 use crate::chain::fix;
 use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
-use crate::identity::CredentialEnv;
+use crate::identity::{CredentialEnv, ExpandedTexts};
 use crate::permission;
 use crate::rules;
 use crate::workload::{Container, Evidence, Kind, Stage, Workload, evidence};
@@ -93,7 +93,9 @@ fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> String {
     if let Some(why) = scene.without_metadata() {
         return format!("no credentials at all: {why}");
     }
-    if containers.iter().all(|container| CredentialEnv::of(container).disables_metadata()) {
+    let disables =
+        |container: &&Container<'_>| CredentialEnv::of(container, &ExpandedTexts::of(container)).disables_metadata();
+    if containers.iter().all(disables) {
         return "no credentials at all: AWS_EC2_METADATA_DISABLED is true".to_owned();
     }
     match scene.world.snapshot.node_role() {

@@ -39,8 +39,9 @@ impl<'a> One<'a, '_, '_> {
             None => None,
         };
         if let Some(endpoint) = self.other_sts() {
-            let why = format!("the container calls STS at {}, not at AWS", endpoint_text(endpoint));
-            gathering.add_for(self.name(), self.undecided(&why, "an endpoint of AWS", endpoint_text(endpoint)));
+            let address = endpoint_text(&endpoint);
+            let why = format!("the container calls STS at {address}, not at AWS");
+            gathering.add_for(self.name(), self.undecided(&why, "an endpoint of AWS", address));
             return (shown, State::Unknown);
         }
         let token = match self.token(role) {
@@ -85,8 +86,7 @@ impl<'a> One<'a, '_, '_> {
 
     /// The container is pointed at another STS than AWS's: MinIO and its like take web identities too.
     fn other_sts(&self) -> Option<Endpoint<'_>> {
-        let of_sts = configured_endpoint(self.container, |service| service == "_STS");
-        of_sts.or_else(|| configured_endpoint(self.container, str::is_empty))
+        configured_endpoint(self.container, "_STS")
     }
 
     /// Says that the container's identity cannot be told.

@@ -1,6 +1,7 @@
 //! Workloads: who is this, which service account, which containers, what does it need.
 
 mod endpoint;
+mod expand;
 mod kind;
 mod list;
 mod needs;
@@ -9,6 +10,7 @@ mod text;
 mod token_file;
 
 pub use endpoint::{Endpoint, configured_endpoint, other_store};
+pub use expand::literal as expanded_value;
 pub use kind::Kind;
 pub use list::within_bytes;
 pub use needs::{Evidence, evidence};
@@ -45,6 +47,9 @@ pub struct Workload<'o> {
     pub job_metadata: Option<&'o Metadata<'o>>,
     /// The pods' specification.
     pub spec: &'o PodSpec<'o>,
+    /// It stands for a static pod of a node and cannot use a service account. Anybody can write the annotation that says so:
+    /// where it is known who creates the pod, that decides.
+    pub is_mirror: bool,
 }
 
 impl<'o> Workload<'o> {
@@ -63,7 +68,8 @@ impl<'o> Workload<'o> {
         let stage = if kind == Kind::Pod { stage } else { Stage::Predicted };
         let job_template = object.spec.as_ref().and_then(|spec| spec.job_template.as_deref());
         let job_metadata = job_template.map(|template| &template.metadata);
-        Some(Self { kind, stage, namespace, metadata, pod_metadata, job_metadata, spec })
+        let is_mirror = kind == Kind::Pod && metadata.annotations.get(MIRROR).is_some();
+        Some(Self { kind, stage, namespace, metadata, pod_metadata, job_metadata, spec, is_mirror })
     }
 
     /// The service account's name; `default` where none is named. `serviceAccount` is the deprecated alias.
@@ -72,9 +78,10 @@ impl<'o> Workload<'o> {
         named.into_iter().flatten().map(Text::as_str).find(|name| !name.is_empty()).unwrap_or("default")
     }
 
-    /// Mirror pods stand for static pods and cannot use a service account.
-    pub fn is_mirror(&self) -> bool {
-        self.kind == Kind::Pod && self.metadata.annotations.get("kubernetes.io/config.mirror").is_some()
+    /// Whether both can run on the same nodes only, as far as the view goes: an update may narrow a pod that scheduling gates
+    /// hold.
+    pub fn has_placement_of(&self, other: &Workload<'_>) -> bool {
+        self.spec.node_selector == other.spec.node_selector && self.spec.affinity == other.spec.affinity
     }
 
     /// Whether the pods are Windows pods, where there is no Pod Identity agent: by the node selector, required node
@@ -102,6 +109,9 @@ impl<'o> Workload<'o> {
         terms.all(|term| term.only_value(key) == Some(first)).then_some(first)
     }
 }
+
+/// The annotation of mirror pods (Kubernetes, "Well-Known Labels, Annotations and Taints").
+const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// Labels of a node that name its operating system (Kubernetes, "Well-Known Labels, Annotations and Taints").
 const OS_LABELS: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];

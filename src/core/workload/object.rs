@@ -192,7 +192,7 @@ pub struct Os<'a> {
 }
 
 /// `spec.affinity`, as far as it says on which nodes a pod can run.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Affinity<'a> {
     /// Affinity to nodes.
@@ -201,7 +201,7 @@ pub struct Affinity<'a> {
 }
 
 /// `spec.affinity.nodeAffinity`
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeAffinity<'a> {
     /// What a node must have.
@@ -210,7 +210,7 @@ pub struct NodeAffinity<'a> {
 }
 
 /// A node selector: one of its terms must match.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSelector<'a> {
     /// The terms.
@@ -219,7 +219,7 @@ pub struct NodeSelector<'a> {
 }
 
 /// A term of a node selector: all its expressions must match.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSelectorTerm<'a> {
     /// Expressions on labels.
@@ -238,7 +238,7 @@ impl NodeSelectorTerm<'_> {
 }
 
 /// An expression on a node's label.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(default)]
 pub struct NodeSelectorRequirement<'a> {
     /// The label.
