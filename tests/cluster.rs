@@ -404,7 +404,7 @@ fn what_anybody_can_write_skips_no_check() {
     cluster.namespace("skipping", &enforcing("chain"), Some(ROLE));
     let mirror = json!({"kubernetes.io/config.mirror": "x"});
     let mut web = deployment("skipping", "web", 0);
-    web["metadata"]["annotations"] = mirror.clone();
+    web["metadata"]["annotations"] = mirror;
     assert!(cluster.apply(&web.to_string()).contains("irsa-trust-subject"), "a Deployment is no mirror pod");
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": "skipping", "name": "own",
         "annotations": {"kubernetes.io/config.mirror": "x", "eks.amazonaws.com/role-arn": ROLE}}});

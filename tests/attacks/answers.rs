@@ -1,5 +1,7 @@
 //! Answers to reviews over the recorded cluster, without a socket.
 
+#![allow(unreachable_pub, reason = "it is a module of a test")]
+
 use std::sync::Arc;
 
 use rolecall::config::Config;
