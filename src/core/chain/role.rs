@@ -18,6 +18,8 @@ pub enum RoleSource<'a> {
     Target(&'a Association),
     /// A container's own `AWS_ROLE_ARN`.
     Container,
+    /// The same, in a workload that brings many roles: similar names are not searched for.
+    OneOfMany,
 }
 
 impl RoleSource<'_> {
@@ -26,7 +28,7 @@ impl RoleSource<'_> {
             Self::Annotation(_) => "the service account's annotation",
             Self::Association(_) => "the association's roleArn",
             Self::Target(_) => "the association's targetRoleArn",
-            Self::Container => "the container's AWS_ROLE_ARN",
+            Self::Container | Self::OneOfMany => "the container's AWS_ROLE_ARN",
         }
     }
 
@@ -39,7 +41,9 @@ impl RoleSource<'_> {
             Self::Target(association) => {
                 fix::update_association(snapshot, association, &format!("--target-role-arn {}", fix::word(arn)))
             }
-            Self::Container => format!("set AWS_ROLE_ARN to {arn} in the pod template, or leave it to the injector"),
+            Self::Container | Self::OneOfMany => {
+                format!("set AWS_ROLE_ARN to {arn} in the pod template, or leave it to the injector")
+            }
         }
     }
 }
@@ -145,7 +149,8 @@ fn missing(
     parsed: RoleArn<'_>,
     source: RoleSource<'_>,
 ) -> Problem {
-    let nearest = nearest_role(snapshot, parsed);
+    let searches = !matches!(source, RoleSource::OneOfMany);
+    let nearest = searches.then(|| nearest_role(snapshot, parsed)).flatten();
     let problem = Problem::new(
         &rules::ROLE_MISSING,
         format!("{subject} cannot become {}: account {} has no such role", parsed.name, parsed.account),

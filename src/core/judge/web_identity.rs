@@ -17,8 +17,8 @@ use crate::world::Known;
 /// File of the API server's own token.
 const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// Most roles of its own that a workload is checked for: each may be searched for among all roles of its account.
-const MAX_OWN_CHAINS: usize = 32;
+/// For how many roles of its own a workload is told of similar names: each is compared with all roles of its account.
+const MAX_SEARCHED_ROLES: usize = 32;
 
 /// What is known of the token behind a token file.
 enum Token<'t> {
@@ -188,8 +188,7 @@ impl<'a> One<'a, '_, '_> {
         if !of_plan {
             return None;
         }
-        let is_broken =
-            |audience: Audience<'_>| self.chain_of(role, audience).is_some_and(|chain| chain.state == State::Broken);
+        let is_broken = |audience: Audience<'_>| self.chain_of(role, audience).state == State::Broken;
         (is_broken(Audience::Is(audience)) && !is_broken(plan.audience())).then(|| {
             self.preset(
                 "the pod has a volume aws-iam-token of its own, and the role does not accept its token's audience",
@@ -207,8 +206,8 @@ impl<'a> One<'a, '_, '_> {
         if annotated { RoleSource::Annotation(scene.world.conventions.role_arn_key()) } else { RoleSource::Container }
     }
 
-    /// The chain of a role, walked once for the workload; `None` where the workload names too many.
-    fn chain_of(&self, role: &str, audience: Audience<'_>) -> Option<Rc<Chain>> {
+    /// The chain of a role; of the first roles that the workload's containers bring, each is walked once.
+    fn chain_of(&self, role: &str, audience: Audience<'_>) -> Rc<Chain> {
         let key = match audience {
             Audience::Is(audience) => Some(audience.to_owned()),
             Audience::Unknown => None,
@@ -222,35 +221,23 @@ impl<'a> One<'a, '_, '_> {
         &self,
         key: (String, Option<String>, bool),
         walk: impl FnOnce(&Snapshot, Subject<'_>, RoleSource<'_>) -> Chain,
-    ) -> Option<Rc<Chain>> {
+    ) -> Rc<Chain> {
         let mut chains = self.scene.own_chains.borrow_mut();
         if let Some(chain) = chains.get(&key) {
-            return Some(Rc::clone(chain));
+            return Rc::clone(chain);
         }
-        if chains.len() >= MAX_OWN_CHAINS {
-            return None;
+        let is_one_of_many = chains.len() >= MAX_SEARCHED_ROLES;
+        let source = if is_one_of_many { RoleSource::OneOfMany } else { self.role_source(&key.0) };
+        let chain = Rc::new(walk(&self.scene.world.snapshot, self.scene.subject, source));
+        if !is_one_of_many {
+            chains.insert(key, Rc::clone(&chain));
         }
-        let chain = Rc::new(walk(&self.scene.world.snapshot, self.scene.subject, self.role_source(&key.0)));
-        chains.insert(key, Rc::clone(&chain));
-        Some(chain)
-    }
-
-    /// Says that the workload names more roles than are checked. It is said once for all its containers.
-    fn too_many_roles(&self, gathering: &mut Gathering<'_>) -> State {
-        let why = format!("the containers bring more than {MAX_OWN_CHAINS} roles of their own");
-        let found = format!("more than {MAX_OWN_CHAINS} roles; those beyond were not checked");
-        let problem = self.undecided(&why, "one role for the pod", &found);
-        if !gathering.findings.findings.iter().rev().take(MAX_OWN_CHAINS).any(|finding| finding.problem == problem) {
-            gathering.add(problem);
-        }
-        State::Unknown
+        chain
     }
 
     /// The chain of a role that is not the plan's, or of a token that is not the injector's.
     fn own_chain(&self, role: &str, audience: Audience<'_>, gathering: &mut Gathering<'_>) -> State {
-        let Some(chain) = self.chain_of(role, audience) else {
-            return self.too_many_roles(gathering);
-        };
+        let chain = self.chain_of(role, audience);
         let Chain { state, problems, open, .. } = &*chain;
         if self.scene.known == Known::Unknown {
             gathering.add_chain(problems);
@@ -268,12 +255,9 @@ impl<'a> One<'a, '_, '_> {
     /// The chain of a role behind a token whose issuer and subject are not known: only the role itself can be checked.
     fn foreign_chain(&self, role: &str, why: &str, gathering: &mut Gathering<'_>) -> State {
         let scene = self.scene;
-        let walked = self.walked((role.to_owned(), None, false), |snapshot, subject, source| {
+        let chain = self.walked((role.to_owned(), None, false), |snapshot, subject, source| {
             chain::role_only(snapshot, subject, role, source)
         });
-        let Some(chain) = walked else {
-            return self.too_many_roles(gathering);
-        };
         let (state, mut problems) = (chain.state, chain.problems.clone());
         if state != State::Broken {
             problems.push(

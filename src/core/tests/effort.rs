@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use rolecall_core::cluster::{Cluster, Conventions, ServiceAccount};
+use rolecall_core::finding::Finding;
 use rolecall_core::judge::{Circumstances, Judgement, judge_workload};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Object, Stage, Workload};
@@ -53,9 +54,7 @@ fn rules(world: &World, needs: &str) -> Vec<(&'static str, &'static str)> {
     .to_string();
     let object: Object<'_> = serde_json::from_str(&text).unwrap();
     let workload = Workload::of(&object, Kind::Deployment, Stage::Predicted, "carts").unwrap();
-    let started = std::time::Instant::now();
     let judgement: Judgement<'_> = judge_workload(world, &workload, Circumstances { now: None, exemptions: true });
-    println!("{:?}", started.elapsed());
     judgement.findings.iter().map(|finding| (finding.rule(), finding.problem.certainty.name())).collect()
 }
 
@@ -96,7 +95,7 @@ fn ordinary_policies_are_checked_whole() {
 
 /// A pod may name a role of its own in each of thousands of containers, and the account may have thousands of roles.
 #[test]
-fn thousands_of_roles_in_one_pod_end_in_a_note() {
+fn thousands_of_roles_in_one_pod_cost_in_proportion() {
     let roles: Vec<Value> = (0..5_000)
         .map(|index| json!({"RoleName": format!("carts-{index}"), "Arn": format!("arn:aws:iam::111122223333:role/carts-{index}"),
             "AssumeRolePolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}]}}))
@@ -112,7 +111,7 @@ fn thousands_of_roles_in_one_pod_end_in_a_note() {
     let mut cluster = Cluster { complete: true, ..Cluster::default() };
     cluster.add_service_account("carts", "carts", ServiceAccount::default());
     let world = World::new(Arc::new(Snapshot::parse(&snapshot.to_string()).unwrap()), cluster, conventions);
-    for prefix in ["carts-", "missing-"] {
+    for prefix in ["carts-", "cartz-"] {
         let container = |index: usize| {
             json!({"name": format!("c{index}"), "env": [
                 {"name": "AWS_ROLE_ARN", "value": format!("arn:aws:iam::111122223333:role/{prefix}{index}")},
@@ -125,12 +124,11 @@ fn thousands_of_roles_in_one_pod_end_in_a_note() {
         .to_string();
         let object: Object<'_> = serde_json::from_str(&text).unwrap();
         let workload = Workload::of(&object, Kind::Pod, Stage::Admitted, "carts").unwrap();
-        let started = std::time::Instant::now();
         let judgement = judge_workload(&world, &workload, Circumstances { now: None, exemptions: true });
-        println!("{prefix} {:?} {} findings, {} bytes", started.elapsed(), judgement.findings.len(), text.len());
-        let undecided: Vec<_> =
-            judgement.findings.iter().filter(|finding| finding.rule() == "identity-undecided").collect();
-        assert_eq!((undecided.len(), judgement.findings.len()), (1, 33), "{prefix}");
-        assert_eq!(judgement.chain().name(), "broken", "the first of them are broken, and that counts");
+        assert!(judgement.findings.len() <= 64, "{prefix}: {}", judgement.findings.len());
+        let named = |finding: &&Finding| finding.problem.slip.as_ref().is_some_and(|slip| slip.contains("role/carts-"));
+        let expected = if prefix == "cartz-" { 32 } else { 0 };
+        assert_eq!(judgement.findings.iter().filter(named).count(), expected, "{prefix}");
+        assert_eq!(judgement.chain().name(), "broken");
     }
 }
