@@ -112,6 +112,8 @@ fn source_name(source: &EnvFrom<'_>) -> Option<(String, Certainty)> {
         .any(|word| matches!(word, "aws" | "s3" | "iam" | "amazon" | "dynamodb" | "sqs" | "sns"))
         || ["credential", "access-key", "accesskey", "awskey"].iter().any(|word| folded.contains(word));
     match (kind, suggests_keys) {
+        // Where the object is absent the container starts without it.
+        (_, true) if named.optional => Some((format!("{kind} {name}, which may be absent"), Certainty::Undecided)),
         (_, true) => Some((format!("{kind} {name}"), Certainty::Likely)),
         ("Secret", false) => Some((format!("{kind} {name}"), Certainty::Undecided)),
         _ => None,

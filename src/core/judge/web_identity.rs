@@ -11,7 +11,7 @@ use crate::finding::{Certainty, Problem};
 use crate::identity::{Mechanism, Value};
 use crate::rules;
 use crate::snapshot::Snapshot;
-use crate::workload::{Endpoint, Stage, TokenContent, configured_endpoint, is_windows_path};
+use crate::workload::{Endpoint, Stage, TokenContent, clean_path, configured_endpoint, is_windows_path};
 use crate::world::Known;
 
 /// File of the API server's own token.
@@ -108,8 +108,9 @@ impl<'a> One<'a, '_, '_> {
             ));
         };
         let conventions = &self.scene.world.conventions;
+        let folder = clean_path(&conventions.token_mount_path);
         let in_injected_folder =
-            |file: &str| file.strip_prefix(&conventions.token_mount_path).is_some_and(|rest| rest.starts_with('/'));
+            |file: &str| clean_path(file).strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
         let source = self.source(file);
         let volume = Mechanism::Irsa.volume();
         let is_injected_volume = source.volume == Some(volume);

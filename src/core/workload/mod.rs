@@ -19,7 +19,9 @@ pub use object::{
     ValueFrom, Volume, VolumeMount,
 };
 pub use text::{Pairs, Text};
-pub use token_file::{TokenContent, TokenMount, TokenSource, Volumes, is_windows_path, token_source};
+pub use token_file::{
+    TokenContent, TokenMount, TokenSource, Volumes, clean as clean_path, is_windows_path, token_source,
+};
 
 /// Whether mutation is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +107,13 @@ impl<'o> Workload<'o> {
         }
         let affinity = self.spec.affinity.as_deref()?.node_affinity.as_ref()?.required.as_ref()?;
         let mut terms = affinity.node_selector_terms.iter();
-        let first = terms.next()?.only_value(key)?;
-        terms.all(|term| term.only_value(key) == Some(first)).then_some(first)
+        let other = |excluded: &str| match excluded {
+            "linux" if OS_LABELS.contains(&key) => Some("windows"),
+            "windows" if OS_LABELS.contains(&key) => Some("linux"),
+            _ => None,
+        };
+        let first = terms.next()?.only_value(key, other)?;
+        terms.all(|term| term.only_value(key, other) == Some(first)).then_some(first)
     }
 }
 

@@ -228,10 +228,15 @@ pub struct NodeSelectorTerm<'a> {
 }
 
 impl NodeSelectorTerm<'_> {
-    /// The only value that the term accepts for a label.
-    pub(super) fn only_value(&self, key: &str) -> Option<&str> {
+    /// The only value that the term accepts for a label; `other` is the value that remains where one is excluded, if there
+    /// are but two.
+    pub(super) fn only_value<'t>(&'t self, key: &str, other: impl Fn(&str) -> Option<&'t str>) -> Option<&'t str> {
         self.match_expressions.iter().find_map(|expression| match expression.values.as_slice() {
-            [only] if expression.key.as_str() == key && expression.operator.as_str() == "In" => Some(only.as_str()),
+            [value] if expression.key.as_str() == key => match expression.operator.as_str() {
+                "In" => Some(value.as_str()),
+                "NotIn" => other(value.as_str()),
+                _ => None,
+            },
             _ => None,
         })
     }
@@ -335,6 +340,9 @@ pub struct Named<'a> {
     /// The name.
     #[serde(borrow, alias = "secretName")]
     pub name: Text<'a>,
+    /// The container starts without the object where it does not exist.
+    #[serde(deserialize_with = "or_default")]
+    pub optional: bool,
 }
 
 /// Where a volume is mounted.
