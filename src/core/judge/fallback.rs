@@ -81,7 +81,7 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
     Problem::new(
         &rules::NODE_ROLE_FALLBACK,
         message,
-        format!("{fix}  # or annotate the workload rolecall.dev/allow-node-role: \"true\""),
+        format!("{fix}  # or, where the node role is intended, annotate the namespace rolecall.dev/allow-node-role: \"true\""),
     )
     .at_level(level)
     .at_most(certainty)

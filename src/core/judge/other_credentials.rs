@@ -26,7 +26,7 @@ impl One<'_, '_, '_> {
                 &rules::STATIC_KEYS_POSSIBLE,
                 format!("static keys may come before the role of {}", self.scene.subject),
                 format!(
-                    "make sure that it brings no AWS keys, then annotate the workload rolecall.dev/ignore: {}",
+                    "make sure that it brings no AWS keys, then annotate the namespace rolecall.dev/ignore: {} (on the workload it lifts warnings only)",
                     rules::STATIC_KEYS_POSSIBLE.name
                 ),
             )
