@@ -44,9 +44,21 @@ impl Evidence {
     }
 }
 
-/// A text without control characters: what comes from a manifest must not forge a line, nor steer a terminal.
+/// A text without control characters, and with what changes how the rest is shown written out: what comes from a manifest
+/// must not forge a line, steer a terminal, or show an ARN in another order than it has.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            _ if c.is_control() => shown.push(' '),
+            // Marks of direction, zero-width characters, line and paragraph separators (Unicode, "Bidirectional Algorithm").
+            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
+                shown.extend(c.escape_unicode());
+            }
+            _ => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// Longest value of an object that a message, its evidence or a likely typo may carry. No name or ARN that AWS or Kubernetes
@@ -169,6 +181,16 @@ impl Finding {
 mod tests {
     use super::*;
     use crate::rules;
+
+    #[test]
+    fn direction_and_lines_cannot_be_forged() {
+        assert_eq!(printable("a\nb\u{7}c"), "a b c");
+        assert_eq!(
+            printable("role/\u{202e}nimda\u{2066}x\u{2028}y\u{200b}z"),
+            r"role/\u{202e}nimda\u{2066}x\u{2028}y\u{200b}z"
+        );
+        assert_eq!(printable("rôle/日本"), "rôle/日本");
+    }
 
     #[test]
     fn texts_of_any_length_are_cut() {
