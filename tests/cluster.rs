@@ -177,9 +177,26 @@ fn a_denial_is_told_to_the_owner() {
 fn a_dry_run_leaves_no_event() {
     let Ground { cluster, rolecall } = ground();
     cluster.namespace("dry", &enforcing("chain"), Some(ROLE));
-    let mut owned = pod("dry", "dry");
-    owned["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "none",
-        "uid": "6f1f6f0e-0000-4000-8000-000000000009", "controller": true}]);
+    let labels = json!({"app": "dry"});
+    let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "none"}]}});
+    cluster.apply(
+        &json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "real", "namespace": "dry"},
+            "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}})
+        .to_string(),
+    );
+    let uid = cluster.get(&["replicaset", "real", "-n", "dry"])["metadata"]["uid"].clone();
+    let owned_by = |name: &str, uid: &Value| {
+        let mut owned = pod("dry", "dry");
+        owned["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": uid, "controller": true}]);
+        owned
+    };
+    let owned = owned_by("real", &uid);
+    // Owners that do not exist, and one of another uid: whoever names them writes no Event.
+    for (name, uid) in [("none", &uid), ("real", &json!("6f1f6f0e-0000-4000-8000-000000000009"))] {
+        let output = cluster.try_kubectl(&["create", "-f", "-"], &owned_by(name, uid).to_string());
+        assert!(!output.status.success());
+    }
     let output = cluster.try_kubectl(&["create", "--dry-run=server", "-f", "-"], &owned.to_string());
     assert!(!output.status.success());
     rolecall.audit_line(|line| line["namespace"] == "dry" && line["decision"] == "deny" && line["dry_run"] == true);
