@@ -95,6 +95,14 @@ fn filled(context: MapContext, key: &str, value: Option<&str>) -> MapContext {
     }
 }
 
+/// How many values all conditions of a document compare with.
+fn values(document: &Value) -> usize {
+    let statements = document["Statement"].as_array().into_iter().flatten();
+    let operators = statements.filter_map(|statement| statement["Condition"].as_object()).flat_map(|all| all.values());
+    let keys = operators.filter_map(Value::as_object).flat_map(|keys| keys.values());
+    keys.map(|values| values.as_array().map_or(1, Vec::len)).sum()
+}
+
 fn law(document: &Value, exact: bool) -> Result<(), TestCaseError> {
     let parsed = Document::parse(&document.to_string()).unwrap();
     let open = known().with_unknown("k:one").with_unknown("k:two");
@@ -114,7 +122,8 @@ fn law(document: &Value, exact: bool) -> Result<(), TestCaseError> {
             Verdict::ImplicitlyDenied => prop_assert!(!is_allowed, "{} {:?} {:?}", document, one, two),
         }
     }
-    if exact && verdict == Verdict::Unknown {
+    // The case analysis gives up where more than ten values are compared (`settle.rs`, MAX_ATOMS).
+    if exact && verdict == Verdict::Unknown && values(document) <= 10 {
         prop_assert!(allowed && denied, "unknown, but every filling agrees: {document}");
     }
     Ok(())
