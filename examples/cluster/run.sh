@@ -210,8 +210,10 @@ try "A pod is denied: whom the role trusts, whom the pod presents, and the comma
   "kubectl apply -f examples/cluster/2-denied.yaml" fail
 try "Pods that a controller makes are denied where nobody looks: an Event on the Deployment says so." \
   "kubectl get events -n shop --field-selector reason=IdentityDenied -o custom-columns=ON:.involvedObject.kind,NAME:.involvedObject.name,MESSAGE:.message"
-try "The pod of 2. with an exemption is admitted; the audit log has it." \
-  "kubectl apply -f examples/cluster/4-exempted.yaml"
+try "The pod of 2. exempts itself by annotation: that lifts warnings, not denials." \
+  "kubectl apply -f examples/cluster/4-exempted.yaml" fail
+try "An administrator exempts the namespace, and the pod is admitted; the audit log has it." \
+  "kubectl annotate namespace shop rolecall.dev/ignore=irsa-trust-subject && kubectl apply -f examples/cluster/4-exempted.yaml"
 try "alice may edit namespaces, and may not lower what rolecall asks of them: that is a right of its own." \
   "kubectl label namespace shop rolecall.dev/enforce=off --overwrite --as=alice" fail
 try "All that is there already, judged: what is broken, whom it concerns, and the exit code 1." \
