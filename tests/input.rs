@@ -121,7 +121,12 @@ fn the_committed_answers_are_those_of_kubernetes() {
         eprintln!("skipped: no Go, or its modules cannot be fetched");
         return;
     };
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), common::text("input/answers.jsonl"));
+    // Go's decoder takes either value of this one, by chance.
+    let is_settled = |line: &&str| !line.contains("\"key number and text of the same name\"");
+    let (found, committed) = (String::from_utf8(output.stdout).unwrap(), common::text("input/answers.jsonl"));
+    let (found, committed): (Vec<&str>, Vec<&str>) =
+        (found.lines().filter(is_settled).collect(), committed.lines().filter(is_settled).collect());
+    assert_eq!(found, committed);
 }
 
 /// serde_json stops at 128 levels; kubectl does not.
