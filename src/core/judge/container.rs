@@ -178,12 +178,14 @@ impl<'a, 'p> One<'a, '_, 'p> {
     /// identity otherwise.
     fn may_be_associated(&self) -> bool {
         let scene = self.scene;
-        let expanded = ExpandedTexts::of(self.container);
-        let own = CredentialEnv::of(self.container, &expanded);
-        self.injected.is_some()
+        let is_open = self.injected.is_some()
             && scene.plan.mechanism == Some(Mechanism::Irsa)
-            && Injection::found(&own, Mechanism::Irsa) == Injection::Nothing
-            && scene.world.snapshot.association(scene.subject.namespace, scene.subject.service_account).is_none()
+            && scene.world.snapshot.association(scene.subject.namespace, scene.subject.service_account).is_none();
+        let injects = || {
+            let expanded = ExpandedTexts::of(self.container);
+            Injection::found(&CredentialEnv::of(self.container, &expanded), Mechanism::Irsa) == Injection::Nothing
+        };
+        is_open && injects()
     }
 
     fn static_keys(&self, gathering: &mut Gathering<'_>) -> State {
@@ -255,8 +257,9 @@ impl<'a, 'p> One<'a, '_, 'p> {
         let problem = if found == Injection::Nothing {
             self.not_injected()
         } else {
-            // The other may come from an object that is not looked into.
-            let at_most = if self.container.env_from.is_empty() { Certainty::Certain } else { Certainty::Likely };
+            // The other may come from an object or a profile that is not looked into.
+            let hidden = other_credentials::may_bring_keys(self.container);
+            let at_most = if hidden { Certainty::Likely } else { Certainty::Certain };
             let why = "a variable of its own keeps the injector from adding the other";
             self.preset(why, self.preset_variable(mechanism)).at_most(at_most)
         };

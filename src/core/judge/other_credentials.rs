@@ -6,7 +6,7 @@ use super::container::One;
 use crate::finding::{Certainty, Problem};
 use crate::identity::{CredentialEnv, ExpandedTexts, Identity, Value};
 use crate::rules;
-use crate::workload::{Container, Endpoint, EnvFrom, other_store};
+use crate::workload::{Container, Endpoint, EnvFrom, clean_path, other_store};
 
 impl One<'_, '_, '_> {
     /// Reports what may bring static keys.
@@ -60,6 +60,12 @@ fn source(container: &Container<'_>, env: &CredentialEnv<'_>) -> Option<(String,
         let present = if set(env.access_key_id) { "AWS_ACCESS_KEY_ID" } else { "AWS_SECRET_ACCESS_KEY" };
         return Some((format!("{present} without its other half"), at_most));
     }
+    // Names that some SDKs read besides (AWS SDK for Go v2, `config/env_config.go`; AWS SDK for Java 1.x).
+    let alternates = ["AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_CREDENTIAL_PROFILES_FILE"];
+    let mut variables = container.env.iter().map(|variable| variable.name.as_str());
+    if let Some(name) = variables.find(|name| alternates.contains(name)) {
+        return Some((name.to_owned(), at_most));
+    }
     let named = [
         (env.profile, "AWS_PROFILE"),
         (env.shared_credentials_file, "AWS_SHARED_CREDENTIALS_FILE"),
@@ -75,14 +81,17 @@ fn source(container: &Container<'_>, env: &CredentialEnv<'_>) -> Option<(String,
     if let Some(path) = mounts.find(|path| is_credentials_folder(path) || is_home(path, env)) {
         return Some((format!("a volume at {path}"), Certainty::Likely));
     }
+    let mut mounts = container.volume_mounts.iter().map(|mount| mount.mount_path.as_str());
+    let at_home = mounts.find(|path| is_usual_home(path, env));
     let objects = container.env_from.iter().filter_map(source_name);
-    let (object, certainty) = objects.max_by_key(|(_, certainty)| *certainty)?;
-    Some((format!("envFrom {object}"), certainty.min(at_most)))
+    let object = objects.max_by_key(|(_, certainty)| *certainty);
+    let object = object.map(|(object, certainty)| (format!("envFrom {object}"), certainty.min(at_most)));
+    object.or_else(|| Some((format!("a volume at {}", at_home?), Certainty::Undecided)))
 }
 
 /// The folder where SDKs look for the shared files.
 fn is_credentials_folder(path: &str) -> bool {
-    let path = path.trim_end_matches('/');
+    let path = clean_path(path);
     path.ends_with("/.aws") || path.contains("/.aws/")
 }
 
@@ -91,6 +100,14 @@ fn is_home(path: &str, env: &CredentialEnv<'_>) -> bool {
     let home = env.home.and_then(Value::literal).unwrap_or_default().trim_end_matches('/');
     let path = path.trim_end_matches('/');
     !home.is_empty() && home.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a volume covers a folder that images often have as their home, in a container that names none: the images
+/// themselves are not read.
+fn is_usual_home(path: &str, env: &CredentialEnv<'_>) -> bool {
+    let path = clean_path(path);
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    env.home.is_none() && matches!(parts.as_slice(), ["root"] | ["home" | "Users"] | ["home" | "Users", _])
 }
 
 /// Where `envFrom` takes variables from, and how much its name says. Names inside are not looked up: reading Secrets is a

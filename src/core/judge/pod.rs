@@ -73,7 +73,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         // Where an identity is configured, a container without one was opted out: its own evidence counts.
         if fell && scene.plan.mechanism.is_none() {
             fallen.push(container);
-        } else if fell && judged.chain == State::Unknown {
+        } else if fell && scene.opt_outs.of_container(container.name.as_str()).is_some() {
             opted_out.push(container);
         }
         judgement.containers.push(judged);

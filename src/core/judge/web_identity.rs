@@ -125,7 +125,17 @@ impl<'a> One<'a, '_, '_> {
             TokenContent::NoSuchFile => Err(Box::new(
                 self.preset("the volume has no token under the name in AWS_WEB_IDENTITY_TOKEN_FILE", file),
             )),
-            TokenContent::NotMounted if file == API_TOKEN => self.api_token(role, file),
+            // On an admitted pod the API server has mounted it already, where it is to be (Kubernetes, "Configure Service
+            // Accounts for Pods").
+            TokenContent::NotMounted if clean_path(file) == API_TOKEN => {
+                let workload = self.scene.workload;
+                let is_mounted =
+                    workload.stage == Stage::Predicted && workload.spec.automount_service_account_token != Some(false);
+                if is_mounted {
+                    return self.api_token(role, file);
+                }
+                Err(Box::new(self.preset("no token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE points", file)))
+            }
             TokenContent::NotMounted if in_injected_folder(file) || file == self.scene.world.windows_token_file => {
                 Err(Box::new(self.preset("no token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE points", file)))
             }
@@ -279,8 +289,14 @@ impl<'a> One<'a, '_, '_> {
     /// current drive, which may be another than that of the mount.
     fn path_of_system(&self, gathering: &mut Gathering<'_>) -> State {
         let file = self.env.token_file.and_then(Value::literal).unwrap_or_default();
-        if !self.scene.workload.is_windows() || is_windows_path(file) {
+        let is_windows = self.scene.workload.is_windows();
+        if is_windows == is_windows_path(file) {
             return State::Holds;
+        }
+        if !is_windows {
+            let why = "its token file has a Windows path, and nothing says that the pod runs on Windows";
+            gathering.add_for(self.name(), self.undecided(why, "a Linux path", file));
+            return State::Unknown;
         }
         let why = "the pod runs on Windows, and its token file has a Linux path without a drive";
         let mut problem = self.undecided(why, "a path on drive C:", file);

@@ -78,16 +78,29 @@ fn ignores_configured_endpoints(container: &Container<'_>) -> bool {
 fn of_text(text: Option<Cow<'_, str>>) -> Option<Endpoint<'_>> {
     match text {
         None => Some(Endpoint::Unknown),
-        Some(text) => (!text.is_empty() && !is_aws(&text)).then_some(Endpoint::Other(text)),
+        Some(text) => (is_server(&text) && !is_aws(&text)).then_some(Endpoint::Other(text)),
     }
 }
 
-/// `AWS_ENDPOINT_URL`, `S3_ENDPOINT`, `MLFLOW_S3_ENDPOINT_URL`, `MINIO_ADDRESS`.
+/// Stores that speak S3's language, and what variables call them and their contents.
+const STORES: [&str; 6] = ["S3", "MINIO", "CEPH", "BUCKET", "STORAGE", "OBJECTSTORE"];
+
+/// `AWS_ENDPOINT_URL`, `S3_ENDPOINT`, `MLFLOW_S3_ENDPOINT_URL`, `REGISTRY_STORAGE_S3_REGIONENDPOINT`, `MINIO_ADDRESS`.
 fn names_endpoint(name: &str) -> bool {
     let has = |words: &[&str]| name.split('_').any(|word| words.contains(&word));
-    (has(&["ENDPOINT", "ENDPOINTS"])
-        && (name.starts_with("AWS_") || has(&["S3", "MINIO"]) || super::needs::names_service(name)))
-        || (name.starts_with("MINIO_") && has(&["ADDRESS", "HOST", "URL", "SERVER"]))
+    let is_endpoint = name.split('_').any(|word| word.ends_with("ENDPOINT") || word.ends_with("ENDPOINTS"));
+    let is_store = has(&STORES) || name.starts_with("S3");
+    (is_endpoint && (is_store || name.starts_with("AWS_") || super::needs::names_service(name)))
+        || matches!(name, "ENDPOINT_URL" | "AWS_HOST")
+        || (is_store && has(&["ADDRESS", "HOST", "URL", "SERVER"]))
+}
+
+/// Whether a text is the address of a server: `http://HOST`, `HOST:PORT` or `HOST.DOMAIN`, and no `s3://BUCKET`.
+fn is_server(text: &str) -> bool {
+    match text.split_once("://") {
+        Some((scheme, _)) => matches!(scheme, "http" | "https"),
+        None => text.contains([':', '.']) && !text.starts_with('-') && !text.contains(' '),
+    }
 }
 
 /// `--endpoint URL`, `--s3-endpoint=URL`, also inside of a shell's one argument.
@@ -99,9 +112,14 @@ fn in_arguments<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Endpoint
             Some((flag, value)) => (flag, Some(value)),
             None => (word, words.peek().copied()),
         };
-        let is_flag = flag.starts_with('-') && flag.to_ascii_lowercase().contains("endpoint");
-        if let Some(value) = value.filter(|value| is_flag && value.contains("://") && !is_aws(value)) {
+        let flag = flag.to_ascii_lowercase();
+        let is_flag = flag.starts_with('-') && (flag.contains("endpoint") || flag.contains("s3-url"));
+        if let Some(value) = value.filter(|value| is_flag && is_server(value) && !is_aws(value)) {
             return Some(Endpoint::Other(Cow::Borrowed(value)));
+        }
+        // restic's form of a repository.
+        if let Some(address) = word.strip_prefix("s3:").filter(|rest| rest.starts_with("http") && !is_aws(rest)) {
+            return Some(Endpoint::Other(Cow::Borrowed(address)));
         }
     }
     None
@@ -165,12 +183,23 @@ mod tests {
         }
         assert_eq!(variable("HTTP_ENDPOINT", "http://shop:80"), None);
         assert_eq!(variable("AWS_REGION", "us-west-2"), None);
+        for name in
+            ["REGISTRY_STORAGE_S3_REGIONENDPOINT", "S3_URL", "S3_HOST", "S3ENDPOINT", "CEPH_ENDPOINT", "ENDPOINT_URL"]
+        {
+            assert_eq!(variable(name, "minio:9000").as_deref(), Some("minio:9000"), "{name}");
+        }
+        assert_eq!(variable("S3_URL", "s3://bucket/key"), None);
+        assert_eq!(variable("S3_HOST", "s3.us-west-2.amazonaws.com"), None);
         let argued = |arguments: &[&str]| container(serde_json::json!({"args": arguments}));
         assert_eq!(argued(&["--endpoint", "http://minio:9000"]).as_deref(), Some("http://minio:9000"));
         assert_eq!(argued(&["--s3.endpoint=http://minio:9000"]).as_deref(), Some("http://minio:9000"));
         assert_eq!(argued(&["aws --endpoint-url http://minio:9000 s3 ls"]).as_deref(), Some("http://minio:9000"));
         assert_eq!(argued(&["--endpoint", "https://s3.us-west-2.amazonaws.com"]), None);
         assert_eq!(argued(&["--server", "http://minio:9000"]), None);
+        assert_eq!(argued(&["--s3.endpoint=minio:9000"]).as_deref(), Some("minio:9000"));
+        assert_eq!(argued(&["--endpoint", "--verbose"]), None);
+        assert_eq!(argued(&["-r", "s3:http://minio:9000/x"]).as_deref(), Some("http://minio:9000/x"));
+        assert_eq!(argued(&["-r", "s3:https://s3.amazonaws.com/x"]), None);
         let elsewhere = serde_json::json!({"env": [{"name": "S3_ENDPOINT", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]});
         assert_eq!(container(elsewhere).as_deref(), Some("?"));
     }

@@ -92,6 +92,7 @@ impl<'o> Workload<'o> {
         let os = self.spec.os.as_ref().and_then(|os| os.name.as_ref());
         os.is_some_and(|name| name.as_str() == "windows")
             || OS_LABELS.iter().any(|label| self.required_node_label(label) == Some("windows"))
+            || self.required_node_label("node.kubernetes.io/windows-build").is_some()
     }
 
     /// Whether the injector takes the pods for Windows pods and writes Windows paths: it looks at the node selector only

@@ -133,6 +133,8 @@ pub struct PodSpec<'a> {
     /// The pod uses the node's network, and so reaches IMDS whatever the hop limit.
     #[serde(deserialize_with = "or_default")]
     pub host_network: bool,
+    /// `false`: the default token is not mounted.
+    pub automount_service_account_token: Option<bool>,
 }
 
 /// What [`Spec`] is read from. The types do not contain themselves, so no input can nest them deeply.
@@ -156,6 +158,7 @@ struct WireSpec<'a> {
     affinity: Option<Box<Affinity<'a>>>,
     #[serde(deserialize_with = "or_default")]
     host_network: bool,
+    automount_service_account_token: Option<bool>,
     template: Option<Box<Template<'a>>>,
     job_template: Option<Box<JobTemplate<'a>>>,
 }
@@ -175,6 +178,7 @@ impl<'a> From<WireSpec<'a>> for Spec<'a> {
                 os: wire.os,
                 affinity: wire.affinity,
                 host_network: wire.host_network,
+                automount_service_account_token: wire.automount_service_account_token,
             },
             template: wire.template,
             job_template: wire.job_template,
