@@ -161,6 +161,9 @@ impl Sample {
         if choose.one_in(20) {
             spec["os"] = json!({"name": "windows"});
         }
+        if choose.one_in(8) {
+            spec["automountServiceAccountToken"] = json!(choose.one_in(2));
+        }
         Self {
             annotations,
             associated,

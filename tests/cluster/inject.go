@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
@@ -40,7 +41,7 @@ func inject(input io.Reader, output io.Writer) error {
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
-		pod := line.Pod
+		pod := withDefaultToken(line.Pod)
 		// The injector's webhook has an object selector.
 		if _, skipped := pod.Labels["eks.amazonaws.com/skip-pod-identity-webhook"]; !skipped {
 			account := injector.ServiceAccount{Annotations: line.Annotations, Associated: line.Associated}
@@ -77,4 +78,36 @@ func validate(pod *corev1.Pod) ([]string, error) {
 		messages = append(messages, err.Error())
 	}
 	return messages, nil
+}
+
+// defaultTokenPath is where the API server's ServiceAccount plugin mounts the default token, before any webhook is called.
+const defaultTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+// withDefaultToken gives a copy of the pod with the default token in each container that mounts nothing at its path.
+func withDefaultToken(pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	if mount := pod.Spec.AutomountServiceAccountToken; mount != nil && !*mount {
+		return pod
+	}
+	const name = "kube-api-access-x7k2p"
+	added := false
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			there := func(mount corev1.VolumeMount) bool { return mount.MountPath == defaultTokenPath }
+			if slices.ContainsFunc(containers[i].VolumeMounts, there) {
+				continue
+			}
+			mount := corev1.VolumeMount{Name: name, ReadOnly: true, MountPath: defaultTokenPath}
+			containers[i].VolumeMounts = append(containers[i].VolumeMounts, mount)
+			added = true
+		}
+	}
+	if added {
+		seconds := int64(3607)
+		token := corev1.ServiceAccountTokenProjection{ExpirationSeconds: &seconds, Path: "token"}
+		source := corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{ServiceAccountToken: &token}}}
+		volume := corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{Projected: &source}}
+		pod.Spec.Volumes = append(pod.Spec.Volumes, volume)
+	}
+	return pod
 }

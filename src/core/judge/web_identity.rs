@@ -14,6 +14,8 @@ use crate::snapshot::Snapshot;
 use crate::workload::{Endpoint, Stage, TokenContent, clean_path, configured_endpoint, is_windows_path};
 use crate::world::Known;
 
+/// Folder of the API server's own token.
+const API_TOKEN_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// File of the API server's own token.
 const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -111,6 +113,9 @@ impl<'a> One<'a, '_, '_> {
         let folder = clean_path(&conventions.token_mount_path);
         let in_injected_folder =
             |file: &str| clean_path(file).strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        if self.will_mount_default_token(file) {
+            return self.api_token(role, file);
+        }
         let source = self.source(file);
         let volume = Mechanism::Irsa.volume();
         let is_injected_volume = source.volume == Some(volume);
@@ -125,15 +130,7 @@ impl<'a> One<'a, '_, '_> {
             TokenContent::NoSuchFile => Err(Box::new(
                 self.preset("the volume has no token under the name in AWS_WEB_IDENTITY_TOKEN_FILE", file),
             )),
-            // On an admitted pod the API server has mounted it already, where it is to be (Kubernetes, "Configure Service
-            // Accounts for Pods").
             TokenContent::NotMounted if clean_path(file) == API_TOKEN => {
-                let workload = self.scene.workload;
-                let is_mounted =
-                    workload.stage == Stage::Predicted && workload.spec.automount_service_account_token != Some(false);
-                if is_mounted {
-                    return self.api_token(role, file);
-                }
                 Err(Box::new(self.preset("no token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE points", file)))
             }
             TokenContent::NotMounted if in_injected_folder(file) || file == self.scene.world.windows_token_file => {
@@ -158,6 +155,18 @@ impl<'a> One<'a, '_, '_> {
                 foreign("no volume is mounted there, so it comes from the image or the process")
             }
         }
+    }
+
+    /// Whether the API server will mount the default token at this path of a pod that is not created yet: unless the pod
+    /// forbids it, or mounts something there itself (Kubernetes, "Configure Service Accounts for Pods"). What it mounts covers
+    /// a mount at a folder above.
+    fn will_mount_default_token(&self, file: &str) -> bool {
+        let workload = self.scene.workload;
+        let mut mounts = self.container.volume_mounts.iter().map(|mount| mount.mount_path.as_str());
+        workload.stage == Stage::Predicted
+            && clean_path(file) == API_TOKEN
+            && workload.spec.automount_service_account_token != Some(false)
+            && !mounts.any(|path| path == API_TOKEN_FOLDER || clean_path(path) == API_TOKEN)
     }
 
     /// The token that names no audience: it is for the API server. STS takes it where the role's OIDC provider lists that
