@@ -111,6 +111,11 @@ fn placeholders_make_what_rests_on_them_unknown() {
         let (code, report, _) = check(&directory, &text, &[]);
         assert_eq!((code, chain(&report), certain(&report)), (0, "unknown", 0), "{text}: {report}");
     }
+    // What other tools fill in.
+    for role in ["<path:kv/data/aws#role>", "ref+vault://kv/aws#/role", "#{RoleArn}#", "((role-arn))"] {
+        let (code, report, _) = check(&directory, &manifests("carts", role), &[]);
+        assert_eq!((code, chain(&report), certain(&report)), (0, "unknown", 0), "{role}: {report}");
+    }
     // A variable that decides; one that does not.
     for (variable, state) in [("AWS_ROLE_ARN", "unknown"), ("AWS_ACCESS_KEY_ID", "unknown"), ("GREETING", "holds")] {
         let env = format!("image: i, env: [{{name: {variable}, value: '${{X}}'}}]");
@@ -250,4 +255,55 @@ fn can_i_reads_manifests_alike() {
     assert_eq!(answer["role"], ROLE, "{answer}");
     let (code, _, stderr) = ask(&format!("{}---\na: [\n---\nb: ]\n", manifests("carts", ROLE)), &[]);
     assert!(code == 2 && stderr.matches("error: ").count() == 2, "{stderr}");
+}
+
+/// The same with something more in the pod's specification and its annotations.
+fn manifests_with(role: &str, annotations: &str, spec: &str, container: &str) -> String {
+    manifests("carts", role)
+        .replace(
+            "  template:\n    spec: {",
+            &format!("  template:\n    metadata: {{annotations: {{{annotations}}}}}\n    spec: {{{spec}"),
+        )
+        .replace("image: i", &format!("image: i{container}"))
+}
+
+#[test]
+fn placeholders_of_a_pod_make_what_rests_on_them_unknown() {
+    let directory = TempDir::new("input-pod-placeholders");
+    let token = |audience: &str, path: &str| {
+        format!(
+            "volumes: [{{name: t, projected: {{sources: [{{serviceAccountToken: {{audience: '{audience}', path: '{path}'}}}}]}}}}], "
+        )
+    };
+    let env = ", volumeMounts: [{name: t, mountPath: /t}], env: [{name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /t/token}]";
+    let affinity = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: \
+                    [{matchExpressions: [{key: kubernetes.io/os, operator: In, values: ['${OS}']}]}]}}}, ";
+    for (annotations, spec, container) in [
+        ("eks.amazonaws.com/skip-containers: '${SKIPPED}'", String::new(), ""),
+        ("eks.amazonaws.com/token-expiration: '${SECONDS}'", String::new(), ""),
+        ("", "nodeSelector: {kubernetes.io/os: '${OS}'}, ".to_owned(), ""),
+        ("", affinity.to_owned(), ""),
+        ("", token("${AUDIENCE}", "token"), env),
+        ("", token("sts.amazonaws.com", "{{ .Values.path }}"), env),
+        ("", token("sts.amazonaws.com", "token"), &*env.replace("mountPath: /t", "mountPath: '${FOLDER}'")),
+        ("", String::new(), ", env: [{name: '${PREFIX}ROLE_ARN', value: x}]"),
+    ] {
+        let text = manifests_with(ROLE, annotations, &spec, container);
+        let (code, report, errors) = check(&directory, &text, &[]);
+        assert_eq!((code, chain(&report), certain(&report)), (0, "unknown", 0), "{text}: {report}{errors}");
+        assert!(report["summary"]["notes"].to_string().contains("placeholder"), "{text}: {report}");
+        let named = |finding: &Value| finding.to_string().contains("placeholder");
+        assert!(report["findings"].as_array().unwrap().iter().any(named), "{text}: {report}");
+        // A role that is not there stays a certain break, wherever the pod runs.
+        if !annotations.contains("skip") && !container.contains("PREFIX") {
+            let role = format!("{ROLE}-gone");
+            let text = manifests_with(&role, annotations, &spec, container);
+            let (code, report, _) = check(&directory, &text, &[]);
+            assert!(code == 1 && certain(&report) > 0, "{text}: {report}");
+        }
+    }
+    // What an annotation of no concern says does not matter.
+    let text = manifests_with(ROLE, "example.com/build: '${BUILD}'", "", "");
+    let (code, report, _) = check(&directory, &text, &[]);
+    assert_eq!((code, chain(&report)), (0, "holds"), "{report}");
 }

@@ -68,7 +68,9 @@ impl ResourceUse {
 
     /// Whether the ARN, which may have wildcards and policy variables, can be that of such a resource.
     pub fn fits(&self, arn: &str) -> bool {
-        self.patterns.iter().any(|pattern| overlap(pattern, arn))
+        // The name of a bucket has no slash (Amazon S3 User Guide, "Bucket naming rules"); other names may have one.
+        let is_object = |pattern: &str| pattern.ends_with(":s3:::${BucketName}") && arn.contains('/');
+        self.patterns.iter().any(|pattern| !is_object(pattern) && overlap(pattern, arn))
     }
 }
 

@@ -9,7 +9,7 @@ use rolecall_core::decision::Level;
 use rolecall_core::finding::{Certainty, Finding, Problem};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::Judgement;
-use rolecall_core::rules::ROLE_ARN_MALFORMED;
+use rolecall_core::rules::{IDENTITY_UNDECIDED, ROLE_ARN_MALFORMED};
 use rolecall_core::workload::{Container, Kind, Metadata, Object, Workload};
 use rolecall_core::world::World;
 
@@ -101,6 +101,26 @@ impl Doubts {
             });
             notes.push(doubt.why);
         }
+        let lifetime = world.conventions.token_expiration_key();
+        if judgement.kind == Kind::ServiceAccount
+            && let Some(text) = object.metadata.annotations.get(lifetime)
+            && let Some(doubt) = Doubt::placeholder(lifetime, text)
+        {
+            apply(judgement, &doubt, |finding| finding.rule() == "token-expiration");
+            notes.push(doubt.why);
+        }
+        for (doubt, concerns) in workload.into_iter().flat_map(|workload| of_pod(workload, world)) {
+            apply(judgement, &doubt, |finding| match concerns {
+                Concerns::Lifetime => finding.rule() == "token-expiration",
+                Concerns::Injection => true,
+                Concerns::Placement => !OF_THE_ROLE.contains(&finding.rule()),
+            });
+            for container in judgement.containers.iter_mut().filter(|container| container.chain == State::Holds) {
+                container.chain = State::Unknown;
+            }
+            explain(judgement, &doubt, Vec::new());
+            notes.push(doubt.why);
+        }
         for (container, doubt) in workload.into_iter().flat_map(of_containers) {
             one_container(judgement, container, &doubt);
             notes.push(doubt.why);
@@ -139,6 +159,85 @@ fn of_account(metadata: &Metadata<'_>, conventions: &Conventions) -> Option<Doub
 fn of_needs(metadata: &Metadata<'_>) -> Option<Doubt> {
     let key = "rolecall.dev/requires";
     Doubt::placeholder(key, metadata.annotations.get(key)?)
+}
+
+/// What stays certain of a pod wherever it runs and whatever it mounts.
+const OF_THE_ROLE: [&str; 6] = [
+    "annotation-legacy",
+    "annotation-misspelled",
+    "role-arn-malformed",
+    "role-arn-partition",
+    "role-missing",
+    "role-path-missing",
+];
+/// What a placeholder of a pod bears on.
+#[derive(Clone, Copy)]
+enum Concerns {
+    /// How long the injected token is valid.
+    Lifetime,
+    /// Which containers are injected.
+    Injection,
+    /// Where the pod runs, or what it mounts.
+    Placement,
+}
+
+/// Placeholders in what the injector, the scheduler or the kubelet reads of a pod and rolecall goes by.
+fn of_pod(workload: &Workload<'_>, world: &World) -> Vec<(Doubt, Concerns)> {
+    let spec = workload.spec;
+    let conventions = &world.conventions;
+    let annotation = |key: &str| Doubt::placeholder(key, workload.pod_metadata.annotations.get(key)?);
+    let selector = spec.node_selector.iter().map(|(_, value)| ("spec.nodeSelector", value));
+    let affinity = spec.affinity.iter().filter_map(|affinity| affinity.node_affinity.as_ref()?.required.as_ref());
+    let expressions =
+        affinity.flat_map(|required| &required.node_selector_terms).flat_map(|term| &term.match_expressions);
+    let affinity = expressions.flat_map(|expression| &expression.values).map(|value| ("spec.affinity", value.as_str()));
+    let volumes = spec.volumes.iter().flat_map(|volume| {
+        let sources = volume.projected.iter().flat_map(|projected| &projected.sources);
+        let tokens = sources.filter_map(|source| source.service_account_token.as_ref());
+        let texts = tokens
+            .flat_map(|token| token.audience.iter().map(|audience| audience.as_str()).chain([token.path.as_str()]));
+        texts.chain([volume.name.as_str()]).map(|text| ("spec.volumes", text))
+    });
+    let containers = spec.init_containers.iter().chain(&spec.containers);
+    let mounts = containers.flat_map(|container| &container.volume_mounts);
+    let mounts =
+        mounts.flat_map(|mount| [mount.name.as_str(), mount.mount_path.as_str()]).map(|text| ("volumeMounts", text));
+    // Labels decide where a Fargate profile selects by them.
+    let profiles = world.snapshot.fargate_profiles.iter().flatten().flat_map(|profile| &profile.selectors);
+    let keys = profiles.flat_map(|selector| &selector.labels).map(|(key, _)| &**key);
+    let labels = keys.filter_map(|key| Some(("a label", workload.pod_metadata.labels.get(key)?)));
+    let mut places = selector.chain(affinity).chain(volumes).chain(mounts).chain(labels);
+    let place = places.find_map(|(place, text)| Doubt::placeholder(place, text));
+    let skipped = annotation(conventions.skip_containers_key());
+    let lifetime = annotation(conventions.token_expiration_key());
+    let doubts = [(skipped, Concerns::Injection), (place, Concerns::Placement), (lifetime, Concerns::Lifetime)];
+    doubts.into_iter().filter_map(|(doubt, concerns)| Some((doubt?, concerns))).collect()
+}
+
+/// Adds a finding that says why an identity is not known, where no other says it.
+fn explain(judgement: &mut Judgement<'_>, doubt: &Doubt, containers: Vec<String>) {
+    let has_identity = |name: &str, identity: Identity| {
+        matches!(identity, Identity::Irsa | Identity::PodIdentity)
+            && (containers.is_empty() || containers.iter().any(|of| of == name))
+    };
+    let concerns = judgement.containers.iter().any(|container| has_identity(container.name, container.identity));
+    let is_said = judgement.findings.iter().any(|finding| finding.problem.message.contains(&doubt.why));
+    if concerns && !is_said {
+        judgement.findings.push(Finding {
+            problem: Problem {
+                rule: &IDENTITY_UNDECIDED,
+                level: IDENTITY_UNDECIDED.level,
+                certainty: Certainty::Undecided,
+                message: format!("which identity the container gets is not known, since {}", doubt.why),
+                expected: None,
+                found: None,
+                slip: None,
+                fix: doubt.fix.clone(),
+            },
+            containers,
+            notes: Vec::new(),
+        });
+    }
 }
 
 /// Variables that decide which credentials an SDK takes.
@@ -258,6 +357,7 @@ fn one_container(judgement: &mut Judgement<'_>, name: &str, doubt: &Doubt) {
     for container in judgement.containers.iter_mut().filter(|container| container.name == name) {
         container.chain = State::Unknown;
     }
+    explain(judgement, doubt, vec![name.to_owned()]);
     // The workload's own findings speak of this container too.
     apply(judgement, doubt, |finding| {
         finding.containers.is_empty() && matches!(finding.rule(), "node-role-fallback" | "node-role-overprivileged")

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::principal::Principals;
 use crate::template::Text;
 use crate::truth::Truth;
-use crate::wildcard::Glob;
+use crate::wildcard::{Glob, tokens_of};
 
 /// A policy document: of a role's trust, of an identity, of a boundary, of a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,5 +146,21 @@ impl Resources {
         };
         let named = Truth::any(self.patterns.iter().map(|pattern| pattern.matches(resource, false, context)));
         if self.negated { named.negate() } else { named }
+    }
+
+    /// The same for a resource with wildcards, which stands for many: `True` where it applies to each of them, `False`
+    /// where to none, else `Unknown`.
+    pub(crate) fn apply_to_each(&self, resource: &str, context: &dyn Context) -> Truth {
+        if self.written.is_empty() {
+            return Truth::True;
+        }
+        let asked = tokens_of(resource);
+        let named = Truth::any(self.patterns.iter().map(|pattern| pattern.relates_to(&asked, context)));
+        if self.negated { named.negate() } else { named }
+    }
+
+    /// Whether a `Resource` element names nothing but what `fits` refuses.
+    pub(crate) fn fits_none(&self, fits: &dyn Fn(&str) -> bool) -> bool {
+        !self.negated && !self.written.is_empty() && !self.written.iter().any(|written| fits(written))
     }
 }

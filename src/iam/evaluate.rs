@@ -96,10 +96,28 @@ impl Statement {
 
     /// Whether action, resource and conditions fit the request, whoever asks.
     pub fn covers(&self, request: &Request<'_>) -> Truth {
+        self.covers_where(request, || self.resources.apply_to(request.resource, request.context))
+    }
+
+    /// The same for a request whose resource has wildcards: `True` where the statement covers each resource that it stands
+    /// for.
+    pub(crate) fn covers_each(&self, request: &Request<'_>) -> Truth {
+        self.covers_where(request, || self.applies_to_each(request))
+    }
+
+    /// Whether it applies to each resource that the request's own stands for.
+    pub(crate) fn applies_to_each(&self, request: &Request<'_>) -> Truth {
+        match request.resource {
+            Some(resource) => self.resources.apply_to_each(resource, request.context),
+            None => self.resources.apply_to(None, request.context),
+        }
+    }
+
+    fn covers_where(&self, request: &Request<'_>, on_resource: impl FnOnce() -> Truth) -> Truth {
         if !self.actions.apply_to(request.action) {
             return Truth::False;
         }
-        let mut truth = self.resources.apply_to(request.resource, request.context);
+        let mut truth = on_resource();
         for condition in &self.conditions {
             if truth == Truth::False {
                 return truth;

@@ -11,6 +11,9 @@ pub enum Exempt {
     /// AWS requires no permission, and an explicit Deny does not count: `sts:GetCallerIdentity` (STS API Reference,
     /// "GetCallerIdentity").
     NeedsNoPermission,
+    /// The SDKs send it unsigned: it is no principal of IAM asks, and no identity policy is evaluated (`smithy.api#noAuth`
+    /// in AWS's service models; Cognito Developer Guide, "Amazon Cognito user pools API operations": "Unauthenticated").
+    Unsigned,
     /// AWS refuses it to every session of a role: `sts:GetSessionToken` and `sts:GetFederationToken` (STS API Reference,
     /// "AssumeRole" and "AssumeRoleWithWebIdentity").
     NotForRoles,
@@ -23,13 +26,16 @@ pub(crate) fn exempt(request: &Request<'_>) -> Option<Exempt> {
     if is("sts:GetCallerIdentity") {
         return Some(Exempt::NeedsNoPermission);
     }
+    let Some(Principal::Aws(arn)) = request.principal else {
+        return None;
+    };
+    if is_unsigned(request.action) {
+        return Some(Exempt::Unsigned);
+    }
     let session_token = is("sts:GetSessionToken");
     if !session_token && !is("sts:GetFederationToken") {
         return None;
     }
-    let Some(Principal::Aws(arn)) = request.principal else {
-        return None;
-    };
     let resource = Arn::parse(arn)?.resource;
     if resource.starts_with("role/") || resource.starts_with("assumed-role/") {
         return Some(Exempt::NotForRoles);
@@ -37,12 +43,66 @@ pub(crate) fn exempt(request: &Request<'_>) -> Option<Exempt> {
     (session_token && resource.starts_with("user/")).then_some(Exempt::NeedsNoPermission)
 }
 
+/// Whether the SDKs send an action unsigned: those with `smithy.api#noAuth` in the service models that IAM has actions for.
+pub fn is_unsigned(action: &str) -> bool {
+    let Some((service, name)) = action.split_once(':') else {
+        return false;
+    };
+    let list = UNSIGNED.iter().find(|(prefix, _)| prefix.eq_ignore_ascii_case(service));
+    list.is_some_and(|(_, names)| names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+}
+
+/// By service. Other operations of these services are signed.
+const UNSIGNED: [(&str, &[&str]); 3] = [
+    ("cognito-identity", &["GetCredentialsForIdentity", "GetId", "GetOpenIdToken", "UnlinkIdentity"]),
+    (
+        "cognito-idp",
+        &[
+            "AssociateSoftwareToken",
+            "ChangePassword",
+            "CompleteWebAuthnRegistration",
+            "ConfirmDevice",
+            "ConfirmForgotPassword",
+            "ConfirmSignUp",
+            "DeleteUser",
+            "DeleteUserAttributes",
+            "DeleteWebAuthnCredential",
+            "ForgetDevice",
+            "ForgotPassword",
+            "GetDevice",
+            "GetTokensFromRefreshToken",
+            "GetUser",
+            "GetUserAttributeVerificationCode",
+            "GetUserAuthFactors",
+            "GlobalSignOut",
+            "InitiateAuth",
+            "ListDevices",
+            "ListUserSessions",
+            "ListWebAuthnCredentials",
+            "ResendConfirmationCode",
+            "RespondToAuthChallenge",
+            "RevokeToken",
+            "RevokeUserSession",
+            "SetUserMFAPreference",
+            "SetUserSettings",
+            "SignUp",
+            "StartWebAuthnRegistration",
+            "UpdateAuthEventFeedback",
+            "UpdateDeviceStatus",
+            "UpdateUserAttributes",
+            "VerifySoftwareToken",
+            "VerifyUserAttribute",
+        ],
+    ),
+    ("sts", &["AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"]),
+];
+
 impl Ruling<'_> {
     /// The ruling on a request in which policies have no say.
     pub(crate) fn without_policies(exempt: Exempt) -> Self {
         Self {
             verdict: match exempt {
-                Exempt::NeedsNoPermission => Verdict::Allowed,
+                Exempt::NeedsNoPermission | Exempt::Unsigned => Verdict::Allowed,
                 Exempt::NotForRoles => Verdict::ImplicitlyDenied,
             },
             missing_in: None,

@@ -27,7 +27,7 @@ pub use condition::Condition;
 pub use context::{Context, Lookup, MapContext};
 pub use document::{Actions, Document, Effect, Resources, Statement, Version};
 pub use evaluate::{Request, Verdict};
-pub use exempt::Exempt;
+pub use exempt::{Exempt, is_unsigned};
 pub use explain::{ConditionReport, Found, StatementReport, Values};
 pub use levels::{Levels, denied_by};
 pub use operator::{BaseOperator, Operator, SetQualifier};

@@ -3,7 +3,10 @@
 
 use crate::context::{Context, Lookup};
 use crate::truth::Truth;
-use crate::wildcard::{Glob, Token};
+use crate::wildcard::{Glob, Token, relation};
+
+/// How many pairs of elements cost as much as a pattern that is compared with a text.
+const PAIRS_PER_PATTERN: usize = 100;
 
 /// A compiled pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +118,22 @@ impl Text {
                     Self::Glob(glob) => glob.matches(text).into(),
                     Self::Template(_) => Truth::Unknown,
                 },
+                Err(truth) => truth,
+            },
+        }
+    }
+
+    /// Whether it matches every text that a pattern stands for, none, or (`Unknown`) some or perhaps all.
+    pub(crate) fn relates_to(&self, asked: &[Token], context: &dyn Context) -> Truth {
+        let spend = |pairs: usize| context.spend(pairs / PAIRS_PER_PATTERN);
+        match self {
+            Self::Literal(literal) => {
+                let tokens: Vec<Token> = literal.chars().map(Token::Char).collect();
+                relation(&tokens, asked, spend)
+            }
+            Self::Glob(glob) => relation(&glob.tokens(), asked, spend),
+            Self::Template(parts) => match resolve(parts, false, context) {
+                Ok(tokens) => relation(&tokens, asked, spend),
                 Err(truth) => truth,
             },
         }

@@ -78,6 +78,8 @@ impl Accounts {
     }
 }
 
+/// How many patterns it costs to find out whether an action is ever about a resource.
+const FITS_PER_PATTERN: usize = 4;
 /// Most resources that an action is tried with where none is said.
 const MAX_CANDIDATES: usize = 64;
 
@@ -155,7 +157,7 @@ pub struct Ruling<'p> {
     pub deciding: Vec<Deciding<'p>>,
     /// The condition keys that an unknown verdict hangs on, sorted.
     pub unknown_keys: Vec<&'p str>,
-    /// No resource was said, and each that the policies name was found denied: another, which a resource's own policy opens,
+    /// No resource was said, and each that the policies name was found denied, or is none that the action is about: another
     /// might do.
     pub is_guess: bool,
     /// No policy has a say in this action.
@@ -224,14 +226,39 @@ impl<'p> Policies<'p> {
         self.rule(request, verdict, plain)
     }
 
-    /// The ruling on an action for which no resource is said: whether there is *some* resource that it is allowed on. The
-    /// resources that Allow statements name are tried; the request's own is passed over.
-    pub fn evaluate_somewhere(&self, request: &Request<'_>) -> Ruling<'p> {
+    /// The ruling on a request whose resource has wildcards: allowed where it is on each resource that this stands for,
+    /// denied where it is denied on each, else unknown.
+    pub fn evaluate_each(&self, request: &Request<'_>) -> Ruling<'p> {
         if let Some(exempt) = exempt(request) {
             return Ruling::without_policies(exempt);
         }
+        let each: Oracle<'_> = &|statement, request| statement.covers_each(request);
+        let verdict = self.combine(request, each);
+        let is_partial = |statement: &Statement| {
+            statement.actions.apply_to(request.action)
+                && statement.applies_to_each(request) != statement.resources.apply_to(request.resource, request.context)
+        };
+        // Where every statement applies to all or none, only conditions are open.
+        if verdict == Verdict::Unknown && !self.all().any(|(_, named)| named.document.statements.iter().any(is_partial))
+        {
+            return self.evaluate(request);
+        }
+        self.rule(request, verdict, each)
+    }
+
+    /// The ruling on an action for which no resource is said: whether there is *some* resource that it is allowed on. The
+    /// resources that Allow statements name are tried; the request's own is passed over. `fits` says whether the action is
+    /// ever about a resource: what a statement grants on others is no answer.
+    pub fn evaluate_somewhere(&self, request: &Request<'_>, fits: &dyn Fn(&str) -> bool) -> Ruling<'p> {
+        if let Some(exempt) = exempt(request) {
+            return Ruling::without_policies(exempt);
+        }
+        // `fits` is asked of every resource that the policies name.
+        if !request.context.spend(self.size().saturating_mul(FITS_PER_PATTERN)) {
+            return self.rule(request, Verdict::Unknown, &|_, _| Truth::Unknown);
+        }
         let (mut open, mut denied) = (None, None);
-        let candidates = self.candidates(request);
+        let candidates = self.candidates(request, fits);
         for resource in &candidates {
             let ruling = self.evaluate(&Request { resource: Some(resource), ..*request });
             match ruling.verdict {
@@ -261,21 +288,29 @@ impl<'p> Policies<'p> {
             return Ruling { is_guess: true, ..ruling };
         }
         // Two patterns may share a resource that neither spells out: denied only where no resource at all could do.
-        let anywhere: Oracle<'_> = &|statement, request| statement.covers_some(request);
+        let is_beside =
+            |statement: &Statement| statement.effect == Effect::Allow && statement.resources.fits_none(fits);
+        let anywhere: Oracle<'_> = &|statement, request| {
+            if is_beside(statement) { Truth::False } else { statement.covers_some(request) }
+        };
         let verdict = match self.combine(request, anywhere) {
             Verdict::Allowed => Verdict::Unknown,
             verdict => verdict,
         };
-        self.rule(request, verdict, anywhere)
+        // AWS's list of what an action is about is not always complete.
+        let has_beside = self.all().any(|(_, named)| named.document.statements.iter().any(is_beside));
+        let ruling = self.rule(request, verdict, anywhere);
+        Ruling { is_guess: has_beside && verdict == Verdict::ImplicitlyDenied, ..ruling }
     }
 
     /// Resources that the request may be tried with: `*`, and what the Allow statements of its action name.
-    fn candidates(&self, request: &Request<'_>) -> Vec<&'p str> {
+    fn candidates(&self, request: &Request<'_>, fits: &dyn Fn(&str) -> bool) -> Vec<&'p str> {
         let statements = self.all().flat_map(|(_, named)| &named.document.statements);
         // What a Deny spares is as good a guess as what an Allow names.
         let may_be_open = |s: &&Statement| (s.effect == Effect::Deny) == s.resources.negated;
         let naming = statements.filter(may_be_open).filter(|s| s.actions.apply_to(request.action));
         let named = naming.flat_map(|statement| statement.resources.written.iter().map(|written| &**written));
+        let named = named.filter(|written| fits(written));
         let mut candidates: Vec<&str> = std::iter::once("*").chain(named).take(MAX_CANDIDATES).collect();
         candidates.sort_unstable();
         candidates.dedup();

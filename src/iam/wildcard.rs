@@ -5,6 +5,8 @@
 //! `?` is found by the standard library's two-way search, a piece with `?` by bit-parallel matching: both linear in
 //! the text.
 
+use crate::truth::Truth;
+
 /// One element of a compiled pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Token {
@@ -36,11 +38,7 @@ enum Piece {
 
 impl Glob {
     pub(crate) fn from_pattern(pattern: &str) -> Self {
-        Self::from_tokens(pattern.chars().map(|c| match c {
-            '*' => Token::Any,
-            '?' => Token::One,
-            c => Token::Char(c),
-        }))
+        Self::from_tokens(tokens_of(pattern))
     }
 
     pub(crate) fn from_tokens(tokens: impl IntoIterator<Item = Token>) -> Self {
@@ -61,6 +59,24 @@ impl Glob {
             pieces.push(Piece::new(piece));
         }
         Self { pieces, open_start, open_end }
+    }
+
+    /// The pattern as elements, in its order.
+    pub(crate) fn tokens(&self) -> Vec<Token> {
+        let mut tokens = Vec::new();
+        for (index, piece) in self.pieces.iter().enumerate() {
+            if index > 0 || self.open_start {
+                tokens.push(Token::Any);
+            }
+            match piece {
+                Piece::Literal(literal) => tokens.extend(literal.chars().map(Token::Char)),
+                Piece::Holes(holes) => tokens.extend(holes.iter().map(|hole| hole.map_or(Token::One, Token::Char))),
+            }
+        }
+        if self.open_end || (self.pieces.is_empty() && self.open_start) {
+            tokens.push(Token::Any);
+        }
+        tokens
     }
 
     /// The pattern is nothing but stars.
@@ -190,6 +206,93 @@ fn find_holes<'t>(holes: &[Option<char>], text: &'t str) -> Option<&'t str> {
     None
 }
 
+/// The elements of a pattern.
+pub(crate) fn tokens_of(pattern: &str) -> Vec<Token> {
+    pattern
+        .chars()
+        .map(|c| match c {
+            '*' => Token::Any,
+            '?' => Token::One,
+            c => Token::Char(c),
+        })
+        .collect()
+}
+
+/// Whether a pattern matches every text that another one stands for (`True`), none (`False`), or some or perhaps all of
+/// them (`Unknown`). `spend` is told how many pairs of elements have to be compared; where it refuses, the answer is
+/// `Unknown`.
+pub(crate) fn relation(pattern: &[Token], asked: &[Token], spend: impl FnOnce(usize) -> bool) -> Truth {
+    let (mut pattern, mut asked) = (pattern, asked);
+    while let ([Token::Char(a), rest @ ..], [Token::Char(b), others @ ..]) = (pattern, asked) {
+        if a != b {
+            return Truth::False;
+        }
+        (pattern, asked) = (rest, others);
+    }
+    while let ([rest @ .., Token::Char(a)], [others @ .., Token::Char(b)]) = (pattern, asked) {
+        if a != b {
+            return Truth::False;
+        }
+        (pattern, asked) = (rest, others);
+    }
+    match (pattern, asked) {
+        ([], []) | ([Token::Any], _) => return Truth::True,
+        (_, [Token::Any]) => return Truth::Unknown,
+        _ if !spend(pattern.len() * asked.len()) => return Truth::Unknown,
+        _ => {}
+    }
+    let overlap = |p: &Token, q: &Token, near: Near| match (p, q) {
+        (Token::Any, _) | (_, Token::Any) => near.without_p || near.without_q,
+        (Token::Char(a), Token::Char(b)) => near.without_both && a == b,
+        _ => near.without_both,
+    };
+    let covers = |p: &Token, q: &Token, near: Near| match (p, q) {
+        (Token::Any, _) => near.without_p || near.without_q,
+        (_, Token::Any) | (Token::Char(_), Token::One) => false,
+        (Token::Char(a), Token::Char(b)) => near.without_both && a == b,
+        (Token::One, _) => near.without_both,
+    };
+    if align(pattern, asked, covers, false) {
+        Truth::True
+    } else if align(pattern, asked, overlap, true) {
+        Truth::Unknown
+    } else {
+        Truth::False
+    }
+}
+
+/// What holds of two beginnings that are shorter by their last elements.
+#[derive(Clone, Copy)]
+struct Near {
+    without_p: bool,
+    without_q: bool,
+    without_both: bool,
+}
+
+/// Whether a rule holds of two patterns as wholes: it is worked out for all their beginnings, row by row. Only a star
+/// stands for nothing; `empty_asked` says whether one of what is asked may.
+fn align(pattern: &[Token], asked: &[Token], rule: impl Fn(&Token, &Token, Near) -> bool, empty_asked: bool) -> bool {
+    let mut row: Vec<bool> = vec![true];
+    let mut holds = true;
+    for q in asked {
+        holds &= empty_asked && *q == Token::Any;
+        row.push(holds);
+    }
+    for p in pattern {
+        let mut before = row.iter().copied();
+        let mut without_both = before.next().unwrap_or(false);
+        let mut without_q = *p == Token::Any && without_both;
+        let mut next = vec![without_q];
+        for (q, without_p) in asked.iter().zip(before) {
+            without_q = rule(p, q, Near { without_p, without_q, without_both });
+            next.push(without_q);
+            without_both = without_p;
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(false)
+}
+
 /// Whether the whole text matches the pattern, in which `*` is any run of characters (also `/` and `:`) and `?` any one
 /// character. Case counts.
 ///
@@ -221,6 +324,69 @@ mod tests {
             let t: Vec<char> = text.chars().collect();
             prop_assert_eq!(wildcard_match(&pattern, &text), naive(&p, &t), "{} on {}", pattern, text);
         }
+    }
+
+    /// All texts of a pattern, with stars of up to three characters.
+    fn texts(pattern: &str) -> Vec<String> {
+        let mut all = vec![String::new()];
+        for c in pattern.chars() {
+            let endings: Vec<String> = match c {
+                '?' => ["a", "b"].map(str::to_owned).into(),
+                '*' => {
+                    let mut runs = vec![String::new()];
+                    for _ in 0..3 {
+                        let longer = runs.iter().flat_map(|run| [format!("{run}a"), format!("{run}b")]);
+                        runs = longer.chain(runs.iter().cloned()).collect();
+                        runs.sort();
+                        runs.dedup();
+                    }
+                    runs
+                }
+                c => vec![c.to_string()],
+            };
+            all = all.iter().flat_map(|text| endings.iter().map(move |ending| format!("{text}{ending}"))).collect();
+        }
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn relates_patterns_as_their_texts(pattern in "[ab?*]{0,5}", asked in "[ab?*]{0,3}") {
+            let found = relation(&tokens_of(&pattern), &tokens_of(&asked), |_| true);
+            let (hits, misses): (Vec<String>, Vec<String>) =
+                texts(&asked).into_iter().partition(|text| wildcard_match(&pattern, text));
+            match found {
+                Truth::True => prop_assert!(misses.is_empty(), "{} on {}: {:?}", pattern, asked, misses),
+                Truth::False => prop_assert!(hits.is_empty(), "{} on {}: {:?}", pattern, asked, hits),
+                // A star of either kind may need more than three characters, and `?*` covers what `*?` asks.
+                Truth::Unknown => prop_assert!(
+                    !misses.is_empty() || pattern.contains(['*', '?']),
+                    "{} on {}", pattern, asked
+                ),
+            }
+            prop_assert_eq!(Glob::from_pattern(&pattern), Glob::from_tokens(Glob::from_pattern(&pattern).tokens()));
+        }
+    }
+
+    #[test]
+    fn relates_patterns_of_resources() {
+        for (pattern, asked, expected) in [
+            ("arn:aws:s3:::b/*", "arn:aws:s3:::b/*", Truth::True),
+            ("arn:aws:s3:::b*", "arn:aws:s3:::b/*", Truth::True),
+            ("*", "arn:aws:s3:::b/*", Truth::True),
+            ("arn:aws:s3:::b/secret/*", "arn:aws:s3:::b/*", Truth::Unknown),
+            ("arn:aws:s3:::*/secret/*", "arn:aws:s3:::b/*", Truth::Unknown),
+            ("arn:aws:s3:::c/*", "arn:aws:s3:::b/*", Truth::False),
+            ("arn:aws:s3:::b", "arn:aws:s3:::b/*", Truth::False),
+            ("arn:aws:s3:::b/?", "arn:aws:s3:::b/*", Truth::Unknown),
+            ("arn:aws:s3:::b/*.txt", "arn:aws:s3:::b/a*.csv", Truth::False),
+            ("arn:aws:s3:::b/x-*-y", "arn:aws:s3:::b/x-?-y", Truth::True),
+            ("arn:aws:s3:::b/x-?-y", "arn:aws:s3:::b/x-??-y", Truth::False),
+        ] {
+            assert_eq!(relation(&tokens_of(pattern), &tokens_of(asked), |_| true), expected, "{pattern} on {asked}");
+        }
+        // Without the means to compare, nothing is known.
+        assert_eq!(relation(&tokens_of("a*b*c"), &tokens_of("a?x*c"), |_| false), Truth::Unknown);
     }
 
     #[test]

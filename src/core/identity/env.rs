@@ -178,7 +178,13 @@ impl<'a> CredentialEnv<'a> {
     /// Whether the credentials URI is that of the Pod Identity agent (Amazon EKS User Guide, "How EKS Pod Identity works").
     pub fn uses_agent(&self) -> bool {
         let uri = self.full_uri.and_then(Value::literal).unwrap_or_default();
-        ["http://169.254.170.23/", "http://[fd00:ec2::23]/"].iter().any(|agent| uri.starts_with(agent))
+        let Some((authority, "v1/credentials")) = uri.strip_prefix("http://").and_then(|rest| rest.split_once('/'))
+        else {
+            return false;
+        };
+        let (host, port) = host_and_port(authority);
+        let is_agent = host == "169.254.170.23" || (host == "fd00:ec2::23" && authority.starts_with('['));
+        is_agent && port.is_none_or(|port| port == "80")
     }
 
     /// Whether the agent's address is excepted from a proxy that is set; `None` where no proxy is set, or the exceptions

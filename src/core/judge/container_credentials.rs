@@ -110,7 +110,7 @@ impl<'a> One<'a, '_, '_> {
                 wrong("no token is mounted where AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE points", file)
             }
             // The injector goes by the volume's name and adds none.
-            TokenContent::Opaque if source.volume == Some(volume) => wrong(
+            TokenContent::Opaque if source.volume == Some(volume) && !self.is_csi(volume) => wrong(
                 &format!("the pod has a volume {volume} of its own, so the injector adds no token"),
                 &format!("a volume {volume} without a service account token"),
             ),

@@ -299,7 +299,8 @@ fn overprivileged_node(scene: &Scene<'_, '_>, needs: &[Need<'_>]) -> Option<Prob
     let effort = Effort::for_one_check();
     let answers: Vec<Answer<'_>> = needs.iter().map(|need| ask_need_within(actor, *need, &effort)).collect();
     let allowed = |answer: &Answer<'_>| answer.verdict == Verdict::Allowed;
-    if !answers.iter().all(allowed) {
+    let is_granted = |answer: &Answer<'_>| answer.rulings.iter().any(|(.., ruling)| ruling.exempt.is_none());
+    if !answers.iter().all(allowed) || !answers.iter().any(is_granted) {
         return None;
     }
     let name = RoleArn::parse(&role.arn).map_or(&*role.arn, |arn| arn.name);

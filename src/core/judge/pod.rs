@@ -8,6 +8,7 @@ use crate::chain::{State, Subject, fix};
 use crate::cluster::{Wishes, legacy_annotation};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{Identity, OptOuts};
+use crate::permission;
 use crate::rules;
 use crate::workload::{Container, Metadata, Stage, Volumes, Workload, evidence};
 use crate::world::{Known, World};
@@ -79,7 +80,9 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         judgement.containers.push(judged);
     }
     let pod_containers = spec.init_containers.len() + spec.containers.len();
-    let declared_in_vain = !requires.is_empty() && opted_out.len() == pod_containers;
+    let takes_credentials: Vec<&str> =
+        requires.iter().copied().filter(|text| permission::takes_credentials(text)).collect();
+    let declared_in_vain = !takes_credentials.is_empty() && opted_out.len() == pod_containers;
     fallen.extend(opted_out.into_iter().filter(|container| declared_in_vain || has_evidence(container)));
 
     // It is in vain only where a container goes without, and no association can have been overlooked.
@@ -99,7 +102,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     let fallen_problem = if fallen.is_empty() || not_for_us || is_reported {
         None
     } else {
-        let problem = fallback::problem(&scene, &fallen, &requires);
+        let problem = fallback::problem(&scene, &fallen, &takes_credentials);
         // Another container may be the one that calls AWS, or keys may come from where nobody looks.
         let elsewhere = pod_containers > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
         Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
@@ -122,6 +125,14 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         (None, None) => {}
     }
     of_the_pod(&scene, &mut gathering);
+    let has_own =
+        |container: &JudgedContainer<'_>| matches!(container.identity, Identity::Irsa | Identity::PodIdentity);
+    if judgement.containers.iter().any(has_own)
+        && let Some(problem) = token_expiration::refused_volume(&scene)
+    {
+        gathering.add(problem);
+        judgement.containers.iter_mut().filter(|container| has_own(container)).for_each(|c| c.chain = State::Broken);
+    }
     let on_node = judgement.containers.iter().filter(|container| container.identity == Identity::Node).count();
     needs::of_the_pod(&scene, &requires, on_node.min(fallen.len()), &mut judgement, &mut gathering);
     if let Some(open) = scene.plan.chain.as_ref().and_then(|chain| chain.open.as_ref()) {

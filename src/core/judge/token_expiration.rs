@@ -55,6 +55,30 @@ pub(super) fn of_the_pod(scene: &Scene<'_, '_>) -> Option<Problem> {
     is_refused(scene).then(|| problem(scene.subject, key, text)).flatten()
 }
 
+/// A volume of the pod's own whose token has a lifetime that the API server refuses, so that no pod can be created: below
+/// ten minutes or above 2^32 seconds (Kubernetes, `ValidateProjectedVolumeSource`).
+pub(super) fn refused_volume(scene: &Scene<'_, '_>) -> Option<Problem> {
+    if scene.workload.stage != Stage::Predicted {
+        return None;
+    }
+    let refused = scene.workload.spec.volumes.iter().find_map(|volume| {
+        let sources = volume.projected.iter().flat_map(|projected| &projected.sources);
+        let mut lifetimes = sources.filter_map(|source| source.service_account_token.as_ref()?.expiration_seconds);
+        Some((volume.name.as_str(), lifetimes.find(|seconds| !(600..=MAX_SECONDS).contains(seconds))?))
+    });
+    let (volume, seconds) = refused?;
+    Some(
+        Problem::new(
+            &rules::TOKEN_EXPIRATION,
+            format!("the API server refuses the pods of {}, because of the token in volume {volume}", scene.subject),
+            format!("set expirationSeconds: 86400 for the serviceAccountToken of volume {volume}"),
+        )
+        .at_level(Level::Chain)
+        .expected("expected", "expirationSeconds from 600 to 4294967296")
+        .found("the volume has", format!("expirationSeconds: {seconds}")),
+    )
+}
+
 /// Whether the injector will ask for a lifetime that the API server refuses, so that no pod can be created.
 pub(super) fn is_refused(scene: &Scene<'_, '_>) -> bool {
     let key = scene.world.conventions.token_expiration_key();

@@ -139,6 +139,7 @@ impl<'a> One<'a, '_, '_> {
             // The injector goes by the volume's name and adds none.
             TokenContent::Opaque
                 if is_injected_volume
+                    && !self.is_csi(volume)
                     && self.plan().mechanism == Some(Mechanism::Irsa)
                     && role == self.plan().role_arn.as_deref() =>
             {
@@ -155,6 +156,11 @@ impl<'a> One<'a, '_, '_> {
                 foreign("no volume is mounted there, so it comes from the image or the process")
             }
         }
+    }
+
+    /// Whether a volume of the pod's own is a CSI driver's, which may well hold a token.
+    pub(super) fn is_csi(&self, volume: &str) -> bool {
+        self.scene.volumes.get(volume).is_some_and(|volume| volume.csi.is_some())
     }
 
     /// Whether the API server will mount the default token at this path of a pod that is not created yet: unless the pod

@@ -9,7 +9,7 @@ mod words;
 pub use context::Session;
 pub use effort::Effort;
 pub(crate) use need::MOST_NEEDS;
-pub use need::{Need, needs};
+pub use need::{Need, needs, takes_credentials};
 pub use policies::{Actor, Answer, Resources, RolePolicies, ask_need, ask_need_within, granted_actions};
 pub(crate) use words::fix_for;
 pub use words::{denial, describe_statement, doubt, exemption, not_considered, place, unlisted_key};

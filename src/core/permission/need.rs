@@ -30,6 +30,12 @@ pub fn needs(text: &str) -> impl Iterator<Item = Need<'_>> {
     })
 }
 
+/// Whether what is declared takes credentials: an action that the SDKs send unsigned takes none.
+pub fn takes_credentials(text: &str) -> bool {
+    let mut needs = needs(text).peekable();
+    needs.peek().is_none() || needs.any(|need| !rolecall_iam::is_unsigned(need.action))
+}
+
 /// Patterns compared to spell out a pattern of actions: all that AWS has are looked through.
 const PATTERNS_PER_PATTERN: usize = 5_000;
 

@@ -163,8 +163,12 @@ fn ask_of<'a>(
     };
     let request = Request { action, resource, principal: Some(Principal::Aws(arn)), context: &context };
     match resources {
+        Resources::One(resource) if resource.contains(['*', '?']) => policies.evaluate_each(&request),
         Resources::None | Resources::One(_) => policies.evaluate(&request),
-        Resources::Some => policies.evaluate_somewhere(&request),
+        Resources::Some => {
+            let known = rolecall_actions::find(action);
+            policies.evaluate_somewhere(&request, &|resource| known.is_none_or(|known| known.fits_resource(resource)))
+        }
     }
 }
 
@@ -248,17 +252,7 @@ pub fn ask_need_within<'a>(actor: Actor<'a>, need: Need<'a>, effort: &Effort) ->
                 (Some(resource), _) => Resources::One(resource),
                 (None, _) => Resources::Some,
             };
-            let mut ruling = ask_of(&policies, actor, &name, resources, effort);
-            // A resource with wildcards stands for some; what does not cover the pattern may cover those.
-            if let Resources::One(resource) = resources
-                && resource.contains(['*', '?'])
-                && ruling.verdict != Verdict::Allowed
-            {
-                ruling = ask_of(&policies, actor, &name, Resources::Some, effort);
-                if ruling.verdict == Verdict::Allowed {
-                    ruling.verdict = Verdict::Unknown;
-                }
-            }
+            let ruling = ask_of(&policies, actor, &name, resources, effort);
             rulings.push((name, resources, ruling));
         }
     }

@@ -48,6 +48,7 @@ pub fn not_considered(item: NotConsidered<'_>) -> String {
 pub fn exemption(ruling: &Ruling<'_>) -> Option<&'static str> {
     Some(match ruling.exempt? {
         Exempt::NeedsNoPermission => "AWS requires no permission for it, and no policy can deny it",
+        Exempt::Unsigned => "the AWS SDKs send it unsigned, so that no policy of the role decides on it",
         Exempt::NotForRoles => "AWS refuses it to every session of a role; only an IAM user can call it",
     })
 }

@@ -236,11 +236,13 @@ impl NodeSelectorTerm<'_> {
     /// are but two.
     pub(super) fn only_value<'t>(&'t self, key: &str, other: impl Fn(&str) -> Option<&'t str>) -> Option<&'t str> {
         self.match_expressions.iter().find_map(|expression| match expression.values.as_slice() {
-            [value] if expression.key.as_str() == key => match expression.operator.as_str() {
-                "In" => Some(value.as_str()),
-                "NotIn" => other(value.as_str()),
-                _ => None,
-            },
+            [value, rest @ ..] if expression.key.as_str() == key && rest.iter().all(|same| same == value) => {
+                match expression.operator.as_str() {
+                    "In" => Some(value.as_str()),
+                    "NotIn" => other(value.as_str()),
+                    _ => None,
+                }
+            }
             _ => None,
         })
     }
@@ -375,6 +377,8 @@ pub struct Volume<'a> {
     pub projected: Option<Projected<'a>>,
     /// A Secret.
     pub secret: Option<Named<'a>>,
+    /// A CSI driver's volume.
+    pub csi: Option<serde::de::IgnoredAny>,
 }
 
 /// A projected volume.
@@ -404,6 +408,14 @@ pub struct ServiceAccountToken<'a> {
     pub audience: Option<Text<'a>>,
     /// The file below the mount.
     pub path: Text<'a>,
+    /// How long it is valid; the API server's default where absent.
+    #[serde(deserialize_with = "whole_number")]
+    pub expiration_seconds: Option<i64>,
+}
+
+/// A whole number; what is none counts as absent, since the API server refuses it anyway.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(serde_json::Value::deserialize(deserializer)?.as_i64())
 }
 
 /// Null stands for an absent list or object in what Go writes.

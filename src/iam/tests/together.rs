@@ -318,7 +318,7 @@ fn no_policy_has_a_say_in_some_actions() {
         let policies = policies(identity, None);
         let principal = principal.map(Principal::Aws);
         let request = Request { action, resource: None, principal, context: &context };
-        let (one, some) = (policies.evaluate(&request), policies.evaluate_somewhere(&request));
+        let (one, some) = (policies.evaluate(&request), policies.evaluate_somewhere(&request, &|_| true));
         assert_eq!((one.verdict, one.exempt), (some.verdict, some.exempt));
         (one.verdict, one.exempt, one.is_certain_denial())
     };

@@ -1,15 +1,20 @@
 //! Values that something else fills in before they are applied.
 
-/// The first placeholder in a text: `${NAME}`, `$NAME` or `{{ … }}`. `$(NAME)` is none: Kubernetes itself expands it, as the
-/// manifest stands.
+/// Beginnings and ends of placeholders: of Flux and envsubst, Helm and Jinja, `cdktf` and Terraform templates, Octopus and
+/// Replace Tokens, Concourse, EJS and ERB, and the Argo CD Vault Plugin.
+const BRACKETS: [(&str, &str); 8] =
+    [("${", "}"), ("{{", "}}"), ("%{", "}"), ("#{", "}"), ("((", "))"), ("[[", "]]"), ("<%", "%>"), ("<path:", ">")];
+
+/// The first placeholder in a text: `${NAME}`, `$NAME`, `{{ … }}` or another of [`BRACKETS`], or a reference of vals
+/// (`ref+vault://…`), which is the whole text. `$(NAME)` is none: Kubernetes itself expands it, as the manifest stands.
 pub fn placeholder(text: &str) -> Option<&str> {
-    for (at, _) in text.match_indices(['$', '{']) {
+    if text.starts_with("ref+") && text.contains("://") {
+        return Some(text);
+    }
+    for (at, _) in text.match_indices(['$', '{', '%', '#', '(', '[', '<']) {
         let from = text.get(at..).unwrap_or_default();
-        if from.starts_with("${") {
-            return from.get(..=from.find('}').unwrap_or(from.len() - 1)).or(Some(from));
-        }
-        if from.starts_with("{{") {
-            return from.get(..from.find("}}").map_or(from.len(), |end| end + 2));
+        if let Some((_, end)) = BRACKETS.iter().find(|(begin, _)| from.starts_with(begin)) {
+            return from.get(..from.find(end).map_or(from.len(), |at| at + end.len()));
         }
         if let Some(after) = from.strip_prefix('$')
             && after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -35,6 +40,16 @@ mod tests {
             ("$ENV", Some("$ENV")),
             ("{{ .Values.roleArn }}", Some("{{ .Values.roleArn }}")),
             ("x{{ open", Some("{{ open")),
+            ("arn:aws:iam::<path:kv/data/aws#account>:role/x", Some("<path:kv/data/aws#account>")),
+            ("ref+awsssm://carts/role", Some("ref+awsssm://carts/role")),
+            ("arn:aws:iam::#{AccountId}:role/x", Some("#{AccountId}")),
+            ("#{TOKEN}#", Some("#{TOKEN}")),
+            ("((role))", Some("((role))")),
+            ("<%= role %>", Some("<%= role %>")),
+            ("[[ .role ]]", Some("[[ .role ]]")),
+            ("%{ if a }", Some("%{ if a }")),
+            ("100% #1 (a) [b]", None),
+            ("preference+x", None),
             ("$(NAME)", None),
             ("a$", None),
             ("US$5", None),
