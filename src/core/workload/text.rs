@@ -46,9 +46,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             fn visit_string<E: Error>(self, value: String) -> Result<Self::Value, E> {
                 Ok(Text(Cow::Owned(value)))
             }
+
+            /// Go's decoder leaves a string empty where it reads null (`encoding/json`, "Unmarshal").
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Text::default())
+            }
         }
 
-        deserializer.deserialize_str(TextVisitor)
+        // Not `deserialize_str`, which refuses null before the visitor is asked.
+        deserializer.deserialize_any(TextVisitor)
     }
 }
 
