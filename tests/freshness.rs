@@ -560,6 +560,56 @@ async fn the_namespace_is_read_again_before_a_denial() {
     }
 }
 
+/// A cluster without service accounts.
+#[derive(Debug)]
+struct WithoutAccounts;
+
+impl ClusterReader for WithoutAccounts {
+    fn service_account(&self, _: String, _: String) -> BoxFuture<'static, Result<Option<ServiceAccount>, String>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn namespace(&self, _: String) -> BoxFuture<'static, Result<Option<Namespace>, String>> {
+        async { Ok(Some(Namespace { enforce: Some(Level::Chain), ..Namespace::default() })) }.boxed()
+    }
+}
+
+/// An AWS that must not be asked.
+#[derive(Debug)]
+struct Unasked;
+
+impl LinkReader for Unasked {
+    fn role(&self, _: String, _: bool) -> BoxFuture<'static, Result<ReadRole, String>> {
+        panic!("AWS was asked for a role")
+    }
+
+    fn associations(&self, _: String, _: String) -> BoxFuture<'static, Result<Vec<Value>, String>> {
+        panic!("AWS was asked for associations")
+    }
+
+    fn provider(&self, _: String, _: String) -> BoxFuture<'static, Result<Option<Value>, String>> {
+        panic!("AWS was asked for a provider")
+    }
+}
+
+/// Kubernetes creates no pod without its service account: whoever invents some must not use up the calls to AWS.
+#[tokio::test(start_paused = true)]
+async fn a_pod_of_a_service_account_that_does_not_exist_costs_no_call_to_aws() {
+    let snapshot = Snapshot::parse(&document(&role(false), &json!([])).to_string()).unwrap();
+    let keeper = Arc::new(Keeper::new(Knowledge::new(world(true).with_snapshot(Arc::new(snapshot)))));
+    let lookups = Lookups::new(Arc::new(WithoutAccounts), Duration::from_millis(100), Duration::from_secs(2));
+    let door =
+        ClusterDoor { lookups, access: Arc::new(Newer { namespace: None, asked: AtomicU64::new(0) }), denials: None };
+    let config = Config::default();
+    let settings = config.settings(Mode::Enforce);
+    let rereads = Rereads::new(Arc::new(Unasked), Duration::ZERO, Duration::from_secs(2));
+    let confirmation = Confirmation::Links(rereads);
+    let state = State::confirming(keeper, confirmation, Some(door), Arc::new(Metrics::new()), settings, config.limits);
+    let answers = answers(&state, Instant::now(), &[0], review).await;
+    assert!(answers[0].allowed, "{answers:?}");
+    assert!(answers[0].warnings.iter().any(|warning| warning.contains("does not exist")), "{answers:?}");
+}
+
 /// The program over a file: each change counts for the next review.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_read_again_before_a_denial() {

@@ -1,5 +1,6 @@
 //! What the watched cluster does not tell yet: a short wait for its event, then one question to the API server.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use rolecall_core::world::{Change, Known, Unseen, World};
 use tokio::time::Instant;
 
 use super::flight::Flights;
+use super::gate::Requester;
 use super::keeper::Keeper;
+use super::turns::Turns;
 
 /// Reads single objects of the cluster. Errors are sentences for a person.
 pub trait ClusterReader: Send + Sync + std::fmt::Debug {
@@ -59,9 +62,13 @@ type Answer = Arc<Result<Change, String>>;
 pub struct Lookups {
     reader: Arc<dyn ClusterReader>,
     flights: Flights<Key, Answer>,
+    turns: Turns<Key>,
     grace: Duration,
     patience: Duration,
 }
+
+/// Questions to the API server at one time.
+const PLACES: usize = 64;
 
 /// Objects being looked up at one time.
 const MOST_FLIGHTS: usize = 4_096;
@@ -69,16 +76,24 @@ const MOST_FLIGHTS: usize = 4_096;
 impl Lookups {
     /// Looks up through a reader, after waiting for so long; a question is given up after `patience`.
     pub fn new(reader: Arc<dyn ClusterReader>, grace: Duration, patience: Duration) -> Self {
-        Self { reader, flights: Flights::new(Duration::ZERO, |answer| answer.is_ok(), MOST_FLIGHTS), grace, patience }
+        let flights = Flights::new(Duration::ZERO, |answer: &Answer| answer.is_ok(), MOST_FLIGHTS);
+        Self { reader, flights, turns: Turns::new(PLACES, MOST_FLIGHTS, patience), grace, patience }
     }
 
     /// What is not known yet, once it is: nothing where the watch brought it meanwhile, else what the API server says.
     ///
     /// # Errors
     /// A sentence, where the API server did not say in time.
-    pub async fn seek(&self, keeper: &Keeper, unseen: Unseen, deadline: Instant) -> Result<Vec<Change>, String> {
+    pub async fn seek(
+        &self,
+        keeper: &Keeper,
+        unseen: Unseen,
+        source: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Result<Vec<Change>, String> {
         let came = self.flights.since();
         let Unseen { namespace, is_namespace_unseen, service_account } = unseen;
+        let requester = Requester { source, namespace: namespace.clone() };
         let mut keys: Vec<Key> =
             service_account.map(|name| Key::ServiceAccount(namespace.clone(), name)).into_iter().collect();
         if is_namespace_unseen {
@@ -91,7 +106,7 @@ impl Lookups {
         let world = Arc::clone(&keeper.now_full());
         let mut changes = Vec::with_capacity(keys.len());
         for key in keys.into_iter().filter(|key| !key.is_known(&world.world)) {
-            changes.push(self.ask(key, came, deadline).await?);
+            changes.push(self.ask(key, came, &requester, deadline).await?);
         }
         Ok(changes)
     }
@@ -105,20 +120,29 @@ impl Lookups {
         &self,
         namespace: &str,
         service_account: &str,
+        source: Option<IpAddr>,
         deadline: Instant,
     ) -> Result<Vec<Change>, String> {
         let came = self.flights.since();
+        let requester = Requester { source, namespace: namespace.to_owned() };
         let account = Key::ServiceAccount(namespace.to_owned(), service_account.to_owned());
         let namespace = Key::Namespace(namespace.to_owned());
-        let (account, namespace) = tokio::join!(self.ask(account, came, deadline), self.ask(namespace, came, deadline));
+        let (account, namespace) = tokio::join!(
+            self.ask(account, came, &requester, deadline),
+            self.ask(namespace, came, &requester, deadline)
+        );
         Ok(vec![account?, namespace?])
     }
 
     /// Asks, or waits for the answer to a question that was sent at `came` or later.
-    async fn ask(&self, key: Key, came: Instant, deadline: Instant) -> Result<Change, String> {
+    async fn ask(&self, key: Key, came: Instant, requester: &Requester, deadline: Instant) -> Result<Change, String> {
+        let crowded = || Err("too many other objects are being asked for".to_owned());
+        if !self.turns.want(&key, requester) {
+            return crowded();
+        }
         let lost: Answer = Arc::new(Err("the question broke off".to_owned()));
         let Some(flight) = self.flights.join(key.clone(), came, || self.start(&key), lost) else {
-            return Err(format!("{MOST_FLIGHTS} other objects are being asked for"));
+            return crowded();
         };
         match tokio::time::timeout_at(deadline, flight).await {
             Ok((_, answer)) => {
@@ -131,8 +155,10 @@ impl Lookups {
     fn start(&self, key: &Key) -> BoxFuture<'static, Answer> {
         let reader = Arc::clone(&self.reader);
         let patience = self.patience;
+        let place = self.turns.place(key);
         let key = key.clone();
         let asking = async move {
+            let _place = place.await;
             match key {
                 Key::ServiceAccount(namespace, name) => {
                     let account = reader.service_account(namespace.clone(), name.clone()).await?;

@@ -4,13 +4,16 @@
 //! The rule that all of this serves: no denial for a chain that held when its links were read for that denial.
 
 mod flight;
+mod gate;
 mod keeper;
 mod lookup;
 mod recheck;
 mod refresh;
 mod reread;
+mod turns;
 
 pub use flight::Flights;
+pub use gate::Requester;
 pub use keeper::{Keeper, Knowledge};
 pub use lookup::{ClusterReader, Lookups};
 pub use recheck::{Rechecked, Rechecks};

@@ -12,6 +12,8 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::flight::Flights;
+use super::gate::Requester;
+use super::turns::Turns;
 
 /// A role as it was read, with the managed policies that it names.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -122,8 +124,12 @@ type Reading = Arc<Result<Fact, String>>;
 pub struct Rereads {
     reader: Arc<dyn LinkReader>,
     flights: Flights<Key, Reading>,
+    turns: Turns<Key>,
     patience: Duration,
 }
+
+/// Links read at one time. What AWS allows a second is the budget's matter (`sources/aws/budget.rs`).
+const PLACES: usize = 32;
 
 /// Links in the air or remembered at one time.
 const MOST_FLIGHTS: usize = 1_024;
@@ -132,13 +138,20 @@ impl Rereads {
     /// Re-reads through a reader; what is read serves for as long as `remember`, and a reading is given up after `patience`,
     /// so that one that hangs does not hold up the next review of its kind.
     pub fn new(reader: Arc<dyn LinkReader>, remember: Duration, patience: Duration) -> Self {
-        Self { reader, flights: Flights::new(remember, |reading| reading.is_ok(), MOST_FLIGHTS), patience }
+        let flights = Flights::new(remember, |reading: &Reading| reading.is_ok(), MOST_FLIGHTS);
+        Self { reader, flights, turns: Turns::new(PLACES, MOST_FLIGHTS, patience), patience }
     }
 
     /// Reads links, and the roles that a new association names, until `deadline`. What was read up to `remember` before serves
-    /// too, except for an association that the links want new.
-    pub async fn confirm(&self, links: &Links, issuer: Option<&Issuer>, deadline: Instant) -> Confirming {
-        match tokio::time::timeout_at(deadline, self.read(links, issuer)).await {
+    /// too, except for an association that the links want new. Where many are read, requesters take turns.
+    pub async fn confirm(
+        &self,
+        links: &Links,
+        issuer: Option<&Issuer>,
+        requester: &Requester,
+        deadline: Instant,
+    ) -> Confirming {
+        match tokio::time::timeout_at(deadline, self.read(links, issuer, requester)).await {
             Ok(confirming) => confirming,
             Err(_) => Confirming::Failed(
                 Unconfirmed::Late,
@@ -147,7 +160,7 @@ impl Rereads {
         }
     }
 
-    async fn read(&self, links: &Links, issuer: Option<&Issuer>) -> Confirming {
+    async fn read(&self, links: &Links, issuer: Option<&Issuer>, requester: &Requester) -> Confirming {
         let now = Instant::now();
         let (namespace, account) = links.subject.clone();
         let mut keys = vec![Key::Associations(namespace.clone(), account.clone())];
@@ -170,7 +183,7 @@ impl Rereads {
             _ => self.flights.since(),
         };
         let keys = keys.into_iter().map(|key| (since(&key), key)).collect();
-        let mut facts = match self.land(keys).await {
+        let mut facts = match self.land(keys, requester).await {
             Ok(facts) => facts,
             Err((why, sentence)) => return Confirming::Failed(why, sentence),
         };
@@ -188,7 +201,8 @@ impl Rereads {
         if !named.is_empty() {
             read.roles.extend(named.iter().cloned());
             let since = self.flights.since();
-            match self.land(named.into_iter().map(|arn| (since, Key::Role(arn, links.policies))).collect()).await {
+            let keys = named.into_iter().map(|arn| (since, Key::Role(arn, links.policies))).collect();
+            match self.land(keys, requester).await {
                 Ok(more) => facts.extend(more),
                 Err((why, sentence)) => return Confirming::Failed(why, sentence),
             }
@@ -217,13 +231,21 @@ impl Rereads {
         }
     }
 
-    async fn land(&self, keys: Vec<(Instant, Key)>) -> Result<Vec<(Key, Instant, Fact)>, (Unconfirmed, String)> {
+    async fn land(
+        &self,
+        keys: Vec<(Instant, Key)>,
+        requester: &Requester,
+    ) -> Result<Vec<(Key, Instant, Fact)>, (Unconfirmed, String)> {
+        let crowded = || (Unconfirmed::Crowded, "too many other links are being read again from AWS".to_owned());
         let mut joined = Vec::with_capacity(keys.len());
         for (since, key) in keys {
+            if !self.turns.want(&key, requester) {
+                return Err(crowded());
+            }
             let lost: Reading = Arc::new(Err("the reading broke off".to_owned()));
             let flight = self.flights.join(key.clone(), since, || self.start(&key), lost);
             let Some(flight) = flight else {
-                return Err((Unconfirmed::Crowded, format!("{MOST_FLIGHTS} other links are being read anew from AWS")));
+                return Err(crowded());
             };
             joined.push(async move {
                 let (asked, reading) = flight.await;
@@ -245,6 +267,7 @@ impl Rereads {
     fn start(&self, key: &Key) -> BoxFuture<'static, Reading> {
         let reader = Arc::clone(&self.reader);
         let patience = self.patience;
+        let place = self.turns.place(key);
         let key = key.clone();
         let reading = async move {
             match key {
@@ -258,7 +281,11 @@ impl Rereads {
         };
         Box::pin(async move {
             let given_up = |_| Err(format!("AWS did not answer within {} s", patience.as_secs()));
-            Arc::new(tokio::time::timeout(patience, reading).await.unwrap_or_else(given_up))
+            let in_turn = async {
+                let _place = place.await;
+                reading.await
+            };
+            Arc::new(tokio::time::timeout(patience, in_turn).await.unwrap_or_else(given_up))
         })
     }
 }
@@ -371,7 +398,7 @@ mod tests {
 
     async fn found(links: &Links) -> Snapshot {
         let rereads = Rereads::new(Arc::new(Reader), Duration::ZERO, Duration::from_secs(1));
-        match rereads.confirm(links, None, Instant::now() + Duration::from_secs(1)).await {
+        match rereads.confirm(links, None, &Requester::default(), Instant::now() + Duration::from_secs(1)).await {
             Confirming::Read { reread, links: read, .. } => {
                 assert!(links.are_among(&read), "{read:?}");
                 reread.found.clone()
@@ -408,5 +435,75 @@ mod tests {
         let all = found(&all).await;
         assert_eq!(all.cluster.and_then(|cluster| cluster.issuer), Some(Issuer::new("https://x.example/new")));
         assert_eq!((all.addons.map(|addons| addons.len()), all.fargate_profiles), (Some(1), Some(Vec::new())));
+    }
+
+    /// Takes a tenth of a second for whatever is asked.
+    #[derive(Debug)]
+    struct Slow;
+
+    impl LinkReader for Slow {
+        fn role(&self, arn: String, _: bool) -> BoxFuture<'static, Result<ReadRole, String>> {
+            let role = json!({"Arn": arn});
+            async move {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok(ReadRole { role: Some(role), policies: Vec::new() })
+            }
+            .boxed()
+        }
+
+        fn associations(&self, _: String, _: String) -> BoxFuture<'static, Result<Vec<Value>, String>> {
+            async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok(Vec::new())
+            }
+            .boxed()
+        }
+
+        fn provider(&self, _: String, _: String) -> BoxFuture<'static, Result<Option<Value>, String>> {
+            async { Ok(None) }.boxed()
+        }
+    }
+
+    fn requester(source: u8, namespace: &str) -> Requester {
+        Requester { source: Some([10, 0, 0, source].into()), namespace: namespace.to_owned() }
+    }
+
+    /// One client invents service accounts in eight namespaces. What another client asks is confirmed all the same,
+    /// also for a link that an attacker asked for before.
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_one_source_does_not_keep_others_from_being_confirmed() {
+        let rereads = Arc::new(Rereads::new(Arc::new(Slow), Duration::ZERO, Duration::from_secs(8)));
+        let deadline = Instant::now() + Duration::from_secs(4);
+        let mut flood = Vec::new();
+        for n in 0..2_000_usize {
+            let rereads = Arc::clone(&rereads);
+            let namespace = format!("n{}", n % 8);
+            let role = format!("arn:aws:iam::111122223333:role/r{n}");
+            flood.push(tokio::spawn(async move {
+                let links = Links { subject: (namespace.clone(), format!("s{n}")), ..links(&[&role]) };
+                rereads.confirm(&links, None, &requester(9, &namespace), deadline).await
+            }));
+        }
+        tokio::task::yield_now().await;
+        // The victim's own link, behind the flood in the attacker's line.
+        let of_the_victim = Links { subject: ("n0".to_owned(), "victim".to_owned()), ..links(&[ROLE]) };
+        let attacker = {
+            let (rereads, links) = (Arc::clone(&rereads), of_the_victim.clone());
+            tokio::spawn(async move { rereads.confirm(&links, None, &requester(9, "n7"), deadline).await })
+        };
+        tokio::task::yield_now().await;
+        for namespace in ["n0", "carts"] {
+            let began = Instant::now();
+            let links = Links { subject: (namespace.to_owned(), "victim".to_owned()), ..of_the_victim.clone() };
+            let confirming = rereads.confirm(&links, None, &requester(1, namespace), deadline).await;
+            assert!(matches!(confirming, Confirming::Read { .. }), "{confirming:?}");
+            assert!(began.elapsed() <= Duration::from_millis(500), "{:?}", began.elapsed());
+        }
+        let mut refused = 0;
+        for one in flood {
+            refused += usize::from(matches!(one.await.unwrap(), Confirming::Failed(Unconfirmed::Crowded, _)));
+        }
+        assert!(refused > 1_000, "the line of one source is bounded: {refused}");
+        drop(attacker);
     }
 }

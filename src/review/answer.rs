@@ -79,13 +79,22 @@ pub struct Standing<'a> {
     pub inline: bool,
 }
 
+fn is_new_pod(record: &Record<'_>) -> bool {
+    record.kind == Some(Kind::Pod) && record.operation == "CREATE"
+}
+
 /// What came of a review.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Considered {
     /// The answer.
     Reply(Reply),
-    /// It would be denied: these links are to be read anew first.
-    Confirm(Links),
+    /// It would be denied: these links are to be read again first.
+    Confirm {
+        /// What the denial rests on.
+        links: Links,
+        /// A pod is to be created, which cannot be without its service account.
+        is_new_pod: bool,
+    },
     /// It rests on what is not known of the cluster yet, and is to be asked for first.
     Seek(Unseen),
     /// It is allowed to whoever holds the right: [`guarded`] answers once that is known.
@@ -129,7 +138,7 @@ pub fn answer(
     let standing = Standing { authority: Authority::Final, asks: false, inline: false };
     match consider(world, snapshot_time, settings, body, now, standing, observe) {
         Considered::Reply(reply) => reply,
-        Considered::Confirm(_) | Considered::Seek(_) | Considered::Guard(_) | Considered::Long => {
+        Considered::Confirm { .. } | Considered::Seek(_) | Considered::Guard(_) | Considered::Long => {
             Reply { status: 500, body: b"a final answer was left open\n".to_vec() }
         }
     }
@@ -264,7 +273,7 @@ impl Door<'_> {
         if self.awaits_association(&judged)
             && let Some(links) = self.denied_without_association(request, object, kind, &namespace, &name)
         {
-            return Considered::Confirm(links);
+            return Considered::Confirm { links, is_new_pod: is_new_pod(&record) };
         }
         self.decided(record, &judged, observe)
     }
@@ -416,7 +425,8 @@ impl Door<'_> {
         let decision = decide(judgement, judged.before.as_ref(), &self.policy(&record.namespace));
         if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
             let subject = Subject { namespace: &record.namespace, service_account: judged.service_account };
-            return Considered::Confirm(Links::of(self.world, subject, judgement, judged.names_role));
+            let links = Links::of(self.world, subject, judgement, judged.names_role);
+            return Considered::Confirm { links, is_new_pod: is_new_pod(&record) };
         }
         record.decision = decision.outcome;
         record.service_account = Cow::Borrowed(judged.service_account);

@@ -1,6 +1,7 @@
 //! One connection: what it does, and when it is cut.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower_service::Service as _;
 
@@ -49,9 +51,20 @@ impl Cut {
     }
 }
 
+/// The address at the other end of a connection; `None` where the system does not tell it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Source(pub(super) Option<IpAddr>);
+
+impl Source {
+    pub(super) fn of(stream: &TcpStream) -> Self {
+        Self(stream.peer_addr().ok().map(|address| address.ip().to_canonical()))
+    }
+}
+
 /// What a connection does. Times are milliseconds since it was accepted.
 #[derive(Debug)]
 pub(super) struct Activity {
+    source: Source,
     accepted: Instant,
     /// Requests whose answer was not taken yet.
     open: AtomicUsize,
@@ -65,8 +78,9 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(source: Source) -> Arc<Self> {
         Arc::new(Self {
+            source,
             accepted: Instant::now(),
             open: AtomicUsize::new(0),
             answered: AtomicUsize::new(0),
@@ -242,8 +256,9 @@ impl Protocol {
         let service = hyper::service::service_fn({
             let activity = Arc::clone(&activity);
             let router = self.router.clone();
-            move |request: Request<Incoming>| {
+            move |mut request: Request<Incoming>| {
                 let mut open = Open::begin(&activity);
+                request.extensions_mut().insert(activity.source);
                 let answering = router.clone().call(request);
                 async move {
                     let response: Response<Body> = answering.await?;
@@ -279,7 +294,7 @@ mod tests {
 
     /// An activity that began so long ago.
     fn aged(seconds: u64) -> Arc<Activity> {
-        let mut activity = Activity::new();
+        let mut activity = Activity::new(Source::default());
         if let Some(activity) = Arc::get_mut(&mut activity) {
             activity.accepted -= Duration::from_secs(seconds);
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State as Shared;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::post;
+use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::body::{Frame as BodyFrame, SizeHint};
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::audit;
 use super::body::{self, Refusal};
 use super::budget::Share;
+use super::connection::Source;
 use super::state::State;
 use super::under_review::UnderReview;
 use crate::config::Limits;
@@ -28,7 +29,12 @@ pub fn router(state: Arc<State>) -> Router {
     Router::new().route("/validate", post(validate)).with_state(state)
 }
 
-async fn validate(Shared(state): Shared<Arc<State>>, uri: Uri, body: Body) -> Response {
+async fn validate(
+    Shared(state): Shared<Arc<State>>,
+    source: Option<Extension<Source>>,
+    uri: Uri,
+    body: Body,
+) -> Response {
     let came = Instant::now();
     let limits = &state.limits;
     let deadline = deadline(&uri, came, limits);
@@ -36,7 +42,8 @@ async fn validate(Shared(state): Shared<Arc<State>>, uri: Uri, body: Body) -> Re
     match body::read(body, limits.body_bytes, &state.budget, deadline, patience).await {
         Ok((body, share)) => {
             let share = Arc::new(share);
-            let review = UnderReview::new(Arc::clone(&state), body, Arc::clone(&share), deadline);
+            let source = source.and_then(|Extension(Source(address))| address);
+            let review = UnderReview::new(Arc::clone(&state), body, Arc::clone(&share), source, deadline);
             let reply = review.answer().await;
             drop(review);
             // Of the memory the answer needs its own length; all of it where a check still holds the body.

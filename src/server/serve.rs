@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::{Activity, Protocol};
+use super::connection::{Activity, Protocol, Source};
 use super::heartbeat::BEAT;
 use super::listen::{Phase, Places, Port, accept};
 use super::metrics::Metrics;
@@ -135,10 +135,11 @@ fn reviews_service(
     move |stream, place| {
         let (protocol, tls, metrics) = (protocol.clone(), tls.clone(), Arc::clone(&metrics));
         let (places, mut phase) = (places.clone(), phase.clone());
+        let source = Source::of(&stream);
         Box::pin(async move {
             let _open = metrics.connected(Port::Reviews);
             // From here on: a client has its patience for handshake and first request together.
-            let activity = Activity::new();
+            let activity = Activity::new(source);
             let handshake = tokio::select! {
                 handshake = tls.accept(stream) => handshake.ok(),
                 _ = activity.watch(patience, || places.are_taken()) => None,
@@ -177,7 +178,8 @@ fn answer_probes(listener: TcpListener, state: Arc<State>) -> anyhow::Result<Pro
                 let (phase, metrics) = (phase.clone(), Arc::clone(&metrics));
                 Box::pin(async move {
                     let _open = metrics.connected(Port::Metrics);
-                    let cut = protocol.serve(stream, Activity::new(), || places.are_taken(), phase).await;
+                    let cut =
+                        protocol.serve(stream, Activity::new(Source::default()), || places.are_taken(), phase).await;
                     if cut.is_some() {
                         metrics.cut(Port::Metrics, cut);
                     }

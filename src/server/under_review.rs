@@ -1,5 +1,6 @@
 //! A review on its way to an answer: what is known, what has to be asked for first, and the check itself.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use super::audit;
 use super::budget::Share;
 use super::pool::INLINE_BYTES;
 use super::state::{Confirmation, State};
-use crate::live::{Confirming, Knowledge, Rechecked, Rechecks, Rereads, Unconfirmed};
+use crate::live::{Confirming, Knowledge, Rechecked, Rechecks, Requester, Rereads, Unconfirmed};
 use crate::review::{self, Access, Authority, Considered, Denial, Frame, Lowering, Reply, Standing, Unread};
 
 /// What was asked for one review alone.
@@ -34,6 +35,8 @@ const ROUNDS: usize = 3;
 pub(super) struct UnderReview {
     state: Arc<State>,
     body: Bytes,
+    /// The address that it came from.
+    source: Option<IpAddr>,
     start: Instant,
     deadline: Instant,
     /// Memory stays counted for as long as anybody holds the body.
@@ -59,8 +62,14 @@ impl Reach {
 }
 
 impl UnderReview {
-    pub(super) fn new(state: Arc<State>, body: Bytes, share: Arc<Share>, deadline: Instant) -> Self {
-        Self { state, body, start: Instant::now(), deadline, _share: share }
+    pub(super) fn new(
+        state: Arc<State>,
+        body: Bytes,
+        share: Arc<Share>,
+        source: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Self {
+        Self { state, body, source, start: Instant::now(), deadline, _share: share }
     }
 
     /// The answer.
@@ -81,7 +90,7 @@ impl UnderReview {
         };
         match first {
             Considered::Reply(reply) => reply,
-            Considered::Confirm(links) => self.confirm(links, asked).await,
+            Considered::Confirm { links, is_new_pod } => self.confirm(links, is_new_pod, asked).await,
             Considered::Seek(unseen) => self.seek(unseen).await,
             Considered::Guard(lowering) => self.guard(&lowering).await,
             Considered::Long => unanswered(),
@@ -174,7 +183,7 @@ impl UnderReview {
         let Some(cluster) = &self.state.cluster else {
             return unanswered();
         };
-        let sought = cluster.lookups.seek(&self.state.keeper, unseen, self.deadline).await;
+        let sought = cluster.lookups.seek(&self.state.keeper, unseen, self.source, self.deadline).await;
         let knowledge = self.state.keeper.now_full();
         let (asked, reach) = match sought {
             Ok(changes) => {
@@ -187,17 +196,26 @@ impl UnderReview {
             }
         };
         match self.consider(&knowledge, &asked, reach).await {
-            Considered::Confirm(links) => self.confirm(links, asked).await,
+            Considered::Confirm { links, is_new_pod } => self.confirm(links, is_new_pod, asked).await,
             other => conclude(other),
         }
     }
 
     /// Reads again what a would-be denial rests on, and judges again.
-    async fn confirm(&self, links: Links, mut asked: Asked) -> Reply {
+    async fn confirm(&self, links: Links, is_new_pod: bool, mut asked: Asked) -> Reply {
         if let Some(cluster) = &self.state.cluster {
             let (namespace, account) = &links.subject;
-            match cluster.lookups.read_anew(namespace, account, self.deadline).await {
-                Ok(changes) => asked.changes.extend(changes),
+            match cluster.lookups.read_anew(namespace, account, self.source, self.deadline).await {
+                Ok(changes) => {
+                    let is_gone = |change: &Change| matches!(change, Change::ServiceAccount { account: None, .. });
+                    // Kubernetes creates no pod without its service account: invented ones cost no call to AWS.
+                    if is_new_pod && changes.iter().any(is_gone) {
+                        asked.changes.extend(changes);
+                        let reason = format!("service account {namespace}/{account} does not exist");
+                        return self.withhold(&reason, &asked).await;
+                    }
+                    asked.changes.extend(changes);
+                }
                 Err(sentence) => {
                     self.state.metrics.lookup("failed");
                     return self.withhold(&sentence, &asked).await;
@@ -250,7 +268,8 @@ impl UnderReview {
         let mut changed = false;
         for _ in 0..ROUNDS {
             let issuer = issuer(&state.keeper.now());
-            match rereads.confirm(&links, issuer.as_ref(), self.deadline).await {
+            let requester = Requester { source: self.source, namespace: links.subject.0.clone() };
+            match rereads.confirm(&links, issuer.as_ref(), &requester, self.deadline).await {
                 Confirming::Read { reread, asked: at, links: read } => {
                     let (knowledge, news) = state.keeper.learn(reread, at);
                     changed |= news;
@@ -258,7 +277,9 @@ impl UnderReview {
                     // The provider of another issuer was not asked for.
                     let is_other = self::issuer(&knowledge) != issuer;
                     match self.consider(&knowledge, &asked, Reach::Provisional).await {
-                        Considered::Confirm(next) if is_other || !next.are_among(&read) => links = next.and(&read),
+                        Considered::Confirm { links: next, .. } if is_other || !next.are_among(&read) => {
+                            links = next.and(&read)
+                        }
                         considered => {
                             let stands = self.deny(&knowledge, &asked, considered).await;
                             let confirmed = stands.is_ok() && !changed;
@@ -316,7 +337,7 @@ fn issuer(knowledge: &Knowledge) -> Option<Issuer> {
 fn conclude(considered: Considered) -> Reply {
     match considered {
         Considered::Reply(reply) => reply,
-        Considered::Confirm(_) | Considered::Seek(_) | Considered::Guard(_) | Considered::Long => unanswered(),
+        Considered::Confirm { .. } | Considered::Seek(_) | Considered::Guard(_) | Considered::Long => unanswered(),
     }
 }
 

@@ -101,6 +101,11 @@ impl Chain {
         Self { state: State::Holds, links: Vec::new(), problems: Vec::new(), open: None }
     }
 
+    /// A chain that was not walked, and why.
+    pub(crate) fn undecided(problem: Problem) -> Self {
+        Self { state: State::Unknown, problems: vec![problem], ..Self::new() }
+    }
+
     /// Says of the links that refuse the audience that an empty annotation is the cause: the injector takes it as it is,
     /// and the token is then for the API server (amazon-eks-pod-identity-webhook, `pkg/cache/cache.go`).
     pub(crate) fn blame_empty_audience(&mut self, subject: Subject<'_>, key: &str) {

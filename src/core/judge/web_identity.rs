@@ -21,6 +21,8 @@ const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// For how many roles of its own a workload is told of similar names: each is compared with all roles of its account.
 const MAX_SEARCHED_ROLES: usize = 32;
+/// Most different roles and tokens that are checked for one pod: its author must not keep the webhook busy.
+const MAX_OWN_CHAINS: usize = 256;
 
 /// What is known of the token behind a token file.
 enum Token<'t> {
@@ -252,13 +254,26 @@ impl<'a> One<'a, '_, '_> {
         if let Some(chain) = chains.get(&key) {
             return Rc::clone(chain);
         }
+        if chains.len() >= MAX_OWN_CHAINS {
+            return Rc::new(Chain::undecided(self.one_of_too_many()));
+        }
         let is_one_of_many = chains.len() >= MAX_SEARCHED_ROLES;
         let source = if is_one_of_many { RoleSource::OneOfMany } else { self.role_source(&key.0) };
         let chain = Rc::new(walk(&self.scene.world.snapshot, self.scene.subject, source));
-        if !is_one_of_many {
-            chains.insert(key, Rc::clone(&chain));
-        }
+        chains.insert(key, Rc::clone(&chain));
         chain
+    }
+
+    fn one_of_too_many(&self) -> Problem {
+        Problem::new(
+            &rules::IDENTITY_UNDECIDED,
+            format!(
+                "the containers of {} bring more roles and tokens of their own than rolecall checks for one pod",
+                self.scene.subject
+            ),
+            "let the injector set the AWS_* variables, or split the pod",
+        )
+        .expected("expected", format!("at most {MAX_OWN_CHAINS} different roles and tokens"))
     }
 
     /// The chain of a role that is not the plan's, or of a token that is not the injector's.
