@@ -31,8 +31,11 @@ pub(super) struct Gate {
 struct Line {
     free: usize,
     /// Those with somebody who waits, the next one first.
-    sources: VecDeque<(Option<IpAddr>, VecDeque<(String, VecDeque<Weak<Ticket>>)>)>,
+    sources: VecDeque<(Option<IpAddr>, VecDeque<OfNamespace>)>,
 }
+
+/// A namespace, and who waits for it.
+type OfNamespace = (String, VecDeque<Weak<Ticket>>);
 
 /// A wait for a place; it may stand in the line of several requesters.
 #[derive(Debug)]
@@ -72,7 +75,7 @@ impl Gate {
         let Some((_, namespaces)) = line.sources.iter_mut().find(|(source, _)| *source == requester.source) else {
             return true;
         };
-        let count = |namespaces: &VecDeque<(String, VecDeque<Weak<Ticket>>)>| {
+        let count = |namespaces: &VecDeque<OfNamespace>| {
             let of_source: usize = namespaces.iter().map(|(_, tickets)| tickets.len()).sum();
             let own = namespaces.iter().find(|(namespace, _)| *namespace == requester.namespace);
             of_source < MOST_OF_SOURCE && own.is_none_or(|(_, tickets)| tickets.len() < MOST_OF_NAMESPACE)
