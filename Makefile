@@ -7,7 +7,7 @@ FUZZ_VERSION := 0.13.2
 MUTANTS := $(TOOLS)/bin/cargo-mutants
 MUTANTS_VERSION := 27.1.0
 
-.PHONY: check fmt lint deny test bless bench bench-evaluator try cluster differential differential-long law fuzz fuzz-check mutants mutants-core actions
+.PHONY: check fmt lint deny advisories test bless bench bench-evaluator try cluster differential differential-long law fuzz fuzz-check mutants mutants-core actions
 
 check: fmt lint deny test
 
@@ -20,6 +20,24 @@ lint:
 
 deny: $(DENY)
 	$(DENY) check bans licenses sources
+
+# Known vulnerabilities and yanked versions in every lock file. Needs the network: the databases of RustSec, npm and Go.
+LOCKED := Cargo.toml fuzz/Cargo.toml benches/evaluator/Cargo.toml tests/aws/emulator/Cargo.toml
+advisories: $(DENY)
+	set -e; failed=; \
+	for manifest in $(LOCKED); do \
+	  echo "== $$manifest"; \
+	  $(DENY) --manifest-path $$manifest --config $(CURDIR)/deny.toml check advisories || failed="$$failed $$manifest"; \
+	done; \
+	for folder in src/actions/data tests/differential; do \
+	  echo "== $$folder/package-lock.json"; \
+	  (cd $$folder && npm audit --package-lock-only) || failed="$$failed $$folder"; \
+	done; \
+	for folder in tests/cluster tests/input/decoder; do \
+	  echo "== $$folder/go.mod"; \
+	  (cd $$folder && go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...) || failed="$$failed $$folder"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "advisories found, or the databases could not be read:$$failed"; exit 1; fi
 
 $(DENY):
 	cargo install cargo-deny@$(DENY_VERSION) --locked --root $(TOOLS)
