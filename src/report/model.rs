@@ -93,7 +93,10 @@ pub struct ReportedFinding {
     pub found: Option<String>,
     /// What mends it.
     pub fix: String,
-    /// The likely slip.
+    /// The likely typo behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The same under its former name, for one release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slip: Option<String>,
     /// What else is wrong behind it.
@@ -104,13 +107,6 @@ pub struct ReportedFinding {
     /// The pods that have it, of how many, where they are not all.
     #[serde(skip)]
     pub(super) some: Option<(usize, usize)>,
-}
-
-impl ReportedFinding {
-    /// The same finding at another resource.
-    pub(super) fn says_the_same(&self, other: &Self) -> bool {
-        Self { resource: other.resource.clone(), count: other.count, ..self.clone() } == *other
-    }
 }
 
 /// A container.
@@ -312,6 +308,7 @@ pub(super) fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<Re
         expected: value(&problem.expected),
         found: value(&problem.found),
         fix: problem.fix.clone(),
+        hint: problem.slip.clone(),
         slip: problem.slip.clone(),
         notes: finding.notes.clone(),
         labels: (label(&problem.expected), label(&problem.found)),

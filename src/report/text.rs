@@ -1,5 +1,7 @@
 //! Text, for people; readable without colour.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -28,9 +30,9 @@ fn colour(certainty: Certainty) -> Style {
 /// # Errors
 /// Where writing fails.
 pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
-    for (resources, findings) in grouped(&report.findings) {
-        let names = resources.iter().map(|resource| heading(report, resource)).collect::<Vec<_>>();
-        writeln!(out, "{BOLD}{}{BOLD:#}", names.join(", "))?;
+    let groups = grouped(&report.findings);
+    for (resources, findings) in &groups {
+        writeln!(out, "{BOLD}{}{BOLD:#}", headings(report, resources))?;
         for finding in findings {
             write_finding(finding, out)?;
         }
@@ -48,18 +50,21 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     for part in summary.not_considered.iter().filter(|_| summary.pods.is_some()) {
         writeln!(out, "{DIM}note: {part}{DIM:#}")?;
     }
-    let pods = summary.pods.map(|pods| format!(" {pods} pods,")).unwrap_or_default();
+    let pods = summary.pods.map(|pods| format!(" {},", count(pods, "pod"))).unwrap_or_default();
+    let shown = |certainty: Certainty| -> usize {
+        groups.iter().flat_map(|(_, findings)| findings).filter(|finding| finding.certainty == certainty).count()
+    };
     writeln!(
         out,
-        "{} resources,{pods} {} containers: {} certain, {} likely, {} undecided at level {}{}",
-        summary.resources,
-        summary.containers,
-        summary.certain,
-        summary.likely,
-        summary.undecided,
+        "{},{pods} {}: {} certain, {} likely, {} undecided at level {}{}",
+        count(summary.resources, "resource"),
+        count(summary.containers, "container"),
+        shown(Certainty::Certain),
+        shown(Certainty::Likely),
+        shown(Certainty::Undecided),
         summary.level,
         more(&[
-            ("chains unknown", summary.unknown),
+            (if summary.unknown == 1 { "chain unknown" } else { "chains unknown" }, summary.unknown),
             ("exempted", summary.exempted),
             ("unreadable", summary.unreadable)
         ]),
@@ -67,7 +72,27 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a resource is called, with the pods that run.
+/// `1 pod`, `2 pods`.
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Notes shown of a finding; JSON has all.
+const MAX_NOTES: usize = 8;
+/// Resources that a heading names.
+const MAX_NAMED: usize = 6;
+
+/// The resources of a group; of many a few, and how many more.
+fn headings(report: &Report, resources: &[&ReportedResource]) -> String {
+    let named =
+        resources.iter().take(MAX_NAMED).map(|resource| heading(report, resource)).collect::<Vec<_>>().join(", ");
+    match resources.len().saturating_sub(MAX_NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+/// A resource's name, with the number of its running pods.
 fn heading(report: &Report, resource: &ReportedResource) -> String {
     let pods = match report.pods.get(resource) {
         None | Some(0) => String::new(),
@@ -82,26 +107,40 @@ pub(super) fn named(ReportedResource { namespace, kind, name }: &ReportedResourc
     if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
 }
 
+/// Resources, and the findings that they share.
+type FindingGroup<'r> = (Vec<&'r ReportedResource>, Vec<&'r ReportedFinding>);
+
 /// Findings by the resources that have just these: a service account and its workloads mostly share one.
-fn grouped(findings: &[ReportedFinding]) -> Vec<(Vec<&ReportedResource>, Vec<&ReportedFinding>)> {
-    let mut by_resource: Vec<(&ReportedResource, Vec<&ReportedFinding>)> = Vec::new();
-    for finding in findings {
-        match by_resource.last_mut() {
-            Some((resource, list)) if **resource == finding.resource => list.push(finding),
-            _ => by_resource.push((&finding.resource, vec![finding])),
-        }
-    }
-    let mut groups: Vec<(Vec<&ReportedResource>, Vec<&ReportedFinding>)> = Vec::new();
-    for (resource, list) in by_resource {
-        let same = |other: &&mut (Vec<&ReportedResource>, Vec<&ReportedFinding>)| {
-            other.1.len() == list.len() && other.1.iter().zip(&list).all(|(a, b)| a.says_the_same(b))
-        };
-        match groups.iter_mut().find(same) {
-            Some((resources, _)) => resources.push(resource),
-            None => groups.push((vec![resource], list)),
+fn grouped(findings: &[ReportedFinding]) -> Vec<FindingGroup<'_>> {
+    let mut groups: Vec<FindingGroup<'_>> = Vec::new();
+    let mut places: HashMap<Vec<Said<'_>>, usize> = HashMap::new();
+    for list in findings.chunk_by(|a, b| a.resource == b.resource) {
+        let Some(first) = list.first() else { continue };
+        match places.entry(list.iter().map(said).collect()) {
+            Entry::Occupied(place) => groups.get_mut(*place.get()).into_iter().for_each(|(resources, _)| {
+                resources.push(&first.resource);
+            }),
+            Entry::Vacant(place) => {
+                place.insert(groups.len());
+                groups.push((vec![&first.resource], list.iter().collect()));
+            }
         }
     }
     groups
+}
+
+/// What a finding says, wherever it is.
+type Said<'r> = (
+    (&'static str, Certainty, Option<&'r str>, Option<(usize, usize)>),
+    (&'r str, Option<&'r str>, Option<&'r str>, &'r str, Option<&'r str>, &'r [String]),
+);
+
+fn said(finding: &ReportedFinding) -> Said<'_> {
+    let ReportedFinding { rule, certainty, container, some, message, expected, found, fix, hint, notes, .. } = finding;
+    (
+        (rule, *certainty, container.as_deref(), *some),
+        (message, expected.as_deref(), found.as_deref(), fix, hint.as_deref(), notes),
+    )
 }
 
 fn write_finding(finding: &ReportedFinding, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -127,12 +166,15 @@ fn write_finding(finding: &ReportedFinding, out: &mut dyn Write) -> anyhow::Resu
             writeln!(out, "    {label:width$}  {}", printable(value))?;
         }
     }
-    if let Some(slip) = &finding.slip {
-        writeln!(out, "    likely slip: {}", printable(slip))?;
+    if let Some(hint) = &finding.hint {
+        writeln!(out, "    likely typo: {}", printable(hint))?;
     }
     writeln!(out, "    fix: {}", printable(&finding.fix))?;
-    for note in &finding.notes {
+    for note in finding.notes.iter().take(MAX_NOTES) {
         writeln!(out, "    {DIM}{}{DIM:#}", printable(note))?;
+    }
+    if let more @ 1.. = finding.notes.len().saturating_sub(MAX_NOTES) {
+        writeln!(out, "    {DIM}and {more} more{DIM:#}")?;
     }
     Ok(())
 }
