@@ -44,9 +44,44 @@ impl Evidence {
     }
 }
 
-/// A text without control characters: what comes from a manifest must not forge a line, nor steer a terminal.
+/// A text without control characters: what comes from a manifest must not forge a line, nor steer a terminal. Characters that
+/// reorder a line, break it, or do not show are written as `\u{202e}`, so that they can be seen.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_deceptive(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(if c.is_control() { ' ' } else { c });
+        }
+    }
+    shown
+}
+
+/// Characters by which a text looks like another: bidirectional formatting, line separators, and what has no width (Unicode
+/// Standard Annex #9; Unicode Technical Report #36, "Unicode Security Considerations").
+fn is_deceptive(c: char) -> bool {
+    matches!(
+        c,
+        '\u{85}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// What is wrong with a link, before it is known at which resource it shows.
@@ -68,6 +103,26 @@ pub struct Problem {
     pub slip: Option<String>,
     /// What mends it, with a command.
     pub fix: String,
+    /// The role whose state in AWS it tells of.
+    pub about: Option<AboutRole>,
+}
+
+/// What a problem tells of a role. A requester whose role it is not must not read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AboutRole {
+    /// The role, as the workload, its service account or its association names it.
+    pub arn: Box<str>,
+    /// What of it.
+    pub part: RolePart,
+}
+
+/// What of a role a problem tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolePart {
+    /// Whether it exists and the workload can assume it.
+    Assuming,
+    /// What it permits, or whom else it trusts: the workload can assume it.
+    Beyond,
 }
 
 impl Problem {
@@ -81,7 +136,13 @@ impl Problem {
             found: None,
             slip: None,
             fix: fix.into(),
+            about: None,
         }
+    }
+
+    pub(crate) fn about(mut self, arn: &str, part: RolePart) -> Self {
+        self.about = Some(AboutRole { arn: arn.into(), part });
+        self
     }
 
     pub(crate) fn expected(mut self, label: &'static str, value: impl Into<String>) -> Self {
@@ -145,5 +206,21 @@ impl Finding {
     /// Most severe first: sure before likely, lower levels before higher; otherwise in the order of the chain.
     pub(crate) fn severity(&self) -> (std::cmp::Reverse<Certainty>, Level) {
         (std::cmp::Reverse(self.problem.certainty), self.problem.level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_reorders_or_hides_a_text_is_shown() {
+        assert_eq!(printable("role\u{202e}nimda"), "role\\u{202e}nimda");
+        for c in ["\u{202a}", "\u{2066}", "\u{2069}", "\u{200e}", "\u{200f}", "\u{2028}", "\u{2029}", "\u{85}", "\u{200b}"] {
+            let shown = printable(&format!("a{c}b"));
+            assert!(shown.starts_with("a\\u{") && shown.ends_with("}b") && shown.is_ascii(), "{shown}");
+        }
+        assert_eq!(printable("a\nb\u{1b}[31m"), "a b [31m");
+        assert_eq!(printable("größer, 日本 — „“"), "größer, 日本 — „“");
     }
 }

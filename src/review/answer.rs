@@ -11,6 +11,7 @@ use rolecall_core::rules::ASSOCIATION_MISSING;
 use rolecall_core::workload::{Kind, Object, Stage, Text, Workload};
 use rolecall_core::world::{AssociationReading, Unseen, World};
 
+use super::disclosure::{Messages, Requester, Told};
 use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
 use super::request::{Request, Unreadable, is_judged, read};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub no_exemptions: Vec<String>,
     /// Seconds after which a snapshot no longer denies; `None`: never.
     pub snapshot_max_age: Option<i64>,
+    /// What requesters are told.
+    pub messages: Messages,
 }
 
 /// What an object that cannot be understood gets in `enforce`.
@@ -240,7 +243,7 @@ impl Door<'_> {
         {
             return Considered::Confirm(links);
         }
-        self.decided(record, &judged, observe)
+        self.decided(record, &judged, (request, object, kind), observe)
     }
 
     /// A namespace: its levels may be lowered by whoever holds the right.
@@ -358,6 +361,7 @@ impl Door<'_> {
         &self,
         mut record: Record<'r>,
         judged: &'r Judged<'_>,
+        reviewed: (&Request<'_>, &Object<'_>, Kind),
         observe: impl FnOnce(&Record<'_>),
     ) -> Considered {
         let judgement = &judged.judgement;
@@ -368,7 +372,33 @@ impl Door<'_> {
             let subject = Subject { namespace: &record.namespace, service_account: judged.service_account };
             return Considered::Confirm(Links::of(self.world, subject, judgement, judged.names_role));
         }
-        record.decision = decision.outcome;
+        let subject = Subject { namespace: &record.namespace, service_account: judged.service_account };
+        let requester =
+            Requester { messages: &self.settings.messages, world: self.world, subject, uid: text(&reviewed.0.uid) };
+        let told = self.told(&requester, judgement, &decision, reviewed, &record.name);
+        let outcome = match &told {
+            Some(told) if decision.outcome != Outcome::Deny && !told.warnings.is_empty() => Outcome::Warn,
+            Some(_) if decision.outcome != Outcome::Deny => Outcome::Allow,
+            _ => decision.outcome,
+        };
+        let mut told_message = None;
+        let mut full_message = String::new();
+        let mut warnings = Vec::new();
+        match outcome {
+            Outcome::Deny => {
+                full_message = words::denial(&decision.denials);
+                told_message = told.as_ref().map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>()));
+            }
+            Outcome::Warn => warnings = self.warnings(&requester, &decision, told.as_ref(), stale),
+            Outcome::Allow => {}
+        }
+        if told.is_some() && outcome != Outcome::Deny {
+            // The reference leads here.
+            full_message = words::denial(&judgement.findings.iter().chain(&judgement.exempted).collect::<Vec<_>>());
+        }
+        record.decision = outcome;
+        record.message = full_message;
+        record.told = told_message;
         record.service_account = Cow::Borrowed(judged.service_account);
         record.rules = rules(&decision.audited);
         record.exempted = rules(&judgement.exempted.iter().collect::<Vec<_>>());
@@ -383,14 +413,10 @@ impl Door<'_> {
             record.fault = Some(Fault::Unconfirmed);
         }
         let mut response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
-        match decision.outcome {
-            Outcome::Deny => {
-                record.message = words::denial(&decision.denials);
-                response.allowed = false;
-                response.status = Some(forbidden(record.message.clone()));
-            }
-            Outcome::Warn => response.warnings = self.warnings(&decision, stale),
-            Outcome::Allow => {}
+        response.warnings = warnings;
+        if outcome == Outcome::Deny {
+            response.allowed = false;
+            response.status = Some(forbidden(record.told.as_ref().unwrap_or(&record.message).clone()));
         }
         response.audit_annotations = annotations(&record);
         let reply = Reply { status: 200, body: write(response) };
@@ -398,16 +424,58 @@ impl Door<'_> {
         reply.into()
     }
 
-    fn warnings(&self, decision: &Decision<'_>, stale: Option<i64>) -> Vec<String> {
-        let findings = decision.warnings.iter().map(|finding| words::one_line(finding, MAX_WARNING_CHARS));
+    /// What the requester is told, where that is less than what was found.
+    fn told(
+        &self,
+        requester: &Requester<'_>,
+        judgement: &Judgement<'_>,
+        decision: &Decision<'_>,
+        (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
+        name: &str,
+    ) -> Option<Told> {
+        if self.settings.mode == Mode::Audit {
+            return None;
+        }
+        let foreign = requester.foreign(judgement);
+        if foreign.is_empty() {
+            return None;
+        }
+        let namespace = requester.subject.namespace;
+        let world = requester.view();
+        let door = Door { world: &world, ..*self };
+        // It was understood before, and is now.
+        let view = door.judge(request, object, kind, namespace, name).ok()?;
+        let mut policy = self.policy(namespace);
+        if decision.outcome != Outcome::Deny {
+            policy.mode = policy.mode.min(Mode::Warn);
+        }
+        let second = decide(&view.judgement, view.before.as_ref(), &policy);
+        Some(requester.told(&foreign, decision, (&view.judgement, &second)))
+    }
+
+    fn warnings(
+        &self,
+        requester: &Requester<'_>,
+        decision: &Decision<'_>,
+        told: Option<&Told>,
+        stale: Option<i64>,
+    ) -> Vec<String> {
+        let lines: Vec<String> = match told {
+            Some(told) => told.warnings.iter().map(|finding| requester.one_line(finding)).collect(),
+            None => decision.warnings.iter().map(|finding| words::one_line(finding, MAX_WARNING_CHARS)).collect(),
+        };
         let age = stale.map(|seconds| {
             format!("rolecall denies nothing now: what it knows of AWS is {seconds} s old, from {}", self.snapshot_time)
         });
         let withheld = match self.authority {
+            // The reason may name roles, or say how AWS answered for one.
+            Authority::Withheld(_) if told.is_some() => {
+                Some("rolecall denies nothing now: it could not read again what a denial depends on".to_owned())
+            }
             Authority::Withheld(reason) => Some(format!("rolecall denies nothing now: {reason}")),
             Authority::Final | Authority::Provisional => None,
         };
-        fit_warnings(findings.chain(age).chain(withheld))
+        fit_warnings(lines.into_iter().chain(age).chain(withheld))
     }
 
     /// The age of the snapshot in seconds, where it is past the limit.
@@ -493,6 +561,7 @@ fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
         chain: "",
         snapshot_time: Cow::Borrowed(snapshot_time),
         message: String::new(),
+        told: None,
         fault: None,
     }
 }

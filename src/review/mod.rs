@@ -3,6 +3,7 @@
 
 mod answer;
 mod denial;
+mod disclosure;
 mod guard;
 mod record;
 mod request;
@@ -11,6 +12,7 @@ mod words;
 
 pub use answer::{Authority, Considered, OnError, Reply, Settings, Standing, answer, consider, guarded};
 pub use denial::{Denial, DenialSink, Owner};
+pub use disclosure::{IamDetail, Messages};
 pub use guard::{Access, AccessReviewer, Lowering, OPT_OUT, RIGHT, User};
 pub use record::{Fault, Record};
 pub use request::{GroupKind, Request, Review, Unreadable, read};

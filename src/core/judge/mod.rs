@@ -155,7 +155,9 @@ impl<'w> Gathering<'w> {
         }
         let surest = counting.iter().map(|problem| problem.certainty).max();
         let at = counting.iter().position(|problem| Some(problem.certainty) == surest)?;
-        let lead: Problem = (*counting.get(at)?).clone();
+        let mut lead: Problem = (*counting.get(at)?).clone();
+        // The notes tell of the role too.
+        lead.about = lead.about.or_else(|| counting.iter().find_map(|problem| problem.about.clone()));
         let others = counting.iter().enumerate().filter(|(index, _)| *index != at);
         let notes = others.map(|(_, problem)| note(problem)).collect();
         Some(Finding { problem: lead, containers: Vec::new(), notes })

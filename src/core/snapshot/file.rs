@@ -268,6 +268,7 @@ impl WireSnapshot<'_> {
             accounts.insert(id.as_ref().into(), account.build(&place, &id)?);
         }
         Ok(Snapshot {
+            withheld: None,
             collected_at,
             oldest_part: self.read_at.as_ref().and_then(WireReadAt::oldest),
             cluster,

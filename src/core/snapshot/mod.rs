@@ -5,6 +5,7 @@ mod file;
 mod issuer;
 mod model;
 mod reread;
+mod view;
 
 pub use file::SnapshotError;
 pub use issuer::Issuer;
@@ -13,3 +14,4 @@ pub use model::{
     Provider, Role, Snapshot,
 };
 pub use reread::Reread;
+pub use view::{OwnRole, Viewer, Withheld};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rolecall_iam::{Document, RoleArn};
 
 use super::issuer::Issuer;
+use super::view::Withheld;
 
 /// Pod Identity associations by namespace, then by service account.
 pub type Associations = HashMap<Box<str>, HashMap<Box<str>, Association>>;
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub fargate_profiles: Option<Vec<FargateProfile>>,
     /// By account ID.
     pub accounts: HashMap<Box<str>, Account>,
+    /// Set on a view: what it tells nothing about.
+    pub withheld: Option<Withheld>,
 }
 
 /// The cluster (EKS API, `DescribeCluster`).
