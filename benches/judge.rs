@@ -76,7 +76,7 @@ fn reviews(criterion: &mut Criterion) -> anyhow::Result<()> {
     let config = Config::default();
     let conventions = config.conventions();
     let mut manifests = Manifests::default();
-    manifests.add("cluster.yaml", CLUSTER.to_vec())?;
+    manifests.add("cluster.yaml", CLUSTER)?;
     let cluster = manifests.cluster(&conventions)?;
     let snapshot = read_snapshot(SNAPSHOT, None).map_err(anyhow::Error::msg)?;
     let world = World::new(Arc::new(snapshot), cluster, conventions);

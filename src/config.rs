@@ -25,6 +25,8 @@ pub struct Config {
     pub audit: Level,
     /// Refuse workload templates and service accounts too, not only Pods.
     pub enforce_workloads: bool,
+    /// Whether annotations of a pod, a template, a workload or a service account lift denials too: `warnings-only` or `allow`.
+    pub self_exemptions: SelfExemptions,
     /// What an object that cannot be understood gets where a namespace enforces: `allow` or `deny`.
     pub on_error: OnError,
     /// Namespaces, with `*` and `?`, whose annotations exempt from nothing.
@@ -96,6 +98,16 @@ impl MessagesConfig {
     }
 }
 
+/// What annotations of those who are checked lift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelfExemptions {
+    /// Warnings.
+    WarningsOnly,
+    /// Denials too.
+    Allow,
+}
+
 /// The certificate that `serve` shows, and the CA that signs it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -149,6 +161,9 @@ pub struct ClusterConfig {
     pub secret_bytes: usize,
     /// Whether denials are written as Events on the owner of the pod.
     pub events: bool,
+    /// Hop limit of the nodes' instance metadata (IMDS). With 1, pods without a role get no credentials rather than the
+    /// node's role, unless they use the node's network. Absent: what the snapshot says of the nodes, if anything.
+    pub imds_hop_limit: Option<u32>,
 }
 
 /// How knowledge of AWS is kept fresh.
@@ -180,10 +195,16 @@ pub struct InjectorConfig {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Longest body of a review, in bytes. The API server sends at most about 3 MiB for an object and its predecessor each.
+    /// Longest body of a review, in bytes. What an API server with Kubernetes' own limits sends is smaller
+    /// (docs/reliability.md); a longer one is answered by `onError`.
     pub body_bytes: usize,
-    /// Bodies being read at one time, all together, in bytes.
+    /// Bodies of reviews from their first byte until they are answered, all together, in bytes; a quarter of it is for the
+    /// small ones.
     pub in_flight_bytes: usize,
+    /// Connections at one time to the port of reviews.
+    pub connections: u32,
+    /// The same to the port of metrics.
+    pub metrics_connections: u32,
     /// Seconds that a graceful shutdown waits for reviews under way.
     pub shutdown_seconds: u64,
     /// Seconds that a client may take for its TLS handshake and for a request's header.
@@ -201,6 +222,7 @@ impl Default for Config {
             warn,
             audit,
             enforce_workloads: false,
+            self_exemptions: SelfExemptions::WarningsOnly,
             on_error: OnError::Allow,
             forbid_exemptions_in: Vec::new(),
             snapshot_max_age_seconds: None,
@@ -227,6 +249,7 @@ impl Default for ClusterConfig {
             lease_seconds: 15,
             secret_bytes: 900 << 10,
             events: true,
+            imds_hop_limit: None,
         }
     }
 }
@@ -320,12 +343,21 @@ impl Default for InjectorConfig {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body_bytes: 7 << 20,
-            in_flight_bytes: 64 << 20,
+            body_bytes: 28 << 20,
+            in_flight_bytes: 40 << 20,
+            connections: 256,
+            metrics_connections: 64,
             shutdown_seconds: 15,
             handshake_seconds: 10,
             reread_seconds: 8,
         }
+    }
+}
+
+impl Limits {
+    /// What of `in_flight_bytes` large reviews may take: three quarters. The rest is for small ones.
+    pub fn large_bytes(&self) -> usize {
+        self.in_flight_bytes / 4 * 3
     }
 }
 
@@ -347,9 +379,22 @@ impl Config {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let mut config: Self = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
-        if config.limits.body_bytes == 0 || config.limits.in_flight_bytes < config.limits.body_bytes {
-            return Err("limits: bodyBytes must be over 0 and inFlightBytes at least as large".to_owned());
+        let mut config: Self =
+            serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false })
+                .map_err(|e| e.to_string())?;
+        let limits = config.limits;
+        if limits.body_bytes == 0 || limits.large_bytes() < limits.body_bytes {
+            return Err(
+                "limits: bodyBytes must be over 0, and at most three quarters of inFlightBytes: the rest is for small \
+                        reviews"
+                    .to_owned(),
+            );
+        }
+        if limits.in_flight_bytes < 1 << 20 {
+            return Err("limits: inFlightBytes must be at least 1048576".to_owned());
+        }
+        if !(1..=65_536).contains(&limits.connections) || !(1..=65_536).contains(&limits.metrics_connections) {
+            return Err("limits: connections and metricsConnections must be from 1 to 65536".to_owned());
         }
         let refresh = config.refresh;
         if refresh.interval_seconds.is_some_and(|seconds| !(1..=86_400).contains(&seconds))
@@ -383,7 +428,10 @@ impl Config {
 
     /// What the judgement needs to know of the injector.
     pub fn conventions(&self) -> Conventions {
-        Conventions::new(&self.injector.annotation_prefix, &self.injector.audience, &self.injector.token_mount_path)
+        let InjectorConfig { annotation_prefix, audience, token_mount_path } = &self.injector;
+        let mut conventions = Conventions::new(annotation_prefix, audience, token_mount_path);
+        conventions.imds_hop_limit = self.cluster.imds_hop_limit;
+        conventions
     }
 
     /// What answering a review needs to know.
@@ -392,6 +440,7 @@ impl Config {
             mode,
             defaults: Levels { enforce: self.enforce, warn: self.warn, audit: self.audit },
             enforce_workloads: self.enforce_workloads,
+            self_exemptions: self.self_exemptions == SelfExemptions::Allow,
             on_error: self.on_error,
             no_exemptions: self.forbid_exemptions_in.clone(),
             snapshot_max_age: self.snapshot_max_age_seconds,
@@ -429,6 +478,8 @@ mod tests {
             ("enforced: chain\n", "enforced"),
             ("limits: {bodyBytes: 0}\n", "bodyBytes"),
             ("limits: {bodyBytes: many}\n", "line 1"),
+            ("limits: {bodyBytes: 40000000}\n", "three quarters"),
+            ("limits: {connections: 0}\n", "connections"),
             ("refresh: {intervalSeconds: 0}\n", "intervalSeconds"),
             ("certificates: {caSeconds: 3600, leafSeconds: 3600}\n", "leafSeconds"),
             ("certificates: {caSeconds: 86400, leafSeconds: 3600, settleSeconds: 28800}\n", "settleSeconds"),

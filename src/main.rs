@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     let ended = match &cli.command {
         Command::Serve(args) => run::serve(args).map(|()| Exit::Clean),
-        Command::Check(args) => buffered(&mut out, |out| cli::check(args, out)),
+        Command::Check(args) => buffered(&mut out, |out| cli::check(args, out, &mut std::io::stderr())),
         Command::Scan(args) => buffered(&mut out, |out| cli::scan(args, out)),
         Command::CanI(args) => buffered(&mut out, |out| cli::can_i(args, out)),
         Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
@@ -28,13 +28,25 @@ fn main() -> ExitCode {
     match ended {
         Ok(Exit::Clean) => ExitCode::SUCCESS,
         Ok(Exit::Findings) => ExitCode::from(1),
+        Ok(Exit::Unreadable) => ExitCode::from(2),
         Ok(Exit::Depends) => ExitCode::from(3),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Standard error may be closed too; the exit code then has to do.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            say(format!("error: {error:#}\n"));
             ExitCode::from(2)
         }
+    }
+}
+
+/// Writes on standard error, which may be closed or full with nobody reading: the exit code then has to do.
+fn say(text: String) {
+    let (ending, ended) = std::sync::mpsc::channel::<()>();
+    let writing = std::thread::Builder::new().spawn(move || {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        drop(ending);
+    });
+    if writing.is_ok() {
+        let _ = ended.recv_timeout(std::time::Duration::from_secs(2));
     }
 }
 

@@ -90,6 +90,73 @@ fn answers_and_exit_codes() {
             vec!["the node role", "statement 1 of inline policy wide"],
         ),
         ("node-not-overprivileged", vec!["carts/plain", "dynamodb:Query", TABLE], 1, vec!["no: "]),
+        (
+            "healthy-caller-identity",
+            vec!["carts/carts", "sts:GetCallerIdentity"],
+            0,
+            vec!["yes: ", "AWS requires no permission for it"],
+        ),
+        ("denied-session-token", vec!["carts/carts", "sts:GetFederationToken"], 1, vec!["only an IAM user"]),
+        (
+            "denied-access-key-info",
+            vec!["carts/carts", "sts:GetAccessKeyInfo"],
+            1,
+            vec!["inline policy guard denies it"],
+        ),
+        (
+            "denied-by-session-policy",
+            vec!["carts/carts-pi", "dynamodb:Query", TABLE],
+            1,
+            vec!["the association's session policy does not allow it"],
+        ),
+        (
+            "denied-in-session-policy",
+            vec!["carts/carts-pi", "dynamodb:Query", TABLE],
+            1,
+            vec!["statement 2 of the session policy of association a-carts0pi denies it"],
+        ),
+        ("healthy-session-policy", vec!["carts/carts-pi", "dynamodb:Query", TABLE], 0, vec!["yes: "]),
+        ("healthy-session-policy", vec!["carts/carts-pi", "dynamodb:GetItem", TABLE], 1, vec!["session policy"]),
+        (
+            "unknown-session-policy",
+            vec!["carts/carts-pi", "dynamodb:Query", TABLE],
+            3,
+            vec!["the session policy of association a-carts0pi, which was not read"],
+        ),
+        (
+            "denied-by-session-policy-of-target",
+            vec!["carts/carts-pi", "dynamodb:Query", TABLE],
+            1,
+            vec!["arn:aws:iam::444455556666:role/carts-data", "session policy does not allow it"],
+        ),
+        (
+            // The table is another account's than the target role: it must grant as well.
+            "healthy-session-policy-of-target",
+            vec!["carts/carts-pi", "dynamodb:Query", TABLE],
+            3,
+            vec!["arn:aws:iam::444455556666:role/carts-data", "that resource's own policy"],
+        ),
+        (
+            "denied-by-scp",
+            vec!["carts/carts", "dynamodb:Query", TABLE],
+            1,
+            vec!["statement 1 of service control policy NoDynamo denies it", "RCP not read"],
+        ),
+        ("denied-by-scp-level", vec!["carts/carts", "dynamodb:Query"], 1, vec!["do not allow it"]),
+        ("healthy-scp", vec!["carts/carts", "dynamodb:Query", TABLE], 0, vec!["inline policy reads"]),
+        (
+            "unknown-scp-levels",
+            vec!["carts/carts", "dynamodb:Query", TABLE],
+            3,
+            vec!["the level at which each service control policy is attached"],
+        ),
+        ("unknown-scp-condition", vec!["carts/carts", "dynamodb:Query", TABLE], 3, vec!["aws:RequestedRegion"]),
+        (
+            "unknown-scp-malformed",
+            vec!["carts/carts", "dynamodb:Query", TABLE],
+            3,
+            vec!["service control policy Guard"],
+        ),
     ] {
         let (found, out, err) = ask(case, &arguments);
         assert_eq!(found, Some(code), "{case} {arguments:?}: {out}{err}");
@@ -130,6 +197,61 @@ fn a_key_that_the_action_does_not_have_is_pointed_out() {
     let output = rolecall(&["can-i", "carts/carts", "s3:ListBucket", "arn:aws:s3:::b", "--source", &source]);
     let out = String::from_utf8(output.stdout).unwrap();
     assert!(!out.contains("AWS lists no condition key"), "{out}");
+}
+
+/// What is missing is named, part by part.
+#[test]
+fn an_unknown_chain_names_the_part_that_is_missing() {
+    let directory = TempDir::new("can-i-missing");
+    let whole = common::case_snapshot(&common::test_file("cases").join("permission").join("healthy-pi"));
+    let ask = |take: &dyn Fn(&mut Value), manifests: &str| {
+        let mut snapshot = whole.clone();
+        take(&mut snapshot);
+        let source = directory.file("snapshot.json", &snapshot.to_string()).display().to_string();
+        let manifests = directory.file("sa.yaml", manifests).display().to_string();
+        let subject = if manifests_name_role(&manifests) { "carts/carts" } else { "carts/carts-pi" };
+        let output =
+            rolecall(&["can-i", subject, "dynamodb:Query", TABLE, "--source", &source, "--manifests", &manifests]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    fn manifests_name_role(path: &str) -> bool {
+        std::fs::read_to_string(path).unwrap().contains("role-arn")
+    }
+    let irsa = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: carts\n  namespace: carts\n  annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo'}\n";
+    let plain = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: carts-pi, namespace: carts}\n";
+    let remove = |path: &'static str, field: &'static str| {
+        move |snapshot: &mut Value| {
+            snapshot.pointer_mut(path).unwrap().as_object_mut().unwrap().remove(field);
+        }
+    };
+    for (take, manifests, said) in [
+        (&remove("", "addons") as &dyn Fn(&mut Value), plain, "the add-on eks-pod-identity-agent"),
+        (&remove("/accounts/111122223333/roles/1", "AssumeRolePolicyDocument"), plain, "the trust policy of role"),
+        (&remove("/cluster", "identity"), irsa, "the cluster's OIDC issuer"),
+        (&remove("/accounts/111122223333", "oidcProviders"), irsa, "the OIDC providers of account 111122223333"),
+        (&remove("/accounts/111122223333/oidcProviders/0", "ClientIDList"), irsa, "the client IDs (audiences) of"),
+    ] {
+        let out = ask(take, manifests);
+        assert!(!out.starts_with("yes: "), "{said}: {out}");
+        let because = out.lines().find(|line| line.contains("cannot tell whether")).unwrap_or_default();
+        assert!(because.contains(said), "{said}: {out}");
+    }
+}
+
+/// Without the parts nothing changes, and the answer says that they were not read.
+#[test]
+fn policies_of_the_organization_that_were_not_read_are_named() {
+    let (code, out, _) = ask("healthy-inline", &["carts/carts", "dynamodb:Query", TABLE]);
+    assert!(code == Some(0) && out.contains("SCP and RCP not read"), "{out}");
+    let (_, out, _) = ask("healthy-inline", &["carts/carts", "dynamodb:Query", TABLE, "--format", "json"]);
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["notes"], json!(["SCP and RCP not read"]));
+    let directory = TempDir::new("can-i-organization");
+    let source = snapshot(&directory, "healthy-scp").display().to_string();
+    let manifests = common::test_file("cases/permission/healthy-scp/input.yaml").display().to_string();
+    let output = rolecall(&["check", &manifests, "--source", &source, "--format", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["summary"]["notConsidered"], json!(["RCP not read"]));
 }
 
 #[test]

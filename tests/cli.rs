@@ -134,8 +134,6 @@ fn what_cannot_be_read_names_file_place_and_field() {
     let pod = |spec: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {spec}\n");
     for (text, complaints) in [
         ("a: [1".to_owned(), vec!["bad.yaml", "line 1"]),
-        ("a: 1\na: 2\n".to_owned(), vec!["bad.yaml", "duplicate", "line 2"]),
-        ("{\"a\": 1, \"a\": 2}".to_owned(), vec!["bad.yaml", "duplicate key `a`", "line 1"]),
         ("{\"a\": 1".to_owned(), vec!["bad.yaml", "EOF", "line 1"]),
         (pod("7"), vec!["bad.yaml", "document 1", "spec"]),
         (format!("a: 1\n---\n{}", pod("{containers: 7}")), vec!["bad.yaml", "document 2", "spec", "containers"]),
@@ -158,11 +156,8 @@ fn what_cannot_be_read_names_file_place_and_field() {
         }
     }
     for (text, complaint) in [
-        ("{\"accounts\": {\"111122223333\": {\"roles\": [{\"Arn\": 7}]}}}", "accounts.111122223333.roles[0].Arn"),
-        (
-            "{\"cluster\": {\"name\": \"shop\"}, \"podIdentityAssociations\": [{\"namespace\": \"a\"}]}",
-            "podIdentityAssociations[0]",
-        ),
+        ("{\"accounts\": {\"111122223333\": {\"roles\": {\"Arn\": 7}}}}", "accounts.111122223333.roles"),
+        ("{\"cluster\": {\"name\": \"shop\"}, \"podIdentityAssociations\": \"a\"}", "podIdentityAssociations"),
         ("[]", "invalid"),
         ("", "EOF"),
     ] {
@@ -171,6 +166,22 @@ fn what_cannot_be_read_names_file_place_and_field() {
         let error = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{text}: {error}");
         assert!(error.contains("snapshot.json") && error.contains(complaint), "{text}: {error}");
+    }
+    // An entry of a list costs only itself: it is noted, with its place.
+    for (text, note) in [
+        (
+            "{\"accounts\": {\"111122223333\": {\"roles\": [{\"Arn\": 7}]}}}",
+            "not read: accounts.111122223333.roles[0].Arn: ",
+        ),
+        (
+            "{\"podIdentityAssociations\": [{\"namespace\": \"a\"}]}",
+            "not read: podIdentityAssociations[0]: missing field",
+        ),
+    ] {
+        let snapshot = directory.file("snapshot.json", text).display().to_string();
+        let output = rolecall(&["check", &good, "--source", &snapshot]);
+        let out = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.code() != Some(2) && out.contains(note), "{text}: {out}{}", stderr(&output));
     }
     std::fs::write(directory.0.join("bytes.yaml"), b"a: \xff\xfe").unwrap();
     let output = rolecall(&["check", &directory.0.join("bytes.yaml").display().to_string()]);

@@ -59,6 +59,12 @@ fn injector() -> std::sync::MutexGuard<'static, ()> {
     INJECTOR.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// The webhook and the backstop guard levels alike: each is tried by itself.
+fn levels() -> std::sync::MutexGuard<'static, ()> {
+    static LEVELS: Mutex<()> = Mutex::new(());
+    LEVELS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[test]
 fn a_broken_pod_is_denied_and_a_good_one_is_not() {
     let Ground { cluster, .. } = ground();
@@ -171,9 +177,26 @@ fn a_denial_is_told_to_the_owner() {
 fn a_dry_run_leaves_no_event() {
     let Ground { cluster, rolecall } = ground();
     cluster.namespace("dry", &enforcing("chain"), Some(ROLE));
-    let mut owned = pod("dry", "dry");
-    owned["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "none",
-        "uid": "6f1f6f0e-0000-4000-8000-000000000009", "controller": true}]);
+    let labels = json!({"app": "dry"});
+    let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "none"}]}});
+    cluster.apply(
+        &json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "real", "namespace": "dry"},
+            "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}})
+        .to_string(),
+    );
+    let uid = cluster.get(&["replicaset", "real", "-n", "dry"])["metadata"]["uid"].clone();
+    let owned_by = |name: &str, uid: &Value| {
+        let mut owned = pod("dry", "dry");
+        owned["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": uid, "controller": true}]);
+        owned
+    };
+    let owned = owned_by("real", &uid);
+    // Owners that do not exist, and one of another uid: whoever names them writes no Event.
+    for (name, uid) in [("none", &uid), ("real", &json!("6f1f6f0e-0000-4000-8000-000000000009"))] {
+        let output = cluster.try_kubectl(&["create", "-f", "-"], &owned_by(name, uid).to_string());
+        assert!(!output.status.success());
+    }
     let output = cluster.try_kubectl(&["create", "--dry-run=server", "-f", "-"], &owned.to_string());
     assert!(!output.status.success());
     rolecall.audit_line(|line| line["namespace"] == "dry" && line["decision"] == "deny" && line["dry_run"] == true);
@@ -291,6 +314,7 @@ fn a_raced_injector_and_a_missing_one_are_told_apart() {
 #[test]
 fn lowering_a_level_needs_the_right() {
     let Ground { cluster, .. } = ground();
+    let _alone = levels();
     cluster.namespace("guarded", &enforcing("strict"), None);
     let alice = cluster.user("alice", &["dev"]);
     cluster.apply(&manifest("rbac.yaml"));
@@ -322,6 +346,67 @@ fn lowering_a_level_needs_the_right() {
             .to_string(),
     );
     assert!(!output.status.success(), "a new namespace may not hide either");
+    // The subresources keep changed labels too. (kubectl has no verb for `finalize`.)
+    let guarded = || cluster.get(&["namespace", "guarded"]);
+    let replace = |sub_resource: &str, object: &Value| {
+        let path = format!("/api/v1/namespaces/guarded/{sub_resource}");
+        let arguments = ["replace", "--raw", &*path, "-f", "-"];
+        let output = cluster.try_kubectl_as(&alice, &arguments, &object.to_string());
+        (output.status.success(), texts(&output).1)
+    };
+    cluster.kubectl(&[
+        "create",
+        "clusterrole",
+        "namespace-subresources",
+        "--verb=patch,update",
+        "--resource=namespaces/status,namespaces/finalize",
+    ]);
+    cluster.kubectl(&[
+        "create",
+        "clusterrolebinding",
+        "alice-sub",
+        "--clusterrole=namespace-subresources",
+        "--user=alice",
+    ]);
+    for sub_resource in ["status", "finalize"] {
+        let mut lowered = guarded();
+        lowered["metadata"]["labels"]["rolecall.dev/enforce"] = json!("off");
+        eventually("alice may write the subresource, and lower nothing", PATIENCE, || {
+            let (allowed, error) = replace(sub_resource, &lowered);
+            let refused = error.contains("levels.rolecall.dev") && error.contains("from strict to off");
+            if !allowed && refused { Ok(()) } else { Err(format!("{sub_resource}: {allowed} {error}")) }
+        });
+        let mut other = guarded();
+        other["metadata"]["labels"]["team"] = json!(sub_resource);
+        let (allowed, error) = replace(sub_resource, &other);
+        assert!(allowed, "{sub_resource}: other labels are not guarded: {error}");
+    }
+    assert_eq!(guarded()["metadata"]["labels"]["rolecall.dev/enforce"], "strict");
+    // An exemption of the namespace is guarded like its level.
+    let annotate = |value: &str| {
+        let arguments = ["annotate", "namespace", "guarded", value, "--overwrite"];
+        let output = cluster.try_kubectl_as(&alice, &arguments, "");
+        (output.status.success(), texts(&output).1)
+    };
+    for exemption in ["rolecall.dev/ignore=static-keys", "rolecall.dev/allow-node-role=true"] {
+        let (allowed, error) = annotate(exemption);
+        assert!(!allowed && error.contains("may not lower"), "{exemption}: {error}");
+    }
+    assert!(annotate("rolecall.dev/ignore-reason=none").0 && annotate("rolecall.dev/requires=dynamodb:Query").0);
+    assert!(!annotate("rolecall.dev/requires-").0, "what was asked before is not lowered");
+    cluster.kubectl(&[
+        "annotate",
+        "namespace",
+        "guarded",
+        "rolecall.dev/ignore=static-keys",
+        "rolecall.dev/ignore-until=2027-01-31",
+    ]);
+    assert!(!annotate("rolecall.dev/ignore-until=2027-02-01").0 && !annotate("rolecall.dev/ignore-until-").0);
+    assert!(annotate("rolecall.dev/ignore-until=2027-01-30").0, "an exemption may end earlier");
+    assert!(annotate("rolecall.dev/ignore-").0, "an exemption may go");
+    // Deleting a namespace goes through both subresources and lowers nothing.
+    cluster.namespace("deleted", &enforcing("strict"), None);
+    cluster.kubectl(&["delete", "namespace", "deleted", "--timeout=60s"]);
     cluster.kubectl(&["create", "clusterrolebinding", "alice-lowers", "--clusterrole=rolecall-levels", "--user=alice"]);
     eventually("the right counts", PATIENCE, || {
         let (allowed, error) = label("rolecall.dev/enforce=off");
@@ -329,9 +414,76 @@ fn lowering_a_level_needs_the_right() {
     });
 }
 
+/// The annotation of mirror pods and a controller's owner reference can be written by anybody.
+#[test]
+fn what_anybody_can_write_skips_no_check() {
+    let Ground { cluster, .. } = ground();
+    cluster.namespace("skipping", &enforcing("chain"), Some(ROLE));
+    let mirror = json!({"kubernetes.io/config.mirror": "x"});
+    let mut web = deployment("skipping", "web", 0);
+    web["metadata"]["annotations"] = mirror;
+    assert!(cluster.apply(&web.to_string()).contains("irsa-trust-subject"), "a Deployment is no mirror pod");
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": "skipping", "name": "own",
+        "annotations": {"kubernetes.io/config.mirror": "x", "eks.amazonaws.com/role-arn": ROLE}}});
+    assert!(cluster.apply(&account.to_string()).contains("irsa-trust-subject"), "nor is a service account");
+    let owner = &cluster.get(&["deployment", "-n", "skipping", "web"])["metadata"]["uid"];
+    let owners =
+        json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": owner, "controller": true}]);
+    let mut replicas = deployment("skipping", "forged", 0);
+    replicas["kind"] = json!("ReplicaSet");
+    replicas["metadata"]["ownerReferences"] = owners.clone();
+    assert!(cluster.apply(&replicas.to_string()).contains("irsa-trust-subject"), "not the Deployment's own ReplicaSet");
+    let mut spec = pod("skipping", "x")["spec"].clone();
+    spec["restartPolicy"] = json!("Never");
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"namespace": "skipping", "name": "forged", "ownerReferences": owners},
+        "spec": {"suspend": true, "template": {"spec": spec}}});
+    assert!(cluster.apply(&job.to_string()).contains("irsa-trust-subject"), "not the CronJob's own Job");
+    // What the Deployment's controller makes repeats its Deployment, and is not asked about.
+    eventually("the ReplicaSet of the Deployment", PATIENCE, || {
+        let sets = cluster.get(&["replicasets", "-n", "skipping", "-l", "app=web"]);
+        if sets["items"].as_array().unwrap().is_empty() { Err(sets.to_string()) } else { Ok(()) }
+    });
+    let asked = cluster.audit().into_iter().filter(|event| {
+        event["objectRef"]["namespace"] == "skipping"
+            && event["objectRef"]["resource"] == "replicasets"
+            && event["user"]["username"].as_str().unwrap_or_default().ends_with("deployment-controller")
+            && !event["annotations"]["validate.rolecall.dev/decision"].is_null()
+    });
+    assert_eq!(asked.count(), 0);
+}
+
+#[test]
+fn a_gated_pod_is_checked_again_when_its_nodes_change() {
+    let Ground { cluster, rolecall } = ground();
+    cluster.namespace("carts", &enforcing("chain"), None);
+    cluster.service_account("carts", "carts-pi", None);
+    let recorded = common::json_file("fixtures/reviews/pod-podid-create.json");
+    let mut gated = pod("carts", "gated");
+    let spec = &recorded["request"]["object"]["spec"];
+    gated["spec"] = json!({"serviceAccountName": "carts-pi", "schedulingGates": [{"name": "example.com/wait"}],
+        "containers": spec["containers"], "volumes": spec["volumes"]});
+    assert_eq!(cluster.apply(&gated.to_string()), "");
+    let before = rolecall.metric("rolecall_reviews_total{kind=\"Pod\",decision=\"allow\"}");
+    cluster.kubectl(&["label", "pod", "-n", "carts", "gated", "team=shop"]);
+    assert_eq!(
+        rolecall.metric("rolecall_reviews_total{kind=\"Pod\",decision=\"allow\"}"),
+        before,
+        "a label is not asked about"
+    );
+    let patch = |nodes: &str| {
+        let patch = json!({"spec": {"nodeSelector": {"kubernetes.io/os": nodes}}}).to_string();
+        texts(&cluster.try_kubectl(&["patch", "pod", "-n", "carts", "gated", "--type=merge", "-p", &patch], "")).1
+    };
+    let error = patch("windows");
+    assert!(error.contains("denied the request") && error.contains("[pod-identity-unsupported]"), "{error}");
+    assert_eq!(patch("linux"), "");
+}
+
 #[test]
 fn the_backstop_stands_without_rolecall() {
     let Ground { cluster, .. } = ground();
+    let _alone = levels();
     // Namespaces that the webhooks do not see are as if no replica ran: the policies are taken over with another selector.
     let policies = manifest("backstop.yaml").replace(
         "- {key: rolecall.dev/opt-out, operator: DoesNotExist}",
@@ -350,8 +502,23 @@ fn the_backstop_stands_without_rolecall() {
         if error.contains("role-arn-malformed") && error.contains("fix: ") { Ok(()) } else { Err(error) }
     });
     let mut exempted = malformed.clone();
-    exempted["metadata"]["annotations"] = json!({"rolecall.dev/ignore": "role-arn-malformed"});
-    assert_eq!(create(&exempted).1, "");
+    exempted["metadata"]["annotations"] =
+        json!({"rolecall.dev/ignore": "role-arn-malformed", "kubernetes.io/config.mirror": "x"});
+    exempted["spec"].as_object_mut().unwrap().remove("serviceAccountName");
+    exempted["spec"]["nodeName"] = json!("node-1");
+    let (_, error) = create(&exempted);
+    assert!(error.contains("[role-arn-malformed]"), "a pod exempts itself from warnings only: {error}");
+    let exempt = |list: &str| {
+        cluster.kubectl(&["annotate", "namespace", "backstop", &format!("rolecall.dev/ignore={list}"), "--overwrite"]);
+    };
+    exempt("not-role-arn-malformed,role-arn-malformed-not");
+    assert!(create(&malformed).1.contains("[role-arn-malformed]"), "names are whole");
+    exempt("static-keys,\n role-arn-malformed\t");
+    eventually("the namespace is exempted", PATIENCE, || {
+        let (_, error) = create(&malformed);
+        if error.is_empty() { Ok(()) } else { Err(error) }
+    });
+    exempt("static-keys");
     let mut good = malformed.clone();
     good["spec"]["containers"][0]["env"][0]["value"] = json!("arn:aws-us-gov:iam::111122223333:role/team/a/app+x@y");
     assert_eq!(create(&good).1, "");
@@ -374,6 +541,46 @@ fn the_backstop_stands_without_rolecall() {
             Err(error)
         }
     });
+    let edit = |arguments: &[&str]| texts(&cluster.try_kubectl_as(&bob, arguments, "")).1;
+    let patch = r#"{"metadata":{"labels":{"rolecall.dev/enforce":"off"}}}"#;
+    cluster.kubectl(&[
+        "create",
+        "clusterrole",
+        "status-patcher",
+        "--verb=get,patch,update",
+        "--resource=namespaces/status,namespaces/finalize",
+    ]);
+    cluster.kubectl(&["create", "clusterrolebinding", "bob-sub", "--clusterrole=status-patcher", "--user=bob"]);
+    eventually("the policy on status is in force", PATIENCE, || {
+        let error = edit(&["patch", "namespace", "backstop", "--subresource=status", "--type=merge", "-p", patch]);
+        if error.contains("'rolecall-levels'") { Ok(()) } else { Err(error) }
+    });
+    let mut lowered = cluster.get(&["namespace", "backstop"]);
+    lowered["metadata"]["labels"]["rolecall.dev/enforce"] = json!("off");
+    let path = "/api/v1/namespaces/backstop/finalize";
+    let finalized = cluster.try_kubectl_as(&bob, &["replace", "--raw", path, "-f", "-"], &lowered.to_string());
+    assert!(texts(&finalized).1.contains("'rolecall-levels'"), "{}", texts(&finalized).1);
+    let annotate = |value: &str| edit(&["annotate", "namespace", "backstop", value, "--overwrite"]);
+    for value in ["rolecall.dev/ignore=static-keys,irsa-trust-subject", "rolecall.dev/allow-node-role=true"] {
+        let error = annotate(value);
+        assert!(error.contains("'rolecall-levels'"), "{value}: {error}");
+    }
+    for value in ["rolecall.dev/ignore-until=2027-01-31", "rolecall.dev/requires=dynamodb:Query", "team=shop"] {
+        assert_eq!(annotate(value), "", "{value}");
+    }
+    for value in ["rolecall.dev/ignore-until=2027-02-01", "rolecall.dev/ignore-until-", "rolecall.dev/requires-"] {
+        let error = annotate(value);
+        assert!(error.contains("'rolecall-levels'"), "{value}: {error}");
+    }
+    for value in ["rolecall.dev/ignore-until=2027-01-30", "rolecall.dev/ignore-"] {
+        assert_eq!(annotate(value), "", "{value}");
+    }
+    cluster.namespace(
+        "deleted-behind",
+        &json!({"rolecall.dev/enforce": "chain", "rolecall.dev/opt-out": "true"}),
+        None,
+    );
+    cluster.kubectl(&["delete", "namespace", "deleted-behind", "--timeout=60s"]);
     cluster.kubectl(&["create", "clusterrolebinding", "bob-lowers", "--clusterrole=rolecall-levels", "--user=bob"]);
     eventually("the right counts", PATIENCE, || {
         let error = lower();
@@ -386,4 +593,19 @@ fn the_backstop_stands_without_rolecall() {
         "rolecall-static",
         "rolecall-static-keys",
     ]);
+    // The API server goes on for a moment with what is deleted.
+    let carol = cluster.user("carol", &[]);
+    cluster.kubectl(&[
+        "create",
+        "clusterrolebinding",
+        "carol-edits",
+        "--clusterrole=namespace-patcher",
+        "--user=carol",
+    ]);
+    cluster.kubectl(&["label", "namespace", "backstop", "rolecall.dev/enforce=chain", "--overwrite"]);
+    eventually("the policies are gone", PATIENCE, || {
+        let arguments = ["label", "namespace", "backstop", "rolecall.dev/enforce=off", "--overwrite"];
+        let error = texts(&cluster.try_kubectl_as(&carol, &arguments, "")).1;
+        if error.contains("admission webhook \"levels.rolecall.dev\"") { Ok(()) } else { Err(error) }
+    });
 }

@@ -127,12 +127,14 @@ async fn exemptions_hide_and_are_written_down_unless_they_are_forbidden() {
     let mut review = common::json_file(DENIABLE);
     review["request"]["object"]["metadata"]["annotations"] =
         json!({"rolecall.dev/ignore": "irsa-trust-open, role-arn-malformed"});
-    let open = server("rolecall.dev/enforce: chain", "", "", &[]);
+    let guarded = server("rolecall.dev/enforce: chain", "", "", &[]);
+    assert_eq!(decision(&ask(&guarded, &review).await), "deny", "a pod lifts no denial of its own");
+    let open = server("rolecall.dev/enforce: chain", "", "selfExemptions: allow", &[]);
     let response = ask(&open, &review).await;
     assert_eq!(decision(&response), "allow");
     assert_eq!(response["auditAnnotations"]["exempted"], "role-arn-malformed");
     assert_eq!(response["auditAnnotations"]["chain"], "broken", "an exemption hides a finding, not the truth");
-    let closed = server("rolecall.dev/enforce: chain", "", "forbidExemptionsIn: ['car*']", &[]);
+    let closed = server("rolecall.dev/enforce: chain", "", "selfExemptions: allow\nforbidExemptionsIn: ['car*']", &[]);
     assert_eq!(decision(&ask(&closed, &review).await), "deny");
 
     let nobody = common::json_file("fixtures/reviews/pod-nosa-create.json");

@@ -602,7 +602,7 @@ async fn a_file_is_read_again_before_a_denial() {
         let (_, answer) = client.post("/validate?timeout=5s", review().into_bytes()).await.unwrap();
         serde_json::from_slice::<Value>(&answer).unwrap()["response"].clone()
     };
-    let other = text(true).replace("\"roles\":[", "\"roles\":[7,");
+    let other = text(true).replace("\"roles\":[", "\"roles\":7,\"others\":[");
     directory.file("snapshot.json", &other);
     std::fs::File::options()
         .write(true)

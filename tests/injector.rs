@@ -116,7 +116,7 @@ const FOLDERS: [&str; 6] = [
     "/var/run/secrets/eks.amazonaws.com/serviceaccount/",
     "/var/run/secrets",
     "/tokens",
-    "/root/.aws",
+    "/home/app/.aws",
 ];
 
 impl Sample {

@@ -6,12 +6,12 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use rolecall::config::Config;
-use rolecall::review;
+use rolecall::review::{self, Settings};
 use rolecall::sources::{Manifests, read_snapshot};
-use rolecall_core::decision::{Mode, Settings};
+use rolecall_core::decision::Mode;
 use rolecall_core::world::World;
 
-static DOOR: LazyLock<(World, Settings)> = LazyLock::new(|| {
+static WEBHOOK: LazyLock<(World, Settings)> = LazyLock::new(|| {
     let config = Config::default();
     let conventions = config.conventions();
     let mut manifests = Manifests::default();
@@ -22,6 +22,6 @@ static DOOR: LazyLock<(World, Settings)> = LazyLock::new(|| {
 });
 
 fuzz_target!(|body: &[u8]| {
-    let (world, settings) = &*DOOR;
+    let (world, settings) = &*WEBHOOK;
     review::answer(world, "2026-11-24T17:26:52Z", settings, body, Timestamp::UNIX_EPOCH, |_| {});
 });

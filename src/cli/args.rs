@@ -76,12 +76,29 @@ pub struct ServeArgs {
     pub manifests: Vec<String>,
 }
 
+/// How manifests are read.
+#[derive(Debug, Default, Args)]
+pub struct InputArgs {
+    /// Namespace of objects that name none, as for kubectl -n. Without it `default` is assumed
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Option<String>,
+    /// Fill placeholders such as ${KEY} or ${KEY:=default}, as Flux's post-build substitution does; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub substitute: Vec<String>,
+    /// Fill placeholders from a file: KEY=VALUE lines, a YAML mapping, a ConfigMap or a Secret; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub substitute_file: Vec<PathBuf>,
+}
+
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// Files, folders, or - for standard input
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
+    /// How the manifests are read
+    #[command(flatten)]
+    pub input: InputArgs,
     /// Where the snapshot of AWS comes from: aws, a path, or a file:, s3: or https: URL. Without it, what rests on AWS is
     /// unknown
     #[arg(long, value_name = "SRC")]
@@ -166,6 +183,9 @@ pub struct CanIArgs {
     /// Files and folders with service accounts and namespaces
     #[arg(long, value_name = "PATH")]
     pub manifests: Vec<String>,
+    /// How the manifests are read
+    #[command(flatten)]
+    pub input: InputArgs,
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -1,22 +1,24 @@
 //! `rolecall can-i`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use rolecall_actions::Action;
 use rolecall_core::chain::Subject;
+use rolecall_core::cluster::{Cluster, Conventions};
 use rolecall_core::judge::{Whom, whom};
 use rolecall_core::permission::{Answer, Need, ask_need, granted_actions};
 use rolecall_core::world::World;
 
 use super::Exit;
 use super::args::{CanIArgs, Format};
+use super::doubt::Doubts;
 use crate::config::Config;
 use crate::report::{Can, CanI, Grants, Through};
 use crate::sources::aws::AwsSettings;
-use crate::sources::{Manifests, SourceOptions, load_snapshot};
+use crate::sources::{Manifests, ReadOptions, SourceOptions, Substitutions, load_snapshot};
 
 /// Says whether a service account's pods may do an action, or lists what they may do.
 ///
@@ -33,7 +35,9 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     };
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let conventions = config.conventions();
-    let (cluster, roles) = Manifests::known(&args.manifests, &conventions)?;
+    let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
+    let options = ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
+    let (cluster, roles) = known(args, &conventions, &options)?;
     // Whom it may be is of no use without what that may do.
     let aws = AwsSettings { policies: true, ..config.aws };
     let options = SourceOptions { cluster: args.cluster.as_deref(), aws: &aws, roles };
@@ -76,6 +80,29 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
         Can::No => Exit::Findings,
         Can::Depends => Exit::Depends,
     })
+}
+
+/// What the manifests tell of the cluster, where they tell enough of the service account that is asked about.
+fn known(
+    args: &CanIArgs,
+    conventions: &Conventions,
+    options: &ReadOptions<'_>,
+) -> anyhow::Result<(Cluster, BTreeSet<String>)> {
+    if args.manifests.is_empty() {
+        return Ok((Cluster::default(), BTreeSet::new()));
+    }
+    let mut manifests = Manifests::read(&args.manifests, options)?;
+    let mut cluster = manifests.readable_cluster(conventions);
+    manifests.whole()?;
+    let doubts = Doubts::of(&manifests, conventions);
+    let (namespace, name) = args.subject.split_once('/').unwrap_or_default();
+    if let Some(why) = doubts.of_subject(namespace, name) {
+        bail!("cannot tell which identity {} gets: {why}; fill it with --substitute KEY=VALUE", args.subject);
+    }
+    let listed = cluster.service_accounts.get(namespace).is_some_and(|accounts| accounts.contains_key(name));
+    // One without a namespace may be the one that is asked about.
+    cluster.complete &= listed || !doubts.has_no_namespace(name);
+    Ok((cluster, manifests.named_roles()))
 }
 
 /// All actions that the role's policies name, by name.

@@ -12,17 +12,26 @@ use rolecall_core::world::World;
 
 use super::Exit;
 use super::args::{CheckArgs, Format};
+use super::doubt::Doubts;
 use crate::config::Config;
-use crate::report::{self, Report};
-use crate::sources::{Loaded, Manifest, Manifests, SourceOptions, load_snapshot, namespace_of};
+use crate::report::{self, Report, ReportedUnreadable};
+use crate::sources::{
+    Loaded, Manifest, Manifests, ReadOptions, SourceOptions, Substitutions, Unreadable, load_snapshot, namespace_of,
+};
 
-/// Judges manifests and prints what was found.
+/// How many notes of one kind are printed.
+const MAX_NOTES: usize = 20;
+
+/// Checks manifests and prints what was found; what cannot be read is told on `said` too.
 ///
 /// # Errors
-/// Where something cannot be read or is malformed.
-pub fn check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
+/// Where a file, the configuration or the snapshot cannot be read.
+pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> anyhow::Result<Exit> {
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
-    let manifests = Manifests::load(&args.paths)?;
+    let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
+    let namespace = args.input.namespace.as_deref();
+    let options = ReadOptions { namespace, substitutions: substitutions.as_ref() };
+    let mut manifests = Manifests::read(&args.paths, &options)?;
     let snapshot = match &args.source {
         Some(source) => {
             let roles = if source == "aws" { manifests.named_roles() } else { BTreeSet::new() };
@@ -32,7 +41,8 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     };
     let Loaded { snapshot, unread } = snapshot;
     let conventions = config.conventions();
-    let cluster = manifests.cluster(&conventions)?;
+    let cluster = manifests.readable_cluster(&conventions);
+    let doubts = Doubts::of(&manifests, &conventions);
     let world = World::new(Arc::new(snapshot), cluster, conventions);
     let level: Level = args.level.into();
     let mut report = Report::new(level, &world.snapshot);
@@ -42,38 +52,107 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     for part in &unread {
         report.note(&format!("not read: {part}"));
     }
+    let mut unreadable = std::mem::take(&mut manifests.unreadable);
+    let mut open = BTreeSet::new();
     for manifest in &manifests.objects {
-        if let Some(kind) = manifest.kind {
-            judge(&world, &config, manifest, kind, &mut report)?;
+        let Some(kind) = manifest.kind else { continue };
+        match judge(&world, &config, &doubts, manifest, kind, &mut report) {
+            Ok(notes) => open.extend(notes.into_iter().map(|note| (manifest.origin.to_string(), note))),
+            // A service account may have been found unreadable before.
+            Err(fault) if unreadable.contains(&fault) => {}
+            Err(fault) => unreadable.push(fault),
         }
     }
+    input_notes(&manifests, &open, &mut report);
     report.finish();
+    unreadable.sort_by(|a, b| {
+        let key = |fault: &Unreadable| (fault.origin.file.clone(), fault.origin.document, fault.origin.line);
+        key(a).cmp(&key(b)).then_with(|| a.reason.cmp(&b.reason))
+    });
+    for fault in &unreadable {
+        writeln!(said, "error: {fault}")?;
+        report.add_unreadable(ReportedUnreadable {
+            file: fault.origin.file.clone(),
+            document: fault.origin.document,
+            line: fault.origin.line,
+            message: fault.reason.clone(),
+        });
+    }
+    let nothing_else = manifests.objects.is_empty() && manifests.passed_over == 0 && !manifests.unrendered.is_empty();
+    for folder in &manifests.unrendered {
+        let prefix = if nothing_else { "error" } else { "warning" };
+        writeln!(said, "{prefix}: {folder}")?;
+    }
     match args.format {
+        // Where nothing could be checked, there is nothing to report but that.
+        Format::Text if report.summary.resources == 0 && (!unreadable.is_empty() || nothing_else) => {}
         Format::Text => report::text(&report, out)?,
         Format::Json => report::json(&report, out)?,
     }
-    Ok(if report.counts() { Exit::Findings } else { Exit::Clean })
+    Ok(if !unreadable.is_empty() || nothing_else {
+        Exit::Unreadable
+    } else if report.counts() {
+        Exit::Findings
+    } else {
+        Exit::Clean
+    })
 }
 
-fn judge(world: &World, config: &Config, manifest: &Manifest, kind: Kind, report: &mut Report) -> anyhow::Result<()> {
+/// What to know of the input when reading the report.
+fn input_notes(manifests: &Manifests, open: &BTreeSet<(String, String)>, report: &mut Report) {
+    for folder in &manifests.unrendered {
+        report.note(&folder.to_string());
+    }
+    let assumed = manifests.objects.iter().filter(|manifest| manifest.assumed_namespace).count();
+    if assumed > 0 {
+        let objects = if assumed == 1 { "1 object names".to_owned() } else { format!("{assumed} objects name") };
+        report.note(&format!(
+            "{objects} no namespace: `default` is assumed, and what depends on it is not certain; give -n NS"
+        ));
+    }
+    let placeholders = open.iter().map(|(origin, why)| format!("{origin}: {why}; what depends on it is unknown"));
+    for notes in [manifests.notes.clone(), placeholders.collect()] {
+        notes.iter().take(MAX_NOTES).for_each(|note| report.note(note));
+        if notes.len() > MAX_NOTES {
+            report.note(&format!("… and {} more of these", notes.len() - MAX_NOTES));
+        }
+    }
+}
+
+/// Judges an object; returns what to note of its input.
+fn judge(
+    world: &World,
+    config: &Config,
+    doubts: &Doubts,
+    manifest: &Manifest,
+    kind: Kind,
+    report: &mut Report,
+) -> Result<Vec<String>, Unreadable> {
     let object = manifest.object()?;
+    let unreadable = |reason: String| Unreadable { origin: manifest.origin.clone(), reason };
     let namespace = namespace_of(&object);
     let name = object.metadata.display_name();
     let exemptions =
         !config.forbid_exemptions_in.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, namespace));
-    let circumstances = Circumstances { now: None, exemptions };
+    let circumstances = Circumstances { now: Some(jiff::Timestamp::now()), exemptions };
     if kind == Kind::ServiceAccount {
+        if !manifest.admitted && object.metadata.name.as_ref().is_none_or(|name| name.as_str().is_empty()) {
+            return Err(unreadable("metadata.name: is absent".to_owned()));
+        }
         let change = ServiceAccountChange { namespace, name: &name, metadata: &object.metadata, before: None };
-        report.add(&judge_service_account(world, &change, circumstances), &name);
-        return Ok(());
+        let mut judgement = judge_service_account(world, &change, circumstances);
+        let notes = doubts.weaken(&mut judgement, manifest, &object, None, world);
+        report.add(&judgement, &name);
+        return Ok(notes);
     }
     let stage = if manifest.admitted { Stage::Admitted } else { Stage::Predicted };
     let Some(workload) = Workload::of(&object, kind, stage, namespace) else {
-        anyhow::bail!(
-            "{}: {kind} {name} has no pod specification; where this is a patch, check what `kustomize build` prints",
-            manifest.origin
-        );
+        return Err(unreadable(format!(
+            "{kind} {name} has no pod specification; where this is a patch, check what `kustomize build` prints"
+        )));
     };
-    report.add(&judge_workload(world, &workload, circumstances), &name);
-    Ok(())
+    let mut judgement = judge_workload(world, &workload, circumstances);
+    let notes = doubts.weaken(&mut judgement, manifest, &object, Some(&workload), world);
+    report.add(&judgement, &name);
+    Ok(notes)
 }

@@ -3,6 +3,7 @@
 mod args;
 mod can_i;
 mod check;
+mod doubt;
 mod explain;
 #[cfg(any(feature = "aws", feature = "kube"))]
 mod progress;
@@ -12,8 +13,8 @@ mod snapshot;
 mod snapshot_summary;
 
 pub use args::{
-    CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, LevelArg, ModeArg, ReportsArg, ScanArgs, ServeArgs,
-    SnapshotArgs, TryArgs,
+    CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, InputArgs, LevelArg, ModeArg, ReportsArg, ScanArgs,
+    ServeArgs, SnapshotArgs, TryArgs,
 };
 pub use can_i::can_i;
 pub use check::check;
@@ -30,4 +31,6 @@ pub enum Exit {
     Findings,
     /// The answer hangs on what is not known.
     Depends,
+    /// Something could not be read; what could be was checked.
+    Unreadable,
 }

@@ -40,7 +40,7 @@ pub struct Evidence {
 
 impl Evidence {
     pub(crate) fn new(label: &'static str, value: impl Into<String>) -> Option<Self> {
-        Some(Self { label, value: value.into() })
+        Some(Self { label, value: bounded(value.into(), MAX_TEXT_BYTES) })
     }
 }
 
@@ -82,6 +82,23 @@ fn is_deceptive(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}'
     )
+}
+
+/// Longest value of an object that a message, its evidence or a likely typo may carry. No name or ARN that AWS or Kubernetes
+/// accepts is longer than 2,048 characters.
+const MAX_TEXT_BYTES: usize = 4_096;
+/// Longest fix: a command with several values.
+const MAX_FIX_BYTES: usize = 8_192;
+
+/// Cuts a text that may carry a value of any length; `…` stands for what was cut.
+fn bounded(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
 }
 
 /// What is wrong with a link, before it is known at which resource it shows.
@@ -131,11 +148,11 @@ impl Problem {
             rule,
             level: rule.level,
             certainty: rule.certainty,
-            message: message.into(),
+            message: bounded(message.into(), MAX_TEXT_BYTES),
             expected: None,
             found: None,
             slip: None,
-            fix: fix.into(),
+            fix: bounded(fix.into(), MAX_FIX_BYTES),
             about: None,
         }
     }
@@ -156,7 +173,7 @@ impl Problem {
     }
 
     pub(crate) fn slip(mut self, slip: Option<String>) -> Self {
-        self.slip = slip;
+        self.slip = slip.map(|slip| bounded(slip, MAX_TEXT_BYTES));
         self
     }
 
@@ -212,15 +229,40 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules;
+
+    #[test]
+    fn direction_and_lines_cannot_be_forged() {
+        assert_eq!(printable("a\nb\u{7}c"), "a b c");
+        assert_eq!(
+            printable("role/\u{202e}nimda\u{2066}x\u{2028}y\u{200b}z"),
+            r"role/\u{202e}nimda\u{2066}x\u{2028}y\u{200b}z"
+        );
+        assert_eq!(printable("rôle/日本"), "rôle/日本");
+    }
 
     #[test]
     fn what_reorders_or_hides_a_text_is_shown() {
-        assert_eq!(printable("role\u{202e}nimda"), "role\\u{202e}nimda");
-        for c in ["\u{202a}", "\u{2066}", "\u{2069}", "\u{200e}", "\u{200f}", "\u{2028}", "\u{2029}", "\u{85}", "\u{200b}"] {
+        let hidden = "\u{202a}\u{202c}\u{2066}\u{2069}\u{200e}\u{200f}\u{2028}\u{2029}\u{85}\u{200b}\u{ad}\u{feff}\u{e0041}";
+        for c in hidden.chars() {
             let shown = printable(&format!("a{c}b"));
             assert!(shown.starts_with("a\\u{") && shown.ends_with("}b") && shown.is_ascii(), "{shown}");
         }
-        assert_eq!(printable("a\nb\u{1b}[31m"), "a b [31m");
         assert_eq!(printable("größer, 日本 — „“"), "größer, 日本 — „“");
+    }
+
+    #[test]
+    fn texts_of_any_length_are_cut() {
+        let long = "é".repeat(1 << 20);
+        let problem = Problem::new(&rules::ROLE_ARN_MALFORMED, format!("role {long}"), format!("use {long}"))
+            .expected("expected", long.as_str())
+            .found("found", long.as_str())
+            .slip(Some(long));
+        let texts = [&problem.message, &problem.fix, &problem.expected.unwrap().value, &problem.found.unwrap().value];
+        for text in texts.into_iter().chain([&problem.slip.unwrap()]) {
+            assert!(text.len() <= MAX_FIX_BYTES + 3 && text.ends_with('…') && text.capacity() < 2 * MAX_FIX_BYTES);
+        }
+        let arn = "a".repeat(2_048);
+        assert_eq!(Problem::new(&rules::ROLE_ARN_MALFORMED, arn.clone(), "").message, arn);
     }
 }

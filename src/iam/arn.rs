@@ -46,7 +46,8 @@ pub struct RoleArn<'a> {
 }
 
 impl<'a> RoleArn<'a> {
-    /// Reads a role's ARN; the error says in a few words what is wrong with the text.
+    /// Reads a role's ARN; the error says in a few words what is wrong with the text. A path has any characters from `!`
+    /// to `~` (IAM API Reference, `CreateRole`), so what looks like a placeholder or a quote is only wrong elsewhere.
     ///
     /// # Errors
     /// Where the text is not the ARN of an IAM role; blanks around it count.
@@ -57,15 +58,20 @@ impl<'a> RoleArn<'a> {
         if text.trim() != text {
             return Err("it has blanks or a line break around it");
         }
-        if text.contains(['$', '{', '}', '<', '>']) {
-            return Err("it has a placeholder that was never filled in");
-        }
-        if text.contains(['"', '\'']) {
-            return Err("it has quotes in it");
-        }
-        if text.chars().any(char::is_whitespace) {
-            return Err("it has a blank in it");
-        }
+        Self::read(text).map_err(|complaint| {
+            if text.contains(['$', '{', '}', '<', '>']) {
+                "it has a placeholder that was never filled in"
+            } else if text.contains(['"', '\'']) {
+                "it has quotes in it"
+            } else if text.chars().any(char::is_whitespace) {
+                "it has a blank in it"
+            } else {
+                complaint
+            }
+        })
+    }
+
+    fn read(text: &'a str) -> Result<Self, &'static str> {
         let Some(arn) = Arn::parse(text) else {
             return Err(if text.contains(':') { "it is not an ARN" } else { "it is a bare name, not an ARN" });
         };
@@ -95,11 +101,16 @@ impl<'a> RoleArn<'a> {
         if name.is_empty() || name.len() > 64 || !name.chars().all(is_name_character) {
             return Err("its role name is not 1 to 64 letters, digits or +=,.@_-");
         }
-        if path.contains("//") {
-            return Err("its path has an empty part");
+        if !is_path(path) {
+            return Err("its path is not 1 to 512 characters from ! to ~ between slashes");
         }
         Ok(Self { partition: arn.partition, account: arn.account, path, name })
     }
+}
+
+/// `(/)|(/[!-~]+/)`, at most 512 characters (IAM API Reference, `CreateRole`).
+fn is_path(path: &str) -> bool {
+    path == "/" || ((3..=512).contains(&path.len()) && path.bytes().all(|b| b.is_ascii_graphic()))
 }
 
 /// Whether the text is a twelve-digit account ID.
@@ -123,6 +134,23 @@ mod tests {
     }
 
     #[test]
+    fn a_path_has_any_character_from_exclamation_mark_to_tilde() {
+        let arn = |path: &str| format!("arn:aws:iam::111122223333:role{path}carts");
+        for path in
+            ["/a:b/", "/*/", "/\"'/", "/${team}/", "/<x>/{{y}}/", "/a//b/", "///", "/!~/", "/role/role/", "/\\|/"]
+        {
+            let text = arn(path);
+            let parsed = RoleArn::parse(&text).unwrap();
+            assert_eq!((parsed.path, parsed.name, parsed.account), (path, "carts", "111122223333"), "{text}");
+        }
+        assert!(RoleArn::parse(&arn(&format!("/{}/", "x".repeat(510)))).is_ok());
+        for path in ["//".to_owned(), "/\u{e9}/".to_owned(), "/\u{7f}/".to_owned(), format!("/{}/", "x".repeat(511))] {
+            assert!(RoleArn::parse(&arn(&path)).unwrap_err().contains("its path"), "{path}");
+        }
+        assert_eq!(RoleArn::parse(&arn("/a b/")), Err("it has a blank in it"));
+    }
+
+    #[test]
     fn a_name_has_64_characters_at_most() {
         let arn = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
         assert!(RoleArn::parse(&arn(&"x".repeat(64))).is_ok());
@@ -140,6 +168,7 @@ mod tests {
             ("arn:aws:iam::<ACCOUNT_ID>:role/carts", "placeholder"),
             ("arn:aws:iam::${account}:role/carts", "placeholder"),
             ("arn:aws:iam::{{ .Values.account }}:role/carts", "placeholder"),
+            ("arn:aws:iam::111122223333:role/${name}", "placeholder"),
             ("arn:aws:iam::1234:role/carts", "twelve digits"),
             ("arn:aws:sts::111122223333:assumed-role/carts/s", "session"),
             ("arn:aws:iam::111122223333:instance-profile/carts", "instance profile"),

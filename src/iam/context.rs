@@ -20,6 +20,12 @@ pub enum Lookup<'a> {
 pub trait Context {
     /// What is known of this key; `key` comes in lower case.
     fn lookup(&self, key: &str) -> Lookup<'_>;
+
+    /// Accounts for work: so many patterns and values are about to be compared. Where it returns `false`, the evaluation ends
+    /// and its verdict is unknown. By default the work is not limited.
+    fn spend(&self, _patterns: usize) -> bool {
+        true
+    }
 }
 
 /// A context as a table. A key that is not in it is absent, unless [`MapContext::unknown_by_default`] says otherwise.

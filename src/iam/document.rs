@@ -19,6 +19,15 @@ pub struct Document {
 }
 
 impl Document {
+    /// How many patterns and values an evaluation may have to compare.
+    pub(crate) fn size(&self) -> usize {
+        let of = |statement: &Statement| {
+            let values = statement.conditions.iter().map(|condition| condition.values.len()).sum::<usize>();
+            1 + statement.actions.written.len() + statement.resources.written.len() + values
+        };
+        self.statements.iter().map(of).sum()
+    }
+
     /// The place of a statement as a `jq` path, for commands that edit the document.
     pub fn jq_path(&self, statement: usize) -> String {
         if self.is_list { format!(".Statement[{statement}]") } else { ".Statement".to_owned() }

@@ -134,7 +134,10 @@ fn unknowns<'d>(asked: &[Asked<'d, '_>]) -> Option<Vec<Unknown<'d>>> {
             let values = if is_whole(condition, request.context) {
                 vec![None]
             } else {
-                (0..condition.operands.len()).map(Some).collect()
+                // What cannot be read as a value of its operator matches nothing.
+                let usable =
+                    condition.operands.iter().enumerate().filter(|(_, operand)| **operand != Operand::Unusable);
+                usable.map(|(index, _)| Some(index)).collect()
             };
             for value in values {
                 if !unknown.atoms.iter().any(|atom| atom.is_same(condition, value)) {
@@ -323,5 +326,9 @@ mod tests {
         assert_eq!(verdict(&[("Allow", two)]), Verdict::ImplicitlyDenied);
         let apart = r#"{"NumericLessThan":{"k":1},"NumericGreaterThan":{"k":2}}"#;
         assert_eq!(verdict(&[("Allow", apart)]), Verdict::ImplicitlyDenied);
+        // Values that are no numbers match nothing, however many they are.
+        let unusable =
+            r#"{"NumericEquals":{"k":[1,"a","b","c","d","e"]},"NumericLessThan":{"k":[1,"a","b","c","d","e"]}}"#;
+        assert_eq!(verdict(&[("Allow", unusable)]), Verdict::ImplicitlyDenied);
     }
 }

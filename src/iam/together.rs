@@ -10,6 +10,8 @@ use crate::arn::Arn;
 use crate::context::Lookup;
 use crate::document::{Document, Effect, Statement};
 use crate::evaluate::{Request, Verdict};
+use crate::exempt::{Exempt, exempt};
+use crate::levels::Levels;
 use crate::principal::{AwsPrincipal, Principal, PrincipalEntry, Principals};
 use crate::settle::{Asked, Oracle, settle};
 use crate::truth::Truth;
@@ -88,6 +90,8 @@ pub struct Policies<'p> {
     pub boundary: Option<Layer<'p>>,
     /// The policies passed when the session was made; `None` where none was.
     pub session: Option<Layer<'p>>,
+    /// The service control policies that bear on the requester's account; `None` where they were not read.
+    pub service_control: Option<Levels<'p>>,
     /// The resource's policy.
     pub resource: ResourcePolicy<'p>,
     /// Whether both belong to one account.
@@ -105,6 +109,8 @@ pub enum PolicyKind {
     Session,
     /// Of the resource.
     Resource,
+    /// Service control policies of the requester's organization.
+    ServiceControl,
 }
 
 /// What a ruling rests on, or what came close.
@@ -152,6 +158,8 @@ pub struct Ruling<'p> {
     /// No resource was said, and each that the policies name was found denied: another, which a resource's own policy opens,
     /// might do.
     pub is_guess: bool,
+    /// No policy has a say in this action.
+    pub exempt: Option<Exempt>,
     /// What AWS considers and this did not, sorted.
     pub not_considered: Vec<NotConsidered<'p>>,
 }
@@ -165,7 +173,9 @@ impl Ruling<'_> {
             _ if self.is_guess => false,
             Verdict::ExplicitlyDenied => true,
             Verdict::ImplicitlyDenied => {
-                matches!(self.missing_in, Some(PolicyKind::Boundary | PolicyKind::Session | PolicyKind::Resource))
+                let limits =
+                    [PolicyKind::Boundary, PolicyKind::Session, PolicyKind::Resource, PolicyKind::ServiceControl];
+                self.missing_in.is_some_and(|missing| limits.contains(&missing))
                     || !self.not_considered.contains(&NotConsidered::ResourcePolicy)
             }
             Verdict::Allowed | Verdict::Unknown => false,
@@ -195,6 +205,9 @@ struct Grants {
 impl<'p> Policies<'p> {
     /// The ruling on a request. Its `principal` is who asks, a role or the session of a role, in every type of policy.
     pub fn evaluate(&self, request: &Request<'_>) -> Ruling<'p> {
+        if let Some(exempt) = exempt(request) {
+            return Ruling::without_policies(exempt);
+        }
         let plain: Oracle<'_> = &|statement, request| statement.covers(request);
         let mut verdict = self.combine(request, plain);
         if verdict == Verdict::Unknown {
@@ -214,6 +227,9 @@ impl<'p> Policies<'p> {
     /// The ruling on an action for which no resource is said: whether there is *some* resource that it is allowed on. The
     /// resources that Allow statements name are tried; the request's own is passed over.
     pub fn evaluate_somewhere(&self, request: &Request<'_>) -> Ruling<'p> {
+        if let Some(exempt) = exempt(request) {
+            return Ruling::without_policies(exempt);
+        }
         let (mut open, mut denied) = (None, None);
         let candidates = self.candidates(request);
         for resource in &candidates {
@@ -223,6 +239,10 @@ impl<'p> Policies<'p> {
                 Verdict::Unknown => open = open.or(Some(ruling)),
                 Verdict::ExplicitlyDenied => denied = denied.or(Some(ruling)),
                 Verdict::ImplicitlyDenied => {}
+            }
+            // What is spent would only be found unknown, candidate by candidate.
+            if !request.context.spend(0) {
+                break;
             }
         }
         if let Some(ruling) = open {
@@ -272,7 +292,8 @@ impl<'p> Policies<'p> {
             }
             sort_keys(&mut unknown_keys);
         }
-        Ruling { verdict, missing_in, deciding, unknown_keys, is_guess: false, not_considered: self.not_considered() }
+        let not_considered = self.not_considered();
+        Ruling { verdict, missing_in, deciding, unknown_keys, is_guess: false, exempt: None, not_considered }
     }
 
     fn layers(&self) -> impl Iterator<Item = (PolicyKind, &Layer<'p>)> {
@@ -290,10 +311,20 @@ impl<'p> Policies<'p> {
 
     fn all(&self) -> impl Iterator<Item = (PolicyKind, Named<'p>)> {
         let own = self.layers().flat_map(|(kind, layer)| layer.policies.iter().map(move |named| (kind, *named)));
-        own.chain(self.resource_policy().map(|named| (PolicyKind::Resource, named)))
+        let control = self.service_control.iter().flat_map(Levels::policies);
+        own.chain(control.map(|named| (PolicyKind::ServiceControl, named)))
+            .chain(self.resource_policy().map(|named| (PolicyKind::Resource, named)))
+    }
+
+    /// How many patterns and values one pass over all policies may have to compare.
+    fn size(&self) -> usize {
+        self.all().map(|(_, named)| named.document.size()).sum()
     }
 
     fn combine(&self, request: &Request<'_>, oracle: Oracle<'_>) -> Verdict {
+        if !request.context.spend(self.size()) {
+            return Verdict::Unknown;
+        }
         let own_request = Request { principal: None, ..*request };
         let say = |layer: &Layer<'p>| {
             // Who knows what an unread policy says.
@@ -317,8 +348,12 @@ impl<'p> Policies<'p> {
             |layer: &Option<Layer<'p>>| layer.as_ref().map_or(Say { allows: Truth::True, denies: Truth::False }, say);
         let (boundary, session) = (limit(&self.boundary), limit(&self.session));
         let grants = self.grants(request, oracle);
+        // A service is no principal of the organization.
+        let of_account = !matches!(request.principal, Some(Principal::Service(_) | Principal::Federated(_)));
+        let control = self.service_control.as_ref().filter(|_| of_account);
+        let controlled = control.map_or((Truth::True, Truth::False), |levels| levels.say(&own_request, oracle));
 
-        let denies = Truth::any([identity.denies, boundary.denies, session.denies, grants.denies]);
+        let denies = Truth::any([identity.denies, boundary.denies, session.denies, grants.denies, controlled.1]);
         if denies == Truth::True {
             return Verdict::ExplicitlyDenied;
         }
@@ -330,6 +365,7 @@ impl<'p> Policies<'p> {
             (Some(Principal::Service(_) | Principal::Federated(_)), _) => grants.any,
             (_, accounts) => self.between(accounts, own, limits, grants),
         };
+        let allows = allows.and(controlled.0);
         match (denies, allows) {
             (_, Truth::False) => Verdict::ImplicitlyDenied,
             (Truth::False, Truth::True) => Verdict::Allowed,
@@ -423,6 +459,9 @@ impl<'p> Policies<'p> {
     /// Which type of policy withholds: found by asking what it would be with that type out of the way.
     fn missing_in(&self, request: &Request<'_>, oracle: Oracle<'_>) -> Option<PolicyKind> {
         let own = Request { principal: None, ..*request };
+        if self.service_control.as_ref().is_some_and(|levels| levels.say(&own, oracle).0 == Truth::False) {
+            return Some(PolicyKind::ServiceControl);
+        }
         let grants = |layer: &Layer<'p>| {
             !layer.unread.is_empty()
                 || layer.policies.iter().any(|named| {
@@ -453,7 +492,12 @@ impl<'p> Policies<'p> {
                 let who = if forced { Truth::True } else { statement.principals.apply_to(request.principal) };
                 let applies = who.and(oracle(statement, request));
                 let counts = match verdict {
-                    Verdict::Allowed => statement.effect == Effect::Allow && applies != Truth::False,
+                    // What lets everything through explains nothing.
+                    Verdict::Allowed => {
+                        statement.effect == Effect::Allow
+                            && applies != Truth::False
+                            && kind != PolicyKind::ServiceControl
+                    }
                     Verdict::ExplicitlyDenied => statement.effect == Effect::Deny && applies != Truth::False,
                     Verdict::Unknown => applies == Truth::Unknown,
                     Verdict::ImplicitlyDenied => {
@@ -472,11 +516,13 @@ impl<'p> Policies<'p> {
     }
 
     fn not_considered(&self) -> Vec<NotConsidered<'p>> {
-        let mut list = vec![
-            NotConsidered::ServiceControlPolicies,
-            NotConsidered::ResourceControlPolicies,
-            NotConsidered::EndpointPolicies,
-        ];
+        let mut list = vec![NotConsidered::ResourceControlPolicies, NotConsidered::EndpointPolicies];
+        match &self.service_control {
+            None => list.push(NotConsidered::ServiceControlPolicies),
+            Some(levels) => {
+                list.extend(levels.unread().map(|name| NotConsidered::Unread(PolicyKind::ServiceControl, name)));
+            }
+        }
         if matches!(self.resource, ResourcePolicy::Unseen) {
             list.push(NotConsidered::ResourcePolicy);
         }

@@ -29,7 +29,7 @@ const LONGEST_NOTE: usize = 1_000;
 
 /// Sees what becomes of Events.
 pub trait Writing: Send + Sync + std::fmt::Debug {
-    /// An Event was written, or given up: `written`, `limited`, `failed`.
+    /// An Event was written, or was not: `written`, `limited`, `failed`, or `unverified` where its object does not exist.
     fn event(&self, outcome: &'static str);
 }
 
@@ -81,8 +81,11 @@ async fn write(client: Client, instance: Option<String>, mut denials: Receiver<D
             action: "Admission".to_owned(),
             secondary: None,
         };
-        // A person looks at the Deployment, not at its ReplicaSet.
-        let top = above(&client, &denial.namespace, owner).await.unwrap_or_else(|| owner.clone());
+        // Whoever can reach the webhook can name an owner: an Event is written on an object that exists, and on no other.
+        let Some(top) = verified(&client, &denial.namespace, owner).await else {
+            seen.event("unverified");
+            continue;
+        };
         let reference = reference(&denial.namespace, &top);
         match tokio::time::timeout(PATIENCE, recorder.publish(&event, &reference)).await {
             Ok(Ok(())) => seen.event("written"),
@@ -116,21 +119,66 @@ fn reference(namespace: &str, owner: &Owner) -> ObjectReference {
     }
 }
 
-/// The owner's own controller, where it is of a kind that has one: a ReplicaSet's Deployment, a Job's CronJob.
-async fn above(client: &Client, namespace: &str, owner: &Owner) -> Option<Owner> {
-    if !matches!(owner.kind.as_str(), "ReplicaSet" | "Job") {
+/// Kinds that control pods, and whose metadata rolecall may read (deploy/manifests/rbac.yaml).
+const CONTROLLERS: [(&str, &str); 6] = [
+    ("apps/v1", "ReplicaSet"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("v1", "ReplicationController"),
+    ("batch/v1", "Job"),
+    ("batch/v1", "CronJob"),
+];
+
+/// The owner, once the API server has confirmed it by its uid; in its place its own controller where it has one: a person
+/// looks at the Deployment, not at its ReplicaSet. `None` where no such object exists.
+async fn verified(client: &Client, namespace: &str, owner: &Owner) -> Option<Owner> {
+    let is_known = CONTROLLERS.contains(&(owner.api_version.as_str(), owner.kind.as_str()));
+    if !is_known || !is_object_name(namespace) || !is_object_name(&owner.name) {
         return None;
     }
-    let (group, version) = owner.api_version.split_once('/')?;
+    let (group, version) = owner.api_version.split_once('/').unwrap_or(("", &owner.api_version));
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &owner.kind));
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
     let found = tokio::time::timeout(PATIENCE, api.get_metadata(&owner.name)).await.ok()?.ok()?;
+    if found.metadata.uid.as_deref() != Some(owner.uid.as_str()) {
+        return None;
+    }
     let mut owners = found.metadata.owner_references.unwrap_or_default().into_iter();
-    let controller = owners.find(|owner| owner.controller == Some(true))?;
-    Some(Owner {
-        api_version: controller.api_version,
-        kind: controller.kind,
-        name: controller.name,
-        uid: controller.uid,
-    })
+    let controller = owners.find(|owner| owner.controller == Some(true));
+    Some(controller.map_or_else(
+        || owner.clone(),
+        |controller| Owner {
+            api_version: controller.api_version,
+            kind: controller.kind,
+            name: controller.name,
+            uid: controller.uid,
+        },
+    ))
+}
+
+/// Whether a text can be the name of an object: a DNS subdomain (Kubernetes, "Object Names and IDs"). Names become parts of
+/// the path of a request, so nothing else may pass.
+fn is_object_name(name: &str) -> bool {
+    let is_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (1..=253).contains(&name.len())
+        && name.starts_with(is_end)
+        && name.ends_with(is_end)
+        && !name.contains("..")
+        && name.chars().all(|c| is_end(c) || c == '-' || c == '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_object_name;
+
+    #[test]
+    fn names_that_are_paths_do_not_pass() {
+        for name in ["carts", "carts-7d9f", "a.b-c.d1", "0"] {
+            assert!(is_object_name(name), "{name}");
+        }
+        for name in ["", "../../secrets/x", "a/b", "a..b", ".", "..", "A", "a%2fb", "a?x=1", "-a", "a-", "a b", "ä"] {
+            assert!(!is_object_name(name), "{name}");
+        }
+        assert!(!is_object_name(&"a".repeat(254)));
+    }
 }

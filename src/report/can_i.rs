@@ -114,6 +114,9 @@ pub struct CanI {
     pub actions: Vec<ActionAnswer>,
     /// What AWS considers and this did not.
     pub not_considered: Vec<String>,
+    /// What the snapshot does not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 fn statements(ruling: &Ruling<'_>) -> Vec<DecidingStatement> {
@@ -123,6 +126,7 @@ fn statements(ruling: &Ruling<'_>) -> Vec<DecidingStatement> {
             PolicyKind::Boundary => "boundary",
             PolicyKind::Session => "session",
             PolicyKind::Resource => "resource",
+            PolicyKind::ServiceControl => "service-control",
         },
         policy: deciding.policy.to_owned(),
         index: deciding.index,
@@ -171,13 +175,16 @@ fn doubts(whom: &Whom<'_>) -> Vec<String> {
     let broken = whom.problems.iter().take(1).filter(|_| whom.chain == State::Broken);
     reasons.extend(broken.map(|problem| format!("{} [{}]", problem.message, problem.rule.name)));
     if whom.chain == State::Unknown && !matches!(whom.identity, Identity::Node | Identity::None) {
-        let why = whom.problems.first().map_or_else(
-            || "not all that its chain rests on was read".to_owned(),
-            |problem| format!("{} [{}]", problem.message, problem.rule.name),
-        );
-        reasons.push(format!("whether its pods become the role is not known: {why}"));
+        reasons.extend(whom.problems.first().map(|problem| {
+            let needed = problem.expected.as_ref().map(|needed| format!(" ({} {})", needed.label, needed.value));
+            format!("{}{} [{}]", problem.message, needed.unwrap_or_default(), problem.rule.name)
+        }));
     }
     reasons
+}
+
+fn notes(whom: &Whom<'_>) -> Vec<String> {
+    whom.unread_control_policies().into_iter().map(str::to_owned).collect()
 }
 
 impl CanI {
@@ -211,7 +218,7 @@ impl CanI {
                 answer: Can::of(ruling.verdict),
                 certain: ruling.is_certain_denial(),
                 because: match Can::of(ruling.verdict) {
-                    Can::Yes => None,
+                    Can::Yes => permission::exemption(ruling).map(str::to_owned),
                     Can::No => Some(match permission::unlisted_key(action, ruling) {
                         Some(hint) => format!("{}; {hint}", permission::denial(ruling)),
                         None => permission::denial(ruling),
@@ -244,6 +251,7 @@ impl CanI {
             reasons,
             actions,
             not_considered,
+            notes: notes(whom),
             through,
         }
     }
@@ -281,6 +289,9 @@ impl CanI {
             let of = if several { format!("{}: ", action.action) } else { String::new() };
             match action.answer {
                 Can::Yes => {
+                    if let Some(because) = &action.because {
+                        say("because", &format!("{of}{because}"))?;
+                    }
                     for statement in &action.statements {
                         say("allowed by", &format!("{of}{}", statement.words))?;
                     }
@@ -301,6 +312,9 @@ impl CanI {
         }
         if !self.not_considered.is_empty() {
             say("not considered", &self.not_considered.join(", "))?;
+        }
+        for note in &self.notes {
+            say("note", note)?;
         }
         Ok(())
     }
@@ -352,6 +366,9 @@ pub struct Grants {
     pub services: Vec<ServiceGrants>,
     /// What AWS considers and this did not.
     pub not_considered: Vec<String>,
+    /// What the snapshot does not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Grants {
@@ -395,7 +412,8 @@ impl Grants {
         if whom.actor.is_none() {
             reasons.push("the role's policies were not read".to_owned());
         }
-        Self { through, reasons, services, not_considered: not_considered.into_iter().map(words).collect() }
+        let not_considered = not_considered.into_iter().map(words).collect();
+        Self { through, reasons, services, not_considered, notes: notes(whom) }
     }
 
     /// Writes it as text.
@@ -448,6 +466,9 @@ impl Grants {
         }
         if !self.not_considered.is_empty() {
             writeln!(out, "not considered: {}", printable(&self.not_considered.join(", ")))?;
+        }
+        for note in &self.notes {
+            writeln!(out, "note: {note}")?;
         }
         Ok(())
     }

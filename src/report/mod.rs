@@ -11,7 +11,7 @@ mod text;
 
 pub use can_i::{Can, CanI, Grants, Through};
 pub use json::json;
-pub use model::{Report, ReportedFinding, ReportedResource, ReportedWorkload};
+pub use model::{Report, ReportedFinding, ReportedResource, ReportedUnreadable, ReportedWorkload};
 pub use text::text;
 #[cfg(feature = "kube")]
 pub use {

@@ -31,6 +31,9 @@ pub struct Report {
     #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// What could not be read; only of manifests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<ReportedUnreadable>,
     /// Totals.
     pub summary: Summary,
     /// Pods that run, by owner.
@@ -51,6 +54,19 @@ pub struct ReportedResource {
     pub kind: Cow<'static, str>,
     /// Its name.
     pub name: String,
+}
+
+/// A document, or an object in it, that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedUnreadable {
+    /// The file, or `-`.
+    pub file: String,
+    /// Which document of the file, from 1; empty ones do not count.
+    pub document: usize,
+    /// From 1.
+    pub line: usize,
+    /// What is wrong; never any of the content.
+    pub message: String,
 }
 
 /// A finding.
@@ -136,6 +152,9 @@ pub struct Summary {
     pub unknown: usize,
     /// Findings hidden by an exemption.
     pub exempted: usize,
+    /// Documents and objects that could not be read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable: usize,
     /// The level that was asked for.
     pub level: &'static str,
     /// The cluster, where the snapshot names it.
@@ -145,6 +164,9 @@ pub struct Summary {
     /// What to know when reading this.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What AWS considers and the snapshot does not have: a chain that holds holds as far as what was read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_considered: Vec<String>,
 }
 
 impl Report {
@@ -154,12 +176,14 @@ impl Report {
             level: level.name(),
             cluster: snapshot.cluster.as_ref().map(|cluster| cluster.name.to_string()),
             snapshot_time: snapshot.collected_at.map(|time| time.to_string()),
+            not_considered: snapshot.unread_control_policies().into_iter().collect(),
             ..Summary::default()
         };
         let missing_parts = missing_parts(snapshot);
         Self {
             findings: Vec::new(),
             workloads: Vec::new(),
+            unreadable: Vec::new(),
             #[cfg(feature = "kube")]
             orphans: None,
             #[cfg(feature = "kube")]
@@ -174,6 +198,12 @@ impl Report {
     /// Adds a remark on the whole.
     pub fn note(&mut self, note: &str) {
         self.summary.notes.push(note.to_owned());
+    }
+
+    /// Adds what could not be read.
+    pub fn add_unreadable(&mut self, unreadable: ReportedUnreadable) {
+        self.summary.unreadable += 1;
+        self.unreadable.push(unreadable);
     }
 
     /// Adds a judged object.
@@ -232,6 +262,11 @@ impl Report {
     pub fn counts(&self) -> bool {
         self.findings.iter().any(|finding| finding.certainty != Certainty::Undecided)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Parts that the snapshot does not have, without which chains stay unknown.

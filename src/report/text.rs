@@ -42,7 +42,11 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     super::scan::sections(report, out)?;
     let summary = &report.summary;
     for note in &summary.notes {
-        writeln!(out, "{DIM}note: {note}{DIM:#}")?;
+        writeln!(out, "{DIM}note: {}{DIM:#}", printable(note))?;
+    }
+    // A check is run on every change; a scan is read once.
+    for part in summary.not_considered.iter().filter(|_| summary.pods.is_some()) {
+        writeln!(out, "{DIM}note: {part}{DIM:#}")?;
     }
     let pods = summary.pods.map(|pods| format!(" {pods} pods,")).unwrap_or_default();
     writeln!(
@@ -54,7 +58,11 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         summary.likely,
         summary.undecided,
         summary.level,
-        more(&[("chains unknown", summary.unknown), ("exempted", summary.exempted)]),
+        more(&[
+            ("chains unknown", summary.unknown),
+            ("exempted", summary.exempted),
+            ("unreadable", summary.unreadable)
+        ]),
     )?;
     Ok(())
 }

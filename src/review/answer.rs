@@ -8,14 +8,16 @@ use rolecall_core::decision::{Decision, Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::{Certainty, Finding};
 use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
 use rolecall_core::rules::ASSOCIATION_MISSING;
-use rolecall_core::workload::{Kind, Object, Stage, Text, Workload};
+use rolecall_core::workload::{Kind, Metadata, Object, Stage, Text, Workload};
 use rolecall_core::world::{AssociationReading, Unseen, World};
 
-use super::disclosure::{Messages, Requester, Told};
+use super::disclosure::{Messages, Reader, Told};
 use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
-use super::request::{Request, Unreadable, is_judged, read};
-use super::response::{Annotations, MAX_WARNING_CHARS, ResponseOut, Status, fit_warnings, write};
+use super::request::{Request, Requester, Unreadable, is_judged, read};
+use super::response::{
+    Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, MAX_WARNING_CHARS, ResponseOut, Status, cut, fit_warnings, write,
+};
 use super::words;
 
 /// What the operator set.
@@ -29,6 +31,8 @@ pub struct Settings {
     pub enforce_workloads: bool,
     /// What an object that cannot be understood gets in `enforce`.
     pub on_error: OnError,
+    /// Annotations of a workload or its service account lift denials too, not only warnings.
+    pub self_exemptions: bool,
     /// Patterns of namespaces that may not exempt themselves by annotation.
     pub no_exemptions: Vec<String>,
     /// Seconds after which a snapshot no longer denies; `None`: never.
@@ -74,6 +78,8 @@ pub struct Standing<'a> {
     pub authority: Authority<'a>,
     /// The cluster can be asked for what is not known of it.
     pub asks: bool,
+    /// The check must be short: a long one comes back as [`Considered::Long`].
+    pub inline: bool,
 }
 
 /// What came of a review.
@@ -87,6 +93,8 @@ pub enum Considered {
     Seek(Unseen),
     /// It is allowed to whoever holds the right: [`guarded`] answers once that is known.
     Guard(Box<Lowering>),
+    /// Checking it may take long: it is to be done elsewhere, with `inline` off.
+    Long,
 }
 
 /// Answers a review, and shows what was decided to `observe`. `snapshot_time` is when the world's snapshot was collected,
@@ -101,8 +109,8 @@ pub fn consider(
     standing: Standing<'_>,
     observe: impl FnOnce(&Record<'_>),
 ) -> Considered {
-    let Standing { authority, asks } = standing;
-    let door = Door { world, snapshot_time, settings, now, authority, asks };
+    let Standing { authority, asks, inline } = standing;
+    let door = Door { world, snapshot_time, settings, now, authority, asks, inline };
     match read(body) {
         Ok(review) => match &review.request {
             Some(request) => door.request(request, body, observe),
@@ -121,10 +129,10 @@ pub fn answer(
     now: Timestamp,
     observe: impl FnOnce(&Record<'_>),
 ) -> Reply {
-    let standing = Standing { authority: Authority::Final, asks: false };
+    let standing = Standing { authority: Authority::Final, asks: false, inline: false };
     match consider(world, snapshot_time, settings, body, now, standing, observe) {
         Considered::Reply(reply) => reply,
-        Considered::Confirm(_) | Considered::Seek(_) | Considered::Guard(_) => {
+        Considered::Confirm(_) | Considered::Seek(_) | Considered::Guard(_) | Considered::Long => {
             Reply { status: 500, body: b"a final answer was left open\n".to_vec() }
         }
     }
@@ -153,7 +161,7 @@ pub fn guarded(
             record.decision = Outcome::Deny;
             record.message = guard::refusal(lowering);
             response.allowed = false;
-            response.status = Some(forbidden(record.message.clone()));
+            response.status = Some(forbidden(&record.message));
         }
         (Access::Refused, _) => {
             record.message = guard::refusal(lowering);
@@ -180,14 +188,26 @@ impl From<Reply> for Considered {
     }
 }
 
-struct Door<'w> {
-    world: &'w World,
-    snapshot_time: &'w str,
-    settings: &'w Settings,
-    now: Timestamp,
-    authority: Authority<'w>,
-    asks: bool,
+pub(super) struct Door<'w> {
+    pub(super) world: &'w World,
+    pub(super) snapshot_time: &'w str,
+    pub(super) settings: &'w Settings,
+    pub(super) now: Timestamp,
+    pub(super) authority: Authority<'w>,
+    pub(super) asks: bool,
+    pub(super) inline: bool,
 }
+
+/// A review that could not be checked, with the message and the fault in its record.
+pub(super) struct NotChecked<'r> {
+    pub(super) record: Record<'r>,
+    /// `onError: deny` holds for its kind.
+    pub(super) may_deny: bool,
+}
+
+/// A pod with more containers than this is not checked on the threads that answer.
+const MAX_INLINE_CONTAINERS: usize = 64;
+const REQUIRES: &str = "rolecall.dev/requires";
 
 /// A judged object, and the one it replaces.
 struct Judged<'r> {
@@ -224,10 +244,16 @@ impl Door<'_> {
         }
         let namespace = record.namespace.clone();
         let name = record.name.clone();
+        if is_same_placement(request, object, kind) {
+            return self.pass(&record, observe).into();
+        }
         if self.asks
             && let Some(unseen) = self.unseen(object, kind, &namespace)
         {
             return Considered::Seek(unseen);
+        }
+        if self.inline && self.is_long(object, kind, &namespace) {
+            return Considered::Long;
         }
         let judged = match self.judge(request, object, kind, &namespace, &name) {
             Ok(judged) => judged,
@@ -269,6 +295,24 @@ impl Door<'_> {
         reply.into()
     }
 
+    /// Checking it may take long: many containers, or declared needs to be checked against policies.
+    fn is_long(&self, object: &Object<'_>, kind: Kind, namespace: &str) -> bool {
+        let declares = |metadata: &Metadata<'_>| metadata.annotations.get(REQUIRES).is_some();
+        let namespace_declares = self.world.namespace(namespace).is_some_and(|ns| !ns.wishes.requires.is_empty());
+        if namespace_declares || declares(&object.metadata) {
+            return true;
+        }
+        let Some(workload) = Workload::of(object, kind, Stage::Admitted, namespace) else {
+            return false;
+        };
+        let spec = workload.spec;
+        let containers = spec.containers.len() + spec.init_containers.len() + spec.ephemeral_containers.len();
+        let account = self.world.service_account(namespace, workload.service_account());
+        containers > MAX_INLINE_CONTAINERS
+            || declares(workload.pod_metadata)
+            || account.account().is_some_and(|account| !account.wishes.requires.is_empty())
+    }
+
     /// What the judgement would rest on and is not known.
     fn unseen(&self, object: &Object<'_>, kind: Kind, namespace: &str) -> Option<Unseen> {
         if kind == Kind::ServiceAccount {
@@ -299,7 +343,12 @@ impl Door<'_> {
             let names_role = object.metadata.annotations.get(self.world.conventions.role_arn_key());
             return Ok(Judged { judgement: judge(&change), before, service_account: name, names_role });
         }
-        let workload = Workload::of(object, kind, Stage::Admitted, namespace).ok_or_else(|| {
+        let of = |object: &'r Object<'r>| {
+            let mut workload = Workload::of(object, kind, Stage::Admitted, namespace)?;
+            workload.is_mirror &= request.user_info.as_ref().is_some_and(Requester::is_node);
+            Some(workload)
+        };
+        let workload = of(object).ok_or_else(|| {
             let place = match kind {
                 Kind::Pod => "spec",
                 Kind::PodTemplate => "template.spec",
@@ -311,7 +360,7 @@ impl Door<'_> {
         if workload.spec.containers.is_empty() {
             return Err("its pod specification has no containers".to_owned());
         }
-        let before = old.and_then(|old| Workload::of(old, kind, Stage::Admitted, namespace));
+        let before = old.and_then(of);
         Ok(Judged {
             judgement: judge_workload(self.world, &workload, circumstances),
             before: before.map(|workload| judge_workload(self.world, &workload, circumstances)),
@@ -354,6 +403,7 @@ impl Door<'_> {
             levels: self.world.levels(namespace, self.settings.defaults),
             mode: if withheld { self.settings.mode.min(Mode::Warn) } else { self.settings.mode },
             enforce_workloads: self.settings.enforce_workloads,
+            self_exemptions: self.settings.self_exemptions,
         }
     }
 
@@ -373,35 +423,28 @@ impl Door<'_> {
             return Considered::Confirm(Links::of(self.world, subject, judgement, judged.names_role));
         }
         let subject = Subject { namespace: &record.namespace, service_account: judged.service_account };
-        let requester =
-            Requester { messages: &self.settings.messages, world: self.world, subject, uid: text(&reviewed.0.uid) };
-        let told = self.told(&requester, judgement, &decision, reviewed, &record.name);
-        let outcome = match &told {
-            Some(told) if decision.outcome != Outcome::Deny && !told.warnings.is_empty() => Outcome::Warn,
-            Some(_) if decision.outcome != Outcome::Deny => Outcome::Allow,
-            _ => decision.outcome,
-        };
+        let reader = Reader { messages: &self.settings.messages, world: self.world, subject, uid: &record.uid };
+        let told = self.told(&reader, judgement, &decision, reviewed, &record.name);
+        let outcome = told.as_ref().map_or(decision.outcome, Told::outcome);
         let mut told_message = None;
-        let mut full_message = String::new();
+        let mut message = String::new();
         let mut warnings = Vec::new();
         match outcome {
-            Outcome::Deny => {
-                full_message = words::denial(&decision.denials);
-                told_message = told.as_ref().map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>()));
-            }
-            Outcome::Warn => warnings = self.warnings(&requester, &decision, told.as_ref(), stale),
+            Outcome::Deny => told_message = told.as_ref().map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>())),
+            Outcome::Warn => warnings = self.warnings(&reader, &decision, told.as_ref(), stale),
             Outcome::Allow => {}
         }
-        if told.is_some() && outcome != Outcome::Deny {
-            // The reference leads here.
-            full_message = words::denial(&judgement.findings.iter().chain(&judgement.exempted).collect::<Vec<_>>());
+        if outcome == Outcome::Deny {
+            message = words::denial(&decision.denials);
+        } else if told.is_some() {
+            // The reference that was told leads here.
+            message = words::denial(&judgement.findings.iter().chain(&judgement.exempted).collect::<Vec<_>>());
         }
-        record.decision = outcome;
-        record.message = full_message;
-        record.told = told_message;
+        (record.decision, record.message, record.told) = (outcome, message, told_message);
         record.service_account = Cow::Borrowed(judged.service_account);
         record.rules = rules(&decision.audited);
         record.exempted = rules(&judgement.exempted.iter().collect::<Vec<_>>());
+        record.exempted.retain(|rule| !decision.denials.iter().any(|denied| denied.rule() == *rule));
         if let Some(container) = judgement.spokesman() {
             record.identity = container.identity.name();
             record.role = Cow::Borrowed(container.role.as_deref().unwrap_or_default());
@@ -416,7 +459,7 @@ impl Door<'_> {
         response.warnings = warnings;
         if outcome == Outcome::Deny {
             response.allowed = false;
-            response.status = Some(forbidden(record.told.as_ref().unwrap_or(&record.message).clone()));
+            response.status = Some(forbidden(record.told.as_ref().unwrap_or(&record.message)));
         }
         response.audit_annotations = annotations(&record);
         let reply = Reply { status: 200, body: write(response) };
@@ -427,21 +470,18 @@ impl Door<'_> {
     /// What the requester is told, where that is less than what was found.
     fn told(
         &self,
-        requester: &Requester<'_>,
+        reader: &Reader<'_>,
         judgement: &Judgement<'_>,
         decision: &Decision<'_>,
         (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
         name: &str,
     ) -> Option<Told> {
-        if self.settings.mode == Mode::Audit {
-            return None;
-        }
-        let foreign = requester.foreign(judgement);
+        let foreign = if self.settings.mode == Mode::Audit { Vec::new() } else { reader.foreign(judgement) };
         if foreign.is_empty() {
             return None;
         }
-        let namespace = requester.subject.namespace;
-        let world = requester.view();
+        let namespace = reader.subject.namespace;
+        let world = reader.view();
         let door = Door { world: &world, ..*self };
         // It was understood before, and is now.
         let view = door.judge(request, object, kind, namespace, name).ok()?;
@@ -450,18 +490,18 @@ impl Door<'_> {
             policy.mode = policy.mode.min(Mode::Warn);
         }
         let second = decide(&view.judgement, view.before.as_ref(), &policy);
-        Some(requester.told(&foreign, decision, (&view.judgement, &second)))
+        Some(reader.told(&foreign, decision, (&view.judgement, &second)))
     }
 
     fn warnings(
         &self,
-        requester: &Requester<'_>,
+        reader: &Reader<'_>,
         decision: &Decision<'_>,
         told: Option<&Told>,
         stale: Option<i64>,
     ) -> Vec<String> {
         let lines: Vec<String> = match told {
-            Some(told) => told.warnings.iter().map(|finding| requester.one_line(finding)).collect(),
+            Some(told) => told.warnings.iter().map(|finding| reader.one_line(finding)).collect(),
             None => decision.warnings.iter().map(|finding| words::one_line(finding, MAX_WARNING_CHARS)).collect(),
         };
         let age = stale.map(|seconds| {
@@ -488,7 +528,7 @@ impl Door<'_> {
     }
 
     /// Nothing to judge.
-    fn pass(&self, record: &Record<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
+    pub(super) fn pass(&self, record: &Record<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
         observe(record);
         let response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
         Reply { status: 200, body: write(response) }
@@ -500,43 +540,50 @@ impl Door<'_> {
         let blank = blank(&nothing, self.snapshot_time);
         let (uid, namespace, kind, message) = match fault {
             Unreadable::Request(message) => {
-                observe(&Record { message: message.clone(), fault: Some(Fault::Request), ..blank });
-                return Reply { status: 400, body: format!("{message}\n").into_bytes() };
+                // It may quote what came.
+                let message = cut(message, MAX_ECHO_CHARS).into_owned();
+                let body = format!("{message}\n").into_bytes();
+                observe(&Record { message, fault: Some(Fault::Request), ..blank });
+                return Reply { status: 400, body };
             }
             Unreadable::Foreign { uid } => return self.pass(&Record { uid: Cow::Borrowed(uid), ..blank }, observe),
             Unreadable::Object { uid, namespace, kind, message } => (uid, namespace, kind, message),
         };
-        let levels = self.world.levels(namespace, self.settings.defaults);
-        let enforced = self.staleness().is_none()
+        let may_deny = kind == Kind::Pod.name() || self.settings.enforce_workloads;
+        let record = Record {
+            uid: Cow::Borrowed(uid),
+            namespace: Cow::Borrowed(namespace),
+            kind: Kind::ALL.into_iter().map(|(_, known)| known).find(|known| known.name() == kind),
+            message: format!("rolecall could not judge this {kind}: {message}"),
+            fault: Some(Fault::Object),
+            ..blank
+        };
+        self.not_checked(NotChecked { record, may_deny }, observe)
+    }
+
+    /// The answer to a review that could not be checked: by `onError` where its namespace enforces.
+    pub(super) fn not_checked(&self, unchecked: NotChecked<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
+        let NotChecked { mut record, may_deny } = unchecked;
+        let levels = self.world.levels(&record.namespace, self.settings.defaults);
+        let denied = may_deny
+            && self.staleness().is_none()
             && !matches!(self.authority, Authority::Withheld(_))
             && self.settings.mode == Mode::Enforce
-            && levels.enforce != rolecall_core::decision::Level::Off;
-        let is_pod = kind == Kind::Pod.name();
-        let denied = enforced
-            && self.staleness().is_none()
-            && self.settings.on_error == OnError::Deny
-            && (is_pod || self.settings.enforce_workloads);
-        let line = format!("rolecall could not judge this {kind}: {message}");
-        let mut response = ResponseOut { uid, allowed: !denied, ..ResponseOut::default() };
-        let decision = if denied {
-            response.status = Some(forbidden(format!("{line}; onError: deny is set")));
+            && levels.enforce != rolecall_core::decision::Level::Off
+            && self.settings.on_error == OnError::Deny;
+        let mut status = None;
+        let mut warnings = Vec::new();
+        record.decision = if denied {
+            status = Some(forbidden(&format!("{}; onError: deny is set", record.message)));
             Outcome::Deny
         } else if self.settings.mode == Mode::Audit {
             Outcome::Allow
         } else {
-            response.warnings = fit_warnings([line.clone()]);
+            warnings = fit_warnings([record.message.clone()]);
             Outcome::Warn
         };
-        let record = Record {
-            uid: Cow::Borrowed(uid),
-            decision,
-            namespace: Cow::Borrowed(namespace),
-            kind: Kind::ALL.into_iter().map(|(_, known)| known).find(|known| known.name() == kind),
-            message: line,
-            fault: Some(Fault::Object),
-            ..blank
-        };
-        response.audit_annotations = annotations(&record);
+        let audit_annotations = annotations(&record);
+        let response = ResponseOut { uid: &record.uid, allowed: !denied, status, warnings, audit_annotations };
         let reply = Reply { status: 200, body: write(response) };
         observe(&record);
         reply
@@ -547,29 +594,31 @@ impl Door<'_> {
 fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
     Record {
         uid: Cow::Borrowed(text(&request.uid)),
-        decision: Outcome::Allow,
-        kind: None,
         operation: Cow::Borrowed(text(&request.operation)),
         namespace: Cow::Borrowed(text(&request.namespace)),
         name: Cow::Borrowed(text(&request.name)),
-        service_account: Cow::Borrowed(""),
         dry_run: request.dry_run.unwrap_or(false),
-        rules: Vec::new(),
-        exempted: Vec::new(),
-        identity: "",
-        role: Cow::Borrowed(""),
-        chain: "",
-        snapshot_time: Cow::Borrowed(snapshot_time),
-        message: String::new(),
-        told: None,
-        fault: None,
+        ..Record::blank(snapshot_time)
     }
 }
 
+/// An update of a pod that leaves its nodes as they were: whatever else it changes does not touch its identity.
+fn is_same_placement(request: &Request<'_>, object: &Object<'_>, kind: Kind) -> bool {
+    if kind != Kind::Pod || text(&request.operation) != "UPDATE" || !text(&request.sub_resource).is_empty() {
+        return false;
+    }
+    let of = |object| Workload::of(object, kind, Stage::Admitted, "");
+    match (of(object), request.old_object.as_ref().and_then(of)) {
+        (Some(new), Some(old)) => new.has_placement_of(&old),
+        _ => true,
+    }
+}
+
+/// Whatever the subresource: an update of `status` or `finalize` stores changed labels and annotations too (Kubernetes,
+/// `pkg/registry/core/namespace/strategy.go`).
 fn is_namespace(request: &Request<'_>) -> bool {
     request.kind.group.as_str().is_empty()
         && request.kind.kind.as_str() == "Namespace"
-        && text(&request.sub_resource).is_empty()
         && matches!(text(&request.operation), "CREATE" | "UPDATE")
 }
 
@@ -593,13 +642,13 @@ fn annotations<'r>(record: &'r Record<'_>) -> Annotations<'r> {
         ("decision", Cow::Borrowed(record.decision.name())),
         ("rules", Cow::Owned(record.rules.join(","))),
         ("identity", Cow::Borrowed(record.identity)),
-        ("role", Cow::Borrowed(&record.role)),
+        ("role", cut(&record.role, MAX_ECHO_CHARS)),
         ("chain", Cow::Borrowed(record.chain)),
         ("snapshot-time", Cow::Borrowed(&record.snapshot_time)),
         ("exempted", Cow::Owned(record.exempted.join(","))),
     ])
 }
 
-fn forbidden(message: String) -> Status {
-    Status { code: 403, reason: "Forbidden", message }
+fn forbidden(message: &str) -> Status {
+    Status { code: 403, reason: "Forbidden", message: cut(message, MAX_MESSAGE_CHARS).into_owned() }
 }

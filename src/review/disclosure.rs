@@ -53,7 +53,7 @@ const MAX_REFERENCE_CHARS: usize = 64;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Requester<'r> {
+pub(super) struct Reader<'r> {
     pub(super) messages: &'r Messages,
     pub(super) world: &'r World,
     pub(super) subject: Subject<'r>,
@@ -68,7 +68,17 @@ pub(super) struct Told {
     pub(super) warnings: Vec<Finding>,
 }
 
-impl Requester<'_> {
+impl Told {
+    pub(super) fn outcome(&self) -> Outcome {
+        match (self.denials.is_empty(), self.warnings.is_empty()) {
+            (false, _) => Outcome::Deny,
+            (true, false) => Outcome::Warn,
+            (true, true) => Outcome::Allow,
+        }
+    }
+}
+
+impl Reader<'_> {
     fn with_viewer<T>(&self, act: impl FnOnce(&Viewer<'_>) -> T) -> T {
         let exists = |name: &str| self.world.namespace(name).is_some();
         act(&Viewer {

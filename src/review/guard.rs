@@ -1,13 +1,15 @@
-//! Labels of namespaces that decide how much rolecall asks: who lowers them must hold a right of its own.
+//! Labels and annotations of namespaces that decide how much rolecall asks: who lowers a level or adds an exemption must hold
+//! a right of its own.
 //!
 //! Whoever may edit a namespace could else switch its checks off. The right is the verb `lower` on `levels.rolecall.dev`,
 //! which is no real resource: as with Kubernetes' own `use` of policies, RBAC grants it all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::BoxFuture;
-use rolecall_core::cluster::Namespace;
+use rolecall_core::cluster::{Namespace, Wishes};
 use rolecall_core::decision::{Level, Levels};
+use rolecall_core::finding::printable;
 use rolecall_core::workload::Metadata;
 use serde::Deserialize;
 
@@ -59,7 +61,7 @@ pub trait AccessReviewer: Send + Sync + std::fmt::Debug {
     fn may_lower(&self, user: User, namespace: String) -> BoxFuture<'static, Access>;
 }
 
-/// What is lowered from these labels to those.
+/// What is lowered from these labels and annotations to those.
 pub(super) fn lowered(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defaults: Levels) -> Vec<String> {
     let levels = |metadata: &Metadata<'_>| {
         let namespace = Namespace::of(metadata);
@@ -80,7 +82,40 @@ pub(super) fn lowered(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defau
     if is_out(after) && !before.is_some_and(is_out) {
         what.push(format!("{OPT_OUT}, which hides the namespace from rolecall"));
     }
+    let nothing = Wishes::default();
+    let (old, new) = (before.map(Wishes::of).unwrap_or(nothing), Wishes::of(after));
+    exempted(&old, &new, &mut what);
     what
+}
+
+/// Most rules that a message names.
+const MAX_NAMED: usize = 8;
+
+/// Exemptions that are added or last longer. Taking one away, or ending it earlier, lowers nothing.
+fn exempted(old: &Wishes, new: &Wishes, what: &mut Vec<String>) {
+    let known: HashSet<&str> = old.ignore.iter().map(|rule| &**rule).collect();
+    let mut added: Vec<&str> = new.ignore.iter().map(|rule| &**rule).filter(|rule| !known.contains(rule)).collect();
+    added.sort_unstable();
+    added.dedup();
+    let until = |wishes: &Wishes| match &wishes.ignore_until {
+        Some(until) => printable(&until.text.chars().take(40).collect::<String>()),
+        None => "no end".to_owned(),
+    };
+    if !added.is_empty() {
+        let shown = added.iter().take(MAX_NAMED).map(|rule| printable(&rule.chars().take(60).collect::<String>()));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        let more = added.len().saturating_sub(MAX_NAMED);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        what.push(format!("rolecall.dev/ignore, which exempts its pods from {shown}{more}"));
+    } else if !new.ignore.is_empty() && new.ignores_longer_than(old) {
+        what.push(format!("rolecall.dev/ignore-until from {} to {}", until(old), until(new)));
+    }
+    if new.allow_node_role && !old.allow_node_role {
+        what.push("rolecall.dev/allow-node-role, which exempts its pods from node-role-fallback".to_owned());
+    }
+    if new.requires.is_empty() && !old.requires.is_empty() {
+        what.push("rolecall.dev/requires, which is removed".to_owned());
+    }
 }
 
 /// The user who sent a review; nobody where it does not say.

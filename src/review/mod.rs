@@ -4,17 +4,21 @@
 mod answer;
 mod denial;
 mod disclosure;
+mod frame;
 mod guard;
 mod record;
 mod request;
 mod response;
+mod unread;
 mod words;
 
 pub use answer::{Authority, Considered, OnError, Reply, Settings, Standing, answer, consider, guarded};
 pub use denial::{Denial, DenialSink, Owner};
 pub use disclosure::{IamDetail, Messages};
+pub use frame::Frame;
 pub use guard::{Access, AccessReviewer, Lowering, OPT_OUT, RIGHT, User};
 pub use record::{Fault, Record};
 pub use request::{GroupKind, Request, Review, Unreadable, read};
 pub use response::{MAX_WARNING_CHARS, MAX_WARNINGS_CHARS};
+pub use unread::{Unread, unread};
 pub use words::{denial, one_line};

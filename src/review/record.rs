@@ -20,6 +20,8 @@ pub struct Record<'a> {
     pub namespace: Cow<'a, str>,
     /// The object's name.
     pub name: Cow<'a, str>,
+    /// Who asked, where the review was not read to its end; empty otherwise.
+    pub user: Cow<'a, str>,
     /// The service account.
     pub service_account: Cow<'a, str>,
     /// Nothing will be stored.
@@ -44,6 +46,32 @@ pub struct Record<'a> {
     pub fault: Option<Fault>,
 }
 
+impl<'a> Record<'a> {
+    /// The record of a review of which nothing is known yet.
+    pub(super) fn blank(snapshot_time: &'a str) -> Self {
+        Self {
+            uid: Cow::Borrowed(""),
+            decision: Outcome::Allow,
+            kind: None,
+            operation: Cow::Borrowed(""),
+            namespace: Cow::Borrowed(""),
+            name: Cow::Borrowed(""),
+            user: Cow::Borrowed(""),
+            service_account: Cow::Borrowed(""),
+            dry_run: false,
+            rules: Vec::new(),
+            exempted: Vec::new(),
+            identity: "",
+            role: Cow::Borrowed(""),
+            chain: "",
+            snapshot_time: Cow::Borrowed(snapshot_time),
+            message: String::new(),
+            told: None,
+            fault: None,
+        }
+    }
+}
+
 /// What can go wrong with a review itself; each has a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -55,6 +83,12 @@ pub enum Fault {
     StaleSnapshot,
     /// A denial could not be confirmed, and was not given.
     Unconfirmed,
+    /// The body is larger than the limit.
+    TooLarge,
+    /// The memory for reviews was taken by others until the deadline.
+    Overloaded,
+    /// Checking did not end before the deadline.
+    Late,
 }
 
 impl Fault {
@@ -65,6 +99,9 @@ impl Fault {
             Self::Object => "unreadable-object",
             Self::StaleSnapshot => "stale-snapshot",
             Self::Unconfirmed => "unconfirmed",
+            Self::TooLarge => "body-too-large",
+            Self::Overloaded => "overloaded",
+            Self::Late => "late",
         }
     }
 }

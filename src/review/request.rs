@@ -3,7 +3,7 @@
 //! `serde_json` reads it: without recursion over what is skipped, and without unsafe code of its own for that. A body that it
 //! refuses is read again, to say where the fault is.
 
-use rolecall_core::workload::{Kind, Object, Text};
+use rolecall_core::workload::{Kind, Object, Text, within_bytes};
 use serde::Deserialize;
 
 /// An AdmissionReview.
@@ -37,6 +37,28 @@ pub struct Request<'a> {
     pub old_object: Option<Object<'a>>,
     /// Nothing will be stored.
     pub dry_run: Option<bool>,
+    /// Who asks.
+    pub user_info: Option<Requester<'a>>,
+}
+
+/// Who asks, as far as the check reads it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Requester<'a> {
+    /// Name.
+    #[serde(borrow)]
+    pub username: Option<Text<'a>>,
+    /// Groups.
+    pub groups: Option<Vec<Text<'a>>>,
+}
+
+impl Requester<'_> {
+    /// Whether a node asks (Kubernetes, "Using Node Authorization").
+    pub(super) fn is_node(&self) -> bool {
+        let named = self.username.as_ref().is_some_and(|name| name.as_str().starts_with("system:node:"));
+        let groups = self.groups.as_deref().unwrap_or_default();
+        named && groups.iter().any(|group| group.as_str() == "system:nodes")
+    }
 }
 
 /// Group and kind.
@@ -78,12 +100,33 @@ pub enum Unreadable {
 /// # Errors
 /// Where the body is no AdmissionReview, or its object is not of the shape that its kind has.
 pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
-    let review = std::str::from_utf8(body).ok().and_then(|text| serde_json::from_str::<Review<'_>>(text).ok());
-    match review {
-        Some(review) if has_uid(&review) => Ok(review),
-        _ => read_again(body),
+    within_bytes(allowance(body.len()), || read_within(body))
+}
+
+/// Memory for the lists of a review besides its text. An element of a list takes more memory than its text; the largest
+/// object that etcd takes, of the smallest elements, needs less than this (docs/reliability.md).
+fn allowance(body_bytes: usize) -> usize {
+    body_bytes.saturating_mul(32).clamp(MIN_LIST_BYTES, MAX_LIST_BYTES)
+}
+
+/// Longest uid that is sent back.
+pub(super) const MAX_UID_BYTES: usize = 256;
+const MIN_LIST_BYTES: usize = 1 << 20;
+const MAX_LIST_BYTES: usize = 40 << 20;
+
+fn read_within(body: &[u8]) -> Result<Review<'_>, Unreadable> {
+    let text = std::str::from_utf8(body)
+        .map_err(|e| Unreadable::Request(format!("the body is not UTF-8: byte {} is wrong", e.valid_up_to())))?;
+    match serde_json::from_str::<Review<'_>>(text) {
+        Ok(review) if has_uid(&review) => Ok(review),
+        // Reading a large one again would take its memory twice.
+        Err(fault) if body.len() > MAX_TRACED_BYTES => read_again(text, Some(&fault.to_string())),
+        _ => read_again(text, None),
     }
 }
+
+/// Of a body up to this size an error names the field.
+const MAX_TRACED_BYTES: usize = 1 << 20;
 
 /// A message may quote the wrong value, which may be long, and nobody's business.
 fn shortened(message: &str) -> String {
@@ -98,14 +141,20 @@ fn shortened(message: &str) -> String {
 
 fn has_uid(review: &Review<'_>) -> bool {
     let uid = review.request.as_ref().and_then(|request| request.uid.as_ref());
-    uid.is_some_and(|uid| !uid.as_str().is_empty())
+    uid.is_some_and(|uid| is_uid(uid.as_str()))
 }
 
-/// Pods are judged when they are created and when an ephemeral container is added: nothing else about their identity can
-/// change. Other subresources, such as `status` and `scale`, do not touch it.
+/// A uid is 36 characters long. It is sent back whole, so a text of any length is not taken for one.
+fn is_uid(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_UID_BYTES
+}
+
+/// Pods are judged when they are created, when an ephemeral container is added, and when their nodes change while scheduling
+/// gates hold them: nothing else about their identity can change. Other subresources, such as `status` and `scale`, do not
+/// touch it.
 pub(super) fn is_judged(kind: Kind, operation: &str, sub_resource: &str) -> bool {
     match (kind, operation, sub_resource) {
-        (Kind::Pod, "CREATE", "") | (Kind::Pod, "UPDATE", "ephemeralcontainers") => true,
+        (Kind::Pod, "CREATE" | "UPDATE", "") | (Kind::Pod, "UPDATE", "ephemeralcontainers") => true,
         (Kind::Pod, ..) => false,
         (_, "CREATE" | "UPDATE", "") => true,
         _ => false,
@@ -135,9 +184,7 @@ struct EnvelopeKind {
     kind: String,
 }
 
-fn read_again(body: &[u8]) -> Result<Review<'_>, Unreadable> {
-    let text = std::str::from_utf8(body)
-        .map_err(|e| Unreadable::Request(format!("the body is not UTF-8: byte {} is wrong", e.valid_up_to())))?;
+fn read_again<'a>(text: &'a str, fault: Option<&str>) -> Result<Review<'a>, Unreadable> {
     if text.trim().is_empty() {
         return Err(Unreadable::Request("the body is empty; an AdmissionReview is expected".to_owned()));
     }
@@ -146,20 +193,27 @@ fn read_again(body: &[u8]) -> Result<Review<'_>, Unreadable> {
     let Some(request) = envelope.request else {
         return Err(Unreadable::Request("the body has no `request`; an AdmissionReview is expected".to_owned()));
     };
-    let Some(uid) = request.uid.filter(|uid| !uid.is_empty()) else {
+    let Some(uid) = request.uid.filter(|uid| is_uid(uid)) else {
         return Err(Unreadable::Request("the body has no `request.uid`".to_owned()));
     };
     let kind = request.kind.unwrap_or_default();
     let (operation, sub_resource) = (request.operation.unwrap_or_default(), request.sub_resource.unwrap_or_default());
-    let judged = Kind::from_group(&kind.group, &kind.kind).is_some_and(|k| is_judged(k, &operation, &sub_resource));
+    // Whether an update changes a pod's nodes cannot be read: other updates, such as of finalizers, must not be refused.
+    let is_update_of_pod = |kind: Kind| kind == Kind::Pod && operation == "UPDATE" && sub_resource.is_empty();
+    let judged = Kind::from_group(&kind.group, &kind.kind)
+        .is_some_and(|kind| is_judged(kind, &operation, &sub_resource) && !is_update_of_pod(kind));
     if !judged {
         return Err(Unreadable::Foreign { uid });
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|e| Unreadable::Object {
+    let unreadable = |message: &str| Unreadable::Object {
         uid,
         namespace: request.namespace.unwrap_or_default(),
         kind: kind.kind,
-        message: shortened(&format!("{}: {}", e.path(), e.inner())),
-    })
+        message: shortened(message),
+    };
+    if let Some(fault) = fault {
+        return Err(unreadable(fault));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|e| unreadable(&format!("{}: {}", e.path(), e.inner())))
 }

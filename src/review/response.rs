@@ -11,6 +11,11 @@ pub const MAX_WARNING_CHARS: usize = 256;
 /// All warnings of a response together; beyond it the API server drops.
 pub const MAX_WARNINGS_CHARS: usize = 4096;
 
+/// A value from a review that is sent back or written down is cut to this; the longest role ARN has 2,048 characters or fewer.
+pub(super) const MAX_ECHO_CHARS: usize = 2_048;
+/// The message of a denial, of many lines.
+pub(super) const MAX_MESSAGE_CHARS: usize = 16_384;
+
 /// The body of an answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -77,7 +82,7 @@ pub(super) fn fit_warnings(lines: impl IntoIterator<Item = String>) -> Vec<Strin
     let mut warnings: Vec<String> = Vec::new();
     let mut total = 0;
     for line in lines {
-        let line = cut(&printable(&line), MAX_WARNING_CHARS);
+        let line = cut(&printable(&line), MAX_WARNING_CHARS).into_owned();
         let length = line.chars().count();
         if warnings.contains(&line) {
             continue;
@@ -92,13 +97,16 @@ pub(super) fn fit_warnings(lines: impl IntoIterator<Item = String>) -> Vec<Strin
     warnings
 }
 
-fn cut(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
+/// A text of at most this many characters; `…` stands for what was cut.
+pub(super) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+    // Nearly every text is shorter in bytes already.
+    if text.len() <= limit {
+        return Cow::Borrowed(text);
     }
-    let mut short: String = text.chars().take(limit - 1).collect();
-    short.push('…');
-    short
+    match text.char_indices().nth(limit) {
+        None => Cow::Borrowed(text),
+        Some(_) => Cow::Owned(text.chars().take(limit.saturating_sub(1)).chain(['…']).collect()),
+    }
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ pub(super) use from_aws::{Counting, FromAws};
 #[cfg(feature = "aws")]
 mod from_aws {
     use super::{
-        Arc, Asked, BTreeSet, BoxFuture, Collection, Collector, FutureExt, Mutex, PoisonError, Snapshot, Timestamp,
+        Arc, Asked, BTreeSet, BoxFuture, Collection, Collector, FutureExt, Mutex, PoisonError, Timestamp, read_snapshot,
     };
     use crate::live::{ClusterPart, LinkReader, ReadRole};
     use crate::server::Metrics;
@@ -163,7 +163,7 @@ mod from_aws {
                     let failures = Collected::failures_in(&document);
                     let read = is_usable.then(|| {
                         let text = document.to_string();
-                        Snapshot::parse(&text).map(|snapshot| (snapshot, text)).map_err(|e| e.to_string())
+                        read_snapshot(&text, None).map(|snapshot| (snapshot, text))
                     });
                     (failures, read)
                 });

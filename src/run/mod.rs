@@ -15,6 +15,14 @@ pub use client::Client;
 pub use serve::serve;
 pub use try_out::try_out;
 
+/// Runs this to its end. What it leaves behind on other threads, such as a check or a collection under way, is not waited for.
+fn run<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(future);
+    runtime.shutdown_background();
+    ended
+}
+
 /// A runtime as wide as the processors that this process may use; a single-threaded one where that is one, which spares
 /// the hand-over between threads.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

@@ -22,7 +22,7 @@ use crate::live::{Keeper, Knowledge, Rechecks, Refreshing};
 use crate::live::{LinkReader, Rereads, refresh_forever};
 use crate::review::Settings;
 use crate::server::{ClusterDoor, Confirmation, Listeners, LogFormat, Metrics, State, init_log, start};
-use crate::sources::{Manifests, SnapshotSource, read_snapshot};
+use crate::sources::{Manifests, ReadOptions, SnapshotSource, read_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.
 ///
@@ -33,7 +33,8 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let scene = Scene::load(args, &config)?;
     let _log = init_log(LogFormat::Json);
     let listeners = Listeners::bind(args.listen, args.metrics_listen)?;
-    super::runtime()?.block_on(async {
+    super::run(async {
+        ignore_hangup()?;
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
         let metrics = Arc::new(Metrics::new());
@@ -69,6 +70,18 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     })
 }
 
+/// SIGHUP ends a process that does not handle it. There is nothing to read again: certificates and snapshots are looked at
+/// all the time, and the configuration belongs to the start.
+fn ignore_hangup() -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be waited for")?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!(target: "rolecall::server", "SIGHUP is ignored; restart to read the configuration again");
+        }
+    });
+    Ok(())
+}
+
 /// What connects to the API server; nothing in a build that cannot.
 #[cfg(feature = "kube")]
 pub(super) type Kube = kube::Client;
@@ -96,7 +109,7 @@ struct Scene {
 impl Scene {
     fn load(args: &ServeArgs, config: &Config) -> anyhow::Result<Self> {
         let conventions = config.conventions();
-        let (cluster, roles) = Manifests::known(&args.manifests, &conventions)?;
+        let (cluster, roles) = Manifests::known(&args.manifests, &conventions, &ReadOptions::default())?;
         Ok(Self { world: World::new(Arc::new(Snapshot::default()), cluster, conventions), roles })
     }
 }

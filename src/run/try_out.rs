@@ -30,7 +30,7 @@ const WEBHOOK: &str = "validate.rolecall.dev";
 /// # Errors
 /// Where no socket can be bound on loopback, or the output cannot be written.
 pub fn try_out(args: &TryArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    super::runtime()?.block_on(async {
+    super::run(async {
         let directory = args.keep.then(|| std::env::temp_dir().join(format!("rolecall-try-{}", std::process::id())));
         let names = names("rolecall", "rolecall", &[]);
         let certificate = SelfSigned { directory: directory.clone(), names }.load(Timestamp::now().as_second())?;
@@ -60,7 +60,7 @@ fn serve(certificate: &Arc<LiveCertificate>) -> anyhow::Result<Running> {
     let config = Config::default();
     let conventions = config.conventions();
     let mut manifests = Manifests::default();
-    manifests.add("the sample", CLUSTER.into())?;
+    manifests.add("the sample", CLUSTER)?;
     let snapshot = read_snapshot(SNAPSHOT, None).map_err(anyhow::Error::msg).context("the sample")?;
     let world = World::new(Arc::new(snapshot), manifests.cluster(&conventions)?, conventions);
     let state = State::new(Knowledge::new(world), config.settings(Mode::Enforce), config.limits);

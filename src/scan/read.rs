@@ -411,7 +411,7 @@ impl Judge<'_> {
             return Ok(());
         };
         tally.uses(namespace, workload.service_account());
-        if workload.is_mirror() || item.is_over() {
+        if workload.is_mirror || item.is_over() {
             return Ok(());
         }
         let owner = owners.top(namespace, ("Pod", name), item.controller());

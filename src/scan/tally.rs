@@ -200,7 +200,8 @@ mod tests {
     fn add(tally: &mut Tally, findings: Vec<Finding>, pods: usize) {
         let containers =
             vec![JudgedContainer { name: "app", identity: Identity::Node, role: None, chain: State::Unknown }];
-        let judgement = Judgement { kind: Kind::Pod, namespace: "shop", containers, findings, exempted: Vec::new() };
+        let mut judgement = Judgement::new(Kind::Pod, "shop");
+        (judgement.containers, judgement.findings) = (containers, findings);
         tally.add(Owner::new("shop", "Deployment", "carts"), &judgement, pods);
     }
 

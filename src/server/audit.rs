@@ -26,6 +26,7 @@ pub(super) fn write(record: &Record<'_>, mode: Mode, duration: Duration) {
         kind = record.kind.map_or("", |kind| kind.name()),
         namespace = &*record.namespace,
         name = &*record.name,
+        user = &*record.user,
         service_account = &*record.service_account,
         dry_run = record.dry_run,
         rules = &*rules,

@@ -1,70 +1,140 @@
-//! Reading a body within limits: one body's length, and the length of all that are being read.
+//! Reading a body within limits: its own length, and the memory for all reviews.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
+use tokio::time::{Instant, timeout_at};
 
-/// Why a body was not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use super::budget::{Budget, SMALL_BYTES, Share};
+
+/// Why a body was not read; with its start, where it came.
+#[derive(Debug)]
 pub(super) enum Refusal {
-    TooLarge,
-    Overloaded,
+    TooLarge(Bytes),
+    Overloaded(Bytes),
+    /// It broke off, or came too slowly.
     Broken,
 }
 
-/// Bytes taken from the common budget; given back when dropped.
-struct Share<'b> {
-    budget: &'b AtomicUsize,
-    taken: usize,
-}
+/// Most bytes that are received of a body only to be thrown away. The largest that an API server sends is smaller.
+const MAX_DISCARDED_BYTES: usize = 64 << 20;
+/// How long that may take after the deadline: the API server waits a little longer than that.
+const DISCARD_TIME: Duration = Duration::from_millis(500);
 
-impl Share<'_> {
-    fn take(&mut self, bytes: usize, limit: usize) -> Result<(), Refusal> {
-        self.taken += bytes;
-        let before = self.budget.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes > limit { Err(Refusal::Overloaded) } else { Ok(()) }
-    }
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        self.budget.fetch_sub(self.taken, Ordering::Relaxed);
-    }
-}
-
-/// Reads the whole body. What comes in one frame, as nearly every review does, is not copied.
+/// Reads the whole body. What comes in one frame, as nearly every review does, is not copied. `deadline` ends the wait for
+/// memory, `patience` the wait for the client.
 pub(super) async fn read(
     mut body: Body,
     limit: usize,
-    budget: &AtomicUsize,
-    budget_limit: usize,
-) -> Result<Bytes, Refusal> {
-    if body.size_hint().lower() > limit as u64 {
-        return Err(Refusal::TooLarge);
+    budget: &Budget,
+    deadline: Instant,
+    patience: Instant,
+) -> Result<(Bytes, Share), Refusal> {
+    let Some(mut share) = budget.small(deadline).await else {
+        return Err(Refusal::Overloaded(Bytes::new()));
+    };
+    let declared = body.size_hint().exact().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let mut received = Received::default();
+    let small = received.receive(&mut body, SMALL_BYTES.min(limit));
+    if timeout_at(patience, small).await.map_err(|_| Refusal::Broken)?? {
+        share.keep(received.len());
+        return Ok((received.whole(), share));
     }
-    let mut share = Share { budget, taken: 0 };
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Refusal::Broken)?.into_data() else {
-            continue;
-        };
-        share.take(data.len(), budget_limit)?;
-        if share.taken > limit {
-            return Err(Refusal::TooLarge);
-        }
-        match &first {
-            None => first = Some(data),
-            Some(start) => {
-                if rest.is_empty() {
-                    rest.extend_from_slice(start);
-                }
-                rest.extend_from_slice(&data);
+    // What does not say how long it is may become as long as it may be.
+    let expected = declared.unwrap_or(limit);
+    if expected > limit {
+        discard(body, deadline).await;
+        return Err(Refusal::TooLarge(received.whole()));
+    }
+    if !budget.large(&mut share, expected, deadline).await {
+        discard(body, deadline).await;
+        return Err(Refusal::Overloaded(received.whole()));
+    }
+    // Memory that is not written to yet costs nothing.
+    received.reserve(declared.unwrap_or(0));
+    if !timeout_at(patience, received.receive(&mut body, limit)).await.map_err(|_| Refusal::Broken)?? {
+        discard(body, deadline).await;
+        return Err(Refusal::TooLarge(received.start()));
+    }
+    share.keep(received.len());
+    Ok((received.whole(), share))
+}
+
+/// What came of a body.
+#[derive(Default)]
+struct Received {
+    /// The only frame.
+    first: Bytes,
+    /// All frames, where there are several.
+    all: BytesMut,
+}
+
+impl Received {
+    /// Reads on to the end, or until there are more bytes than this. Gives whether it was the end.
+    async fn receive(&mut self, body: &mut Body, limit: usize) -> Result<bool, Refusal> {
+        while let Some(data) = frame(body).await? {
+            if self.len() == 0 {
+                self.first = data;
+            } else {
+                self.reserve(self.len() + data.len());
+                self.all.extend_from_slice(&data);
+            }
+            if self.len() > limit {
+                return Ok(false);
             }
         }
+        Ok(true)
     }
-    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+
+    /// Makes room for so many bytes in sum.
+    fn reserve(&mut self, bytes: usize) {
+        self.all.reserve(bytes.saturating_sub(self.all.len()));
+        if !self.first.is_empty() {
+            self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() + self.all.len()
+    }
+
+    fn whole(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    }
+
+    /// A copy of as much as holds the fields before the objects.
+    fn start(&self) -> Bytes {
+        Bytes::copy_from_slice(self.all.get(..SMALL_BYTES.min(self.all.len())).unwrap_or_default())
+    }
+}
+
+/// The next bytes; `None` at the end.
+async fn frame(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
+    while let Some(frame) = body.frame().await {
+        match frame.map_err(|_| Refusal::Broken)?.into_data() {
+            Ok(data) if data.is_empty() => {}
+            Ok(data) => return Ok(Some(data)),
+            // Trailers.
+            Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Takes the rest of a body without keeping it: a client that is still sending may not look for an answer.
+async fn discard(mut body: Body, deadline: Instant) {
+    let until = deadline.max(Instant::now() + DISCARD_TIME);
+    let receiving = async {
+        let mut received = 0;
+        while let Ok(Some(data)) = frame(&mut body).await {
+            received += data.len();
+            if received > MAX_DISCARDED_BYTES {
+                return;
+            }
+        }
+    };
+    let _ = timeout_at(until, receiving).await;
 }

@@ -1,16 +1,15 @@
 //! Log lines: JSON, one event a line, written by a thread of its own.
 //!
-//! A review must not wait for whoever reads the log, nor pay for a system call and a wake-up each: lines go through a bounded
-//! queue, and the writer wakes up fifty times a second and writes what has gathered in one call. When nobody reads and the
-//! queue is full, lines are given up and counted; the same decisions stand in the API server's audit annotations.
+//! A review must not wait for whoever reads the log, nor pay for a system call and a wake-up each: lines go through a queue,
+//! bounded in bytes, and the writer wakes up fifty times a second and writes what is there. When nobody reads and the queue is
+//! full, or a line cannot be written, it is given up and counted; the same decisions are in the API server's audit annotations.
 
 use std::fmt::Write as _;
-use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -18,11 +17,18 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-const QUEUE_LINES: usize = 1 << 16;
+/// Bytes of lines that wait to be written, the ones being written among them.
+const MAX_QUEUED_BYTES: usize = 8 << 20;
+/// Bytes that are written in one call.
+const MAX_BATCH_BYTES: usize = 256 << 10;
+/// A field's value is cut to this.
+const MAX_FIELD_BYTES: usize = 16 << 10;
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long the end of the process waits for what is left to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 static LOST: AtomicU64 = AtomicU64::new(0);
-static QUEUE: OnceLock<SyncSender<String>> = OnceLock::new();
+static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,18 +39,20 @@ pub enum LogFormat {
     Silent,
 }
 
-/// Keeps the writer going; dropped, it writes what is left.
+/// Keeps the writer going; dropped, it waits for what is left to be written, and no longer than a second: the process must
+/// end also where nobody reads.
 #[derive(Debug)]
 pub struct LogGuard {
     stop: Arc<AtomicBool>,
-    writer: Option<JoinHandle<()>>,
+    /// Closed when the writer ends.
+    ended: Option<Receiver<()>>,
 }
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
+        if let Some(ended) = self.ended.take() {
+            let _ = ended.recv_timeout(LAST_LINES);
         }
     }
 }
@@ -53,17 +61,21 @@ impl Drop for LogGuard {
 pub fn init(format: LogFormat) -> LogGuard {
     let stop = Arc::new(AtomicBool::new(false));
     if format == LogFormat::Silent {
-        return LogGuard { stop, writer: None };
+        return LogGuard { stop, ended: None };
     }
-    let (sender, receiver) = sync_channel(QUEUE_LINES);
-    let stopped = Arc::clone(&stop);
-    let writer =
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&receiver, &stopped)).ok();
-    if QUEUE.set(sender).is_ok() {
+    let (queue, lines) = Queue::new();
+    let (ending, ended) = channel::<()>();
+    let (bytes, stopped) = (Arc::clone(&queue.bytes), Arc::clone(&stop));
+    let write = move || {
+        write_lines(&lines, &bytes, &stopped, &mut io::stderr());
+        drop(ending);
+    };
+    let started = std::thread::Builder::new().name("log".to_owned()).spawn(write).is_ok();
+    if QUEUE.set(queue).is_ok() {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
         let _ = tracing_subscriber::registry().with(filter).with(JsonLines).try_init();
     }
-    LogGuard { stop, writer }
+    LogGuard { stop, ended: started.then_some(ended) }
 }
 
 /// Lines that were given up since the start.
@@ -71,28 +83,76 @@ pub(super) fn lost_lines() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-fn write_lines(lines: &Receiver<String>, stop: &AtomicBool) {
-    let mut gathered = String::new();
+/// Lines on their way to the writer.
+struct Queue {
+    sender: Sender<String>,
+    /// Memory of all of them.
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    fn new() -> (Self, Receiver<String>) {
+        let (sender, lines) = channel();
+        (Self { sender, bytes: Arc::default() }, lines)
+    }
+
+    /// Takes a line; false where there is no room for it.
+    fn push(&self, line: String) -> bool {
+        let size = line.capacity();
+        if self.bytes.fetch_add(size, Ordering::Relaxed) + size > MAX_QUEUED_BYTES || self.sender.send(line).is_err() {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+            return false;
+        }
+        true
+    }
+}
+
+fn write_lines(lines: &Receiver<String>, queued: &AtomicUsize, stop: &AtomicBool, out: &mut dyn Write) {
+    let mut batch = String::new();
+    let mut last_words: Option<Instant> = None;
     loop {
         let stopping = stop.load(Ordering::Relaxed);
-        let ended = loop {
-            match lines.try_recv() {
-                Ok(line) => gathered.push_str(&line),
-                Err(TryRecvError::Empty) => break false,
-                Err(TryRecvError::Disconnected) => break true,
-            }
-        };
-        if !gathered.is_empty() {
-            // Where standard error is closed there is nobody left to tell.
-            let _ = std::io::stderr().write_all(gathered.as_bytes());
-            gathered.clear();
-            gathered.shrink_to(1 << 20);
-        }
-        if stopping || ended {
+        if stopping && last_words.get_or_insert_with(Instant::now).elapsed() > LAST_LINES {
             return;
         }
-        std::thread::sleep(PAUSE);
+        let mut size = 0;
+        let state = loop {
+            match lines.try_recv() {
+                Ok(line) => {
+                    size += line.capacity();
+                    batch.push_str(&line);
+                }
+                Err(state) => break Some(state),
+            }
+            if batch.len() >= MAX_BATCH_BYTES {
+                break None;
+            }
+        };
+        if !batch.is_empty() {
+            LOST.fetch_add(write_all(out, batch.as_bytes()), Ordering::Relaxed);
+            batch.clear();
+            queued.fetch_sub(size, Ordering::Relaxed);
+        }
+        match state {
+            None => {}
+            Some(TryRecvError::Disconnected) => return,
+            Some(TryRecvError::Empty) if stopping => return,
+            Some(TryRecvError::Empty) => std::thread::sleep(PAUSE),
+        }
     }
+}
+
+/// Writes lines; gives how many of them were not written to their end.
+fn write_all(out: &mut dyn Write, mut bytes: &[u8]) -> u64 {
+    while !bytes.is_empty() {
+        match out.write(bytes) {
+            Ok(0) => break,
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// A `tracing` layer that renders events as JSON lines.
@@ -112,7 +172,7 @@ impl<S: Subscriber> Layer<S> for JsonLines {
         event.record(&mut JsonFields(&mut line));
         line.push_str("}\n");
         if let Some(queue) = QUEUE.get()
-            && queue.try_send(line).is_err()
+            && !queue.push(line)
         {
             LOST.fetch_add(1, Ordering::Relaxed);
         }
@@ -134,7 +194,7 @@ impl Visit for JsonFields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         if !value.is_empty() {
             self.key(field);
-            push_json_string(self.0, value);
+            push_json_string(self.0, shortened(value));
         }
     }
 
@@ -156,6 +216,12 @@ impl Visit for JsonFields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
     }
+}
+
+/// The start of a value that is too long.
+fn shortened(value: &str) -> &str {
+    let end = (0..=MAX_FIELD_BYTES.min(value.len())).rev().find(|at| value.is_char_boundary(*at));
+    value.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// A JSON string (RFC 8259, section 7).
@@ -183,8 +249,9 @@ fn push_json_string(out: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::push_json_string;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]
@@ -193,5 +260,45 @@ mod tests {
             push_json_string(&mut json, &text);
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn the_queue_is_bounded_in_bytes_and_gives_them_back() {
+        let (queue, lines) = Queue::new();
+        let line = || "x".repeat((1 << 20) - 1) + "\n";
+        let taken = (0..20).filter(|_| queue.push(line())).count();
+        assert!((4..=8).contains(&taken), "{taken}");
+        let mut out = Vec::new();
+        write_lines(&lines, &queue.bytes, &AtomicBool::new(true), &mut out);
+        assert_eq!(out.len(), taken << 20);
+        assert_eq!(queue.bytes.load(Ordering::Relaxed), 0);
+        assert!(queue.push(line()));
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted() {
+        struct Full(usize);
+        impl Write for Full {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let taken = self.0.min(bytes.len());
+                self.0 -= taken;
+                if taken == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(taken) }
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        assert_eq!(write_all(&mut Full(100), b"one\ntwo\n"), 0);
+        assert_eq!(write_all(&mut Full(0), b"one\ntwo\n"), 2);
+        assert_eq!(write_all(&mut Full(5), b"one\ntwo\n"), 1);
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        assert_eq!(shortened("short"), "short");
+        let long = "é".repeat(1 << 20);
+        let cut = shortened(&long);
+        assert!(cut.len() <= MAX_FIELD_BYTES && cut.len() > MAX_FIELD_BYTES - 2);
     }
 }

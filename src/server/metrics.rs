@@ -12,7 +12,9 @@ use prometheus_client::registry::{Registry, Unit};
 use rolecall_core::decision::Outcome;
 use rolecall_core::workload::Kind;
 
+use super::connection::Cut;
 use super::histogram::DurationHistogram;
+use super::listen::Port;
 use crate::certs::{self, Trouble, What};
 use crate::live::{Collection, Knowledge, Refresh};
 use crate::review::Record;
@@ -44,7 +46,7 @@ struct WhatLabels {
 }
 
 /// What can go wrong with a review, by the names of the metric's label.
-const ERRORS: [&str; 7] = [
+const ERRORS: [&str; 8] = [
     "unreadable-request",
     "unreadable-object",
     "stale-snapshot",
@@ -52,6 +54,7 @@ const ERRORS: [&str; 7] = [
     "body-too-large",
     "overloaded",
     "broken-body",
+    "late",
 ];
 
 const OUTCOMES: [Outcome; 3] = [Outcome::Allow, Outcome::Warn, Outcome::Deny];
@@ -71,6 +74,20 @@ struct CallLabels {
     call: String,
     outcome: &'static str,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PortLabels {
+    port: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CutLabels {
+    port: &'static str,
+    reason: &'static str,
+}
+
+/// A connection whose TLS handshake failed or did not end in time, beside the reasons of [`Cut`].
+const HANDSHAKE: &str = "handshake";
 
 /// What can come of reading a denial's links anew.
 const REREADS: [&str; 5] = ["confirmed", "changed", "late", "unreadable", "crowded"];
@@ -92,6 +109,9 @@ pub struct Metrics {
     errors: Vec<(&'static str, Counter)>,
     duration: DurationHistogram,
     lost_lines: Counter,
+    connections: Family<PortLabels, Gauge>,
+    cuts: Family<CutLabels, Counter>,
+    accept_errors: Family<PortLabels, Counter>,
     snapshot_time: Gauge<f64, AtomicU64>,
     roles: Gauge,
     certificates: Family<CertificateLabels, Gauge<f64, AtomicU64>>,
@@ -146,7 +166,28 @@ impl Metrics {
         let duration = DurationHistogram::default();
         registry.register_with_unit("review_duration", "Time from body to answer", Unit::Seconds, duration.clone());
         let lost_lines = Counter::default();
-        registry.register("log_lines_lost", "Log lines given up because nobody read them", lost_lines.clone());
+        registry.register(
+            "log_lines_lost",
+            "Log lines given up: the queue was full, or they could not be written",
+            lost_lines.clone(),
+        );
+        let connections = Family::<PortLabels, Gauge>::default();
+        registry.register("connections", "Connections that are open", connections.clone());
+        let cuts = Family::<CutLabels, Counter>::default();
+        registry.register("connections_cut", "Connections that were cut, by reason", cuts.clone());
+        let accept_errors = Family::<PortLabels, Counter>::default();
+        registry.register(
+            "accept_errors",
+            "Connections that the system refused, such as for want of file descriptors",
+            accept_errors.clone(),
+        );
+        for port in Port::ALL.map(Port::name) {
+            connections.get_or_create_owned(&PortLabels { port });
+            accept_errors.get_or_create_owned(&PortLabels { port });
+            for reason in Cut::ALL.map(Cut::name).into_iter().chain([HANDSHAKE]) {
+                cuts.get_or_create_owned(&CutLabels { port, reason });
+            }
+        }
         let snapshot_time = Gauge::default();
         registry.register_with_unit(
             "snapshot_collected_timestamp",
@@ -243,6 +284,9 @@ impl Metrics {
             errors: by_error,
             duration,
             lost_lines,
+            connections,
+            cuts,
+            accept_errors,
             snapshot_time,
             roles,
             certificates,
@@ -260,6 +304,29 @@ impl Metrics {
             calls,
             call_seconds,
         }
+    }
+
+    /// A connection was accepted; it counts as open until this is dropped.
+    pub(super) fn connected(&self, port: Port) -> impl Drop + use<> {
+        struct Open(Gauge);
+        impl Drop for Open {
+            fn drop(&mut self) {
+                self.0.dec();
+            }
+        }
+        let gauge = self.connections.get_or_create_owned(&PortLabels { port: port.name() });
+        gauge.inc();
+        Open(gauge)
+    }
+
+    /// A connection was cut; `None`: its TLS handshake came to nothing.
+    pub(super) fn cut(&self, port: Port, cut: Option<Cut>) {
+        let labels = CutLabels { port: port.name(), reason: cut.map_or(HANDSHAKE, Cut::name) };
+        self.cuts.get_or_create(&labels).inc();
+    }
+
+    pub(super) fn accept_failed(&self, port: Port) {
+        self.accept_errors.get_or_create(&PortLabels { port: port.name() }).inc();
     }
 
     pub(super) fn lookup(&self, outcome: &str) {

@@ -4,14 +4,19 @@
 
 mod audit;
 mod body;
-mod gather;
+mod budget;
+mod connection;
 mod health;
+mod heartbeat;
 mod histogram;
+mod listen;
 mod log;
 mod metrics;
+mod pool;
 mod router;
 mod serve;
 mod state;
+mod under_review;
 
 pub use log::{LogFormat, LogGuard, init as init_log};
 pub use metrics::Metrics;

@@ -5,12 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum_server::Handle;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
-use super::gather::GatherAcceptor;
+use super::connection::{Activity, Protocol};
+use super::heartbeat::BEAT;
+use super::listen::{Phase, Places, Port, accept};
+use super::metrics::Metrics;
 use super::state::State;
 use super::{health, router};
 use crate::certs::{LiveCertificate, Observer};
@@ -45,55 +50,152 @@ pub struct Running {
     /// Where it answers probes.
     pub metrics: SocketAddr,
     state: Arc<State>,
-    reviews_handle: Handle<SocketAddr>,
-    metrics_handle: Handle<SocketAddr>,
-    reviews_task: JoinHandle<std::io::Result<()>>,
-    metrics_task: JoinHandle<std::io::Result<()>>,
+    phase: watch::Sender<Phase>,
+    places: Places,
+    reviews_task: JoinHandle<()>,
+    probes: Probes,
 }
+
+/// The thread that answers probes.
+#[derive(Debug)]
+struct Probes {
+    phase: watch::Sender<Phase>,
+    /// Closed when the thread ends.
+    ended: oneshot::Receiver<()>,
+}
+
+/// The probes' thread has so long to end.
+const PROBES_END: Duration = Duration::from_secs(1);
+/// Requests at one time on one HTTP/2 connection.
+const STREAMS: u32 = 250;
+/// Bytes of bodies that a client may send on one HTTP/2 connection before they are asked for. They are in memory, and count
+/// for no review yet.
+const WINDOW_BYTES: u32 = 64 << 10;
 
 /// Starts serving on bound sockets, within a tokio runtime.
 ///
 /// # Errors
-/// Where a socket cannot be handed to the runtime.
+/// Where a socket cannot be handed to a runtime, or the probes' thread cannot be started.
 pub fn start(listeners: Listeners, state: Arc<State>, certificate: &Arc<LiveCertificate>) -> anyhow::Result<Running> {
     let Listeners { reviews, metrics } = listeners;
     let (reviews_address, metrics_address) = (reviews.local_addr()?, metrics.local_addr()?);
     let served = certificate.now();
     state.metrics.serving(served.leaf_expires, served.ca_expires);
-    let handshake = Duration::from_secs(state.limits.handshake_seconds);
 
-    let reviews_handle = Handle::new();
-    // Without TCP_NODELAY an answer may wait for the client's delayed acknowledgement of the one before.
-    let tls = RustlsAcceptor::new(RustlsConfig::from_config(certificate.server_config()))
-        .handshake_timeout(handshake)
-        .acceptor(axum_server::accept::NoDelayAcceptor);
-    let mut server = axum_server::from_tcp(reviews)?.acceptor(GatherAcceptor(tls)).handle(reviews_handle.clone());
-    let builder = server.http_builder();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(handshake).max_buf_size(64 << 10);
+    let probes = answer_probes(metrics, Arc::clone(&state))?;
+    let (phase, following) = watch::channel(Phase::Serving);
+    let listener = tokio::net::TcpListener::from_std(reviews)?;
+    let places = Places::new(state.limits.connections);
+    let serve = reviews_service(&state, certificate, &places, &following);
+    let metrics = Arc::clone(&state.metrics);
+    let reviews_task = tokio::spawn(accept(listener, Port::Reviews, places.clone(), metrics, following.clone(), serve));
+    tokio::spawn(beat(Arc::clone(&state), following));
+
+    tracing::info!(target: "rolecall::server", reviews = %reviews_address, metrics = %metrics_address, "serving");
+    Ok(Running { reviews: reviews_address, metrics: metrics_address, state, phase, places, reviews_task, probes })
+}
+
+/// Shows the probes that this runtime does its tasks.
+async fn beat(state: Arc<State>, mut phase: watch::Receiver<Phase>) {
+    let beating = async {
+        loop {
+            state.heartbeat.beat();
+            tokio::time::sleep(BEAT).await;
+        }
+    };
+    tokio::select! {
+        () = beating => {}
+        _ = phase.wait_for(|phase| *phase == Phase::Ended) => {}
+    }
+}
+
+type Serving = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn reviews_service(
+    state: &Arc<State>,
+    certificate: &Arc<LiveCertificate>,
+    places: &Places,
+    phase: &watch::Receiver<Phase>,
+) -> impl Fn(TcpStream, OwnedSemaphorePermit) -> Serving + use<> {
+    let patience = Duration::from_secs(state.limits.handshake_seconds);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(64 << 10);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(250)
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
         .max_header_list_size(16 << 10)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let reviews_task = tokio::spawn(server.serve(router(Arc::clone(&state)).into_make_service()));
+    let protocol = Protocol { builder, router: router(Arc::clone(state)), patience };
+    let tls = TlsAcceptor::from(certificate.server_config());
+    let (metrics, places, phase) = (Arc::clone(&state.metrics), places.clone(), phase.clone());
+    move |stream, place| {
+        let (protocol, tls, metrics) = (protocol.clone(), tls.clone(), Arc::clone(&metrics));
+        let (places, mut phase) = (places.clone(), phase.clone());
+        Box::pin(async move {
+            let _open = metrics.connected(Port::Reviews);
+            // From here on: a client has its patience for handshake and first request together.
+            let activity = Activity::new();
+            let handshake = tokio::select! {
+                handshake = tls.accept(stream) => handshake.ok(),
+                _ = activity.watch(patience, || places.are_taken()) => None,
+                _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+            };
+            match handshake {
+                Some(stream) => {
+                    let cut = protocol.serve(stream, activity, || places.are_taken(), phase).await;
+                    if cut.is_some() {
+                        metrics.cut(Port::Reviews, cut);
+                    }
+                }
+                None => metrics.cut(Port::Reviews, None),
+            }
+            drop(place);
+        })
+    }
+}
 
-    let metrics_handle = Handle::new();
-    let mut server = axum_server::from_tcp(metrics)?.handle(metrics_handle.clone());
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(handshake);
-    let metrics_task = tokio::spawn(server.serve(health::router(Arc::clone(&state)).into_make_service()));
-
-    tracing::info!(target: "rolecall::server", reviews = %reviews_address, metrics = %metrics_address, "serving");
-    Ok(Running {
-        reviews: reviews_address,
-        metrics: metrics_address,
-        state,
-        reviews_handle,
-        metrics_handle,
-        reviews_task,
-        metrics_task,
-    })
+/// Answers probes on a thread of their own.
+fn answer_probes(listener: TcpListener, state: Arc<State>) -> anyhow::Result<Probes> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (phase, following) = watch::channel(Phase::Serving);
+    let (ending, ended) = oneshot::channel();
+    let answer = async move {
+        let patience = Duration::from_secs(state.limits.handshake_seconds);
+        let places = Places::new(state.limits.metrics_connections);
+        let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(16 << 10);
+        let protocol = Protocol { builder, router: health::router(Arc::clone(&state)), patience };
+        let metrics: Arc<Metrics> = Arc::clone(&state.metrics);
+        let serve = {
+            let (places, phase, metrics) = (places.clone(), following.clone(), Arc::clone(&metrics));
+            move |stream, place| -> Serving {
+                let (protocol, places) = (protocol.clone(), places.clone());
+                let (phase, metrics) = (phase.clone(), Arc::clone(&metrics));
+                Box::pin(async move {
+                    let _open = metrics.connected(Port::Metrics);
+                    let cut = protocol.serve(stream, Activity::new(), || places.are_taken(), phase).await;
+                    if cut.is_some() {
+                        metrics.cut(Port::Metrics, cut);
+                    }
+                    drop(place);
+                })
+            }
+        };
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        accept(listener, Port::Metrics, places, metrics, following, serve).await;
+        anyhow::Ok(())
+    };
+    std::thread::Builder::new().name("probes".to_owned()).spawn(move || {
+        if let Err(error) = runtime.block_on(answer) {
+            tracing::error!(target: "rolecall::server", error = format!("{error:#}"), "the probes' listener failed");
+        }
+        drop(ending);
+    })?;
+    Ok(Probes { phase, ended })
 }
 
 impl Running {
@@ -102,10 +204,12 @@ impl Running {
     pub async fn shut_down(mut self) {
         self.state.drain();
         let grace = Duration::from_secs(self.state.limits.shutdown_seconds);
-        self.reviews_handle.graceful_shutdown(Some(grace));
+        self.phase.send_replace(Phase::Draining);
         let _ = (&mut self.reviews_task).await;
-        self.metrics_handle.shutdown();
-        let _ = (&mut self.metrics_task).await;
+        self.places.all_free(grace).await;
+        self.phase.send_replace(Phase::Ended);
+        self.probes.phase.send_replace(Phase::Ended);
+        let _ = tokio::time::timeout(PROBES_END, &mut self.probes.ended).await;
         tracing::info!(target: "rolecall::server", "stopped");
     }
 
@@ -114,14 +218,12 @@ impl Running {
     /// # Errors
     /// Always: with what ended the listener.
     pub async fn failed(&mut self) -> anyhow::Error {
-        let ended = tokio::select! {
-            ended = &mut self.reviews_task => ended,
-            ended = &mut self.metrics_task => ended,
-        };
-        match ended {
-            Ok(Ok(())) => anyhow::anyhow!("a listener ended by itself"),
-            Ok(Err(e)) => anyhow::Error::new(e).context("a listener ended"),
-            Err(e) => anyhow::Error::new(e).context("a listener panicked"),
+        tokio::select! {
+            ended = &mut self.reviews_task => match ended {
+                Ok(()) => anyhow::anyhow!("a listener ended by itself"),
+                Err(e) => anyhow::Error::new(e).context("a listener panicked"),
+            },
+            _ = &mut self.probes.ended => anyhow::anyhow!("the listener of probes ended by itself"),
         }
     }
 }

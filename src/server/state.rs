@@ -1,14 +1,18 @@
 //! What the handlers share: immutable, or swapped whole.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::Timestamp;
 use rolecall_core::world::AssociationReading;
 
+use super::budget::Budget;
+use super::heartbeat::{self, Heartbeat};
 use super::metrics::Metrics;
+use super::pool::Pool;
 use crate::config::Limits;
 use crate::live::{Keeper, Knowledge, Lookups, Rechecks, Rereads};
-use crate::review::{AccessReviewer, DenialSink, Settings};
+use crate::review::{self, AccessReviewer, DenialSink, Frame, Record, Reply, Settings, Unread};
 
 /// The ways to ask and tell the cluster.
 #[derive(Debug)]
@@ -42,8 +46,11 @@ pub struct State {
     pub(super) settings: Settings,
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
-    /// Bytes of bodies that are being read.
-    pub(super) in_flight: AtomicUsize,
+    /// The memory for reviews and answers.
+    pub(super) budget: Budget,
+    /// Where long checks are done.
+    pub(super) pool: Pool,
+    pub(super) heartbeat: Heartbeat,
     draining: AtomicBool,
 }
 
@@ -89,7 +96,9 @@ impl State {
             settings,
             limits,
             metrics,
-            in_flight: AtomicUsize::new(0),
+            budget: Budget::new(limits.in_flight_bytes, limits.large_bytes()),
+            pool: Pool::new(),
+            heartbeat: Heartbeat::new(),
             draining: AtomicBool::new(false),
         })
     }
@@ -99,6 +108,9 @@ impl State {
         if self.draining.load(Ordering::Relaxed) {
             return Err("shutting down\n");
         }
+        if self.heartbeat.age() > heartbeat::NOT_READY {
+            return Err("the threads that answer reviews do not\n");
+        }
         let knowledge = self.keeper.now();
         if !knowledge.is_first_hand {
             Err("nothing was read of AWS yet\n")
@@ -107,6 +119,13 @@ impl State {
         } else {
             Ok(())
         }
+    }
+
+    /// The answer to a review that was not checked.
+    pub(super) fn unread(&self, frame: &Frame, why: Unread, observe: impl FnOnce(&Record<'_>)) -> Reply {
+        let knowledge = self.keeper.now();
+        let (world, time) = (&knowledge.world, &knowledge.snapshot_time);
+        review::unread(world, time, &self.settings, frame, why, Timestamp::now(), observe)
     }
 
     pub(super) fn drain(&self) {

@@ -11,7 +11,10 @@ mod web;
 #[cfg(feature = "aws")]
 mod write;
 
-pub use manifests::{Manifest, Manifests, ObjectOrigin, namespace_of};
+pub use manifests::{
+    Manifest, Manifests, ObjectOrigin, ReadOptions, Substitutions, Unreadable, Unrendered, decode, namespace_of,
+    placeholder,
+};
 pub use place::{Fetched, SnapshotSource};
 pub use snapshot::{Loaded, SourceOptions, load_snapshot, read_snapshot, wait};
 #[cfg(feature = "aws")]

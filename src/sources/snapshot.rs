@@ -45,7 +45,10 @@ pub fn load_snapshot(source: &str, options: &SourceOptions<'_>) -> anyhow::Resul
         Ok(source.poll().await?.map(|fetched| fetched.text).unwrap_or_default())
     })??;
     let snapshot = read_snapshot(&text, options.cluster).map_err(|message| anyhow::anyhow!("{source}: {message}"))?;
-    Ok(Loaded { snapshot, unread: unread(&text) })
+    let mut unread = unread(&text);
+    let faults = snapshot.faults.iter().map(ToString::to_string);
+    unread.extend(faults.filter(|fault| !unread.contains(fault)).collect::<Vec<_>>());
+    Ok(Loaded { snapshot, unread })
 }
 
 /// Runs something that waits for the network, in a command that has no runtime of its own.
@@ -83,11 +86,27 @@ async fn collected(_: &SourceOptions<'_>) -> anyhow::Result<String> {
 /// A malformed part by its place, or another cluster.
 pub fn read_snapshot(text: &str, cluster: Option<&str>) -> Result<Snapshot, String> {
     let snapshot = Snapshot::parse(text).map_err(|e| e.to_string())?;
+    warn_of_faults(&snapshot);
     match (cluster, &snapshot.cluster) {
         (Some(asked), Some(found)) if *found.name != *asked => {
             Err(format!("the snapshot is of cluster `{}`, but --cluster says `{asked}`", found.name))
         }
         _ => Ok(snapshot),
+    }
+}
+
+/// Most entries that cannot be read that are logged one by one.
+const MAX_LOGGED_FAULTS: usize = 20;
+
+/// Logs each entry that cannot be read: it costs only itself.
+fn warn_of_faults(snapshot: &Snapshot) {
+    for fault in snapshot.faults.iter().take(MAX_LOGGED_FAULTS) {
+        tracing::warn!(target: "rolecall::snapshot", place = fault.place, error = fault.message,
+            "an entry of the snapshot cannot be read: what depends on it is unknown");
+    }
+    let more = snapshot.faults.len().saturating_sub(MAX_LOGGED_FAULTS);
+    if more > 0 {
+        tracing::warn!(target: "rolecall::snapshot", more, "more entries of the snapshot cannot be read");
     }
 }
 

@@ -4,7 +4,7 @@ use rolecall_iam::{Context, Effect, Principal, PrincipalEntry, Request, RoleArn,
 
 use super::irsa_context::IrsaContext;
 use super::trust::{self, Outcome, place};
-use super::{Audience, Subject, fix, missing};
+use super::{Audience, Subject, fix, missing, unreadable};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Issuer, Role};
@@ -36,7 +36,9 @@ pub(super) fn link(
     audience: Audience<'_>,
 ) -> Judged {
     let Some(document) = &role.trust else {
-        return Judged { problems: vec![missing::trust_policy(subject, parsed.name)], open: None };
+        let unreadable = unreadable::trust(subject, role, parsed);
+        let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, parsed.name));
+        return Judged { problems: vec![problem], open: None };
     };
     let provider_arn = issuer.provider_arn(parsed.partition, parsed.account);
     let claim = subject.claim();

@@ -48,7 +48,8 @@ impl Links {
             Some(role.arn.to_string())
         };
         let roles: BTreeSet<String> = roles.flat_map(|arn| [Some(arn.to_owned()), own(arn)]).flatten().collect();
-        let rests_on = |test: fn(&Rule) -> bool| judgement.findings.iter().any(|finding| test(finding.problem.rule));
+        let denying = || judgement.findings.iter().chain(judgement.self_exempted());
+        let rests_on = |test: fn(&Rule) -> bool| denying().any(|finding| test(finding.problem.rule));
         Self {
             subject: (subject.namespace.to_owned(), subject.service_account.to_owned()),
             roles,

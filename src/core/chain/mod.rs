@@ -8,6 +8,7 @@ mod irsa_trust;
 mod keys;
 mod links;
 pub(crate) mod missing;
+mod organization;
 mod pod_identity_context;
 mod pod_identity_trust;
 mod provider;
@@ -16,6 +17,7 @@ mod role;
 mod slips;
 mod target;
 mod trust;
+mod unreadable;
 
 use crate::cluster::Presence;
 use crate::finding::{Certainty, Evidence, Problem, RolePart};
@@ -72,6 +74,8 @@ pub enum Link {
     Audience,
     /// The role's trust policy.
     Trust,
+    /// The resource control policies of the role's account.
+    Organization,
     /// The second hop of an association.
     Target,
     /// The Pod Identity agent.
@@ -222,6 +226,9 @@ pub fn irsa(
         chain.add(Link::Trust, problems.next());
         chain.problems.extend(problems);
         chain.open = judged.open;
+        if let Some(link) = organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience) {
+            chain.add(Link::Organization, link);
+        }
     }
     chain.done(snapshot, subject, role_arn)
 }
@@ -243,7 +250,9 @@ pub fn role_only(snapshot: &Snapshot, subject: Subject<'_>, role_arn: &str, sour
 pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Association, agent: Presence) -> Chain {
     let mut chain = Chain::new();
     let Some(role_arn) = association.role_arn.as_deref() else {
-        chain.add(Link::Association, Some(missing::association_role(snapshot, subject, association)));
+        let unreadable = unreadable::association(subject, association);
+        let problem = unreadable.unwrap_or_else(|| missing::association_role(snapshot, subject, association));
+        chain.add(Link::Association, Some(problem));
         return chain;
     };
     chain.add(Link::Association, association::account(snapshot, subject, association, role_arn));
@@ -252,6 +261,10 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
             chain.add(Link::Role, located.problem);
             let trust = pod_identity_trust::link(snapshot, subject, association, located.role, located.parsed);
             chain.add(Link::Trust, trust);
+            let (role, parsed) = (located.role, located.parsed);
+            if let Some(link) = organization::of_association(snapshot, subject, association, role, parsed) {
+                chain.add(Link::Organization, link);
+            }
         }
         Err(unlocated) => chain.add(Link::Role, Some(*unlocated.problem)),
     }
@@ -264,6 +277,9 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
             problem.fix = fix::own_role(snapshot, subject, target_arn);
         }
         chain.add(Link::Target, problem);
+        if let Some(link) = organization::of_target(snapshot, subject, association, role_arn, target_arn) {
+            chain.add(Link::Organization, link);
+        }
     }
     chain.add(Link::Agent, association::agent(snapshot, subject, agent));
     chain.done(snapshot, subject, role_arn)

@@ -4,7 +4,7 @@ use rolecall_iam::{Principal, Request, RoleArn, StatementReport, Truth};
 
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE};
 use super::trust::{self, Outcome, list, place};
-use super::{Subject, fix, missing};
+use super::{Subject, fix, missing, unreadable};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -40,7 +40,8 @@ pub(super) fn link(
     parsed: RoleArn<'_>,
 ) -> Option<Problem> {
     let Some(document) = &role.trust else {
-        return Some(missing::trust_policy(subject, parsed.name));
+        let unreadable = unreadable::trust(subject, role, parsed);
+        return Some(unreadable.unwrap_or_else(|| missing::trust_policy(subject, parsed.name)));
     };
     let case = Case { snapshot, subject, association, role, parsed };
     let lists = Lists::new();

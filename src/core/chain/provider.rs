@@ -3,7 +3,7 @@
 
 use rolecall_iam::RoleArn;
 
-use super::{Audience, Subject, fix, missing};
+use super::{Audience, Subject, fix, missing, unreadable};
 use crate::finding::Problem;
 use crate::rules;
 use crate::snapshot::{Issuer, Provider, Snapshot};
@@ -16,7 +16,11 @@ pub(super) fn link<'s>(
     issuer: &Issuer,
 ) -> Result<&'s Provider, Box<Problem>> {
     match snapshot.provider(role.account, issuer) {
-        None => Err(Box::new(missing::providers(subject, role.name, role.account, issuer))),
+        None => {
+            let unreadable = unreadable::provider(snapshot, subject, role);
+            let problem = unreadable.unwrap_or_else(|| missing::providers(subject, role.name, role.account, issuer));
+            Err(Box::new(problem))
+        }
         Some(None) => Err(Box::new(unregistered(snapshot, subject, role, issuer))),
         Some(Some(provider)) => Ok(provider),
     }

@@ -2,7 +2,7 @@
 
 use rolecall_iam::RoleArn;
 
-use super::{Subject, fix};
+use super::{Subject, fix, unreadable};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -18,6 +18,8 @@ pub enum RoleSource<'a> {
     Target(&'a Association),
     /// A container's own `AWS_ROLE_ARN`.
     Container,
+    /// The same, in a workload that brings many roles: similar names are not searched for.
+    OneOfMany,
 }
 
 impl RoleSource<'_> {
@@ -26,7 +28,7 @@ impl RoleSource<'_> {
             Self::Annotation(_) => "the service account's annotation",
             Self::Association(_) => "the association's roleArn",
             Self::Target(_) => "the association's targetRoleArn",
-            Self::Container => "the container's AWS_ROLE_ARN",
+            Self::Container | Self::OneOfMany => "the container's AWS_ROLE_ARN",
         }
     }
 
@@ -39,7 +41,9 @@ impl RoleSource<'_> {
             Self::Target(association) => {
                 fix::update_association(snapshot, association, &format!("--target-role-arn {}", fix::word(arn)))
             }
-            Self::Container => format!("set AWS_ROLE_ARN to {arn} in the pod template, or leave it to the injector"),
+            Self::Container | Self::OneOfMany => {
+                format!("set AWS_ROLE_ARN to {arn} in the pod template, or leave it to the injector")
+            }
         }
     }
 }
@@ -86,7 +90,10 @@ pub(super) fn link<'s, 'a>(
         return unlocated(Some(parsed), withheld(snapshot, subject, arn, parsed, source));
     }
     match snapshot.role_by_name(parsed.account, parsed.name) {
-        None => unlocated(Some(parsed), unseen(snapshot, subject, parsed)),
+        None => {
+            let unreadable = unreadable::role(snapshot, subject, parsed);
+            unlocated(Some(parsed), unreadable.unwrap_or_else(|| unseen(snapshot, subject, parsed)))
+        }
         Some(None) => unlocated(Some(parsed), missing(snapshot, subject, arn, parsed, source)),
         Some(Some(role)) if *role.arn == *arn => Ok(Located { role, parsed, problem: None }),
         Some(Some(role)) => {
@@ -148,7 +155,7 @@ fn withheld(
     source: RoleSource<'_>,
 ) -> Problem {
     let (name, found) = match source {
-        RoleSource::Annotation(_) | RoleSource::Container => (parsed.name, arn),
+        RoleSource::Annotation(_) | RoleSource::Container | RoleSource::OneOfMany => (parsed.name, arn),
         // The requester did not write these.
         RoleSource::Association(_) => ("of its association", "the association's role"),
         RoleSource::Target(_) => ("that its association targets", "the association's target role"),
@@ -162,7 +169,8 @@ fn withheld(
     )
     .expected("expected", format!("a role that trusts {}", subject.claim()))
     .found(source.name(), found);
-    match nearest_role(snapshot, parsed) {
+    let nearest = if matches!(source, RoleSource::OneOfMany) { None } else { nearest_role(snapshot, parsed) };
+    match nearest {
         Some(own) => Problem { fix: source.fix(snapshot, subject, &own.arn), ..problem }
             .slip(Some(format!("a role of namespace {} is {}", subject.namespace, own.arn))),
         None => problem,
@@ -176,7 +184,8 @@ fn missing(
     parsed: RoleArn<'_>,
     source: RoleSource<'_>,
 ) -> Problem {
-    let nearest = nearest_role(snapshot, parsed);
+    let searches = !matches!(source, RoleSource::OneOfMany);
+    let nearest = searches.then(|| nearest_role(snapshot, parsed)).flatten();
     let problem = Problem::new(
         &rules::ROLE_MISSING,
         format!("{subject} cannot become {}: account {} has no such role", parsed.name, parsed.account),

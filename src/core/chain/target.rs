@@ -9,7 +9,7 @@ use rolecall_iam::{
 use super::pod_identity_context::{Lists, PodIdentityContext, SecondHop, documented_external_id, external_id};
 use super::role::{self, RoleSource};
 use super::trust::{self, Outcome};
-use super::{Subject, fix, missing};
+use super::{Subject, fix, missing, unreadable};
 use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
 use crate::permission::{self, Resources, RolePolicies};
@@ -48,7 +48,9 @@ pub(super) fn link(
         return located.problem;
     };
     let Some(document) = &role.trust else {
-        return surest(located.problem, Some(missing::trust_policy(subject, target.name)));
+        let unreadable = unreadable::trust(subject, role, target);
+        let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, target.name));
+        return surest(located.problem, Some(problem));
     };
     let cluster = snapshot.cluster.as_ref();
     let external_id = external_id(cluster, subject, association);
@@ -126,9 +128,17 @@ impl<'a> Case<'a> {
         let accounts = if self.first.account == self.target.account { Accounts::Same } else { Accounts::Cross };
         let role = self.snapshot.role(self.first_arn);
         let policies = role.map(|role| RolePolicies::of(self.snapshot, role));
-        let (identity, boundary) = policies.map_or_else(|| (unread(), None), |read| (read.identity, read.boundary));
-        let ruling = Policies { identity, boundary, session: None, resource: ResourcePolicy::Needed(named), accounts }
-            .evaluate(&Request { resource: Some(self.target_arn), ..*request });
+        let (identity, boundary, service_control) = policies
+            .map_or_else(|| (unread(), None, None), |read| (read.identity, read.boundary, read.service_control));
+        let ruling = Policies {
+            identity,
+            boundary,
+            session: None,
+            service_control,
+            resource: ResourcePolicy::Needed(named),
+            accounts,
+        }
+        .evaluate(&Request { resource: Some(self.target_arn), ..*request });
         match ruling.verdict {
             Verdict::Allowed if role.is_some() => None,
             // A boundary that was not read may stand against it.

@@ -10,6 +10,8 @@ pub struct Conventions {
     pub audience: String,
     /// Folder where it mounts web identity tokens: `--token-mount-path`.
     pub token_mount_path: String,
+    /// The hop limit of the nodes' instance metadata (IMDS), where the operator states it.
+    pub imds_hop_limit: Option<u32>,
     keys: Keys,
 }
 
@@ -31,6 +33,7 @@ impl Conventions {
             annotation_prefix: annotation_prefix.to_owned(),
             audience: audience.to_owned(),
             token_mount_path: token_mount_path.trim_end_matches('/').to_owned(),
+            imds_hop_limit: None,
             keys: Keys {
                 role_arn: key("role-arn"),
                 audience: key("audience"),

@@ -4,44 +4,9 @@ use std::collections::HashMap;
 
 use super::conventions::Conventions;
 use super::near_miss::{legacy_annotation, misspelled_annotation};
+use super::wishes::Wishes;
 use crate::decision::Level;
 use crate::workload::Metadata;
-
-/// What a person asked of rolecall by annotation, on a Pod, a template, a ServiceAccount or a Namespace.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wishes {
-    /// `rolecall.dev/requires`, as written; empty where nothing is declared.
-    pub requires: Box<str>,
-    /// `rolecall.dev/allow-node-role: "true"`
-    pub allow_node_role: bool,
-    /// `rolecall.dev/ignore`: names of rules.
-    pub ignore: Vec<Box<str>>,
-}
-
-impl Wishes {
-    /// Reads the annotations.
-    pub fn of(metadata: &Metadata<'_>) -> Self {
-        let mut wishes = Self::default();
-        for (key, value) in metadata.annotations.iter() {
-            match key {
-                "rolecall.dev/requires" => wishes.requires = value.trim().into(),
-                "rolecall.dev/allow-node-role" => wishes.allow_node_role = value.trim() == "true",
-                "rolecall.dev/ignore" => wishes.ignore = split_list(value).map(Into::into).collect(),
-                _ => {}
-            }
-        }
-        wishes
-    }
-
-    /// Nothing was asked.
-    pub fn is_empty(&self) -> bool {
-        self.requires.is_empty() && !self.allow_node_role && self.ignore.is_empty()
-    }
-}
-
-fn split_list(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', '\n', ' ']).map(str::trim).filter(|item| !item.is_empty())
-}
 
 /// A service account, as far as identity goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,7 +3,9 @@
 mod conventions;
 mod facts;
 mod near_miss;
+mod wishes;
 
 pub use conventions::Conventions;
-pub use facts::{Cluster, Namespace, Presence, ServiceAccount, Wishes};
+pub use facts::{Cluster, Namespace, Presence, ServiceAccount};
 pub use near_miss::{legacy_annotation, misspelled_annotation};
+pub use wishes::{Until, Validity, Wishes};

@@ -1,6 +1,6 @@
 //! From findings to what is done about them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::level::{Level, Levels, Mode};
 use crate::finding::{Certainty, Finding};
@@ -39,6 +39,8 @@ pub struct Policy {
     pub mode: Mode,
     /// Refuse workload templates and service accounts too, not only Pods.
     pub enforce_workloads: bool,
+    /// Annotations of a workload or its service account lift denials too, not only warnings.
+    pub self_exemptions: bool,
 }
 
 /// What is done, and because of which findings.
@@ -56,23 +58,30 @@ pub struct Decision<'j> {
 
 /// Decides. `before` is the judgement of the object as it was: what stood there already is never refused.
 pub fn decide<'j>(judgement: &'j Judgement<'_>, before: Option<&Judgement<'_>>, policy: &Policy) -> Decision<'j> {
-    let Policy { levels, mode, enforce_workloads } = *policy;
+    let Policy { levels, mode, enforce_workloads, self_exemptions } = *policy;
     let deniable_kind = judgement.kind == Kind::Pod || enforce_workloads;
-    let is_new = |finding: &Finding| before.is_none_or(|before| !stood_before(finding, before));
-    let refused = |finding: &&Finding| {
+    let before = before.filter(|_| deniable_kind && levels.enforce != Level::Off).map(Before::of);
+    let is_new = |finding: &Finding| before.as_ref().is_none_or(|before| !before.has(finding));
+    let refused = |finding: &Finding| {
         deniable_kind && finding.problem.level <= levels.enforce && may_deny(finding, levels.enforce) && is_new(finding)
     };
     let findings = judgement.findings.iter();
-    let would_deny: Vec<&Finding> = findings.clone().filter(refused).collect();
+    // Those who are checked do not lift a denial.
+    let hidden = if self_exemptions { &[] } else { judgement.self_exempted() };
+    let hidden = hidden.iter().filter(|finding| refused(finding));
+    let would_deny: Vec<&Finding> = findings.clone().filter(|finding| refused(finding)).chain(hidden.clone()).collect();
     if mode == Mode::Enforce && !would_deny.is_empty() {
-        let audited =
-            findings.filter(|finding| counts(finding, levels.audit) || would_deny.contains(finding)).collect();
+        let written = |finding: &&Finding| counts(finding, levels.audit) || refused(finding);
+        let audited = findings.filter(written).chain(hidden).collect();
         return Decision { outcome: Outcome::Deny, denials: would_deny, warnings: Vec::new(), audited };
     }
     let warned = |finding: &&Finding| counts(finding, levels.warn) || counts(finding, levels.enforce);
-    let warnings: Vec<&Finding> =
-        if mode == Mode::Audit { Vec::new() } else { findings.clone().filter(warned).collect() };
-    let audited = findings.filter(|finding| counts(finding, levels.audit) || warned(finding)).collect();
+    let warnings: Vec<&Finding> = match mode {
+        Mode::Audit => Vec::new(),
+        // What would be denied is said.
+        Mode::Warn | Mode::Enforce => findings.clone().filter(warned).chain(hidden.clone()).collect(),
+    };
+    let audited = findings.filter(|finding| counts(finding, levels.audit) || warned(finding)).chain(hidden).collect();
     let outcome = if warnings.is_empty() { Outcome::Allow } else { Outcome::Warn };
     Decision { outcome, denials: Vec::new(), warnings, audited }
 }
@@ -91,14 +100,41 @@ fn may_deny(finding: &Finding, enforce: Level) -> bool {
     }
 }
 
-fn stood_before(finding: &Finding, before: &Judgement<'_>) -> bool {
-    let all_in = |old: &Finding| {
-        let known: HashSet<&str> = old.containers.iter().map(String::as_str).collect();
-        finding.containers.iter().all(|container| known.contains(container.as_str()))
-    };
-    before.findings.iter().any(|old| {
-        old.problem.rule == finding.problem.rule
-            && old.problem.certainty >= finding.problem.certainty
-            && (old.containers.is_empty() || all_in(old))
-    })
+/// What was wrong with the object as it was: how sure of each rule, for the workload and for each container.
+struct Before<'b> {
+    /// Of the workload or of any container.
+    any: HashMap<&'static str, Certainty>,
+    /// Of the workload.
+    workload: HashMap<&'static str, Certainty>,
+    containers: HashMap<(&'static str, &'b str), Certainty>,
+}
+
+impl<'b> Before<'b> {
+    fn of(judgement: &'b Judgement<'_>) -> Self {
+        let mut before = Self { any: HashMap::new(), workload: HashMap::new(), containers: HashMap::new() };
+        // What an exemption hid was wrong all the same.
+        for finding in judgement.findings.iter().chain(&judgement.exempted) {
+            let (rule, certainty) = (finding.rule(), finding.problem.certainty);
+            let raise = |known: &mut Certainty| *known = certainty.max(*known);
+            before.any.entry(rule).and_modify(raise).or_insert(certainty);
+            if finding.containers.is_empty() {
+                before.workload.entry(rule).and_modify(raise).or_insert(certainty);
+            }
+            for container in &finding.containers {
+                before.containers.entry((rule, container)).and_modify(raise).or_insert(certainty);
+            }
+        }
+        before
+    }
+
+    /// Whether a finding stood there already, as sure as it is.
+    fn has(&self, finding: &Finding) -> bool {
+        let rule = finding.rule();
+        let is_as_sure = |known: Option<&Certainty>| known.is_some_and(|known| *known >= finding.problem.certainty);
+        if finding.containers.is_empty() {
+            return is_as_sure(self.any.get(rule));
+        }
+        is_as_sure(self.workload.get(rule))
+            || finding.containers.iter().all(|container| is_as_sure(self.containers.get(&(rule, container.as_str()))))
+    }
 }

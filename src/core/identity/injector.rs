@@ -20,6 +20,19 @@ const POD_IDENTITY_TOKEN_ON_WINDOWS: &str =
 pub const POD_IDENTITY_AUDIENCE: &str = "pods.eks.amazonaws.com";
 /// Address of the agent.
 const AGENT_URI: &str = "http://169.254.170.23/v1/credentials";
+/// The same in clusters whose pods have IPv6 addresses.
+const AGENT_URI_IPV6: &str = "http://[fd00:ec2::23]/v1/credentials";
+
+/// What the injector writes, besides what the service account decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// The file of a web identity token.
+    pub token_file: &'a str,
+    /// The pod has the node selector by which the injector knows Windows pods.
+    pub windows: bool,
+    /// Pods have IPv6 addresses.
+    pub ipv6: bool,
+}
 
 /// Whether a path is the token file that the injector names in `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`.
 pub fn is_pod_identity_token(path: &str) -> bool {
@@ -117,26 +130,19 @@ impl<'a> OptOuts<'a> {
     }
 }
 
-/// Adds the variables that the injector would add. Either variable of a pair keeps both away. `windows`: the pod has the
-/// node selector by which the injector knows Windows pods.
-pub fn predict<'a>(
-    env: &mut CredentialEnv<'a>,
-    mechanism: Mechanism,
-    role_arn: &'a str,
-    token_file: &'a str,
-    windows: bool,
-) {
+/// Adds the variables that the injector would add. Either variable of a pair keeps both away.
+pub fn predict<'a>(env: &mut CredentialEnv<'a>, mechanism: Mechanism, role_arn: &'a str, written: Written<'a>) {
     if Injection::found(env, mechanism) != Injection::Nothing {
         return;
     }
     match mechanism {
         Mechanism::Irsa => {
             env.role_arn = Some(Value::Literal(role_arn));
-            env.token_file = Some(Value::Literal(token_file));
+            env.token_file = Some(Value::Literal(written.token_file));
         }
         Mechanism::PodIdentity => {
-            env.full_uri = Some(Value::Literal(AGENT_URI));
-            let file = if windows { POD_IDENTITY_TOKEN_ON_WINDOWS } else { POD_IDENTITY_TOKEN };
+            env.full_uri = Some(Value::Literal(if written.ipv6 { AGENT_URI_IPV6 } else { AGENT_URI }));
+            let file = if written.windows { POD_IDENTITY_TOKEN_ON_WINDOWS } else { POD_IDENTITY_TOKEN };
             env.authorization_token_file = Some(Value::Literal(file));
         }
     }

@@ -4,9 +4,10 @@ mod env;
 mod injector;
 mod skip_containers;
 
-pub use env::{CredentialEnv, Value};
+pub use env::{CredentialEnv, ExpandedTexts, Value};
 pub use injector::{
-    Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, is_pod_identity_token, predict,
+    Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Written, is_pod_identity_token,
+    predict,
 };
 
 /// What a container's SDK will find first.

@@ -1,10 +1,10 @@
 //! Service accounts, and what is wrong with them in the eyes of their pods.
 
-use super::pod::AllWishes;
+use super::exemptions::{AllWishes, Holder};
 use super::{Circumstances, Gathering, Judgement, needs, token_expiration};
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, ServiceAccount, Wishes};
-use crate::finding::Problem;
+use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::workload::{Kind, Metadata};
 use crate::world::World;
@@ -34,12 +34,21 @@ pub fn judge_service_account<'a>(
     let account = ServiceAccount::of(change.metadata, conventions);
     let namespace_wishes = world.namespace(change.namespace).map(|namespace| &namespace.wishes);
     let own_wishes = Wishes::of(change.metadata);
-    let wishes = AllWishes::gather(&[Some(&own_wishes), namespace_wishes], circumstances.exemptions);
-    let mut gathering = Gathering { ignored: wishes.ignore.clone(), ..Gathering::default() };
+    let wishes = AllWishes::gather(
+        &[(Holder::Account(subject), Some(&own_wishes)), (Holder::Namespace(change.namespace), namespace_wishes)],
+        circumstances.exemptions,
+        circumstances.now,
+    );
+    let requires = wishes.requires.clone();
+    let mut gathering = Gathering::new(wishes);
 
     let plan = world.conclude(subject, &account);
     if let Some(chain) = &plan.chain {
-        gathering.add_chain(&chain.problems);
+        // An association that is not in the snapshot would win over the annotation.
+        let is_open = world.snapshot.association(change.namespace, change.name).is_none();
+        let at_most = if is_open { Certainty::Likely } else { Certainty::Certain };
+        let problems = chain.problems.iter().map(|problem| problem.clone().at_most(at_most));
+        gathering.add_chain(&problems.collect::<Vec<_>>());
         if let Some(open) = &chain.open {
             gathering.add(open.clone());
         }
@@ -48,7 +57,7 @@ pub fn judge_service_account<'a>(
     } else if let Some((key, value)) = &account.legacy {
         gathering.add(legacy(subject, conventions, key, value));
     }
-    needs::of_the_account(world, subject, &plan, &wishes.requires, &mut gathering);
+    needs::of_the_account(world, subject, &plan, &requires, &mut gathering);
     if let Some(problem) = ambiguous(world, subject, Some(&account)) {
         gathering.add(problem);
     }

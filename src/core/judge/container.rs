@@ -1,14 +1,17 @@
 //! One container: whom will it be, and does the chain behind that hold?
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::other_credentials;
 use super::{Circumstances, Gathering, JudgedContainer};
-use crate::chain::{State, Subject, fix};
+use crate::chain::{Chain, State, Subject, fix};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{
-    CredentialEnv, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Value,
-    predict,
+    CredentialEnv, ExpandedTexts, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE,
+    POD_IDENTITY_FOLDER, Value, Written, predict,
 };
 use crate::rules;
 use crate::workload::{Container, Stage, TokenMount, TokenSource, Volumes, Workload, other_store, token_source};
@@ -32,7 +35,12 @@ pub(super) struct Scene<'a, 's> {
     /// The volumes by name.
     pub(super) volumes: Volumes<'a>,
     pub(super) circumstances: Circumstances,
+    /// The chains of roles that containers bring themselves.
+    pub(super) own_chains: OwnChains,
 }
+
+/// Chains of one workload by role and kind of token, each walked once.
+pub(super) type OwnChains = RefCell<HashMap<(String, Option<String>, bool), Rc<Chain>>>;
 
 impl<'a> Scene<'a, '_> {
     /// The role that is meant, borrowed where the plan is.
@@ -43,10 +51,19 @@ impl<'a> Scene<'a, '_> {
         }
     }
 
-    /// Whether instance metadata can be reached at all: Fargate has none, nor have hybrid nodes (Amazon EKS User Guide,
-    /// "AWS Fargate considerations" and "Amazon EKS Hybrid Nodes overview").
-    pub(super) fn has_metadata(&self) -> bool {
-        self.fargate.is_none() && self.workload.required_node_label(COMPUTE_TYPE) != Some("hybrid")
+    /// Why the pod cannot reach instance metadata (IMDS), where that is known: Fargate has none, nor have hybrid nodes
+    /// (Amazon EKS User Guide, "AWS Fargate considerations" and "Amazon EKS Hybrid Nodes overview"), and a hop limit of 1
+    /// ends at the node's own network.
+    pub(super) fn without_metadata(&self) -> Option<&'static str> {
+        if self.fargate.is_some() {
+            Some("Fargate has no node role")
+        } else if self.workload.required_node_label(COMPUTE_TYPE) == Some("hybrid") {
+            Some("hybrid nodes have no instance metadata")
+        } else if !self.workload.spec.host_network && self.world.pods_reach_metadata() == Some(false) {
+            Some("the nodes keep instance metadata from pods (IMDS hop limit 1)")
+        } else {
+            None
+        }
     }
 
     pub(super) fn role_name(&self) -> &str {
@@ -60,7 +77,8 @@ pub(super) fn judge_container<'a>(
     ephemeral: bool,
     gathering: &mut Gathering<'_>,
 ) -> JudgedContainer<'a> {
-    let own = CredentialEnv::of(container);
+    let expanded = ExpandedTexts::of(container);
+    let own = CredentialEnv::of(container, &expanded);
     // The injector passes ephemeral containers over.
     let opted_out = if ephemeral { None } else { scene.opt_outs.of_container(container.name.as_str()) };
     let mut env: CredentialEnv<'_> = own;
@@ -78,10 +96,12 @@ pub(super) fn judge_container<'a>(
         injected.mounts = !returns_early;
         let windows = scene.workload.has_windows_node_selector();
         let token_file = if windows { &scene.world.windows_token_file } else { &scene.world.token_file };
-        predict(&mut env, mechanism, scene.plan.role_arn.as_deref().unwrap_or("?"), token_file, windows);
+        let ipv6 = scene.world.snapshot.cluster.as_ref().is_some_and(|cluster| cluster.ipv6);
+        let written = Written { token_file, windows, ipv6 };
+        predict(&mut env, mechanism, scene.plan.role_arn.as_deref().unwrap_or("?"), written);
     }
     let one = One { scene, container, env, ephemeral, opted_out, injected };
-    let identity = Identity::of(&one.env, scene.has_metadata() && !one.env.disables_metadata());
+    let identity = Identity::of(&one.env, scene.without_metadata().is_none() && !one.env.disables_metadata());
     let stored = one.stored(gathering);
     one.possible_keys(identity, gathering);
     let (role, chain) = match identity {
@@ -140,12 +160,30 @@ impl<'a, 'p> One<'a, '_, 'p> {
     /// The chain that is meant for all pods of the service account.
     pub(super) fn planned(&self, gathering: &mut Gathering<'_>) -> State {
         match &self.plan().chain {
+            // An association that is not in the snapshot would win over the annotation: then nothing here is certain.
+            Some(chain) if self.may_be_associated() => {
+                let likely = |problem: &Problem| problem.clone().at_most(Certainty::Likely);
+                gathering.add_chain(&chain.problems.iter().map(likely).collect::<Vec<_>>());
+                if chain.state == State::Broken { State::Unknown } else { chain.state }
+            }
             Some(chain) => {
                 gathering.add_chain(&chain.problems);
                 chain.state
             }
             None => State::Unknown,
         }
+    }
+
+    /// Whether the injector may find an association that is not in the snapshot, for a container to which it adds a web
+    /// identity otherwise.
+    fn may_be_associated(&self) -> bool {
+        let scene = self.scene;
+        let expanded = ExpandedTexts::of(self.container);
+        let own = CredentialEnv::of(self.container, &expanded);
+        self.injected.is_some()
+            && scene.plan.mechanism == Some(Mechanism::Irsa)
+            && Injection::found(&own, Mechanism::Irsa) == Injection::Nothing
+            && scene.world.snapshot.association(scene.subject.namespace, scene.subject.service_account).is_none()
     }
 
     fn static_keys(&self, gathering: &mut Gathering<'_>) -> State {
@@ -172,7 +210,7 @@ impl<'a, 'p> One<'a, '_, 'p> {
             // The keys are that store's, and no identity of AWS.
             Some(endpoint) => problem
                 .at_most(Certainty::Undecided)
-                .found("the environment has", format!("{keys}, for {}", other_credentials::endpoint_text(endpoint))),
+                .found("the environment has", format!("{keys}, for {}", other_credentials::endpoint_text(&endpoint))),
             None if literal => problem.found("the environment has", format!("{keys}, in clear text")),
             None => problem.found("the environment has", keys),
         };

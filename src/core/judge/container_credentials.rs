@@ -5,7 +5,7 @@ use super::container::{One, Verdict};
 use crate::chain::{State, missing};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{Mechanism, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Value};
-use crate::workload::TokenContent;
+use crate::workload::{TokenContent, clean_path};
 
 /// What is known of the token for the agent.
 enum AgentToken {
@@ -122,5 +122,5 @@ impl<'a> One<'a, '_, '_> {
 }
 
 fn is_below(file: &str, folder: &str) -> bool {
-    file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    clean_path(file).strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }

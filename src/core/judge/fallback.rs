@@ -4,7 +4,7 @@ use super::container::{COMPUTE_TYPE, Scene};
 use crate::chain::fix;
 use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
-use crate::identity::CredentialEnv;
+use crate::identity::{CredentialEnv, ExpandedTexts};
 use crate::permission;
 use crate::rules;
 use crate::workload::{Container, Evidence, Kind, Stage, Workload, evidence};
@@ -81,7 +81,7 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
     Problem::new(
         &rules::NODE_ROLE_FALLBACK,
         message,
-        format!("{fix}  # or annotate the workload rolecall.dev/allow-node-role: \"true\""),
+        format!("{fix}  # or, where the node role is intended, annotate the namespace rolecall.dev/allow-node-role: \"true\""),
     )
     .at_level(level)
     .at_most(certainty)
@@ -90,13 +90,12 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
 }
 
 fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> String {
-    if scene.fargate.is_some() {
-        return "no credentials at all: Fargate has no node role".to_owned();
+    if let Some(why) = scene.without_metadata() {
+        return format!("no credentials at all: {why}");
     }
-    if !scene.has_metadata() {
-        return "no credentials at all: hybrid nodes have no instance metadata".to_owned();
-    }
-    if containers.iter().all(|container| CredentialEnv::of(container).disables_metadata()) {
+    let disables =
+        |container: &&Container<'_>| CredentialEnv::of(container, &ExpandedTexts::of(container)).disables_metadata();
+    if containers.iter().all(disables) {
         return "no credentials at all: AWS_EC2_METADATA_DISABLED is true".to_owned();
     }
     match scene.world.snapshot.node_role() {

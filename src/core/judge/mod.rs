@@ -4,6 +4,7 @@ mod account;
 mod container;
 mod container_credentials;
 mod container_problems;
+mod exemptions;
 mod fallback;
 mod needs;
 mod other_credentials;
@@ -15,6 +16,7 @@ mod whole;
 mod whom;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
@@ -26,8 +28,10 @@ pub use whole::{
 };
 pub use whom::{Whom, whom};
 
+use self::exemptions::{AllWishes, Exempts, from_warnings_only};
 use crate::chain::State;
-use crate::finding::{Finding, Problem};
+use crate::decision::Level;
+use crate::finding::{Certainty, Finding, Problem};
 use crate::identity::Identity;
 use crate::workload::Kind;
 
@@ -64,13 +68,21 @@ pub struct Judgement<'a> {
     pub containers: Vec<JudgedContainer<'a>>,
     /// Most severe first.
     pub findings: Vec<Finding>,
-    /// What an exemption hid.
+    /// What an exemption hid. Those that only annotations of the workload itself hide come last: [`Self::self_exempted`].
     pub exempted: Vec<Finding>,
+    /// How many of `exempted` the namespace hides.
+    by_namespace: usize,
 }
 
 impl<'a> Judgement<'a> {
-    fn new(kind: Kind, namespace: &'a str) -> Self {
-        Self { kind, namespace, containers: Vec::new(), findings: Vec::new(), exempted: Vec::new() }
+    /// One that found nothing.
+    pub fn new(kind: Kind, namespace: &'a str) -> Self {
+        Self { kind, namespace, containers: Vec::new(), findings: Vec::new(), exempted: Vec::new(), by_namespace: 0 }
+    }
+
+    /// What only annotations of the workload, its pods or its service account hide: from warnings, not from denials.
+    pub fn self_exempted(&self) -> &[Finding] {
+        self.exempted.get(self.by_namespace..).unwrap_or_default()
     }
 
     /// The container that speaks for the workload in audit annotations: the first whose chain is broken, else
@@ -92,19 +104,75 @@ impl<'a> Judgement<'a> {
 
 /// How many findings back the same is looked for: a pod with thousands of different ones must not cost their square.
 const MERGE_WINDOW: usize = 64;
+/// Most findings of one rule that differ in detail. Further containers join the last of them: the verdict stays the same,
+/// and what a pod with thousands of broken containers costs stays in proportion to their number.
+const MAX_OF_A_RULE: usize = 64;
+
+/// What findings that may share a place have in common: the rule's name, how sure they are, and their level.
+type Kin = (&'static str, Certainty, Level);
+
+/// Findings, of each rule no more than [`MAX_OF_A_RULE`].
+#[derive(Debug, Default)]
+struct FindingList {
+    findings: Vec<Finding>,
+    /// Of each kin, how many there are and where the last is.
+    kin: HashMap<Kin, (usize, usize)>,
+}
+
+impl FindingList {
+    fn push(&mut self, finding: Finding) {
+        let kin = (finding.rule(), finding.problem.certainty, finding.problem.level);
+        let (count, last) = self.kin.entry(kin).or_default();
+        if *count < MAX_OF_A_RULE {
+            (*count, *last) = (*count + 1, self.findings.len());
+            self.findings.push(finding);
+        } else if let Some(other) = self.findings.get_mut(*last) {
+            if other.notes.last().is_none_or(|note| note != FURTHER) {
+                other.notes.push(FURTHER.to_owned());
+            }
+            // A finding without containers is the whole workload's, and stays so.
+            if !other.containers.is_empty() {
+                if finding.containers.is_empty() {
+                    other.containers.clear();
+                } else {
+                    other.containers.extend(finding.containers);
+                }
+            }
+        }
+    }
+}
+
+/// Stands behind a finding that others of its rule joined.
+const FURTHER: &str = "further containers have the same problem with other values, which are left out here";
 
 /// Gathers problems into findings: one of a rule for all the containers that have it, and one for each chain, led by the
 /// first link that breaks.
 #[derive(Debug, Default)]
 struct Gathering<'w> {
-    findings: Vec<Finding>,
-    exempted: Vec<Finding>,
-    ignored: Vec<&'w str>,
+    findings: FindingList,
+    /// What the namespace hides.
+    exempted: FindingList,
+    /// What the workload's own annotations hide.
+    self_exempted: FindingList,
+    wishes: AllWishes<'w>,
 }
 
 impl<'w> Gathering<'w> {
+    fn new(wishes: AllWishes<'w>) -> Self {
+        Self { wishes, ..Self::default() }
+    }
+
     fn is_ignored(&self, problem: &Problem) -> bool {
-        self.ignored.contains(&problem.rule.name)
+        self.wishes.exempts(problem.rule) != Exempts::Nothing
+    }
+
+    /// Where a finding belongs.
+    fn place(&mut self, exempts: Exempts) -> &mut FindingList {
+        match exempts {
+            Exempts::Nothing => &mut self.findings,
+            Exempts::Warnings => &mut self.self_exempted,
+            Exempts::All => &mut self.exempted,
+        }
     }
 
     /// A problem of the whole workload.
@@ -114,64 +182,78 @@ impl<'w> Gathering<'w> {
 
     /// A problem of one container; where others have the same, they share a finding.
     fn add_for(&mut self, container: &str, problem: Problem) {
-        let place = if self.is_ignored(&problem) { &mut self.exempted } else { &mut self.findings };
-        match place.iter_mut().rev().take(MERGE_WINDOW).find(|f| f.problem == problem && !f.containers.is_empty()) {
-            Some(finding) => finding.containers.push(container.to_owned()),
-            None => place.push(Finding { problem, containers: vec![container.to_owned()], notes: Vec::new() }),
-        }
+        let exempts = self.wishes.exempt(problem.rule);
+        let finding = Finding { problem, containers: Vec::new(), notes: Vec::new() };
+        merge(self.place(exempts), finding, Some(container));
     }
 
     /// The problems of the chain that all containers share.
     fn add_chain(&mut self, problems: &[Problem]) {
-        if let Some(finding) = self.lead(problems)
-            && !self.findings.iter().any(|other| other.problem == finding.problem && other.containers.is_empty())
-        {
-            self.findings.push(finding);
-        }
+        self.add_led(problems, None);
     }
 
     /// The problems of a chain that is one container's own.
     fn add_chain_for(&mut self, container: &str, problems: &[Problem]) {
-        let Some(mut finding) = self.lead(problems) else {
-            return;
-        };
-        let same = |other: &&mut Finding| other.problem == finding.problem && !other.containers.is_empty();
-        match self.findings.iter_mut().rev().take(MERGE_WINDOW).find(same) {
-            Some(other) => other.containers.push(container.to_owned()),
-            None => {
-                finding.containers.push(container.to_owned());
-                self.findings.push(finding);
-            }
-        }
+        self.add_led(problems, Some(container));
     }
 
     /// Of a chain's problems that are not exempted the first of the surest leads, the others follow as notes.
-    fn lead(&mut self, problems: &[Problem]) -> Option<Finding> {
-        let (ignored, counting): (Vec<&Problem>, Vec<&Problem>) = problems.iter().partition(|p| self.is_ignored(p));
-        for problem in ignored {
-            if !self.exempted.iter().any(|finding| finding.problem == *problem) {
-                self.exempted.push(Finding::of_workload(problem.clone()));
+    fn add_led(&mut self, problems: &[Problem], container: Option<&str>) {
+        let mut counting: Vec<&Problem> = Vec::with_capacity(problems.len());
+        for problem in problems {
+            match self.wishes.exempt(problem.rule) {
+                Exempts::Nothing => counting.push(problem),
+                exempts => merge(self.place(exempts), Finding::of_workload(problem.clone()), container),
             }
         }
         let surest = counting.iter().map(|problem| problem.certainty).max();
-        let at = counting.iter().position(|problem| Some(problem.certainty) == surest)?;
-        let mut lead: Problem = (*counting.get(at)?).clone();
+        let Some(at) = counting.iter().position(|problem| Some(problem.certainty) == surest) else {
+            return;
+        };
+        let Some(mut lead) = counting.get(at).map(|problem| Problem::clone(problem)) else {
+            return;
+        };
         // The notes tell of the role too.
         lead.about = lead.about.or_else(|| counting.iter().find_map(|problem| problem.about.clone()));
         let others = counting.iter().enumerate().filter(|(index, _)| *index != at);
         let notes = others.map(|(_, problem)| note(problem)).collect();
-        Some(Finding { problem: lead, containers: Vec::new(), notes })
+        merge(&mut self.findings, Finding { problem: lead, containers: Vec::new(), notes }, container);
     }
 
     fn add_finding(&mut self, finding: Finding) {
-        let place = if self.is_ignored(&finding.problem) { &mut self.exempted } else { &mut self.findings };
-        place.push(finding);
+        let exempts = self.wishes.exempt(finding.problem.rule);
+        self.place(exempts).push(finding);
+    }
+
+    /// A finding that another annotation than `rolecall.dev/ignore` hides.
+    fn add_exempted(&mut self, finding: Finding, exempts: Exempts) {
+        self.place(exempts).push(finding);
     }
 
     fn finish(mut self, judgement: &mut Judgement<'_>) {
-        self.findings.sort_by_key(Finding::severity);
-        judgement.findings = self.findings;
-        judgement.exempted = self.exempted;
+        for problem in self.wishes.notices() {
+            self.add(problem);
+        }
+        self.findings.findings.sort_by_key(Finding::severity);
+        judgement.findings = self.findings.findings;
+        judgement.by_namespace = self.exempted.findings.len();
+        judgement.exempted = self.exempted.findings;
+        judgement.exempted.extend(self.self_exempted.findings.into_iter().map(from_warnings_only));
+    }
+}
+
+/// Adds a finding of one container, or of the workload, to the same that is there already.
+fn merge(list: &mut FindingList, mut finding: Finding, container: Option<&str>) {
+    let is_same =
+        |other: &&mut Finding| other.problem == finding.problem && other.containers.is_empty() == container.is_none();
+    let same = list.findings.iter_mut().rev().take(MERGE_WINDOW).find(is_same);
+    match (same, container) {
+        (Some(same), Some(container)) => same.containers.push(container.to_owned()),
+        (Some(_), None) => {}
+        (None, container) => {
+            finding.containers.extend(container.map(str::to_owned));
+            list.push(finding);
+        }
     }
 }
 

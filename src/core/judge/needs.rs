@@ -9,7 +9,7 @@ use super::{Gathering, Judgement, note};
 use crate::chain::{State, Subject, fix};
 use crate::finding::{Certainty, Finding, Problem, RolePart};
 use crate::identity::{Identity, Mechanism};
-use crate::permission::{self, Actor, Answer, MOST_NEEDS, Need, Resources, Session, ask_need};
+use crate::permission::{self, Actor, Answer, Effort, MOST_NEEDS, Need, Resources, Session, ask_need_within};
 use crate::rules;
 use crate::snapshot::Role;
 use crate::world::{Plan, World};
@@ -124,7 +124,7 @@ fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut G
         if rolecall_actions::is_known(need.action) {
             known.push(need);
         } else {
-            unknown.push(unknown_action(subject, need));
+            unknown.push(unknown_action(subject, need, unknown.len() < MAX_SUGGESTIONS));
         }
     }
     if lines.next().is_some() {
@@ -147,8 +147,11 @@ fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut G
     known
 }
 
-fn unknown_action(subject: Subject<'_>, need: Need<'_>) -> Problem {
-    let suggestion = rolecall_actions::suggest(need.action);
+/// For how many unknown actions a similar one is looked for: all actions of AWS are compared.
+const MAX_SUGGESTIONS: usize = 5;
+
+fn unknown_action(subject: Subject<'_>, need: Need<'_>, suggests: bool) -> Problem {
+    let suggestion = suggests.then(|| rolecall_actions::suggest(need.action)).flatten();
     let service = need.action.split_once(':').map(|(service, _)| service);
     // Services and actions come to AWS every week: only what cannot be new is sure.
     let certain = match (service.and_then(rolecall_actions::service), &suggestion) {
@@ -182,9 +185,14 @@ fn is_misspelling(written: &str, near: &str) -> bool {
 fn report(actors: &[Actor<'_>], needs: &[Need<'_>], at_most: Certainty, gathering: &mut Gathering<'_>) -> State {
     let mut denied: Vec<Problem> = Vec::new();
     let mut missing: Vec<Problem> = Vec::new();
+    let effort = Effort::for_one_check();
     for need in needs {
         let answers: Vec<(Actor<'_>, Answer<'_>)> =
-            actors.iter().map(|actor| (*actor, ask_need(*actor, *need))).collect();
+            actors.iter().map(|actor| (*actor, ask_need_within(*actor, *need, &effort))).collect();
+        if effort.is_spent() {
+            gathering.add(unchecked(actors, *need));
+            break;
+        }
         let is_denied =
             |answer: &Answer<'_>| matches!(answer.verdict, Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied);
         if !answers.iter().all(|(_, answer)| is_denied(answer)) {
@@ -216,12 +224,32 @@ fn report(actors: &[Actor<'_>], needs: &[Need<'_>], at_most: Certainty, gatherin
     state
 }
 
+/// The policies are too large to be checked for all that is declared.
+fn unchecked(actors: &[Actor<'_>], from: Need<'_>) -> Problem {
+    let names: Vec<&str> = actors.iter().take(3).map(|actor| actor.role.arn.rsplit('/').next().unwrap_or("")).collect();
+    let subject = actors.first().map_or_else(String::new, |actor| actor.subject.to_string());
+    Problem::new(
+        &rules::PERMISSION_UNCHECKED,
+        format!(
+            "the declared needs of {subject} were not all checked: the policies of {} are too large",
+            names.join(", ")
+        ),
+        "declare fewer needs, or name the resource of each in the annotation rolecall.dev/requires",
+    )
+    .expected("expected", "needs that can be checked within the limit for one object")
+    .found("not checked", format!("{from} and what follows it"))
+}
+
 /// The finding for a need that a role may not meet.
 fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Problem> {
     let (action, resources, ruling) = answer.deciding()?;
     let is_limited = |ruling: &Ruling<'_>| {
         ruling.verdict == Verdict::ExplicitlyDenied
-            || matches!(ruling.missing_in, Some(PolicyKind::Boundary | PolicyKind::Session))
+            || ruling.exempt.is_some()
+            || matches!(
+                ruling.missing_in,
+                Some(PolicyKind::Boundary | PolicyKind::Session | PolicyKind::ServiceControl)
+            )
     };
     let limited = is_limited(ruling);
     // Of all that a pattern stands for the pod may need but one.
@@ -245,7 +273,13 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
     let problem = Problem::new(
         rule,
         format!("{subject} declares that it needs {action}{on}, which {verb} as {role}"),
-        permission::fix_for(&actor.role.arn, action, *resources, ruling),
+        match actor.session {
+            Session::PodIdentity(association) if ruling.missing_in == Some(PolicyKind::Session) => format!(
+                "allow {action} in the association's session policy, or take the need back: {}",
+                fix::update_association(actor.snapshot, association, "--policy file://policy.json")
+            ),
+            _ => permission::fix_for(&actor.role.arn, action, *resources, ruling),
+        },
     )
     .expected("the declared need is", need.to_string())
     .found("found", permission::denial(ruling))
@@ -266,7 +300,8 @@ fn overprivileged_node(scene: &Scene<'_, '_>, needs: &[Need<'_>]) -> Option<Prob
     let snapshot = &scene.world.snapshot;
     let role: &Role = snapshot.role(snapshot.node_role()?)?;
     let actor = Actor { snapshot, role, subject: scene.subject, session: Session::Node };
-    let answers: Vec<Answer<'_>> = needs.iter().map(|need| ask_need(actor, *need)).collect();
+    let effort = Effort::for_one_check();
+    let answers: Vec<Answer<'_>> = needs.iter().map(|need| ask_need_within(actor, *need, &effort)).collect();
     let allowed = |answer: &Answer<'_>| answer.verdict == Verdict::Allowed;
     if !answers.iter().all(allowed) {
         return None;

@@ -4,7 +4,7 @@
 use super::Gathering;
 use super::container::One;
 use crate::finding::{Certainty, Problem};
-use crate::identity::{CredentialEnv, Identity, Value};
+use crate::identity::{CredentialEnv, ExpandedTexts, Identity, Value};
 use crate::rules;
 use crate::workload::{Container, Endpoint, EnvFrom, other_store};
 
@@ -26,7 +26,7 @@ impl One<'_, '_, '_> {
                 &rules::STATIC_KEYS_POSSIBLE,
                 format!("static keys may come before the role of {}", self.scene.subject),
                 format!(
-                    "make sure that it brings no AWS keys, then annotate the workload rolecall.dev/ignore: {}",
+                    "make sure that it brings no AWS keys, then annotate the namespace rolecall.dev/ignore: {} (on the workload it lifts warnings only)",
                     rules::STATIC_KEYS_POSSIBLE.name
                 ),
             )
@@ -39,7 +39,9 @@ impl One<'_, '_, '_> {
 
 /// Whether credentials may come from what cannot be seen here.
 pub(super) fn may_bring_keys(container: &Container<'_>) -> bool {
-    !container.env_from.is_empty() || source(container, &CredentialEnv::of(container)).is_some()
+    let expanded = ExpandedTexts::of(container);
+    let env = CredentialEnv::of(container, &expanded);
+    !container.env_from.is_empty() || env.replaces_metadata() || source(container, &env).is_some()
 }
 
 /// A source of credentials whose content is not read, and how much its name says.
@@ -65,6 +67,9 @@ fn source(container: &Container<'_>, env: &CredentialEnv<'_>) -> Option<(String,
     ];
     if let Some((_, name)) = named.into_iter().find(|(value, _)| set(*value)) {
         return Some((name.to_owned(), Certainty::Likely));
+    }
+    if let Some((property, variable)) = env.java_property() {
+        return Some((format!("{property} in {variable}"), Certainty::Likely));
     }
     let mut mounts = container.volume_mounts.iter().map(|mount| mount.mount_path.as_str());
     if let Some(path) = mounts.find(|path| is_credentials_folder(path) || is_home(path, env)) {
@@ -107,6 +112,8 @@ fn source_name(source: &EnvFrom<'_>) -> Option<(String, Certainty)> {
         .any(|word| matches!(word, "aws" | "s3" | "iam" | "amazon" | "dynamodb" | "sqs" | "sns"))
         || ["credential", "access-key", "accesskey", "awskey"].iter().any(|word| folded.contains(word));
     match (kind, suggests_keys) {
+        // Where the object is absent the container starts without it.
+        (_, true) if named.optional => Some((format!("{kind} {name}, which may be absent"), Certainty::Undecided)),
         (_, true) => Some((format!("{kind} {name}"), Certainty::Likely)),
         ("Secret", false) => Some((format!("{kind} {name}"), Certainty::Undecided)),
         _ => None,
@@ -114,9 +121,9 @@ fn source_name(source: &EnvFrom<'_>) -> Option<(String, Certainty)> {
 }
 
 /// An endpoint in a message.
-pub(super) fn endpoint_text(endpoint: Endpoint<'_>) -> &str {
+pub(super) fn endpoint_text<'e>(endpoint: &'e Endpoint<'_>) -> &'e str {
     match endpoint {
         Endpoint::Other(address) => address,
-        Endpoint::Unknown => "an endpoint from an object that rolecall does not read",
+        Endpoint::Unknown => "an endpoint that the manifest does not tell",
     }
 }

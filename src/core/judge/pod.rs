@@ -1,6 +1,7 @@
 //! Pods and what has a pod template.
 
-use super::container::{Scene, judge_container};
+use super::container::{OwnChains, Scene, judge_container};
+use super::exemptions::{AllWishes, Holder};
 use super::other_credentials::may_bring_keys;
 use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note, token_expiration};
 use crate::chain::{State, Subject, fix};
@@ -11,34 +12,10 @@ use crate::rules;
 use crate::workload::{Container, Metadata, Stage, Volumes, Workload, evidence};
 use crate::world::{Known, World};
 
-/// Who asked for what: the workload, its pods, its service account, its namespace.
-pub(super) struct AllWishes<'w> {
-    /// Texts of `rolecall.dev/requires`.
-    pub(super) requires: Vec<&'w str>,
-    pub(super) allow_node_role: bool,
-    pub(super) ignore: Vec<&'w str>,
-}
-
-impl<'w> AllWishes<'w> {
-    pub(super) fn gather(all: &[Option<&'w Wishes>], exemptions: bool) -> Self {
-        let mut gathered = Self { requires: Vec::new(), allow_node_role: false, ignore: Vec::new() };
-        for wishes in all.iter().flatten().filter(|wishes| !wishes.is_empty()) {
-            if !wishes.requires.is_empty() && !gathered.requires.contains(&&*wishes.requires) {
-                gathered.requires.push(&wishes.requires);
-            }
-            gathered.allow_node_role |= wishes.allow_node_role && exemptions;
-            if exemptions {
-                gathered.ignore.extend(wishes.ignore.iter().map(|rule| &**rule));
-            }
-        }
-        gathered
-    }
-}
-
 /// Judges a Pod, or the pods that a workload will have.
 pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstances: Circumstances) -> Judgement<'a> {
     let mut judgement = Judgement::new(workload.kind, workload.namespace);
-    if workload.is_mirror() {
+    if workload.is_mirror {
         return judgement;
     }
     let subject = Subject { namespace: workload.namespace, service_account: workload.service_account() };
@@ -50,20 +27,34 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     let namespace = world.namespace(workload.namespace);
     let wishes = AllWishes::gather(
         &[
-            Some(&object_wishes),
-            Some(&pod_wishes),
-            known.account().map(|account| &account.wishes),
-            namespace.map(|namespace| &namespace.wishes),
+            (Holder::Object(workload.kind), Some(&object_wishes)),
+            (Holder::Template(workload.kind), Some(&pod_wishes)),
+            (Holder::Account(subject), known.account().map(|account| &account.wishes)),
+            (Holder::Namespace(workload.namespace), namespace.map(|namespace| &namespace.wishes)),
         ],
         circumstances.exemptions,
+        circumstances.now,
     );
-    let mut gathering = Gathering { ignored: wishes.ignore.clone(), ..Gathering::default() };
+    let requires = wishes.requires.clone();
+    let node_role = wishes.node_role();
+    let mut gathering = Gathering::new(wishes);
     let fargate = fallback::on_fargate(world, workload);
     let opt_outs = OptOuts::of(workload, &world.conventions);
     let volumes = Volumes::of(workload.spec);
     let refused_expiration = false;
-    let mut scene =
-        Scene { world, workload, subject, plan, known, fargate, refused_expiration, opt_outs, volumes, circumstances };
+    let mut scene = Scene {
+        world,
+        workload,
+        subject,
+        plan,
+        known,
+        fargate,
+        refused_expiration,
+        opt_outs,
+        volumes,
+        circumstances,
+        own_chains: OwnChains::default(),
+    };
     scene.refused_expiration = token_expiration::is_refused(&scene);
 
     // A wish that was written where nobody reads it, and no identity in its stead.
@@ -88,7 +79,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         judgement.containers.push(judged);
     }
     let pod_containers = spec.init_containers.len() + spec.containers.len();
-    let declared_in_vain = !wishes.requires.is_empty() && opted_out.len() == pod_containers;
+    let declared_in_vain = !requires.is_empty() && opted_out.len() == pod_containers;
     fallen.extend(opted_out.into_iter().filter(|container| declared_in_vain || has_evidence(container)));
 
     // It is in vain only where a container goes without, and no association can have been overlooked.
@@ -108,7 +99,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     let fallen_problem = if fallen.is_empty() || not_for_us || is_reported {
         None
     } else {
-        let problem = fallback::problem(&scene, &fallen, &wishes.requires);
+        let problem = fallback::problem(&scene, &fallen, &requires);
         // Another container may be the one that calls AWS, or keys may come from where nobody looks.
         let elsewhere = pod_containers > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
         Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
@@ -122,15 +113,17 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
                 notes: notes.iter().map(note).collect(),
             });
         }
-        (None, Some(fallen)) if wishes.allow_node_role => {
-            gathering.exempted.push(crate::finding::Finding::of_workload(fallen));
-        }
-        (None, Some(fallen)) => gathering.add(fallen),
+        (None, Some(fallen)) => match node_role {
+            Some(exempts) if exempts > gathering.wishes.exempts(fallen.rule) => {
+                gathering.add_exempted(crate::finding::Finding::of_workload(fallen), exempts);
+            }
+            _ => gathering.add(fallen),
+        },
         (None, None) => {}
     }
     of_the_pod(&scene, &mut gathering);
     let on_node = judgement.containers.iter().filter(|container| container.identity == Identity::Node).count();
-    needs::of_the_pod(&scene, &wishes.requires, on_node.min(fallen.len()), &mut judgement, &mut gathering);
+    needs::of_the_pod(&scene, &requires, on_node.min(fallen.len()), &mut judgement, &mut gathering);
     if let Some(open) = scene.plan.chain.as_ref().and_then(|chain| chain.open.as_ref()) {
         gathering.add(open.clone());
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::container_problems::{PROPAGATION_SECONDS, REGISTER};
 use super::{Circumstances, Judgement, judge_workload};
 use crate::chain::{Subject, fix};
-use crate::cluster::{Presence, Wishes};
+use crate::cluster::{Presence, Validity, Wishes};
 use crate::finding::{Finding, Problem};
 use crate::identity::{Mechanism, OptOuts};
 use crate::rules;
@@ -62,7 +62,7 @@ pub fn judge_running<'a>(
             };
         }
     }
-    if circumstances.exemptions && older && is_exempted(world, workload) {
+    if circumstances.exemptions && older && is_exempted(world, workload, circumstances.now) {
         let (exempted, findings): (Vec<Finding>, Vec<Finding>) = std::mem::take(&mut judgement.findings)
             .into_iter()
             .partition(|finding| finding.problem.rule == &rules::PODS_PREDATE_IDENTITY);
@@ -112,9 +112,10 @@ fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, inste
 }
 
 /// `rolecall.dev/ignore: pods-predate-identity` on the pod, its service account or its namespace.
-fn is_exempted(world: &World, workload: &Workload<'_>) -> bool {
+fn is_exempted(world: &World, workload: &Workload<'_>, now: Option<Timestamp>) -> bool {
     let name = rules::PODS_PREDATE_IDENTITY.name;
-    let ignores = |wishes: &Wishes| wishes.ignore.iter().any(|rule| **rule == *name);
+    let ignores =
+        |wishes: &Wishes| wishes.validity(now) != Validity::Ended && wishes.ignore.iter().any(|rule| **rule == *name);
     let account = world.service_account(workload.namespace, workload.service_account()).account();
     ignores(&Wishes::of(workload.metadata))
         || account.is_some_and(|account| ignores(&account.wishes))

@@ -1,19 +1,24 @@
 //! A container with a web identity: is the token the service account's, and does the role take it?
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::Gathering;
 use super::container::{One, Verdict};
 use super::other_credentials::endpoint_text;
-use crate::chain::{self, Audience, Chain, RoleSource, State};
+use crate::chain::{self, Audience, Chain, RoleSource, State, Subject};
 use crate::finding::{Certainty, Problem, RolePart};
 use crate::identity::{Mechanism, Value};
 use crate::rules;
-use crate::workload::{Endpoint, Stage, TokenContent, configured_endpoint, is_windows_path};
+use crate::snapshot::Snapshot;
+use crate::workload::{Endpoint, Stage, TokenContent, clean_path, configured_endpoint, is_windows_path};
 use crate::world::Known;
 
 /// File of the API server's own token.
 const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// For how many roles of its own a workload is told of similar names: each is compared with all roles of its account.
+const MAX_SEARCHED_ROLES: usize = 32;
 
 /// What is known of the token behind a token file.
 enum Token<'t> {
@@ -34,8 +39,9 @@ impl<'a> One<'a, '_, '_> {
             None => None,
         };
         if let Some(endpoint) = self.other_sts() {
-            let why = format!("the container calls STS at {}, not at AWS", endpoint_text(endpoint));
-            gathering.add_for(self.name(), self.undecided(&why, "an endpoint of AWS", endpoint_text(endpoint)));
+            let address = endpoint_text(&endpoint);
+            let why = format!("the container calls STS at {address}, not at AWS");
+            gathering.add_for(self.name(), self.undecided(&why, "an endpoint of AWS", address));
             return (shown, State::Unknown);
         }
         let token = match self.token(role) {
@@ -80,8 +86,7 @@ impl<'a> One<'a, '_, '_> {
 
     /// The container is pointed at another STS than AWS's: MinIO and its like take web identities too.
     fn other_sts(&self) -> Option<Endpoint<'_>> {
-        let of_sts = configured_endpoint(self.container, |service| service == "_STS");
-        of_sts.or_else(|| configured_endpoint(self.container, str::is_empty))
+        configured_endpoint(self.container, "_STS")
     }
 
     /// Says that the container's identity cannot be told.
@@ -103,8 +108,9 @@ impl<'a> One<'a, '_, '_> {
             ));
         };
         let conventions = &self.scene.world.conventions;
+        let folder = clean_path(&conventions.token_mount_path);
         let in_injected_folder =
-            |file: &str| file.strip_prefix(&conventions.token_mount_path).is_some_and(|rest| rest.starts_with('/'));
+            |file: &str| clean_path(file).strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
         let source = self.source(file);
         let volume = Mechanism::Irsa.volume();
         let is_injected_volume = source.volume == Some(volume);
@@ -202,32 +208,59 @@ impl<'a> One<'a, '_, '_> {
         if annotated { RoleSource::Annotation(scene.world.conventions.role_arn_key()) } else { RoleSource::Container }
     }
 
-    fn chain_of(&self, role: &str, audience: Audience<'_>) -> Chain {
-        let scene = self.scene;
-        chain::irsa(&scene.world.snapshot, scene.subject, role, audience, self.role_source(role))
+    /// The chain of a role; of the first roles that the workload's containers bring, each is walked once.
+    fn chain_of(&self, role: &str, audience: Audience<'_>) -> Rc<Chain> {
+        let key = match audience {
+            Audience::Is(audience) => Some(audience.to_owned()),
+            Audience::Unknown => None,
+        };
+        self.walked((role.to_owned(), key, true), |snapshot, subject, source| {
+            chain::irsa(snapshot, subject, role, audience, source)
+        })
+    }
+
+    fn walked(
+        &self,
+        key: (String, Option<String>, bool),
+        walk: impl FnOnce(&Snapshot, Subject<'_>, RoleSource<'_>) -> Chain,
+    ) -> Rc<Chain> {
+        let mut chains = self.scene.own_chains.borrow_mut();
+        if let Some(chain) = chains.get(&key) {
+            return Rc::clone(chain);
+        }
+        let is_one_of_many = chains.len() >= MAX_SEARCHED_ROLES;
+        let source = if is_one_of_many { RoleSource::OneOfMany } else { self.role_source(&key.0) };
+        let chain = Rc::new(walk(&self.scene.world.snapshot, self.scene.subject, source));
+        if !is_one_of_many {
+            chains.insert(key, Rc::clone(&chain));
+        }
+        chain
     }
 
     /// The chain of a role that is not the plan's, or of a token that is not the injector's.
     fn own_chain(&self, role: &str, audience: Audience<'_>, gathering: &mut Gathering<'_>) -> State {
-        let Chain { state, problems, open, .. } = self.chain_of(role, audience);
+        let chain = self.chain_of(role, audience);
+        let Chain { state, problems, open, .. } = &*chain;
         if self.scene.known == Known::Unknown {
-            gathering.add_chain(&problems);
+            gathering.add_chain(problems);
         } else {
-            gathering.add_chain_for(self.name(), &problems);
+            gathering.add_chain_for(self.name(), problems);
         }
         if let Some(open) = open
-            && !gathering.findings.iter().any(|finding| finding.problem == open)
+            && !gathering.findings.findings.iter().any(|finding| finding.problem == *open)
         {
-            gathering.add(open);
+            gathering.add(open.clone());
         }
-        state
+        *state
     }
 
     /// The chain of a role behind a token whose issuer and subject are not known: only the role itself can be checked.
     fn foreign_chain(&self, role: &str, why: &str, gathering: &mut Gathering<'_>) -> State {
         let scene = self.scene;
-        let Chain { state, mut problems, .. } =
-            chain::role_only(&scene.world.snapshot, scene.subject, role, self.role_source(role));
+        let chain = self.walked((role.to_owned(), None, false), |snapshot, subject, source| {
+            chain::role_only(snapshot, subject, role, source)
+        });
+        let (state, mut problems) = (chain.state, chain.problems.clone());
         if state != State::Broken {
             problems.push(
                 Problem::new(

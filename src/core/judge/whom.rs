@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use rolecall_iam::RoleArn;
+
 use super::needs::session;
 use crate::chain::{self, Audience, RoleSource, State, Subject};
 use crate::finding::Problem;
@@ -27,6 +29,20 @@ pub struct Whom<'w> {
     pub assumed: bool,
     /// The service account was not read, and these roles, none or several, trust it: whom its pods are is not known.
     pub undecided: Option<Vec<&'w str>>,
+}
+
+impl Whom<'_> {
+    /// Which policies of AWS Organizations were not read of the role's account, in words.
+    pub fn unread_control_policies(&self) -> Option<&'static str> {
+        let actor = self.actor?;
+        let account = actor.snapshot.accounts.get(RoleArn::parse(&actor.role.arn).ok()?.account)?;
+        match (&account.service_control, &account.resource_control) {
+            (None, None) => Some("SCP and RCP not read"),
+            (None, Some(_)) => Some("SCP not read"),
+            (Some(_), None) => Some("RCP not read"),
+            (Some(_), Some(_)) => None,
+        }
+    }
 }
 
 /// Whom the pods of a service account will be.

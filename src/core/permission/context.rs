@@ -3,6 +3,7 @@
 
 use rolecall_iam::{Arn, Context, Lookup};
 
+use super::effort::Effort;
 use crate::chain::{Subject, session_tag};
 use crate::snapshot::{Association, ClusterInfo, Role};
 
@@ -22,17 +23,25 @@ pub enum Session<'a> {
 pub(super) struct SessionContext<'a> {
     pub(super) role: &'a Role,
     pub(super) account: &'a str,
+    /// ID of the account's organization, where it is known.
+    pub(super) organization: Option<&'a str>,
     pub(super) subject: Subject<'a>,
     pub(super) cluster: Option<&'a ClusterInfo>,
     pub(super) session: Session<'a>,
     pub(super) resource: Option<&'a str>,
+    pub(super) effort: &'a Effort,
 }
 
 impl Context for SessionContext<'_> {
+    fn spend(&self, patterns: usize) -> bool {
+        self.effort.spend(patterns)
+    }
+
     fn lookup(&self, key: &str) -> Lookup<'_> {
         match key {
             "aws:principalarn" => Lookup::One(&self.role.arn),
             "aws:principalaccount" => Lookup::One(self.account),
+            "aws:principalorgid" => self.organization.map_or(Lookup::Unknown, Lookup::One),
             "aws:principaltype" => Lookup::One("AssumedRole"),
             "aws:principalisawsservice" => Lookup::One("false"),
             // A service may call on the pod's behalf, so `aws:ViaAWSService` and `aws:CalledVia` stay unknown.

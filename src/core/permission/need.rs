@@ -30,7 +30,15 @@ pub fn needs(text: &str) -> impl Iterator<Item = Need<'_>> {
     })
 }
 
+/// Patterns compared to spell out a pattern of actions: all that AWS has are looked through.
+const PATTERNS_PER_PATTERN: usize = 5_000;
+
 impl Need<'_> {
+    /// How many comparisons it takes to spell it out.
+    pub(crate) fn cost(&self) -> usize {
+        if self.action.contains(['*', '?']) { PATTERNS_PER_PATTERN } else { 1 }
+    }
+
     /// The actions that it stands for, by the names that policies use; as written where they are too many or unknown.
     pub fn actions(&self) -> Vec<(String, Option<Action>)> {
         if !self.action.contains(['*', '?']) {

@@ -2,14 +2,15 @@
 
 use rolecall_actions::Action;
 use rolecall_iam::{
-    Accounts, Effect, Layer, Named, NotConsidered, Policies, Principal, Request, ResourcePolicy, RoleArn, Ruling,
-    Verdict,
+    Accounts, Effect, Layer, Levels, Named, NotConsidered, Policies, Principal, Request, ResourcePolicy, RoleArn,
+    Ruling, Verdict,
 };
 
 use super::context::{Session, SessionContext};
+use super::effort::Effort;
 use super::need::Need;
 use crate::chain::Subject;
-use crate::snapshot::{Role, Snapshot};
+use crate::snapshot::{Account, ControlPolicies, Role, Snapshot};
 
 /// The policies that are attached to a role, compiled.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct RolePolicies<'s> {
     pub identity: Layer<'s>,
     /// The permissions boundary, where it has one.
     pub boundary: Option<Layer<'s>>,
+    /// The service control policies that bear on its account, where they were read.
+    pub service_control: Option<Levels<'s>>,
 }
 
 impl<'s> RolePolicies<'s> {
@@ -50,8 +53,56 @@ impl<'s> RolePolicies<'s> {
             add(&mut layer, arn);
             layer
         });
-        Self { identity, boundary }
+        // Service-linked roles are spared (Organizations User Guide, "Service control policies").
+        let is_spared = RoleArn::parse(&role.arn).is_ok_and(|arn| arn.path.starts_with("/aws-service-role/"));
+        let service_control = account.and_then(|account| account.service_control.as_ref());
+        let service_control =
+            service_control.map(|policies| if is_spared { Levels::Known(Vec::new()) } else { levels(policies) });
+        Self { identity, boundary, service_control }
     }
+}
+
+/// The policies of an organization by what they are attached to; they do not bear on a management account.
+fn levels<'s>(control: &'s ControlPolicies) -> Levels<'s> {
+    if control.of_management_account {
+        return Levels::Known(Vec::new());
+    }
+    let mut by_level: Vec<(&str, Layer<'s>)> = Vec::new();
+    let mut all = Layer::default();
+    let mut known = true;
+    for policy in &control.policies {
+        let add = |layer: &mut Layer<'s>| match policy.document.get() {
+            Some(document) => layer.policies.push(Named { name: &policy.name, document }),
+            None => layer.unread.push(&policy.name),
+        };
+        add(&mut all);
+        known &= policy.levels.is_some();
+        for level in policy.levels.iter().flatten() {
+            match by_level.iter_mut().find(|(known, _)| *known == &**level) {
+                Some((_, layer)) => add(layer),
+                None => {
+                    let mut layer = Layer::default();
+                    add(&mut layer);
+                    by_level.push((level, layer));
+                }
+            }
+        }
+    }
+    if known { Levels::Known(by_level.into_iter().map(|(_, layer)| layer).collect()) } else { Levels::Unknown(all) }
+}
+
+/// The session policy of a session, where it has one.
+fn session_policy(session: Session<'_>) -> Option<Layer<'_>> {
+    let Session::PodIdentity(association) = session else {
+        return None;
+    };
+    let mut layer = Layer::default();
+    let name = association.id.as_deref().unwrap_or("of the association");
+    match association.policy.as_ref()?.get() {
+        Some(document) => layer.policies.push(Named { name, document }),
+        None => layer.unread.push(name),
+    }
+    Some(layer)
 }
 
 /// Who asks: a session of a role, on behalf of a service account.
@@ -79,24 +130,34 @@ pub enum Resources<'a> {
 }
 
 /// Asks one action.
-fn ask_of<'a>(policies: &RolePolicies<'a>, actor: Actor<'a>, action: &str, resources: Resources<'a>) -> Ruling<'a> {
+fn ask_of<'a>(
+    policies: &RolePolicies<'a>,
+    actor: Actor<'a>,
+    action: &str,
+    resources: Resources<'a>,
+    effort: &Effort,
+) -> Ruling<'a> {
     let arn: &'a str = &actor.role.arn;
     let resource = match resources {
         Resources::One(resource) => Some(resource),
         Resources::None | Resources::Some => None,
     };
+    let account = RoleArn::parse(arn).map_or("", |arn| arn.account);
     let context = SessionContext {
         role: actor.role,
-        account: RoleArn::parse(arn).map_or("", |arn| arn.account),
+        account,
+        organization: actor.snapshot.accounts.get(account).and_then(Account::organization),
         subject: actor.subject,
         cluster: actor.snapshot.cluster.as_ref(),
         session: actor.session,
         resource,
+        effort,
     };
     let policies = Policies {
         identity: policies.identity.clone(),
         boundary: policies.boundary.clone(),
-        session: None,
+        session: session_policy(actor.session),
+        service_control: policies.service_control.clone(),
         resource: resource_policy(actor.snapshot, action, resource),
         accounts: Accounts::of(arn, resource),
     };
@@ -159,41 +220,54 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Asks a need. An action that knows no resources is asked without; one whose resource was not said is asked for some.
+/// Asks a need, whatever work it takes.
 pub fn ask_need<'a>(actor: Actor<'a>, need: Need<'a>) -> Answer<'a> {
-    let policies = RolePolicies::of(actor.snapshot, actor.role);
-    let rulings: Vec<(String, Resources<'a>, Ruling<'a>)> = need
-        .actions()
-        .into_iter()
-        .filter_map(|(name, known)| {
+    ask_need_within(actor, need, &Effort::unlimited())
+}
+
+/// Patterns compared for one action of a need, besides what its policies take.
+const PATTERNS_PER_ACTION: usize = 50;
+
+/// Asks a need within a limit of work; what is left of it when the limit is reached is unknown. An action that knows no
+/// resources is asked without; one whose resource was not said is asked for some.
+pub fn ask_need_within<'a>(actor: Actor<'a>, need: Need<'a>, effort: &Effort) -> Answer<'a> {
+    let mut is_complete = true;
+    let mut rulings: Vec<(String, Resources<'a>, Ruling<'a>)> = Vec::new();
+    if effort.spend(need.cost()) {
+        let policies = RolePolicies::of(actor.snapshot, actor.role);
+        for (name, known) in need.actions() {
+            if !effort.spend(PATTERNS_PER_ACTION) {
+                is_complete = false;
+                break;
+            }
             let several = need.action.contains(['*', '?']);
             let resources = match (need.resource, known) {
                 // `s3:Get*` on an object asks neither for what is done to buckets nor for what has no resource.
-                (Some(resource), Some(action)) if several && !action.fits_resource(resource) => return None,
+                (Some(resource), Some(action)) if several && !action.fits_resource(resource) => continue,
                 (_, Some(action)) if action.takes_no_resource() => Resources::None,
                 (Some(resource), _) => Resources::One(resource),
                 (None, _) => Resources::Some,
             };
-            let mut ruling = ask_of(&policies, actor, &name, resources);
+            let mut ruling = ask_of(&policies, actor, &name, resources, effort);
             // A resource with wildcards stands for some; what does not cover the pattern may cover those.
             if let Resources::One(resource) = resources
                 && resource.contains(['*', '?'])
                 && ruling.verdict != Verdict::Allowed
             {
-                ruling = ask_of(&policies, actor, &name, Resources::Some);
+                ruling = ask_of(&policies, actor, &name, Resources::Some, effort);
                 if ruling.verdict == Verdict::Allowed {
                     ruling.verdict = Verdict::Unknown;
                 }
             }
-            Some((name, resources, ruling))
-        })
-        .collect();
+            rulings.push((name, resources, ruling));
+        }
+    }
     let has = |verdict: Verdict| rulings.iter().any(|(.., ruling)| ruling.verdict == verdict);
     let verdict = if has(Verdict::ExplicitlyDenied) {
         Verdict::ExplicitlyDenied
     } else if has(Verdict::ImplicitlyDenied) {
         Verdict::ImplicitlyDenied
-    } else if has(Verdict::Unknown) || rulings.is_empty() {
+    } else if has(Verdict::Unknown) || rulings.is_empty() || !is_complete {
         Verdict::Unknown
     } else {
         Verdict::Allowed

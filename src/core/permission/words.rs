@@ -1,6 +1,6 @@
 //! How a ruling reads.
 
-use rolecall_iam::{Deciding, Effect, NotConsidered, PolicyKind, RoleArn, Ruling, Verdict};
+use rolecall_iam::{Deciding, Effect, Exempt, NotConsidered, PolicyKind, RoleArn, Ruling, Truth, Verdict};
 
 use super::policies::Resources;
 use crate::chain::fix::word;
@@ -16,7 +16,8 @@ pub fn place(kind: PolicyKind, policy: &str) -> String {
         PolicyKind::Identity if policy.starts_with("arn:") => format!("managed policy {}", short(policy)),
         PolicyKind::Identity => format!("inline policy {policy}"),
         PolicyKind::Boundary => format!("permissions boundary {}", short(policy)),
-        PolicyKind::Session => format!("session policy {policy}"),
+        PolicyKind::Session => format!("the session policy of association {policy}"),
+        PolicyKind::ServiceControl => format!("service control policy {policy}"),
         PolicyKind::Resource => policy.to_owned(),
     }
 }
@@ -43,14 +44,28 @@ pub fn not_considered(item: NotConsidered<'_>) -> String {
     }
 }
 
+/// Why no policy decides, where that is so.
+pub fn exemption(ruling: &Ruling<'_>) -> Option<&'static str> {
+    Some(match ruling.exempt? {
+        Exempt::NeedsNoPermission => "AWS requires no permission for it, and no policy can deny it",
+        Exempt::NotForRoles => "AWS refuses it to every session of a role; only an IAM user can call it",
+    })
+}
+
 /// Why a ruling denies: the statement that does, or the policies that do not allow.
 pub fn denial(ruling: &Ruling<'_>) -> String {
+    if let Some(reason) = exemption(ruling) {
+        return reason.to_owned();
+    }
     let denying = ruling.deciding.iter().find(|deciding| deciding.statement.effect == Effect::Deny);
     match (ruling.verdict, denying) {
         (Verdict::ExplicitlyDenied, Some(denying)) => format!("{} denies it", describe_statement(denying)),
         _ => match ruling.missing_in {
             Some(PolicyKind::Boundary) => "the permissions boundary does not allow it".to_owned(),
-            Some(PolicyKind::Session) => "the session policy does not allow it".to_owned(),
+            Some(PolicyKind::Session) => "the association's session policy does not allow it".to_owned(),
+            Some(PolicyKind::ServiceControl) => {
+                "the service control policies of the role's account do not allow it".to_owned()
+            }
             Some(PolicyKind::Resource) => "the resource's policy does not allow it".to_owned(),
             Some(PolicyKind::Identity) | None => match ruling.deciding.first() {
                 Some(near) if !near.statement.conditions.is_empty() || !near.statement.resources.written.is_empty() => {
@@ -73,6 +88,12 @@ pub fn doubt(ruling: &Ruling<'_>) -> Option<String> {
     let unread = ruling.not_considered.iter().filter(|item| matches!(item, NotConsidered::Unread(..)));
     let unread: Vec<String> = unread.map(|item| not_considered(*item)).collect();
     Some(match unread.as_slice() {
+        [] if ruling.deciding.iter().all(|deciding| deciding.applies != Truth::Unknown)
+            && !ruling.not_considered.contains(&NotConsidered::ServiceControlPolicies) =>
+        {
+            "which resource it is, that resource's own policy, or the level at which each service control policy is attached"
+                .to_owned()
+        }
         [] => "which resource it is, or that resource's own policy".to_owned(),
         _ => unread.join(", "),
     })
@@ -124,7 +145,19 @@ pub(crate) fn fix_for(role_arn: &str, action: &str, resources: Resources<'_>, ru
             read_policy(role, denying)
         );
     }
+    if ruling.exempt.is_some() {
+        return "take the need back: a role's credentials are temporary already".to_owned();
+    }
     match ruling.missing_in {
+        Some(PolicyKind::Session) => format!(
+            "allow {action} in the association's session policy, or take the need back: \
+             aws eks update-pod-identity-association --cluster-name CLUSTER --association-id ASSOCIATION_ID --policy file://policy.json"
+        ),
+        Some(PolicyKind::ServiceControl) => format!(
+            "have the organization's administrator allow {action} in the service control policies, or take the need back: \
+             aws organizations list-policies-for-target --target-id {} --filter SERVICE_CONTROL_POLICY",
+            RoleArn::parse(role_arn).map_or("ACCOUNT", |arn| arn.account)
+        ),
         Some(PolicyKind::Boundary) => {
             let boundary = format!(
                 "aws iam get-role --role-name {} --query Role.PermissionsBoundary.PermissionsBoundaryArn",
@@ -164,6 +197,14 @@ fn read_policy(role: &str, deciding: &Deciding<'_>) -> String {
     let policy = deciding.policy;
     match deciding.kind {
         PolicyKind::Resource => format!("aws iam get-role --role-name {}", word(role)),
+        PolicyKind::Session => format!(
+            "aws eks describe-pod-identity-association --cluster-name CLUSTER --association-id {} --query association.policy",
+            word(policy)
+        ),
+        PolicyKind::ServiceControl => {
+            let query = format!("Policies[?Name=='{policy}']");
+            format!("aws organizations list-policies --filter SERVICE_CONTROL_POLICY --query {}", word(&query))
+        }
         _ if policy.starts_with("arn:") => format!(
             "aws iam get-policy-version --policy-arn {0} --version-id \"$(aws iam get-policy --policy-arn {0} --query Policy.DefaultVersionId --output text)\"",
             word(policy)

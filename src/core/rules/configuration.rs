@@ -300,6 +300,37 @@ metadata:
     ],
 };
 
+/// An exemption that matters here ends soon, has ended, or has an end that cannot be read.
+pub static EXEMPTION_EXPIRY: Rule = Rule {
+    name: "exemption-expiry",
+    level: Level::Chain,
+    certainty: Certainty::Undecided,
+    fires: "an exemption of a finding ends within 14 days, has ended, or has an end that cannot be \
+            read",
+    meaning: "A `rolecall.dev/ignore` annotation names a rule that has a finding here, and \
+              `rolecall.dev/ignore-until` limits it. Within 14 days of its end the finding says \
+              so; the exemption still counts. After its end the exemption does not count. An end \
+              that cannot be read lifts warnings and no denials. This finding never denies.",
+    why: "When the exemption ends, the findings that it hides count again. In a namespace that \
+          enforces, new pods are then denied. A date that cannot be read was meant as a limit, and \
+          rolecall cannot tell which.",
+    example: r#"apiVersion: v1
+kind: Namespace
+metadata:
+  name: carts
+  annotations:
+    rolecall.dev/ignore: irsa-trust-subject
+    rolecall.dev/ignore-reason: the role moves to the platform account
+    rolecall.dev/ignore-until: end of the year # not YYYY-MM-DD"#,
+    fix: "Fix what the exemption hides and remove it, or set a later end. On a namespace that \
+          needs the right to lower its level.\n\
+          \n    kubectl annotate namespace carts rolecall.dev/ignore- \\\
+          \n        rolecall.dev/ignore-until- rolecall.dev/ignore-reason-\
+          \n    kubectl annotate namespace carts --overwrite \\\
+          \n        rolecall.dev/ignore-until=YYYY-MM-DD",
+    sources: &["rolecall: docs/webhook.md, Exemptions", "RFC 3339: Date and Time on the Internet"],
+};
+
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] = &[
     &NODE_ROLE_FALLBACK,
@@ -310,4 +341,5 @@ pub(super) static RULES: &[&Rule] = &[
     &PODS_PREDATE_IDENTITY,
     &IDENTITY_AMBIGUOUS,
     &TOKEN_EXPIRATION,
+    &EXEMPTION_EXPIRY,
 ];

@@ -8,6 +8,7 @@ mod injection;
 mod irsa;
 mod markdown;
 
+mod organization;
 mod permission;
 mod pod_identity;
 mod role;
@@ -18,6 +19,7 @@ pub use credentials::*;
 pub use injection::*;
 pub use irsa::*;
 pub use markdown::index_markdown;
+pub use organization::*;
 pub use permission::*;
 pub use pod_identity::*;
 pub use role::*;
@@ -79,6 +81,7 @@ pub fn all() -> Vec<&'static Rule> {
         credentials::RULES,
         injection::RULES,
         irsa::RULES,
+        organization::RULES,
         permission::RULES,
         pod_identity::RULES,
         role::RULES,

@@ -146,6 +146,35 @@ spec:
     ],
 };
 
+/// The declared needs take more work to check than one object may.
+pub static PERMISSION_UNCHECKED: Rule = Rule {
+    name: "permission-unchecked",
+    level: Level::Fallback,
+    certainty: Certainty::Undecided,
+    fires: "the declared needs and the role's policies are too large to be checked together",
+    meaning: "Checking every line of `rolecall.dev/requires` against the role's policies takes more \
+              work than rolecall does for one object. The lines up to the limit were checked, the \
+              rest was not. The check of the chain itself is complete. This is a note: it never denies.",
+    why: "A webhook that works for seconds on one pod delays all others, and the API server then \
+          admits them unchecked. The limit counts compared patterns, so the result does not depend on \
+          how busy the machine is.",
+    example: r#"# The role has ten managed policies of hundreds of wildcard statements each.
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: carts
+  namespace: carts
+  annotations:
+    eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/carts
+    rolecall.dev/requires: |
+      *:Get*
+      *:List*"#,
+    fix: "Declare fewer needs, and name the resource of each. `rolecall can-i` checks one need \
+          without the limit.\n\
+          \n    rolecall can-i carts/carts dynamodb:Query RESOURCE_ARN --source SRC",
+    sources: &["IAM User Guide: IAM and AWS STS quotas", "Kubernetes: Dynamic Admission Control"],
+};
+
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] =
-    &[&ACTION_UNKNOWN, &NODE_ROLE_OVERPRIVILEGED, &PERMISSION_DENIED, &PERMISSION_MISSING];
+    &[&ACTION_UNKNOWN, &NODE_ROLE_OVERPRIVILEGED, &PERMISSION_DENIED, &PERMISSION_MISSING, &PERMISSION_UNCHECKED];

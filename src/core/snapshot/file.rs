@@ -1,57 +1,42 @@
-//! The snapshot's file format: one JSON document whose parts keep the shapes that the AWS APIs return.
+//! The snapshot's file format: one JSON document whose parts keep the shapes that the AWS APIs return. A part of the wrong
+//! shape is an error; an entry of a list that is malformed costs only itself, and is among the snapshot's faults.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
-use rolecall_iam::Document;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use super::associations::associations;
+use super::entry::{Faults, Raw, read};
+use super::fault::{Result, error};
 use super::issuer::Issuer;
-use super::model::{
-    Account, Association, Associations, ClusterInfo, FargateProfile, FargateSelector, IdentityPolicy, LazyDocument,
-    Provider, Role, Snapshot,
-};
+use super::metadata::NodeParts;
+use super::model::{Account, ClusterInfo, FargateProfile, FargateSelector, Snapshot};
+use super::organization::control_policies;
+use super::roles::{Stray, policies, providers, roles};
 
-/// Why a snapshot cannot be read: where, and what is wrong there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnapshotError {
-    /// The place, such as `accounts.111122223333.roles[3].AssumeRolePolicyDocument`; empty for the whole text.
-    pub place: String,
-    /// What is wrong there.
-    pub message: String,
-}
-
-impl std::fmt::Display for SnapshotError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.place.is_empty() || self.place == "." {
-            f.write_str(&self.message)
-        } else {
-            write!(f, "{}: {}", self.place, self.message)
-        }
-    }
-}
-
-impl std::error::Error for SnapshotError {}
-
-type Result<T> = std::result::Result<T, SnapshotError>;
 type Str<'a> = Cow<'a, str>;
-
-fn error(place: impl Into<String>, message: impl Into<String>) -> SnapshotError {
-    SnapshotError { place: place.into(), message: message.into() }
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireSnapshot<'a> {
     collected_at: Option<String>,
     cluster: Option<WireCluster>,
-    addons: Option<Vec<WireAddon>>,
-    pod_identity_associations: Option<Vec<WireAssociation>>,
-    node_roles: Option<Vec<Box<str>>>,
-    fargate_profiles: Option<Vec<WireFargateProfile>>,
+    #[serde(borrow)]
+    addons: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    pod_identity_associations: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    node_roles: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    fargate_profiles: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    nodegroups: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    launch_template_versions: Option<Vec<Raw<'a>>>,
+    #[serde(borrow, rename = "ec2NodeClasses")]
+    ec2_node_classes: Option<Vec<Raw<'a>>>,
     read_at: Option<WireReadAt>,
     #[serde(borrow)]
     accounts: Option<HashMap<Str<'a>, WireAccount<'a>>>,
@@ -83,6 +68,13 @@ struct WireCluster {
     arn: Option<Box<str>>,
     identity: Option<WireIdentity>,
     compute_config: Option<WireComputeConfig>,
+    kubernetes_network_config: Option<WireNetworkConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireNetworkConfig {
+    ip_family: Option<Box<str>>,
 }
 
 #[derive(Deserialize)]
@@ -116,20 +108,6 @@ impl WireAddon {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireAssociation {
-    cluster_name: Option<Box<str>>,
-    namespace: Box<str>,
-    service_account: Box<str>,
-    association_id: Option<Box<str>>,
-    role_arn: Option<Box<str>>,
-    target_role_arn: Option<Box<str>>,
-    external_id: Option<Box<str>>,
-    disable_session_tags: Option<bool>,
-    created_at: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct WireFargateProfile {
     fargate_profile_name: Box<str>,
     status: Option<Box<str>>,
@@ -152,11 +130,18 @@ struct WireSelector {
 #[serde(rename_all = "camelCase")]
 struct WireAccount<'a> {
     #[serde(borrow)]
-    roles: Option<Vec<WireRole<'a>>>,
+    roles: Option<Vec<Raw<'a>>>,
     roles_read: Option<WireRolesRead>,
-    missing_roles: Option<Vec<Box<str>>>,
-    policies: Option<Vec<WirePolicy<'a>>>,
-    oidc_providers: Option<Vec<WireProvider>>,
+    #[serde(borrow)]
+    missing_roles: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    policies: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    oidc_providers: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    service_control_policies: Option<Vec<Raw<'a>>>,
+    #[serde(borrow)]
+    resource_control_policies: Option<Vec<Raw<'a>>>,
 }
 
 /// Which roles were read: all, or those that something names.
@@ -167,75 +152,12 @@ enum WireRolesRead {
     Named,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireRole<'a> {
-    arn: Box<str>,
-    #[serde(borrow)]
-    assume_role_policy_document: Option<&'a RawValue>,
-    tags: Option<Vec<WireTag>>,
-    role_policy_list: Option<Vec<WireInlinePolicy<'a>>>,
-    attached_managed_policies: Option<Vec<WireAttached>>,
-    permissions_boundary: Option<WireBoundary>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireBoundary {
-    permissions_boundary_arn: Option<Box<str>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireTag {
-    key: Box<str>,
-    value: Box<str>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireInlinePolicy<'a> {
-    policy_name: Box<str>,
-    #[serde(borrow)]
-    policy_document: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireAttached {
-    policy_arn: Box<str>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WirePolicy<'a> {
-    arn: Box<str>,
-    #[serde(borrow)]
-    policy_version_list: Option<Vec<WirePolicyVersion<'a>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WirePolicyVersion<'a> {
-    is_default_version: Option<bool>,
-    #[serde(borrow)]
-    document: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireProvider {
-    arn: Box<str>,
-    url: Option<String>,
-    #[serde(rename = "ClientIDList")]
-    client_id_list: Option<Vec<Box<str>>>,
-}
-
 impl Snapshot {
-    /// Reads the format of the design's "Snapshot" contract. Unknown fields are passed over, missing parts stay unknown.
+    /// Reads the format of the design's "Snapshot" contract. Unknown fields are passed over, missing parts stay unknown, and
+    /// so does what depends on an entry that is malformed: [`Snapshot::faults`] names each.
     ///
     /// # Errors
-    /// A malformed part, by its place.
+    /// A part of the wrong shape, by its place.
     pub fn parse(text: &str) -> Result<Self> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let wire: WireSnapshot<'_> = serde_path_to_error::deserialize(&mut deserializer)
@@ -254,35 +176,77 @@ impl WireSnapshot<'_> {
                     error("collectedAt", format!("`{text}` is not a time such as 2026-11-24T17:26:52Z"))
                 })?),
             };
+        let mut faults = Faults::new();
         let cluster = self.cluster.map(WireCluster::build);
-        let associations = match self.pod_identity_associations {
-            None => None,
-            Some(list) => Some(associations(list, cluster.as_ref())?),
-        };
-        let mut accounts = HashMap::new();
+        let mut unreadable_associations = Vec::new();
+        let associations = self.pod_identity_associations.map(|list| {
+            let (associations, lost) = associations(&list, cluster.as_ref(), &mut faults);
+            unreadable_associations = lost;
+            associations
+        });
+        let mut accounts: HashMap<Box<str>, Account> = HashMap::new();
+        let mut strays = Vec::new();
         for (id, account) in self.accounts.unwrap_or_default() {
             if !rolecall_iam::is_account_id(&id) {
                 return Err(error(format!("accounts.{id}"), "the key of an account is its twelve-digit ID"));
             }
             let place = format!("accounts.{id}");
-            accounts.insert(id.as_ref().into(), account.build(&place, &id)?);
+            accounts.insert(id.as_ref().into(), account.build(&place, &id, &mut strays, &mut faults));
+        }
+        for Stray { account, name, fault } in strays {
+            if let Some(account) = accounts.get_mut(&account) {
+                account.note_unreadable_role(Some(&name), &fault);
+            }
         }
         Ok(Snapshot {
             withheld: None,
             collected_at,
             oldest_part: self.read_at.as_ref().and_then(WireReadAt::oldest),
             cluster,
-            addons: self
-                .addons
-                .map(|addons| addons.into_iter().filter(WireAddon::is_there).map(|addon| addon.addon_name).collect()),
+            addons: addons(self.addons, &mut faults),
             associations,
-            node_roles: self.node_roles,
-            fargate_profiles: self
-                .fargate_profiles
-                .map(|list| list.into_iter().filter(WireFargateProfile::is_active).map(fargate_profile).collect()),
+            unreadable_associations,
+            node_roles: node_roles(self.node_roles, &mut faults),
+            fargate_profiles: self.fargate_profiles.map(|list| {
+                let profiles: Vec<WireFargateProfile> = each(&list, "fargateProfiles", &mut faults).0;
+                profiles.into_iter().filter(WireFargateProfile::is_active).map(fargate_profile).collect()
+            }),
+            pods_reach_metadata: NodeParts {
+                node_groups: self.nodegroups,
+                launch_template_versions: self.launch_template_versions,
+                node_classes: self.ec2_node_classes,
+            }
+            .reach(&mut faults),
             accounts,
+            faults,
         })
     }
+}
+
+/// The entries of a list that can be read, and whether those are all.
+fn each<'a, T: Deserialize<'a>>(list: &[Raw<'a>], at: &str, faults: &mut Faults) -> (Vec<T>, bool) {
+    let before = faults.len();
+    let mut entries = Vec::with_capacity(list.len());
+    for (index, raw) in list.iter().enumerate() {
+        match read(raw, &format!("{at}[{index}]")) {
+            Ok(entry) => entries.push(entry),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (entries, faults.len() == before)
+}
+
+/// The add-ons; where one cannot be read it may be the agent.
+fn addons(list: Option<Vec<Raw<'_>>>, faults: &mut Faults) -> Option<Vec<Box<str>>> {
+    let (addons, all) = each::<WireAddon>(&list?, "addons", faults);
+    let names: Vec<Box<str>> = addons.into_iter().filter(WireAddon::is_there).map(|addon| addon.addon_name).collect();
+    (all || names.iter().any(|name| **name == *"eks-pod-identity-agent")).then_some(names)
+}
+
+/// The nodes' roles; without one of them none is the only one.
+fn node_roles(list: Option<Vec<Raw<'_>>>, faults: &mut Faults) -> Option<Vec<Box<str>>> {
+    let (roles, all) = each(&list?, "nodeRoles", faults);
+    all.then_some(roles)
 }
 
 impl WireCluster {
@@ -292,53 +256,10 @@ impl WireCluster {
             name: self.name,
             arn: self.arn,
             issuer: issuer.filter(|url| !url.is_empty()).map(|url| Issuer::new(&url)),
+            ipv6: self.kubernetes_network_config.and_then(|config| config.ip_family).as_deref() == Some("ipv6"),
             auto_mode: self.compute_config.and_then(|config| config.enabled).unwrap_or(false),
         }
     }
-}
-
-fn associations(list: Vec<WireAssociation>, cluster: Option<&ClusterInfo>) -> Result<Associations> {
-    let mut associations = Associations::new();
-    for (index, wire) in list.into_iter().enumerate() {
-        let place = format!("podIdentityAssociations[{index}]");
-        if let (Some(named), Some(cluster)) = (&wire.cluster_name, cluster)
-            && *named != cluster.name
-        {
-            return Err(error(
-                format!("{place}.clusterName"),
-                format!("is `{named}`, but the snapshot's cluster is `{}`", cluster.name),
-            ));
-        }
-        let created_at =
-            wire.created_at.as_ref().map(|value| time(value, &format!("{place}.createdAt"))).transpose()?;
-        let association = Association {
-            id: wire.association_id,
-            role_arn: wire.role_arn.filter(|arn| !arn.is_empty()),
-            target_role_arn: wire.target_role_arn.filter(|arn| !arn.is_empty()),
-            external_id: wire.external_id,
-            disable_session_tags: wire.disable_session_tags.unwrap_or(false),
-            created_at,
-        };
-        let by_account = associations.entry(wire.namespace.clone()).or_default();
-        if by_account.insert(wire.service_account.clone(), association).is_some() {
-            return Err(error(place, format!("{}/{} has two associations", wire.namespace, wire.service_account)));
-        }
-    }
-    Ok(associations)
-}
-
-/// The AWS CLI prints times as text, the API sends them as seconds since 1970.
-fn time(value: &serde_json::Value, place: &str) -> Result<Timestamp> {
-    let time = match value {
-        serde_json::Value::String(text) => text.parse().ok(),
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "whole seconds are enough, and out of range is refused below"
-        )]
-        serde_json::Value::Number(number) => number.as_f64().and_then(|s| Timestamp::from_second(s as i64).ok()),
-        _ => None,
-    };
-    time.ok_or_else(|| error(place, "is neither a time such as 2026-11-24T17:26:52Z nor seconds since 1970"))
 }
 
 fn fargate_profile(wire: WireFargateProfile) -> FargateProfile {
@@ -352,124 +273,38 @@ fn fargate_profile(wire: WireFargateProfile) -> FargateProfile {
 }
 
 impl WireAccount<'_> {
-    fn build(self, place: &str, account: &str) -> Result<Account> {
-        let roles = match self.roles {
-            None => None,
-            Some(list) => {
-                let mut roles = HashMap::with_capacity(list.len());
-                for (index, wire) in list.into_iter().enumerate() {
-                    let place = format!("{place}.roles[{index}]");
-                    let (name, role) = wire.build(&place, account)?;
-                    if roles.insert(name, Arc::new(role)).is_some() {
-                        return Err(error(place, "this role stands there twice"));
-                    }
-                }
-                Some(roles)
-            }
-        };
-        let policies = match self.policies {
-            None => None,
-            Some(list) => {
-                let mut policies = HashMap::with_capacity(list.len());
-                for (index, wire) in list.into_iter().enumerate() {
-                    let place = format!("{place}.policies[{index}].PolicyVersionList");
-                    let versions = wire.policy_version_list.unwrap_or_default();
-                    let default = versions.iter().find(|version| version.is_default_version == Some(true));
-                    if let Some(raw) = default.and_then(|version| version.document) {
-                        policies.insert(wire.arn, LazyDocument::new(document_text(raw, &place)?));
-                    }
-                }
-                Some(policies)
-            }
-        };
-        let providers = match self.oidc_providers {
-            None => None,
-            Some(list) => {
-                let mut providers = HashMap::with_capacity(list.len());
-                for (index, wire) in list.into_iter().enumerate() {
-                    let url = match (&wire.url, wire.arn.split_once(":oidc-provider/")) {
-                        (Some(url), _) => Issuer::new(url),
-                        (None, Some((_, url))) => Issuer::new(url),
-                        (None, None) => {
-                            return Err(error(
-                                format!("{place}.oidcProviders[{index}].Arn"),
-                                format!("`{}` is not the ARN of an OIDC provider", wire.arn),
-                            ));
-                        }
-                    };
-                    providers.insert(url.as_str().into(), Provider { arn: wire.arn, client_ids: wire.client_id_list });
-                }
-                Some(providers)
-            }
-        };
-        let mut missing_roles = HashSet::new();
-        for arn in self.missing_roles.unwrap_or_default() {
-            let parsed = rolecall_iam::RoleArn::parse(&arn)
-                .map_err(|complaint| error(format!("{place}.missingRoles"), format!("`{arn}`: {complaint}")))?;
-            missing_roles.insert(parsed.name.to_ascii_lowercase().into());
+    fn build(self, place: &str, id: &str, strays: &mut Vec<Stray>, faults: &mut Faults) -> Account {
+        let mut account =
+            Account { only_named_roles: self.roles_read == Some(WireRolesRead::Named), ..Account::default() };
+        if let Some(list) = self.roles {
+            strays.extend(roles(&list, place, id, &mut account, faults));
         }
-        let only_named_roles = self.roles_read == Some(WireRolesRead::Named);
-        Ok(Account { roles, only_named_roles, missing_roles, policies, providers })
-    }
-}
-
-impl WireRole<'_> {
-    /// The role, under its name in lower case.
-    fn build(self, place: &str, account: &str) -> Result<(Box<str>, Role)> {
-        let parsed = rolecall_iam::RoleArn::parse(&self.arn)
-            .map_err(|complaint| error(format!("{place}.Arn"), format!("`{}`: {complaint}", self.arn)))?;
-        if parsed.account != account {
-            return Err(error(
-                format!("{place}.Arn"),
-                format!("`{}` is not a role of account {account}, under which it stands", self.arn),
-            ));
+        account.policies = self.policies.map(|list| policies(&list, place, faults));
+        if let Some(list) = self.oidc_providers {
+            providers(&list, place, &mut account, faults);
         }
-        let name = parsed.name.to_ascii_lowercase().into();
-        let trust = match self.assume_role_policy_document {
-            None => None,
-            Some(raw) => Some(trust(raw, &format!("{place}.AssumeRolePolicyDocument"), parsed.name)?),
-        };
-        let inline_policies = match self.role_policy_list {
-            None => None,
-            Some(list) => {
-                let mut policies = Vec::with_capacity(list.len());
-                for (index, policy) in list.into_iter().enumerate() {
-                    let place = format!("{place}.RolePolicyList[{index}].PolicyDocument");
-                    let document = LazyDocument::new(document_text(policy.policy_document, &place)?);
-                    policies.push(IdentityPolicy { name: policy.policy_name, document });
+        let at = format!("{place}.missingRoles");
+        for arn in each::<Box<str>>(&self.missing_roles.unwrap_or_default(), &at, faults).0 {
+            match rolecall_iam::RoleArn::parse(&arn) {
+                Ok(parsed) => {
+                    account.missing_roles.insert(parsed.name.to_ascii_lowercase().into());
                 }
-                Some(policies)
+                Err(complaint) => faults.push(error(at.as_str(), format!("`{arn}`: {complaint}"))),
             }
+        }
+        let mut control = |list: Option<Vec<Raw<'_>>>, part: &str, kind: &str| {
+            list.map(|list| control_policies(&list, &format!("{place}.{part}"), id, kind, faults))
         };
-        let role = Role {
-            trust,
-            tags: self.tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()),
-            inline_policies,
-            boundary: self.permissions_boundary.map(|boundary| boundary.permissions_boundary_arn.unwrap_or_default()),
-            attached_policies: self
-                .attached_managed_policies
-                .map(|list| list.into_iter().map(|policy| policy.policy_arn).collect()),
-            arn: self.arn,
-        };
-        Ok((name, role))
+        account.service_control =
+            control(self.service_control_policies, "serviceControlPolicies", "SERVICE_CONTROL_POLICY");
+        account.resource_control =
+            control(self.resource_control_policies, "resourceControlPolicies", "RESOURCE_CONTROL_POLICY");
+        account
     }
-}
-
-fn trust(raw: &RawValue, place: &str, role: &str) -> Result<Document> {
-    let text = document_text(raw, place)?;
-    Document::parse(&text).map_err(|e| error(place, format!("(role {role}) {e}")))
-}
-
-/// The JSON of a policy document that came as an object, or as a string that may be URL-encoded.
-fn document_text<'r>(raw: &'r RawValue, place: &str) -> Result<Cow<'r, str>> {
-    let text = raw.get();
-    if !text.starts_with('"') {
-        return Ok(Cow::Borrowed(text));
-    }
-    serde_json::from_str::<String>(text).map(Cow::Owned).map_err(|e| error(place, e.to_string()))
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 mod tests {
     use super::*;
 
@@ -480,17 +315,11 @@ mod tests {
             (r#"{"cluster": {"name": 7}}"#, "cluster.name", "invalid type"),
             (r#"{"collectedAt": "yesterday"}"#, "collectedAt", "not a time"),
             (r#"{"accounts": {"1": {}}}"#, "accounts.1", "twelve-digit"),
-            (
-                r#"{"accounts": {"111122223333": {"roles": [{}]}}}"#,
-                "accounts.111122223333.roles[0]",
-                "missing field `Arn`",
-            ),
-            (
-                r#"{"accounts": {"111122223333": {"roles": [{"Arn": "arn:aws:iam::111122223333:role/x",
-                   "AssumeRolePolicyDocument": {"Statement": {"Effect": "Permit", "Action": "*"}}}]}}}"#,
-                "accounts.111122223333.roles[0].AssumeRolePolicyDocument",
-                "/Statement/Effect must be",
-            ),
+            (r#"{"accounts": {"111122223333": {"roles": "all"}}}"#, "accounts.111122223333.roles", "invalid type"),
+            (r#"{"accounts": {"111122223333": {"roles": {}}}}"#, "accounts.111122223333.roles", "invalid type"),
+            (r#"{"podIdentityAssociations": 7}"#, "podIdentityAssociations", "invalid type"),
+            (r#"{"accounts": []}"#, "accounts", "invalid type"),
+            ("[]", "", "invalid"),
             (r#"{"collectedAt": null, "collectedAt": null}"#, "", "duplicate field"),
             ("{} x", "", "trailing characters"),
         ] {
@@ -510,5 +339,179 @@ mod tests {
         assert!(snapshot.role("arn:aws:iam::111122223333:role/X").is_none());
         assert!(snapshot.role_by_name("111122223333", "x").unwrap().is_some());
         assert!(snapshot.role_by_name("444455556666", "x").is_none(), "an account that is absent is unknown");
+    }
+
+    const TRUST: &str = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}}"#;
+
+    fn of_account(parts: &str) -> Snapshot {
+        Snapshot::parse(&format!(r#"{{"accounts": {{"111122223333": {{{parts}}}}}}}"#)).unwrap()
+    }
+
+    fn places(snapshot: &Snapshot) -> Vec<&str> {
+        snapshot.faults.iter().map(|fault| &*fault.place).collect()
+    }
+
+    #[test]
+    fn a_malformed_role_costs_only_itself() {
+        let good = format!(
+            r#"{{"Arn": "arn:aws:iam::111122223333:role/good", "AssumeRolePolicyDocument": {TRUST}, "RolePolicyList": [], "AttachedManagedPolicies": []}}"#
+        );
+        let at = "accounts.111122223333.roles[1]";
+        let known =
+            |snapshot: &Snapshot, name: &str| snapshot.role_by_name("111122223333", name).map(|role| role.cloned());
+        // What the entry is, the place of its fault, and what is known of role x.
+        for (entry, place, exists) in [
+            ("7", at.to_owned(), None),
+            ("{}", at.to_owned(), None),
+            (r#"{"RoleName": "x"}"#, at.to_owned(), None),
+            (r#"{"Arn": 7, "RoleName": "X"}"#, format!("{at}.Arn"), None),
+            (r#"{"Arn": "x", "RoleName": "x"}"#, format!("{at}.Arn"), None),
+            (r#"{"Arn": "arn:aws:iam::444455556666:role/x"}"#, format!("{at}.Arn"), None),
+            (
+                r#"{"Arn": "arn:aws:iam::111122223333:role/x", "AssumeRolePolicyDocument": {"Statement": {"Effect": "Permit", "Action": "*"}}}"#,
+                format!("{at}.AssumeRolePolicyDocument"),
+                Some(true),
+            ),
+            (
+                r#"{"Arn": "arn:aws:iam::111122223333:role/x", "AssumeRolePolicyDocument": "%7B"}"#,
+                format!("{at}.AssumeRolePolicyDocument"),
+                Some(true),
+            ),
+            (r#"{"Arn": "arn:aws:iam::111122223333:role/x", "Tags": 7}"#, format!("{at}.Tags"), Some(true)),
+            (
+                r#"{"Arn": "arn:aws:iam::111122223333:role/x", "RolePolicyList": [{"PolicyName": "p"}]}"#,
+                format!("{at}.RolePolicyList[0]"),
+                Some(true),
+            ),
+            (
+                r#"{"Arn": "arn:aws:iam::111122223333:role/x", "AttachedManagedPolicies": [{}]}"#,
+                format!("{at}.AttachedManagedPolicies[0]"),
+                Some(true),
+            ),
+            (
+                r#"{"Arn": "arn:aws:iam::111122223333:role/x", "PermissionsBoundary": "p"}"#,
+                format!("{at}.PermissionsBoundary"),
+                Some(true),
+            ),
+        ] {
+            let snapshot = of_account(&format!(r#""roles": [{good}, {entry}]"#));
+            assert_eq!(places(&snapshot), [place], "{entry}");
+            assert!(known(&snapshot, "good").unwrap().unwrap().trust.is_some(), "{entry}");
+            assert_eq!(known(&snapshot, "x").map(|role| role.is_some()), exists, "{entry}");
+        }
+        let snapshot = of_account(&format!(r#""roles": [{good}, {{"RoleName": "x"}}]"#));
+        assert_eq!(known(&snapshot, "y"), Some(None), "another role is missing all the same");
+        let snapshot = of_account(&format!(r#""roles": [{good}, {{}}]"#));
+        assert_eq!(known(&snapshot, "y"), None, "it may be the one that has no name");
+    }
+
+    #[test]
+    fn a_role_with_an_unusual_path_is_read() {
+        let arn = r#"arn:aws:iam::111122223333:role/a:b/*/\"${x}\"/good"#;
+        let snapshot = of_account(&format!(r#""roles": [{{"Arn": "{arn}"}}]"#));
+        assert!(snapshot.faults.is_empty(), "{:?}", snapshot.faults);
+        assert!(snapshot.role(&arn.replace('\\', "")).is_some());
+    }
+
+    #[test]
+    fn what_is_in_a_list_twice() {
+        let role = |tags: &str| {
+            format!(
+                r#"{{"Arn": "arn:aws:iam::111122223333:role/x", "Tags": {tags}, "AssumeRolePolicyDocument": {TRUST}}}"#
+            )
+        };
+        let twice = |a: &str, b: &str| of_account(&format!(r#""roles": [{}, {}]"#, role(a), role(b)));
+        let same = twice("[]", "[]");
+        assert!(same.role("arn:aws:iam::111122223333:role/x").unwrap().trust.is_some() && same.faults.len() == 1);
+        let different = twice("[]", r#"[{"Key": "a", "Value": "b"}]"#);
+        let role = different.role("arn:aws:iam::111122223333:role/x").unwrap();
+        assert!(role.trust.is_none() && role.trust_fault.is_some() && different.faults.len() == 1);
+    }
+
+    #[test]
+    fn other_malformed_entries_cost_only_themselves() {
+        let snapshot = of_account(
+            r#""policies": [7, {"Arn": "p", "PolicyVersionList": [{"IsDefaultVersion": true, "Document": {"Statement": []}}]}],
+               "oidcProviders": [{"Arn": 7, "Url": "x.example/a"}, {"Arn": "arn:aws:iam::111122223333:oidc-provider/x.example/b"}],
+               "missingRoles": [7, "x", "arn:aws:iam::111122223333:role/y"]"#,
+        );
+        let at = |part: &str| format!("accounts.111122223333.{part}");
+        assert_eq!(
+            places(&snapshot),
+            [at("policies[0]"), at("oidcProviders[0].Arn"), at("missingRoles[0]"), at("missingRoles")]
+        );
+        let account = &snapshot.accounts["111122223333"];
+        assert_eq!(account.policies.as_ref().unwrap().len(), 1);
+        let provider = |url: &str| snapshot.provider("111122223333", &Issuer::new(url)).map(|found| found.is_some());
+        assert_eq!((provider("https://x.example/a"), provider("https://x.example/c")), (Some(true), Some(false)));
+        let lost = of_account(r#""oidcProviders": [{"Url": 7}]"#);
+        assert_eq!(lost.provider("111122223333", &Issuer::new("https://x.example/a")), None);
+
+        let snapshot = Snapshot::parse(
+            r#"{"addons": [7], "nodeRoles": ["a", 7], "fargateProfiles": [7, {"fargateProfileName": "f"}],
+                "cluster": {"name": "shop"},
+                "podIdentityAssociations": [
+                    {"namespace": "a", "serviceAccount": "good", "roleArn": "r", "createdAt": "yesterday"},
+                    {"namespace": "a", "serviceAccount": "bad", "roleArn": 7},
+                    {"namespace": "a", "serviceAccount": "other", "clusterName": "another"},
+                    {"namespace": "a", "serviceAccount": "twice", "roleArn": "r"},
+                    {"namespace": "a", "serviceAccount": "twice", "roleArn": "s"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(snapshot.faults.len(), 7, "{:?}", snapshot.faults);
+        assert!(snapshot.addons.is_none() && snapshot.node_roles.is_none());
+        assert_eq!(snapshot.fargate_profiles.as_ref().unwrap().len(), 1);
+        assert_eq!(snapshot.association("a", "good").unwrap().unwrap().role_arn.as_deref(), Some("r"));
+        for unreadable in ["bad", "other", "twice"] {
+            let association = snapshot.association("a", unreadable).unwrap().unwrap();
+            assert!(association.role_arn.is_none() && association.fault.is_some(), "{unreadable}");
+        }
+        assert_eq!(snapshot.association("a", "none"), Some(None));
+        let lost = Snapshot::parse(r#"{"podIdentityAssociations": [{"namespace": "a"}]}"#).unwrap();
+        assert_eq!(lost.association("a", "none"), None, "it may be this one's");
+    }
+
+    #[test]
+    fn policies_of_organizations_in_each_form() {
+        let content = r#"{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
+        let quoted = serde_json::Value::from(content).to_string();
+        let arn = "arn:aws:organizations::999988887777:policy/o-example/service_control_policy/p-1";
+        let summary = format!(r#"{{"Id": "p-1", "Arn": "{arn}", "Name": "Guard", "Type": "SERVICE_CONTROL_POLICY"}}"#);
+        for policy in [
+            format!(r#"{{"PolicySummary": {summary}, "Content": {quoted}}}"#),
+            format!(r#"{{"PolicySummary": {summary}, "Content": {content}}}"#),
+            format!(r#"{{"Policy": {{"PolicySummary": {summary}, "Content": {quoted}}}}}"#),
+            format!(r#"{{"Name": "Guard", "Arn": "{arn}", "Content": {quoted}}}"#),
+        ] {
+            let snapshot = of_account(&format!(r#""serviceControlPolicies": [{policy}]"#));
+            assert!(snapshot.faults.is_empty(), "{policy}: {:?}", snapshot.faults);
+            let account = &snapshot.accounts["111122223333"];
+            let control = account.service_control.as_ref().unwrap();
+            assert_eq!((account.organization(), control.of_management_account), (Some("o-example"), false));
+            let [policy] = control.policies.as_slice() else { panic!("{policy}") };
+            assert!(*policy.name == *"Guard" && policy.document.get().is_some() && policy.levels.is_none());
+        }
+        let with_targets = |targets: &str| {
+            let policy = format!(r#"{{"PolicySummary": {summary}, "Content": {content}, "Targets": {targets}}}"#);
+            let snapshot = of_account(&format!(r#""serviceControlPolicies": [{policy}]"#));
+            let control = snapshot.accounts["111122223333"].service_control.clone().unwrap();
+            control.policies.first().map(|policy| policy.levels.clone().unwrap().concat())
+        };
+        let targets =
+            r#"[{"TargetId": "r-1", "Type": "ROOT"}, "111122223333", {"TargetId": "444455556666", "Type": "ACCOUNT"}]"#;
+        assert_eq!(with_targets(targets).as_deref(), Some("r-1111122223333"));
+        assert_eq!(with_targets(r#"["444455556666"]"#), None, "attached elsewhere");
+        for (policy, place) in [
+            (r#"{"Name": "Guard"}"#.to_owned(), "[0]"),
+            (r#"{"Name": "Guard", "Content": "{"}"#.to_owned(), "[0]"),
+            (r#"{"Name": "Guard", "Content": 7}"#.to_owned(), "[0]"),
+            (format!(r#"{{"Name": "Guard", "Type": "RESOURCE_CONTROL_POLICY", "Content": {content}}}"#), "[0]"),
+            ("7".to_owned(), "[0]"),
+        ] {
+            let snapshot = of_account(&format!(r#""serviceControlPolicies": [{policy}]"#));
+            assert!(snapshot.faults[0].place.ends_with(place), "{policy}: {:?}", snapshot.faults);
+            let control = snapshot.accounts["111122223333"].service_control.as_ref().unwrap();
+            assert!(control.policies.iter().all(|policy| policy.document.get().is_none()), "{policy}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use rolecall_iam::{Document, RoleArn};
 
+use super::fault::SnapshotError;
 use super::issuer::Issuer;
 use super::view::Withheld;
 
@@ -25,12 +26,20 @@ pub struct Snapshot {
     pub addons: Option<Vec<Box<str>>>,
     /// Pod Identity associations.
     pub associations: Option<Associations>,
+    /// Associations of which not even the service account can be read: place and fault of each. One that is not among the
+    /// others may be among these.
+    pub unreadable_associations: Vec<Box<str>>,
     /// ARNs of the nodes' roles.
     pub node_roles: Option<Vec<Box<str>>>,
     /// Fargate profiles.
     pub fargate_profiles: Option<Vec<FargateProfile>>,
+    /// Whether pods reach instance metadata (IMDS) from the nodes that the snapshot describes; `None` where they differ or
+    /// where it is not known.
+    pub pods_reach_metadata: Option<bool>,
     /// By account ID.
     pub accounts: HashMap<Box<str>, Account>,
+    /// Entries that are malformed. What depends on one is unknown.
+    pub faults: Vec<SnapshotError>,
     /// Set on a view: what it tells nothing about.
     pub withheld: Option<Withheld>,
 }
@@ -44,6 +53,8 @@ pub struct ClusterInfo {
     pub arn: Option<Box<str>>,
     /// Its OIDC issuer.
     pub issuer: Option<Issuer>,
+    /// Pods have IPv6 addresses, so that the injector names the Pod Identity agent by its IPv6 address.
+    pub ipv6: bool,
     /// EKS Auto Mode, whose nodes have the Pod Identity agent built in.
     pub auto_mode: bool,
 }
@@ -68,8 +79,29 @@ pub struct Association {
     pub external_id: Option<Box<str>>,
     /// No session tags are sent.
     pub disable_session_tags: bool,
+    /// The session policy: it narrows what the session of the role may do, of the target role where there is one (EKS API
+    /// Reference, `CreatePodIdentityAssociation`).
+    pub policy: Option<LazyDocument>,
     /// When it was made.
     pub created_at: Option<Timestamp>,
+    /// It exists, and its entry in the snapshot cannot be read: place and fault.
+    pub fault: Option<Box<str>>,
+}
+
+impl Association {
+    /// One that exists and cannot be read.
+    pub(super) fn unreadable(fault: &str) -> Self {
+        Self {
+            id: None,
+            role_arn: None,
+            target_role_arn: None,
+            external_id: None,
+            disable_session_tags: false,
+            policy: None,
+            created_at: None,
+            fault: Some(fault.into()),
+        }
+    }
 }
 
 /// A Fargate profile (EKS API, `DescribeFargateProfile`).
@@ -103,6 +135,65 @@ pub struct Account {
     pub policies: Option<HashMap<Box<str>, LazyDocument>>,
     /// OIDC providers by normalised address.
     pub providers: Option<HashMap<Box<str>, Provider>>,
+    /// Roles that exist and whose entries cannot be read, by name in lower case: place and fault.
+    pub unreadable_roles: HashMap<Box<str>, Box<str>>,
+    /// Roles of which not even the name can be read: place and fault of each.
+    pub nameless_roles: Vec<Box<str>>,
+    /// Providers of which not even the address can be read: place and fault of each.
+    pub unreadable_providers: Vec<Box<str>>,
+    /// Service control policies; `None` where they were not read.
+    pub service_control: Option<ControlPolicies>,
+    /// Resource control policies; `None` where they were not read.
+    pub resource_control: Option<ControlPolicies>,
+}
+
+impl Account {
+    /// Takes note of a role whose entry cannot be read: it exists, so it is not missing.
+    pub(super) fn note_unreadable_role(&mut self, name: Option<&str>, fault: &str) {
+        match name {
+            Some(name) => {
+                self.unreadable_roles.insert(name.to_ascii_lowercase().into(), fault.into());
+            }
+            None => self.nameless_roles.push(fault.into()),
+        }
+    }
+
+    /// Why it is not known whether there is a role of this name, where an entry that cannot be read is to blame.
+    pub fn unreadable_role(&self, name: &str) -> Option<&str> {
+        let named = self.unreadable_roles.get(name.to_ascii_lowercase().as_str());
+        named.or_else(|| self.nameless_roles.first()).map(|fault| &**fault)
+    }
+
+    /// The organization's ID, where a policy's ARN tells it.
+    pub fn organization(&self) -> Option<&str> {
+        let of = |policies: &Option<ControlPolicies>| policies.as_ref()?.organization.clone();
+        let known = [&self.service_control, &self.resource_control];
+        let id = known.into_iter().find(|policies| of(policies).is_some())?;
+        id.as_ref()?.organization.as_deref()
+    }
+}
+
+/// The policies of AWS Organizations of one type that bear on an account (Organizations User Guide, "SCP evaluation", "RCP
+/// evaluation").
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ControlPolicies {
+    /// In the order of the snapshot.
+    pub policies: Vec<ControlPolicy>,
+    /// `o-…`, from the policies' ARNs.
+    pub organization: Option<Box<str>>,
+    /// The account is the organization's management account, on which no such policy bears.
+    pub of_management_account: bool,
+}
+
+/// A policy of AWS Organizations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ControlPolicy {
+    /// Its name.
+    pub name: Box<str>,
+    /// The policy.
+    pub document: LazyDocument,
+    /// IDs of what it is attached to, on the way from the root to the account; `None` where that was not read.
+    pub levels: Option<Vec<Box<str>>>,
 }
 
 /// A role (IAM API, `GetAccountAuthorizationDetails`, `RoleDetail`).
@@ -112,6 +203,8 @@ pub struct Role {
     pub arn: Box<str>,
     /// The trust policy.
     pub trust: Option<Document>,
+    /// There is a trust policy, and it cannot be read: place and fault.
+    pub trust_fault: Option<Box<str>>,
     /// Tags; `None` where they were not read.
     pub tags: Option<Vec<(Box<str>, Box<str>)>>,
     /// Inline policies; `None` where they were not read.
@@ -120,6 +213,21 @@ pub struct Role {
     pub boundary: Option<Box<str>>,
     /// ARNs of managed policies; `None` where they were not read.
     pub attached_policies: Option<Vec<Box<str>>>,
+}
+
+impl Role {
+    /// One that exists and cannot be read.
+    pub(super) fn unreadable(arn: Box<str>, fault: &str) -> Self {
+        Self {
+            arn,
+            trust: None,
+            trust_fault: Some(fault.into()),
+            tags: None,
+            inline_policies: None,
+            boundary: Some("".into()),
+            attached_policies: None,
+        }
+    }
 }
 
 /// An inline policy.
@@ -143,6 +251,8 @@ impl PartialEq for LazyDocument {
         self.text == other.text
     }
 }
+
+impl Eq for LazyDocument {}
 
 impl LazyDocument {
     /// A policy from its JSON, which may be URL-encoded.
@@ -169,7 +279,10 @@ impl Snapshot {
     /// The association of a service account. `None`: it is not known whether there is one.
     pub fn association(&self, namespace: &str, service_account: &str) -> Option<Option<&Association>> {
         let associations = self.associations.as_ref()?;
-        Some(associations.get(namespace).and_then(|by_account| by_account.get(service_account)))
+        match associations.get(namespace).and_then(|by_account| by_account.get(service_account)) {
+            None if !self.unreadable_associations.is_empty() => None,
+            found => Some(found),
+        }
     }
 
     /// The role of this name in an account, whatever its case and path. `None`: it is not known whether there is one.
@@ -178,6 +291,7 @@ impl Snapshot {
         let name = name.to_ascii_lowercase();
         match account.roles.as_ref()?.get(name.as_str()) {
             Some(role) => Some(Some(role)),
+            None if account.unreadable_role(&name).is_some() => None,
             None if account.only_named_roles && !account.missing_roles.contains(name.as_str()) => None,
             None => Some(None),
         }
@@ -191,8 +305,34 @@ impl Snapshot {
 
     /// The provider of an issuer in an account. `None`: it is not known whether there is one.
     pub fn provider(&self, account: &str, issuer: &Issuer) -> Option<Option<&Provider>> {
-        let providers = self.accounts.get(account)?.providers.as_ref()?;
-        Some(providers.get(issuer.as_str()))
+        let account = self.accounts.get(account)?;
+        match account.providers.as_ref()?.get(issuer.as_str()) {
+            None if !account.unreadable_providers.is_empty() => None,
+            found => Some(found),
+        }
+    }
+
+    /// Which policies of AWS Organizations were not read, in words, for the accounts that were.
+    pub fn unread_control_policies(&self) -> Option<String> {
+        let lacks = |of: fn(&Account) -> bool| {
+            let mut ids: Vec<&str> =
+                self.accounts.iter().filter(|(_, account)| of(account)).map(|(id, _)| &**id).collect();
+            ids.sort_unstable();
+            ids
+        };
+        let scps = lacks(|account| account.service_control.is_none());
+        let rcps = lacks(|account| account.resource_control.is_none());
+        let of = |ids: &[&str]| match ids.len() == self.accounts.len() {
+            true => String::new(),
+            false => format!(" for account {}", ids.join(", ")),
+        };
+        match (scps.is_empty(), rcps.is_empty()) {
+            (true, true) => None,
+            (false, true) => Some(format!("SCP not read{}", of(&scps))),
+            (true, false) => Some(format!("RCP not read{}", of(&rcps))),
+            (false, false) if scps == rcps => Some(format!("SCP and RCP not read{}", of(&scps))),
+            (false, false) => Some(format!("SCP not read{}, RCP not read{}", of(&scps), of(&rcps))),
+        }
     }
 
     /// The nodes' role, where there is just one.

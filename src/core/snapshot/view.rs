@@ -210,7 +210,11 @@ impl Snapshot {
             node_roles: self.node_roles.clone(),
             fargate_profiles: self.fargate_profiles.clone(),
             associations: of_namespace,
+            unreadable_associations: self.unreadable_associations.clone(),
+            pods_reach_metadata: self.pods_reach_metadata,
             accounts,
+            // They may name any role.
+            faults: Vec::new(),
             withheld: Some(ownership.withheld),
         }
     }
@@ -270,6 +274,12 @@ impl Account {
             missing_roles: self.missing_roles.clone(),
             policies,
             providers: self.providers.clone(),
+            unreadable_roles: self.unreadable_roles.clone(),
+            // What is wrong with one may be any role's.
+            nameless_roles: self.nameless_roles.iter().map(|_| "an entry that cannot be read".into()).collect(),
+            unreadable_providers: self.unreadable_providers.clone(),
+            service_control: self.service_control.clone(),
+            resource_control: self.resource_control.clone(),
         }
     }
 }

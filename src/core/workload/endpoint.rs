@@ -1,6 +1,9 @@
 //! Endpoints that a container's SDK is configured with: AWS's own, or those of a store that speaks the same API, such as
 //! MinIO or Ceph (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
 
+use std::borrow::Cow;
+
+use super::expand::literal as expanded_value;
 use super::object::{Container, EnvVar};
 use super::text::Text;
 
@@ -21,55 +24,61 @@ const AWS_DOMAINS: [&str; 9] = [
 const IGNORE_ENDPOINTS: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 
 /// What a variable or an argument says about an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint<'a> {
     /// Not one of AWS's: another store, or a private name for AWS.
-    Other(&'a str),
-    /// It comes from an object that is not read.
+    Other(Cow<'a, str>),
+    /// It comes from an object or a variable that is not read.
     Unknown,
 }
 
-/// The endpoint that takes the place of an AWS service, where `is_service` accepts the variable's part behind
-/// `AWS_ENDPOINT_URL`: empty, or `_S3` and the like. `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true` turns all of them off.
-pub fn configured_endpoint<'a>(
-    container: &'a Container<'_>,
-    is_service: impl Fn(&str) -> bool,
-) -> Option<Endpoint<'a>> {
-    if ignores_configured_endpoints(container) {
+/// The endpoint that takes the place of AWS's for a service, such as `_STS`: of its own variable, else of `AWS_ENDPOINT_URL`.
+/// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true` turns all of them off.
+pub fn configured_endpoint<'a>(container: &'a Container<'_>, service: &str) -> Option<Endpoint<'a>> {
+    if !container.env.iter().any(|variable| variable.name.as_str().starts_with("AWS_ENDPOINT_URL"))
+        || ignores_configured_endpoints(container)
+    {
         return None;
     }
-    let variables = container.env.iter();
-    let named =
-        variables.filter(|variable| variable.name.as_str().strip_prefix("AWS_ENDPOINT_URL").is_some_and(&is_service));
-    named.filter_map(of_variable).last()
+    // Of a name that stands twice the last counts; an empty one counts as not set.
+    let last = |service: &str| {
+        let is_it = |variable: &EnvVar<'_>| variable.name.as_str().strip_prefix("AWS_ENDPOINT_URL") == Some(service);
+        let index = container.env.iter().rposition(is_it)?;
+        let text = expanded_value(&container.env, index);
+        (text.as_deref() != Some("")).then_some(text)
+    };
+    let text = last(service).or_else(|| last(""))?;
+    of_text(text)
 }
 
 /// The endpoint of another store that the container is given, by a variable such as `AWS_ENDPOINT_URL_S3` or
 /// `MLFLOW_S3_ENDPOINT_URL`, or by an argument such as `--endpoint http://minio:9000`.
 pub fn other_store<'a>(container: &'a Container<'_>) -> Option<Endpoint<'a>> {
     let ignored = ignores_configured_endpoints(container);
-    let variables = container.env.iter().filter(|variable| {
+    let variables = container.env.iter().enumerate().filter(|(_, variable)| {
         let name = variable.name.as_str();
         name != IGNORE_ENDPOINTS && names_endpoint(name) && !(ignored && name.starts_with("AWS_ENDPOINT_URL"))
     });
     variables
-        .filter_map(of_variable)
+        .take(MAX_ENDPOINTS)
+        .filter_map(|(index, _)| of_text(expanded_value(&container.env, index)))
         .next()
         .or_else(|| in_arguments(container.command.iter().chain(&container.args).map(Text::as_str)))
 }
 
+/// Most variables whose references are followed in search of another store.
+const MAX_ENDPOINTS: usize = 8;
+
 fn ignores_configured_endpoints(container: &Container<'_>) -> bool {
-    let mut variables = container.env.iter().rev();
-    let found = variables.find(|variable| variable.name.as_str() == IGNORE_ENDPOINTS);
-    found.and_then(|variable| variable.value.as_ref()).is_some_and(|value| value.as_str().eq_ignore_ascii_case("true"))
+    let index = container.env.iter().rposition(|variable| variable.name.as_str() == IGNORE_ENDPOINTS);
+    let text = index.and_then(|index| expanded_value(&container.env, index));
+    text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
-fn of_variable<'a>(variable: &'a EnvVar<'_>) -> Option<Endpoint<'a>> {
-    let value = variable.value.as_ref().map_or("", Text::as_str);
-    if variable.value_from.is_some() || value.contains("$(") {
-        Some(Endpoint::Unknown)
-    } else {
-        (!value.is_empty() && !is_aws(value)).then_some(Endpoint::Other(value))
+fn of_text(text: Option<Cow<'_, str>>) -> Option<Endpoint<'_>> {
+    match text {
+        None => Some(Endpoint::Unknown),
+        Some(text) => (!text.is_empty() && !is_aws(&text)).then_some(Endpoint::Other(text)),
     }
 }
 
@@ -92,7 +101,7 @@ fn in_arguments<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Endpoint
         };
         let is_flag = flag.starts_with('-') && flag.to_ascii_lowercase().contains("endpoint");
         if let Some(value) = value.filter(|value| is_flag && value.contains("://") && !is_aws(value)) {
-            return Some(Endpoint::Other(value));
+            return Some(Endpoint::Other(Cow::Borrowed(value)));
         }
     }
     None
@@ -142,7 +151,7 @@ mod tests {
             let text = json.to_string();
             let container: Container<'_> = serde_json::from_str(&text).unwrap();
             other_store(&container).map(|endpoint| match endpoint {
-                Endpoint::Other(address) => address.to_owned(),
+                Endpoint::Other(address) => address.into_owned(),
                 Endpoint::Unknown => "?".to_owned(),
             })
         };
@@ -164,5 +173,38 @@ mod tests {
         assert_eq!(argued(&["--server", "http://minio:9000"]), None);
         let elsewhere = serde_json::json!({"env": [{"name": "S3_ENDPOINT", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]});
         assert_eq!(container(elsewhere).as_deref(), Some("?"));
+    }
+
+    #[test]
+    fn the_endpoint_of_sts_is_the_one_that_counts() {
+        let sts = |env: &[(&str, &str)]| -> Option<String> {
+            let env: Vec<serde_json::Value> =
+                env.iter().map(|(name, value)| serde_json::json!({"name": name, "value": value})).collect();
+            let text = serde_json::json!({"env": env}).to_string();
+            let container: Container<'_> = serde_json::from_str(&text).unwrap();
+            configured_endpoint(&container, "_STS").map(|endpoint| match endpoint {
+                Endpoint::Other(address) => address.into_owned(),
+                Endpoint::Unknown => "?".to_owned(),
+            })
+        };
+        let (own, all) = ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL");
+        let (aws, minio) = ("https://sts.us-west-2.amazonaws.com", "http://minio:9000");
+        for (env, expected) in [
+            (vec![(own, minio)], Some(minio)),
+            (vec![(all, minio)], Some(minio)),
+            (vec![(all, minio), (own, aws)], None),
+            (vec![(own, aws), (all, minio)], None),
+            (vec![(all, minio), (own, "")], Some(minio)),
+            (vec![(own, minio), (own, aws)], None),
+            (vec![(own, aws), (own, minio)], Some(minio)),
+            (vec![("HOST", "sts.us-west-2.amazonaws.com"), (own, "https://$(HOST)")], None),
+            (vec![(own, "https://$(HOST)")], Some("?")),
+            (vec![(own, minio), (IGNORE_ENDPOINTS, "true")], None),
+            (vec![("ON", "true"), (own, minio), (IGNORE_ENDPOINTS, "$(ON)")], None),
+            (vec![(own, minio), (IGNORE_ENDPOINTS, "true"), (IGNORE_ENDPOINTS, "false")], Some(minio)),
+            (vec![("AWS_ENDPOINT_URL_S3", minio)], None),
+        ] {
+            assert_eq!(sts(&env).as_deref(), expected, "{env:?}");
+        }
     }
 }

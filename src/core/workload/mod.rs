@@ -1,21 +1,27 @@
 //! Workloads: who is this, which service account, which containers, what does it need.
 
 mod endpoint;
+mod expand;
 mod kind;
+mod list;
 mod needs;
 mod object;
 mod text;
 mod token_file;
 
 pub use endpoint::{Endpoint, configured_endpoint, other_store};
+pub use expand::literal as expanded_value;
 pub use kind::Kind;
+pub use list::within_bytes;
 pub use needs::{Evidence, evidence};
 pub use object::{
     Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, ServiceAccountToken, Spec, Template,
     ValueFrom, Volume, VolumeMount,
 };
 pub use text::{Pairs, Text};
-pub use token_file::{TokenContent, TokenMount, TokenSource, Volumes, is_windows_path, token_source};
+pub use token_file::{
+    TokenContent, TokenMount, TokenSource, Volumes, clean as clean_path, is_windows_path, token_source,
+};
 
 /// Whether mutation is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +49,9 @@ pub struct Workload<'o> {
     pub job_metadata: Option<&'o Metadata<'o>>,
     /// The pods' specification.
     pub spec: &'o PodSpec<'o>,
+    /// It stands for a static pod of a node and cannot use a service account. Anybody can write the annotation that says so:
+    /// where it is known who creates the pod, that decides.
+    pub is_mirror: bool,
 }
 
 impl<'o> Workload<'o> {
@@ -61,7 +70,8 @@ impl<'o> Workload<'o> {
         let stage = if kind == Kind::Pod { stage } else { Stage::Predicted };
         let job_template = object.spec.as_ref().and_then(|spec| spec.job_template.as_deref());
         let job_metadata = job_template.map(|template| &template.metadata);
-        Some(Self { kind, stage, namespace, metadata, pod_metadata, job_metadata, spec })
+        let is_mirror = kind == Kind::Pod && metadata.annotations.get(MIRROR).is_some();
+        Some(Self { kind, stage, namespace, metadata, pod_metadata, job_metadata, spec, is_mirror })
     }
 
     /// The service account's name; `default` where none is named. `serviceAccount` is the deprecated alias.
@@ -70,9 +80,10 @@ impl<'o> Workload<'o> {
         named.into_iter().flatten().map(Text::as_str).find(|name| !name.is_empty()).unwrap_or("default")
     }
 
-    /// Mirror pods stand for static pods and cannot use a service account.
-    pub fn is_mirror(&self) -> bool {
-        self.kind == Kind::Pod && self.metadata.annotations.get("kubernetes.io/config.mirror").is_some()
+    /// Whether both can run on the same nodes only, as far as the view goes: an update may narrow a pod that scheduling gates
+    /// hold.
+    pub fn has_placement_of(&self, other: &Workload<'_>) -> bool {
+        self.spec.node_selector == other.spec.node_selector && self.spec.affinity == other.spec.affinity
     }
 
     /// Whether the pods are Windows pods, where there is no Pod Identity agent: by the node selector, required node
@@ -96,10 +107,18 @@ impl<'o> Workload<'o> {
         }
         let affinity = self.spec.affinity.as_deref()?.node_affinity.as_ref()?.required.as_ref()?;
         let mut terms = affinity.node_selector_terms.iter();
-        let first = terms.next()?.only_value(key)?;
-        terms.all(|term| term.only_value(key) == Some(first)).then_some(first)
+        let other = |excluded: &str| match excluded {
+            "linux" if OS_LABELS.contains(&key) => Some("windows"),
+            "windows" if OS_LABELS.contains(&key) => Some("linux"),
+            _ => None,
+        };
+        let first = terms.next()?.only_value(key, other)?;
+        terms.all(|term| term.only_value(key, other) == Some(first)).then_some(first)
     }
 }
+
+/// The annotation of mirror pods (Kubernetes, "Well-Known Labels, Annotations and Taints").
+const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// Labels of a node that name its operating system (Kubernetes, "Well-Known Labels, Annotations and Taints").
 const OS_LABELS: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];

@@ -3,6 +3,7 @@
 
 use serde::de::{Deserialize, Deserializer};
 
+use super::list::list;
 use super::text::{Pairs, Text};
 
 /// An object of any kind that rolecall judges.
@@ -110,16 +111,16 @@ pub struct PodSpec<'a> {
     /// Its deprecated alias.
     pub service_account: Option<Text<'a>>,
     /// Containers.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub containers: Vec<Container<'a>>,
     /// Init containers, sidecars among them.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub init_containers: Vec<Container<'a>>,
     /// Ephemeral containers.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub ephemeral_containers: Vec<Container<'a>>,
     /// Volumes.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub volumes: Vec<Volume<'a>>,
     /// Node selector.
     pub node_selector: Pairs<'a>,
@@ -141,13 +142,13 @@ struct WireSpec<'a> {
     #[serde(borrow)]
     service_account_name: Option<Text<'a>>,
     service_account: Option<Text<'a>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     containers: Vec<Container<'a>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     init_containers: Vec<Container<'a>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     ephemeral_containers: Vec<Container<'a>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     volumes: Vec<Volume<'a>>,
     node_selector: Pairs<'a>,
     scheduler_name: Option<Text<'a>>,
@@ -191,7 +192,7 @@ pub struct Os<'a> {
 }
 
 /// `spec.affinity`, as far as it says on which nodes a pod can run.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Affinity<'a> {
     /// Affinity to nodes.
@@ -200,7 +201,7 @@ pub struct Affinity<'a> {
 }
 
 /// `spec.affinity.nodeAffinity`
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeAffinity<'a> {
     /// What a node must have.
@@ -209,35 +210,40 @@ pub struct NodeAffinity<'a> {
 }
 
 /// A node selector: one of its terms must match.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSelector<'a> {
     /// The terms.
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "list")]
     pub node_selector_terms: Vec<NodeSelectorTerm<'a>>,
 }
 
 /// A term of a node selector: all its expressions must match.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSelectorTerm<'a> {
     /// Expressions on labels.
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "list")]
     pub match_expressions: Vec<NodeSelectorRequirement<'a>>,
 }
 
 impl NodeSelectorTerm<'_> {
-    /// The only value that the term accepts for a label.
-    pub(super) fn only_value(&self, key: &str) -> Option<&str> {
+    /// The only value that the term accepts for a label; `other` is the value that remains where one is excluded, if there
+    /// are but two.
+    pub(super) fn only_value<'t>(&'t self, key: &str, other: impl Fn(&str) -> Option<&'t str>) -> Option<&'t str> {
         self.match_expressions.iter().find_map(|expression| match expression.values.as_slice() {
-            [only] if expression.key.as_str() == key && expression.operator.as_str() == "In" => Some(only.as_str()),
+            [value] if expression.key.as_str() == key => match expression.operator.as_str() {
+                "In" => Some(value.as_str()),
+                "NotIn" => other(value.as_str()),
+                _ => None,
+            },
             _ => None,
         })
     }
 }
 
 /// An expression on a node's label.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(default)]
 pub struct NodeSelectorRequirement<'a> {
     /// The label.
@@ -246,7 +252,7 @@ pub struct NodeSelectorRequirement<'a> {
     /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt` or `Lt`.
     pub operator: Text<'a>,
     /// The values for it.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub values: Vec<Text<'a>>,
 }
 
@@ -260,19 +266,19 @@ pub struct Container<'a> {
     /// Its image.
     pub image: Option<Text<'a>>,
     /// Entry point.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub command: Vec<Text<'a>>,
     /// Arguments.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub args: Vec<Text<'a>>,
     /// Environment, one by one.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub env: Vec<EnvVar<'a>>,
     /// Environment, whole objects.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub env_from: Vec<EnvFrom<'a>>,
     /// Where volumes are mounted.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub volume_mounts: Vec<VolumeMount<'a>>,
 }
 
@@ -334,6 +340,9 @@ pub struct Named<'a> {
     /// The name.
     #[serde(borrow, alias = "secretName")]
     pub name: Text<'a>,
+    /// The container starts without the object where it does not exist.
+    #[serde(deserialize_with = "or_default")]
+    pub optional: bool,
 }
 
 /// Where a volume is mounted.
@@ -369,7 +378,7 @@ pub struct Volume<'a> {
 #[serde(default)]
 pub struct Projected<'a> {
     /// What it is put together from.
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "list")]
     pub sources: Vec<ProjectedSource<'a>>,
 }
 

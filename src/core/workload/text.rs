@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
+use super::list::grow;
+
 /// A text, borrowed where it had no escapes. (`Option<Cow<str>>` and `Vec<Cow<str>>` would copy.)
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Text<'a>(pub Cow<'a, str>);
@@ -90,10 +92,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::with_capacity(entries.size_hint().unwrap_or(0).min(64));
+                let mut pairs = Vec::new();
                 while let Some(key) = entries.next_key::<Text<'de>>()? {
                     // The API server prunes a null to the empty string.
                     let value = entries.next_value::<Option<Text<'de>>>()?.unwrap_or_default();
+                    grow(&mut pairs)?;
                     pairs.push((key, value));
                 }
                 Ok(Pairs(pairs))

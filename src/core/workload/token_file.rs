@@ -103,7 +103,8 @@ pub fn token_source<'a>(
     let added = injected
         .filter(|injected| injected.is_added(container))
         .and_then(|injected| Some((below(injected.mount_path)?, None, injected.volume)));
-    let Some((rest, mount, name)) = own.chain(added).min_by_key(|(rest, ..)| *rest) else {
+    // Of two mounts that lead to one folder the later one covers the other.
+    let Some((rest, mount, name)) = own.chain(added).rev().min_by_key(|(rest, ..)| *rest) else {
         return TokenSource { volume: None, content: TokenContent::NotMounted };
     };
     let path = cleaned.get(cleaned.len() - rest..).unwrap_or_default();
@@ -143,12 +144,20 @@ fn content<'a>(volume: &'a Volume<'a>, path: &str, is_variable: bool) -> TokenCo
     }
 }
 
-/// A path without doubled slashes and without `.`; `/run` by its older name, to which most images link it; and a Windows
+/// A path without doubled slashes, `.` and `..`; `/run` by its older name, to which most images link it; and a Windows
 /// path as a mount writes it.
-fn clean(path: &str) -> String {
+pub fn clean(path: &str) -> String {
     let windows = is_windows_path(path).then(|| path.get(2..).unwrap_or_default().replace('\\', "/"));
     let path = windows.as_deref().unwrap_or(path);
-    let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/");
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    let parts = parts.join("/");
     if parts.starts_with("run/") { format!("/var/{parts}") } else { format!("/{parts}") }
 }
 

@@ -231,6 +231,12 @@ impl World {
         is_eks.then_some("https://kubernetes.default.svc")
     }
 
+    /// Whether pods with a network of their own reach instance metadata (IMDS); `None` where it is not known.
+    pub fn pods_reach_metadata(&self) -> Option<bool> {
+        let stated = self.conventions.imds_hop_limit.map(|limit| limit > 1);
+        stated.or(self.snapshot.pods_reach_metadata)
+    }
+
     /// The association of a service account, where the associations are known and there is one.
     pub fn association(&self, subject: Subject<'_>) -> Option<&Association> {
         self.snapshot.association(subject.namespace, subject.service_account).flatten()

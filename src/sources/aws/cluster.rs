@@ -30,6 +30,7 @@ impl Aws {
         };
         let issuer = cluster.identity().and_then(|identity| identity.oidc()).and_then(|oidc| oidc.issuer());
         let compute = cluster.compute_config();
+        let family = cluster.kubernetes_network_config().and_then(|network| network.ip_family());
         let mode = cluster.access_config().and_then(|access| access.authentication_mode());
         Ok(without_nulls(json!({
             "name": cluster.name(),
@@ -39,6 +40,7 @@ impl Aws {
                 "enabled": compute.enabled(),
                 "nodeRoleArn": compute.node_role_arn(),
             }))),
+            "kubernetesNetworkConfig": family.map(|family| json!({"ipFamily": family.as_str()})),
             "accessConfig": mode.map(|mode| json!({"authenticationMode": mode.as_str()})),
         })))
     }

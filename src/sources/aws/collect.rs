@@ -9,7 +9,7 @@ use rolecall_iam::RoleArn;
 use serde_json::{Value, json};
 
 use super::clients::{Aws, Reader};
-use super::collected::{AccountParts, Collected, Part, mended, readable};
+use super::collected::{AccountParts, Collected, Part, mended, readable, readable_in_full};
 use super::error::AwsError;
 use super::listing;
 use super::observe::Progress;
@@ -270,9 +270,9 @@ impl Scope<'_> {
         };
         let mut parts = AccountParts { listed: Some(Part::read(Ok(()), self.now, None)), ..AccountParts::default() };
         for (arn, role) in everything.roles {
-            if let Some(role) = self.readable_role(&arn, role, &mut malformed) {
-                parts.roles.insert(arn, Part::read(Ok(Some(role)), self.now, None));
-            }
+            // One that is wholly unreadable exists: the snapshot's reader must not take it for missing.
+            let role = self.readable_role(&arn, role.clone(), &mut malformed).unwrap_or(role);
+            parts.roles.insert(arn, Part::read(Ok(Some(role)), self.now, None));
         }
         for (arn, policy) in everything.policies {
             let policy = self.readable_policy(&arn, policy, &mut malformed);
@@ -289,7 +289,7 @@ impl Scope<'_> {
 
     fn readable_policy(&self, arn: &str, policy: Value, malformed: &mut Malformed) -> Option<Value> {
         let alone = json!({"accounts": {self.account: {"policies": [policy]}}});
-        match readable(&alone) {
+        match readable_in_full(&alone) {
             Ok(()) => Some(policy),
             Err(fault) => {
                 malformed.push((format!("accounts.{}.policies.{arn}", self.account), fault));

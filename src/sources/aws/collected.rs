@@ -212,15 +212,21 @@ fn rfc3339(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
-/// Whether the snapshot's reader takes a part; else what it says.
+/// Whether the snapshot's reader takes a part; else what it says. Single entries that it cannot read it reports itself.
 pub(super) fn readable(part: &Value) -> Result<(), String> {
     Snapshot::parse(&part.to_string()).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// The same where every entry counts.
+pub(super) fn readable_in_full(part: &Value) -> Result<(), String> {
+    let snapshot = Snapshot::parse(&part.to_string()).map_err(|error| error.to_string())?;
+    snapshot.faults.first().map_or(Ok(()), |fault| Err(fault.to_string()))
 }
 
 /// Leaves out of a role what the reader would refuse, so that one broken document does not cost all the others: the
 /// role stays, and what stood there is unknown. Gives the place and the fault of what went.
 pub(super) fn mended(account: &str, arn: &str, role: Value) -> (Option<Value>, Option<(String, String)>) {
-    let fault_of = |role: &Value| readable(&json!({"accounts": {account: {"roles": [role]}}})).err();
+    let fault_of = |role: &Value| readable_in_full(&json!({"accounts": {account: {"roles": [role]}}})).err();
     let Some(fault) = fault_of(&role) else {
         return (Some(role), None);
     };

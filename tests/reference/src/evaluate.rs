@@ -29,6 +29,25 @@ pub fn evaluate_document(policy: &Value, request: &Request) -> Decision {
 /// «Cross-account policy evaluation logic», «Permissions boundaries for IAM entities», «Session policies».
 #[must_use]
 pub fn evaluate(policies: &Policies, request: &Request) -> Decision {
+    // STS API Reference, «GetCallerIdentity»: *No permissions are required to perform this operation. If an administrator
+    // attaches a policy to your identity that explicitly denies access to the sts:GetCallerIdentity action, you can still
+    // perform this operation.*
+    if request.action.to_lowercase() == "sts:getcalleridentity" {
+        return Decision::Allowed;
+    }
+    // STS API Reference, «AssumeRole», «AssumeRoleWithWebIdentity»: *You cannot call the AWS STS GetFederationToken or
+    // GetSessionToken API operations* with a role's credentials. IAM User Guide, «Permissions for GetSessionToken»: *No
+    // permissions are required for a user to get a session token.*
+    if let Principal::Aws(arn) = &request.principal {
+        let who = arn.split(':').nth(5).unwrap_or("").split('/').next().unwrap_or("");
+        match (request.action.to_lowercase().as_str(), who) {
+            ("sts:getsessiontoken" | "sts:getfederationtoken", "role" | "assumed-role") => {
+                return Decision::ImplicitDeny;
+            }
+            ("sts:getsessiontoken", "user") => return Decision::Allowed,
+            _ => {}
+        }
+    }
     let of_identity = |policy: &Value| document::read(policy, Attached::ToIdentity, request);
     let identity: Vec<Outcome> = policies.identity.iter().map(of_identity).collect();
     let boundary: Option<Outcome> = policies.boundary.as_ref().map(of_identity);
@@ -41,6 +60,22 @@ pub fn evaluate(policies: &Policies, request: &Request) -> Decision {
         });
 
     // *Deny evaluation … In all those policies, the enforcement code looks for a Deny statement that applies.*
+    // Organizations User Guide, «SCP evaluation»: SCPs bear on the IAM users and roles of the organization's accounts.
+    let levels: Vec<Vec<Outcome>> = match &request.principal {
+        Principal::Service(_) | Principal::Federated(_) => Vec::new(),
+        Principal::None | Principal::Aws(_) => {
+            let levels = policies.service_control.iter().flatten();
+            levels.map(|level| level.iter().map(of_identity).collect()).collect()
+        }
+    };
+    // *For a permission to be denied …, any SCP from the root through each OU in the direct path to the account can deny.*
+    if levels.iter().flatten().any(|outcome| outcome.denies) {
+        return Decision::ExplicitDeny;
+    }
+    // *For a permission to be allowed …, there must be an explicit Allow statement at every level from the root through each
+    // OU in the direct path to the account.*
+    let within_organization = levels.iter().all(|level| level.iter().any(|outcome| !outcome.allows.is_empty()));
+
     let denied =
         identity.iter().chain(&boundary).chain(session.iter().flatten()).chain(&resource).any(|outcome| outcome.denies);
     if denied {
@@ -86,5 +121,5 @@ pub fn evaluate(policies: &Policies, request: &Request) -> Decision {
             granted || (own_side && (by_resource || !must_be_named || !has_resource_policy))
         }
     };
-    if allowed { Decision::Allowed } else { Decision::ImplicitDeny }
+    if allowed && within_organization { Decision::Allowed } else { Decision::ImplicitDeny }
 }

@@ -101,6 +101,10 @@ pub struct Policies {
     /// The session policies passed when the session was made. `None`: none was passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Vec<Value>>,
+    /// Service control policies of the requester's account, by what they are attached to, from the root to the account.
+    /// `None`: the account is in no organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_control: Option<Vec<Vec<Value>>>,
     /// Whether the requester and the resource belong to one account.
     pub same_account: bool,
 }

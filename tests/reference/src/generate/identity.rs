@@ -170,7 +170,7 @@ pub(super) fn make(dice: &mut Dice) -> (Request, Policies) {
         principal_account: ACCOUNT.into(),
         context,
     };
-    (request, Policies { trust, identity, boundary, session, same_account })
+    (request, Policies { trust, identity, boundary, session, service_control: None, same_account })
 }
 
 /// A boundary or a session policy; half of them let everything through but for what follows.

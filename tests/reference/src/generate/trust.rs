@@ -340,7 +340,7 @@ fn target(dice: &mut Dice) -> (Request, Policies) {
         principal_account: ACCOUNT.into(),
         context,
     };
-    (request, Policies { trust: Some(trust), identity, boundary, session, same_account })
+    (request, Policies { trust: Some(trust), identity, boundary, session, service_control: None, same_account })
 }
 
 fn target_statement(dice: &mut Dice, effect: &str, session: &str, context: &Context) -> Value {

@@ -2,7 +2,7 @@
 #![allow(unreachable_pub, reason = "it is a module of a test")]
 
 use rolecall_iam::{
-    Accounts, Document, Layer, MapContext, Named, Policies, Principal, Request, ResourcePolicy, Verdict,
+    Accounts, Document, Layer, Levels, MapContext, Named, Policies, Principal, Request, ResourcePolicy, Verdict,
 };
 use rolecall_reference::{Case, ContextValue, Decision};
 use serde_json::Value;
@@ -57,6 +57,9 @@ pub fn ours_together(case: &Case) -> Result<Decision, String> {
     let identity = parsed(&theirs.identity)?;
     let boundary = theirs.boundary.as_ref().map(|policy| parsed(std::slice::from_ref(policy))).transpose()?;
     let session = theirs.session.as_deref().map(parsed).transpose()?;
+    let control = theirs.service_control.as_ref();
+    let control = control.map(|levels| levels.iter().map(|level| parsed(level)).collect::<Result<Vec<_>, _>>());
+    let control = control.transpose()?;
     let trust = theirs.trust.as_ref().map(|policy| parsed(std::slice::from_ref(policy))).transpose()?;
     let service = request.action.to_lowercase();
     let needed = service.starts_with("sts:") || service.starts_with("kms:");
@@ -69,6 +72,9 @@ pub fn ours_together(case: &Case) -> Result<Decision, String> {
         identity: layer(&identity),
         boundary: boundary.as_deref().map(layer),
         session: session.as_deref().map(layer),
+        service_control: control
+            .as_ref()
+            .map(|levels| Levels::Known(levels.iter().map(|level| layer(level)).collect())),
         resource,
         accounts: if theirs.same_account { Accounts::Same } else { Accounts::Cross },
     };

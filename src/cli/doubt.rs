@@ -1,0 +1,318 @@
+//! What a manifest does not say yet: the namespace that it will be applied to, and values that are placeholders. The core judges
+//! an object as it stands; what rests on such a value is then taken back to *unknown*.
+
+use std::collections::{HashMap, HashSet};
+
+use rolecall_core::chain::State;
+use rolecall_core::cluster::Conventions;
+use rolecall_core::decision::Level;
+use rolecall_core::finding::{Certainty, Finding, Problem};
+use rolecall_core::identity::Identity;
+use rolecall_core::judge::Judgement;
+use rolecall_core::rules::ROLE_ARN_MALFORMED;
+use rolecall_core::workload::{Container, Kind, Metadata, Object, Workload};
+use rolecall_core::world::World;
+
+use crate::sources::{Manifest, Manifests, namespace_of, placeholder};
+
+/// A value that is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Doubt {
+    /// `the namespace is assumed to be default`
+    why: String,
+    fix: String,
+}
+
+impl Doubt {
+    fn placeholder(place: &str, text: &str) -> Option<Self> {
+        let found = placeholder(text)?;
+        let fix = match found.strip_prefix("${") {
+            Some(name) => {
+                let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
+                format!("fill it: --substitute {}=VALUE", name.get(..end).unwrap_or_default())
+            }
+            None => "render the manifest first, or write the value".to_owned(),
+        };
+        Some(Self { why: format!("{place} holds the placeholder {found}"), fix })
+    }
+}
+
+/// What all the manifests of a check leave open.
+#[derive(Debug, Default)]
+pub(super) struct Doubts {
+    /// Service accounts whose identity holds a placeholder, by namespace and name.
+    accounts: HashMap<(String, String), Doubt>,
+    /// Names of service accounts whose namespace is assumed.
+    without_namespace_yet: HashSet<String>,
+}
+
+impl Doubts {
+    pub(super) fn of(manifests: &Manifests, conventions: &Conventions) -> Self {
+        let mut doubts = Self::default();
+        for manifest in &manifests.objects {
+            if manifest.kind != Some(Kind::ServiceAccount) || manifest.admitted {
+                continue;
+            }
+            let Ok(object) = manifest.object() else { continue };
+            let name = object.metadata.display_name();
+            if manifest.assumed_namespace {
+                doubts.without_namespace_yet.insert(name.clone());
+            }
+            if let Some(doubt) = of_account(&object.metadata, conventions) {
+                doubts.accounts.insert((namespace_of(&object).to_owned(), name), doubt);
+            }
+        }
+        doubts
+    }
+
+    /// Why the identity of a service account is not known yet.
+    pub(super) fn of_subject(&self, namespace: &str, name: &str) -> Option<&str> {
+        let doubt = self.accounts.get(&(namespace.to_owned(), name.to_owned()));
+        doubt.map(|doubt| doubt.why.as_str())
+    }
+
+    /// Whether a service account of this name has no namespace yet.
+    pub(super) fn has_no_namespace(&self, name: &str) -> bool {
+        self.without_namespace_yet.contains(name)
+    }
+
+    /// Takes back what rests on values that are not known; returns what to note.
+    pub(super) fn weaken(
+        &self,
+        judgement: &mut Judgement<'_>,
+        manifest: &Manifest,
+        object: &Object<'_>,
+        workload: Option<&Workload<'_>>,
+        world: &World,
+    ) -> Vec<String> {
+        if manifest.admitted {
+            return Vec::new();
+        }
+        let mut notes = Vec::new();
+        let namespace = namespace_of(object);
+        let own_name = object.metadata.display_name();
+        let account = workload.map_or(own_name.as_str(), Workload::service_account);
+        let own_needs = of_needs(&object.metadata);
+        let pod_needs = workload.and_then(|workload| of_needs(workload.pod_metadata));
+        for doubt in [own_needs, pod_needs].into_iter().flatten() {
+            apply(judgement, &doubt, |finding| {
+                finding.rule().starts_with("permission-")
+                    || matches!(finding.rule(), "action-unknown" | "node-role-overprivileged")
+            });
+            notes.push(doubt.why);
+        }
+        for (container, doubt) in workload.into_iter().flat_map(of_containers) {
+            one_container(judgement, container, &doubt);
+            notes.push(doubt.why);
+        }
+        if let Some(doubt) = self.accounts.get(&(namespace.to_owned(), account.to_owned())) {
+            of_role(judgement, doubt);
+            notes.push(doubt.why.clone());
+        }
+        let names = [("metadata.namespace", namespace), ("the service account's name", account)];
+        if let Some(doubt) = names.into_iter().find_map(|(place, text)| Doubt::placeholder(place, text)) {
+            apply(judgement, &doubt, |_| true);
+            unknown(judgement, |_| true);
+            notes.push(doubt.why);
+        } else if manifest.assumed_namespace {
+            assumed_namespace(judgement, account, world);
+        } else if self.has_no_namespace(account) {
+            apply(judgement, &without_namespace(account), |finding| finding.rule() == "service-account-missing");
+        }
+        notes
+    }
+}
+
+fn without_namespace(account: &str) -> Doubt {
+    Doubt {
+        why: format!("service account {account} names no namespace"),
+        fix: "say which namespace the manifests are applied to: -n NS".to_owned(),
+    }
+}
+
+/// A placeholder in what the injector reads of a service account.
+fn of_account(metadata: &Metadata<'_>, conventions: &Conventions) -> Option<Doubt> {
+    let keys = [conventions.role_arn_key(), conventions.audience_key()];
+    keys.into_iter().find_map(|key| Doubt::placeholder(key, metadata.annotations.get(key)?))
+}
+
+fn of_needs(metadata: &Metadata<'_>) -> Option<Doubt> {
+    let key = "rolecall.dev/requires";
+    Doubt::placeholder(key, metadata.annotations.get(key)?)
+}
+
+/// Variables that decide which credentials an SDK takes.
+fn decides(name: &str) -> bool {
+    name.starts_with("AWS_") && !matches!(name, "AWS_REGION" | "AWS_DEFAULT_REGION")
+        || name.to_ascii_uppercase().ends_with("_PROXY")
+        || placeholder(name).is_some()
+}
+
+fn of_containers<'o>(workload: &Workload<'o>) -> Vec<(&'o str, Doubt)> {
+    let spec = workload.spec;
+    let all = spec.init_containers.iter().chain(&spec.containers).chain(&spec.ephemeral_containers);
+    let doubt = |container: &'o Container<'o>| {
+        let mut variables = container.env.iter().filter(|variable| decides(variable.name.as_str()));
+        let doubt = variables.find_map(|variable| {
+            let name = variable.name.as_str();
+            let value = variable.value.as_ref().map_or("", |value| value.as_str());
+            Doubt::placeholder("the name of a variable", name)
+                .or_else(|| Doubt::placeholder(&format!("variable {name}"), value))
+        })?;
+        Some((container.name.as_str(), doubt))
+    };
+    all.filter_map(doubt).collect()
+}
+
+/// The finding as something that is not known.
+fn take_back(finding: &mut Finding, doubt: &Doubt) {
+    let problem = &mut finding.problem;
+    problem.certainty = Certainty::Undecided;
+    problem.message = format!("not known, since {}; as it stands: {}", doubt.why, problem.message);
+    problem.fix.clone_from(&doubt.fix);
+    problem.slip = None;
+}
+
+fn apply(judgement: &mut Judgement<'_>, doubt: &Doubt, rests_on_it: impl Fn(&Finding) -> bool) -> bool {
+    let mut applied = false;
+    for finding in judgement.findings.iter_mut().filter(|finding| rests_on_it(finding)) {
+        if finding.problem.certainty > Certainty::Undecided {
+            take_back(finding, doubt);
+        } else {
+            finding.problem.fix.clone_from(&doubt.fix);
+        }
+        applied = true;
+    }
+    settle(judgement);
+    applied
+}
+
+/// A chain stays broken only where something certain still breaks it.
+fn settle(judgement: &mut Judgement<'_>) {
+    let findings = &judgement.findings;
+    for container in judgement.containers.iter_mut().filter(|container| container.chain == State::Broken) {
+        let breaks = |finding: &Finding| {
+            finding.problem.certainty == Certainty::Certain
+                && finding.problem.level <= Level::Chain
+                && (finding.containers.is_empty() || finding.containers.iter().any(|name| name == container.name))
+        };
+        if !findings.iter().any(breaks) {
+            container.chain = State::Unknown;
+        }
+    }
+    judgement.findings.sort_by_key(|f| (std::cmp::Reverse(f.problem.certainty), f.problem.level));
+}
+
+fn unknown(judgement: &mut Judgement<'_>, rests_on_it: impl Fn(Identity) -> bool) {
+    for container in judgement.containers.iter_mut().filter(|container| rests_on_it(container.identity)) {
+        container.chain = State::Unknown;
+    }
+}
+
+/// The role or the audience of the service account holds a placeholder; an association would win over both.
+fn of_role(judgement: &mut Judgement<'_>, doubt: &Doubt) {
+    let irsa = judgement.kind == Kind::ServiceAccount
+        || judgement.containers.iter().any(|container| container.identity == Identity::Irsa);
+    let said = apply(judgement, doubt, |finding| {
+        let rule = finding.rule();
+        rule == "identity-ambiguous"
+            || (irsa
+                && (["role-", "irsa-", "oidc-", "permission-"].iter().any(|family| rule.starts_with(family))
+                    && rule != "role-not-connected"))
+    });
+    unknown(judgement, |identity| identity == Identity::Irsa);
+    if irsa && !said {
+        judgement.findings.push(Finding {
+            problem: Problem {
+                rule: &ROLE_ARN_MALFORMED,
+                level: Level::Chain,
+                certainty: Certainty::Undecided,
+                message: format!("whether the role can be assumed is not known, since {}", doubt.why),
+                expected: None,
+                found: None,
+                slip: None,
+                fix: doubt.fix.clone(),
+                about: None,
+            },
+            containers: Vec::new(),
+            notes: Vec::new(),
+        });
+    }
+}
+
+/// One container's variables hold a placeholder: what is said of it is not known, what is said of others is.
+fn one_container(judgement: &mut Judgement<'_>, name: &str, doubt: &Doubt) {
+    let mut taken = Vec::new();
+    for finding in &mut judgement.findings {
+        let Some(at) = finding.containers.iter().position(|container| container == name) else { continue };
+        let mut own = Finding { containers: vec![name.to_owned()], ..finding.clone() };
+        take_back(&mut own, doubt);
+        taken.push(own);
+        finding.containers.swap_remove(at);
+        if finding.containers.is_empty() {
+            // It was this container's alone: the copy stands for it.
+            finding.problem.level = Level::Off;
+        }
+    }
+    judgement.findings.retain(|finding| finding.problem.level != Level::Off);
+    judgement.findings.append(&mut taken);
+    for container in judgement.containers.iter_mut().filter(|container| container.name == name) {
+        container.chain = State::Unknown;
+    }
+    // The workload's own findings speak of this container too.
+    apply(judgement, doubt, |finding| {
+        finding.containers.is_empty() && matches!(finding.rule(), "node-role-fallback" | "node-role-overprivileged")
+    });
+}
+
+/// Findings that are the same in every namespace.
+const ANYWHERE: [&str; 20] = [
+    "action-unknown",
+    "annotation-legacy",
+    "annotation-misplaced",
+    "annotation-misspelled",
+    "injection-preset",
+    "irsa-trust-issuer",
+    "irsa-trust-principal",
+    "oidc-provider-audience",
+    "oidc-provider-missing",
+    "pod-identity-agent-missing",
+    "proxy-intercepts",
+    "role-account-unseen",
+    "role-arn-case",
+    "role-arn-malformed",
+    "role-arn-partition",
+    "role-missing",
+    "role-path-missing",
+    "static-keys",
+    "static-keys-possible",
+    "token-expiration",
+];
+
+fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World) {
+    let namespace = judgement.namespace;
+    let doubt = Doubt {
+        why: format!("the namespace is assumed to be `{namespace}`"),
+        fix: "say which namespace it is applied to: -n NS".to_owned(),
+    };
+    // In another namespace an association may win over all that is said here.
+    let elsewhere = world.snapshot.associations.as_ref().is_some_and(|associations| {
+        associations.iter().any(|(other, accounts)| **other != *namespace && accounts.contains_key(account))
+    });
+    for finding in judgement.findings.iter_mut().filter(|finding| finding.rule() == "node-role-fallback") {
+        finding.problem.certainty = finding.problem.certainty.min(Certainty::Likely);
+    }
+    apply(judgement, &doubt, |finding| {
+        let rule = finding.rule();
+        let rests_on_it = elsewhere || (rule != "node-role-fallback" && !ANYWHERE.contains(&rule));
+        rests_on_it && finding.problem.certainty > Certainty::Undecided
+    });
+    // No command names the assumed namespace: it would be carried out there.
+    let names = ["serviceaccount:", "-n ", "namespace "];
+    for finding in &mut judgement.findings {
+        for before in names {
+            let fix = &finding.problem.fix;
+            finding.problem.fix = fix.replace(&format!("{before}{namespace}"), &format!("{before}NAMESPACE"));
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Resource control policies on the calls that assume a role (Organizations User Guide, "Resource control policies"; AWS's
+//! examples in aws-samples/resource-control-policy-examples and aws-samples/data-perimeter-policy-examples). They bear on
+//! the role's account, whoever calls: web identities, EKS's service principal, and the first role of an association.
+//!
+//! Service control policies do not bear on these calls: a web identity and a service principal are no principals of the
+//! organization. On the second hop of an association they do, see `target.rs`.
+
+use rolecall_iam::{Arn, Context, Document, Effect, Lookup, Principal, Request, RoleArn, Truth, denied_by};
+
+use super::irsa_context::IrsaContext;
+use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE, SecondHop, external_id};
+use super::{Audience, Subject, fix, irsa_trust, trust};
+use crate::finding::{Certainty, Problem};
+use crate::rules;
+use crate::snapshot::{Account, Association, ClusterInfo, ControlPolicies, Issuer, Role, Snapshot};
+
+/// Who calls, as far as organization policies ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller<'a> {
+    WebIdentity,
+    /// EKS, on behalf of a cluster whose organization may be known.
+    Service(Option<&'a str>),
+    /// A role, whose organization may be known.
+    Role(Option<&'a str>),
+}
+
+/// The keys that organization policies ask for, before those that trust policies ask for.
+struct WithOrganization<'a, C> {
+    inner: C,
+    caller: Caller<'a>,
+    /// Of the role that is assumed.
+    organization: Option<&'a str>,
+}
+
+impl<C: Context> Context for WithOrganization<'_, C> {
+    fn lookup(&self, key: &str) -> Lookup<'_> {
+        let known = |id: Option<&'_ str>| id.is_some();
+        match (key, self.caller) {
+            ("aws:resourceorgid", _) if known(self.organization) => {
+                self.organization.map_or(Lookup::Present, Lookup::One)
+            }
+            ("aws:principalisawsservice", Caller::Service(_)) => Lookup::One("true"),
+            ("aws:principalisawsservice", Caller::Role(_)) => Lookup::One("false"),
+            ("aws:principalservicename", Caller::Service(_)) => Lookup::One(SERVICE),
+            // Amazon EKS Best Practices Guide, "Identity and Access Management": EKS passes it.
+            ("aws:sourceorgid", Caller::Service(Some(id))) | ("aws:principalorgid", Caller::Role(Some(id))) => {
+                Lookup::One(id)
+            }
+            // No assertion of SAML comes with any of these calls.
+            _ if key.starts_with("saml:") => Lookup::Absent,
+            _ => self.inner.lookup(key),
+        }
+    }
+}
+
+/// A call that assumes a role.
+struct Call<'a> {
+    subject: Subject<'a>,
+    role_arn: &'a str,
+    role: RoleArn<'a>,
+    principal: Principal<'a>,
+    actions: &'a [&'a str],
+    caller: Caller<'a>,
+}
+
+/// What the link says; the outer `None`: the policies were not read.
+type Linked = Option<Option<Problem>>;
+
+fn organization<'s>(snapshot: &'s Snapshot, account: &str) -> Option<&'s str> {
+    snapshot.accounts.get(account).and_then(Account::organization)
+}
+
+/// The call of a web identity.
+pub(super) fn of_web_identity(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    role: &Role,
+    parsed: RoleArn<'_>,
+    issuer: &Issuer,
+    audience: Audience<'_>,
+) -> Linked {
+    let provider_arn = issuer.provider_arn(parsed.partition, parsed.account);
+    let claim = subject.claim();
+    let call = Call {
+        subject,
+        role_arn: &role.arn,
+        role: parsed,
+        principal: Principal::Federated(&provider_arn),
+        actions: &[irsa_trust::ACTION],
+        caller: Caller::WebIdentity,
+    };
+    call.link(snapshot, |presume| IrsaContext {
+        issuer,
+        account: parsed.account,
+        claim: &claim,
+        audience,
+        role,
+        presume,
+    })
+}
+
+/// The calls of EKS for an association's role.
+pub(super) fn of_association(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    association: &Association,
+    role: &Role,
+    parsed: RoleArn<'_>,
+) -> Linked {
+    let cluster = snapshot.cluster.as_ref();
+    let home = cluster.and_then(ClusterInfo::location).map(|place| place.account);
+    let call = Call {
+        subject,
+        role_arn: &role.arn,
+        role: parsed,
+        principal: Principal::Service(SERVICE),
+        actions: actions(association),
+        caller: Caller::Service(home.and_then(|account| organization(snapshot, account))),
+    };
+    let lists = Lists::new();
+    call.link(snapshot, |presume| PodIdentityContext {
+        subject,
+        cluster,
+        association,
+        role,
+        account: parsed.account,
+        second: None,
+        lists: &lists,
+        presume,
+    })
+}
+
+/// The calls of an association's role for its target role.
+pub(super) fn of_target(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    association: &Association,
+    first_arn: &str,
+    target_arn: &str,
+) -> Linked {
+    let role = snapshot.role(target_arn)?;
+    let parsed = RoleArn::parse(&role.arn).ok()?;
+    let cluster = snapshot.cluster.as_ref();
+    let home = Arn::parse(first_arn).map(|arn| arn.account);
+    let call = Call {
+        subject,
+        role_arn: &role.arn,
+        role: parsed,
+        principal: Principal::Aws(first_arn),
+        actions: actions(association),
+        caller: Caller::Role(home.and_then(|account| organization(snapshot, account))),
+    };
+    let (lists, external_id) = (Lists::new(), external_id(cluster, subject, association));
+    call.link(snapshot, |presume| PodIdentityContext {
+        subject,
+        cluster,
+        association,
+        role,
+        account: parsed.account,
+        second: Some(SecondHop {
+            first_role_arn: first_arn,
+            first_role: snapshot.role(first_arn),
+            external_id: external_id.as_deref(),
+        }),
+        lists: &lists,
+        presume,
+    })
+}
+
+fn actions(association: &Association) -> &'static [&'static str] {
+    if association.disable_session_tags { &["sts:AssumeRole"] } else { &["sts:AssumeRole", "sts:TagSession"] }
+}
+
+impl Call<'_> {
+    fn link<C: Context>(&self, snapshot: &Snapshot, inner: impl Fn(bool) -> C) -> Linked {
+        let control = snapshot.accounts.get(self.role.account)?.resource_control.as_ref()?;
+        // They do not bear on resources of the management account.
+        if control.of_management_account {
+            return Some(None);
+        }
+        let read: Vec<(&str, &Document)> =
+            control.policies.iter().filter_map(|policy| Some((&*policy.name, policy.document.get()?))).collect();
+        let documents: Vec<&Document> = read.iter().map(|(_, document)| *document).collect();
+        let context = |presume| WithOrganization {
+            inner: inner(presume),
+            caller: self.caller,
+            organization: organization(snapshot, self.role.account),
+        };
+        let (certain, presumed) = (context(false), context(true));
+        let mut open = None;
+        let mut likely = None;
+        for action in self.actions {
+            let request =
+                |context| Request { action, resource: Some(self.role_arn), principal: Some(self.principal), context };
+            let request_certain = request(&certain as &dyn Context);
+            match denied_by(&documents, &request_certain) {
+                Truth::False => {}
+                Truth::True => {
+                    return Some(Some(self.denied(&read, &request_certain, Certainty::Certain)));
+                }
+                Truth::Unknown => {
+                    let request_presumed = request(&presumed as &dyn Context);
+                    if denied_by(&documents, &request_presumed) == Truth::True {
+                        let problem = || self.denied(&read, &request_presumed, Certainty::Likely);
+                        likely = likely.or_else(|| Some(problem()));
+                    } else {
+                        open = open.or_else(|| Some(self.undecided(&read, &request_certain)));
+                    }
+                }
+            }
+        }
+        Some(likely.or(open).or_else(|| self.unread(control)))
+    }
+
+    fn problem(&self, why: &str, policy: &str) -> Problem {
+        Problem::new(
+            &rules::ORGANIZATION_POLICY_DENIED,
+            format!("service account {} {why}", self.subject),
+            format!(
+                "ask the administrator of the organization to exempt this identity: aws organizations list-policies \
+                 --filter RESOURCE_CONTROL_POLICY --query {}",
+                fix::word(&format!("Policies[?Name=='{policy}']"))
+            ),
+        )
+    }
+
+    fn denied(&self, read: &[(&str, &Document)], request: &Request<'_>, certainty: Certainty) -> Problem {
+        let verb = if certainty == Certainty::Certain { "cannot" } else { "is unlikely to be able to" };
+        for (name, document) in read {
+            let reports = document.explain(request);
+            let deny = |truth: Truth| {
+                reports.iter().find(move |report| report.statement.effect == Effect::Deny && report.applies() == truth)
+            };
+            if let Some(deny) = deny(Truth::True) {
+                let conditions: Vec<String> = deny.conditions.iter().map(trust::condition_text).collect();
+                let why = format!(
+                    "{verb} assume role {}: a resource control policy of account {} denies {}",
+                    self.role.name, self.role.account, request.action
+                );
+                let found = match conditions.as_slice() {
+                    [] => format!("{} of {name}", trust::place(deny)),
+                    _ => format!("{} of {name}: {}", trust::place(deny), conditions.join("; ")),
+                };
+                return self
+                    .problem(&why, name)
+                    .expected("expected", format!("no statement that denies {}", request.action))
+                    .found("denied by", found)
+                    .at_most(certainty);
+            }
+        }
+        // Several statements, each under some values, together deny under all.
+        let name = read.first().map_or("POLICY", |(name, _)| name);
+        let why = format!(
+            "{verb} assume role {}: the resource control policies of account {} deny {}",
+            self.role.name, self.role.account, request.action
+        );
+        self.problem(&why, name).at_most(certainty)
+    }
+
+    fn undecided(&self, read: &[(&str, &Document)], request: &Request<'_>) -> Problem {
+        let mut conditions = Vec::new();
+        let mut policy = "POLICY";
+        let all: Vec<_> = read.iter().map(|(name, document)| (*name, document.explain(request))).collect();
+        for (name, reports) in &all {
+            let open = trust::undecided(reports);
+            if !open.is_empty() && conditions.is_empty() {
+                policy = name;
+            }
+            conditions.extend(open);
+        }
+        let why = format!(
+            "may not be able to assume role {}: whether a resource control policy denies {} depends on {}",
+            self.role.name,
+            request.action,
+            trust::keys(&conditions)
+        );
+        let problem = self.problem(&why, policy).at_most(Certainty::Undecided);
+        let texts: Vec<String> = conditions.iter().map(|condition| trust::condition_text(condition)).collect();
+        problem.expected("the policy asks for", texts.join("; ")).found("at admission", "its value is not known")
+    }
+
+    /// A policy whose document cannot be read may deny.
+    fn unread(&self, control: &ControlPolicies) -> Option<Problem> {
+        let policy = control.policies.iter().find(|policy| policy.document.get().is_none())?;
+        let why = format!(
+            "may not be able to assume role {}: resource control policy {} of account {} cannot be read",
+            self.role.name, policy.name, self.role.account
+        );
+        Some(self.problem(&why, &policy.name).at_most(Certainty::Undecided))
+    }
+}

@@ -1,0 +1,206 @@
+//! Who asked for what, and which findings that hides. The namespace's exemptions hide findings altogether. Those of the object
+//! itself, its pods and its service account hide warnings only: whoever is checked writes them.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+
+use crate::chain::{Subject, fix};
+use crate::cluster::{Validity, Wishes};
+use crate::finding::{Finding, Problem};
+use crate::rules::{self, Rule};
+use crate::workload::Kind;
+
+/// Most characters of an annotation that a message repeats.
+const MAX_ECHOED: usize = 60;
+
+/// What carries annotations for rolecall.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Holder<'w> {
+    /// The object itself.
+    Object(Kind),
+    /// The template of its pods.
+    Template(Kind),
+    /// Its service account.
+    Account(Subject<'w>),
+    /// Its namespace.
+    Namespace(&'w str),
+}
+
+impl Holder<'_> {
+    fn text(self) -> String {
+        match self {
+            Self::Object(Kind::Pod) => "the pod".to_owned(),
+            Self::Object(Kind::ServiceAccount) => "the service account".to_owned(),
+            Self::Object(kind) => format!("the {kind}"),
+            Self::Template(kind) => format!("the pod template of the {kind}"),
+            Self::Account(subject) => format!("service account {subject}"),
+            Self::Namespace(name) => format!("namespace {name}"),
+        }
+    }
+
+    /// The command that sets an end.
+    fn set_end(self) -> String {
+        let set = "rolecall.dev/ignore-until=YYYY-MM-DD --overwrite";
+        match self {
+            Self::Namespace(name) => format!("kubectl annotate namespace {} {set}", fix::word(name)),
+            Self::Account(Subject { namespace, service_account }) => format!(
+                "kubectl annotate serviceaccount -n {} {} {set}",
+                fix::word(namespace),
+                fix::word(service_account)
+            ),
+            Self::Object(_) | Self::Template(_) => format!("set rolecall.dev/ignore-until on {}", self.text()),
+        }
+    }
+}
+
+/// What an exemption hides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Exempts {
+    /// Nothing.
+    Nothing,
+    /// Warnings.
+    Warnings,
+    /// Warnings and denials.
+    All,
+}
+
+#[derive(Debug)]
+struct Source<'w> {
+    holder: Holder<'w>,
+    wishes: &'w Wishes,
+    validity: Validity,
+    /// It names the rule of a problem that was found.
+    is_used: bool,
+}
+
+impl Source<'_> {
+    fn exempts(&self) -> Exempts {
+        match (self.validity, self.holder) {
+            (Validity::Ended, _) => Exempts::Nothing,
+            (Validity::Counts | Validity::EndsSoon, Holder::Namespace(_)) => Exempts::All,
+            _ => Exempts::Warnings,
+        }
+    }
+}
+
+/// Who asked for what: the workload, its pods, its service account, its namespace.
+#[derive(Debug, Default)]
+pub(super) struct AllWishes<'w> {
+    /// Texts of `rolecall.dev/requires`.
+    pub(super) requires: Vec<&'w str>,
+    allow_node_role: Option<Exempts>,
+    sources: Vec<Source<'w>>,
+    /// Rules that a source names, and which one: of a list as long as an annotation can be, only what is a rule is kept.
+    ignored: Vec<(&'static Rule, usize)>,
+}
+
+impl<'w> AllWishes<'w> {
+    pub(super) fn gather(all: &[(Holder<'w>, Option<&'w Wishes>)], exemptions: bool, now: Option<Timestamp>) -> Self {
+        let mut gathered = Self::default();
+        for (holder, wishes) in all.iter().filter_map(|(holder, wishes)| Some((*holder, (*wishes)?))) {
+            if !wishes.requires.is_empty() && !gathered.requires.contains(&&*wishes.requires) {
+                gathered.requires.push(&wishes.requires);
+            }
+            if !exemptions || (!wishes.allow_node_role && wishes.ignore.is_empty()) {
+                continue;
+            }
+            if wishes.allow_node_role {
+                let exempts = if matches!(holder, Holder::Namespace(_)) { Exempts::All } else { Exempts::Warnings };
+                gathered.allow_node_role = gathered.allow_node_role.max(Some(exempts));
+            }
+            let source = gathered.sources.len();
+            for rule in wishes.ignore.iter().filter_map(|name| find(name)) {
+                if !gathered.ignored.contains(&(rule, source)) {
+                    gathered.ignored.push((rule, source));
+                }
+            }
+            gathered.sources.push(Source { holder, wishes, validity: wishes.validity(now), is_used: false });
+        }
+        gathered
+    }
+
+    /// What `rolecall.dev/allow-node-role` hides; `None` where nobody says it.
+    pub(super) fn node_role(&self) -> Option<Exempts> {
+        self.allow_node_role
+    }
+
+    fn sources_of(&self, rule: &Rule) -> impl Iterator<Item = usize> {
+        self.ignored.iter().filter(move |(ignored, _)| *ignored == rule).map(|(_, source)| *source)
+    }
+
+    /// What is hidden of findings of a rule.
+    pub(super) fn exempts(&self, rule: &Rule) -> Exempts {
+        let sources = self.sources_of(rule).filter_map(|source| self.sources.get(source));
+        sources.map(Source::exempts).max().unwrap_or(Exempts::Nothing)
+    }
+
+    /// The same, and remembers that it mattered.
+    pub(super) fn exempt(&mut self, rule: &Rule) -> Exempts {
+        if self.ignored.is_empty() {
+            return Exempts::Nothing;
+        }
+        let used: Vec<usize> = self.sources_of(rule).collect();
+        for source in used {
+            if let Some(source) = self.sources.get_mut(source) {
+                source.is_used = true;
+            }
+        }
+        self.exempts(rule)
+    }
+
+    /// What should be known of the exemptions that mattered.
+    pub(super) fn notices(&self) -> Vec<Problem> {
+        let used = self.sources.iter().filter(|source| source.is_used);
+        used.filter_map(notice).collect()
+    }
+}
+
+fn find(name: &str) -> Option<&'static Rule> {
+    static SORTED: LazyLock<Vec<&'static Rule>> = LazyLock::new(rules::all);
+    let at = SORTED.binary_search_by_key(&name, |rule| rule.name).ok()?;
+    SORTED.get(at).copied()
+}
+
+fn notice(source: &Source<'_>) -> Option<Problem> {
+    let holder = source.holder.text();
+    let short = |text: &str| text.chars().take(MAX_ECHOED).collect::<String>();
+    let until = source.wishes.ignore_until.as_ref().map(|until| short(&until.text)).unwrap_or_default();
+    let problem = |message: String, fix: String| Problem::new(&rules::EXEMPTION_EXPIRY, message, fix);
+    let rules = short(&source.wishes.ignore.join(", "));
+    let set_end = source.holder.set_end();
+    let problem = match source.validity {
+        Validity::Counts => return None,
+        Validity::EndsSoon => problem(
+            format!("the exemption on {holder} ends on {until}: its findings count again from then on"),
+            format!("fix what it hides, or set a later end: {set_end}"),
+        )
+        .expected("it hides", rules),
+        Validity::Ended => problem(
+            format!("the exemption on {holder} ended on {until}: its findings count again"),
+            format!("remove rolecall.dev/ignore and rolecall.dev/ignore-until, or set a later end: {set_end}"),
+        )
+        .expected("it hid", rules),
+        Validity::Unreadable => problem(
+            format!(
+                "the exemption on {holder} lifts warnings only: the date in rolecall.dev/ignore-until cannot be read"
+            ),
+            set_end,
+        )
+        .expected("expected", "YYYY-MM-DD or an RFC 3339 time"),
+    };
+    Some(match source.validity {
+        Validity::Unreadable => problem.found("rolecall.dev/ignore-until is", until),
+        _ if source.wishes.ignore_reason.is_empty() => problem,
+        _ => problem.found("its reason is", short(&source.wishes.ignore_reason)),
+    })
+}
+
+/// A finding that only the annotations of the checked hide.
+pub(super) fn from_warnings_only(mut finding: Finding) -> Finding {
+    finding.notes.push(format!(
+        "its own annotations hide [{}] from warnings only: an exemption from denials belongs on the namespace",
+        finding.rule()
+    ));
+    finding
+}

@@ -1,0 +1,326 @@
+//! A review on its way to an answer: what is known, what has to be asked for first, and the check itself.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rolecall_core::chain::Links;
+use rolecall_core::decision::Outcome;
+use rolecall_core::snapshot::Issuer;
+use rolecall_core::world::{AssociationReading, Change, Unseen};
+use tokio::time::Instant;
+
+use super::audit;
+use super::budget::Share;
+use super::pool::INLINE_BYTES;
+use super::state::{Confirmation, State};
+use crate::live::{Confirming, Knowledge, Rechecked, Rechecks, Rereads, Unconfirmed};
+use crate::review::{self, Access, Authority, Considered, Denial, Frame, Lowering, Reply, Standing, Unread};
+
+/// What was asked for one review alone.
+#[derive(Debug, Clone, Default)]
+struct Asked {
+    /// What the API server said.
+    changes: Vec<Change>,
+    /// The service account's association was read from AWS since the review came.
+    association: bool,
+}
+
+/// How many times links are read for one denial: what was learned may lead to others.
+const ROUNDS: usize = 3;
+
+/// A review on its way to an answer.
+#[derive(Clone)]
+pub(super) struct UnderReview {
+    state: Arc<State>,
+    body: Bytes,
+    start: Instant,
+    deadline: Instant,
+    /// Memory stays counted for as long as anybody holds the body.
+    _share: Arc<Share>,
+}
+
+/// How far a denial reaches, with a reason that outlives the one who gave it.
+#[derive(Clone)]
+enum Reach {
+    Final,
+    Provisional,
+    Withheld(Arc<str>),
+}
+
+impl Reach {
+    fn authority(&self) -> Authority<'_> {
+        match self {
+            Self::Final => Authority::Final,
+            Self::Provisional => Authority::Provisional,
+            Self::Withheld(reason) => Authority::Withheld(reason),
+        }
+    }
+}
+
+impl UnderReview {
+    pub(super) fn new(state: Arc<State>, body: Bytes, share: Arc<Share>, deadline: Instant) -> Self {
+        Self { state, body, start: Instant::now(), deadline, _share: share }
+    }
+
+    /// The answer.
+    pub(super) async fn answer(&self) -> Reply {
+        let asks = self.state.cluster.is_some();
+        let asked = Asked::default();
+        let first = {
+            let knowledge = self.state.keeper.now();
+            self.consider_here(&knowledge, &asked, &self.reach(&knowledge), asks)
+        };
+        let first = match first {
+            Considered::Long => {
+                let knowledge = self.state.keeper.now_full();
+                let reach = self.reach(&knowledge);
+                self.consider_elsewhere(knowledge, &asked, reach, asks).await
+            }
+            other => other,
+        };
+        match first {
+            Considered::Reply(reply) => reply,
+            Considered::Confirm(links) => self.confirm(links, asked).await,
+            Considered::Seek(unseen) => self.seek(unseen).await,
+            Considered::Guard(lowering) => self.guard(&lowering).await,
+            Considered::Long => unanswered(),
+        }
+    }
+
+    fn reach(&self, knowledge: &Knowledge) -> Reach {
+        if !knowledge.is_first_hand {
+            Reach::Withheld("it has read nothing of AWS yet".into())
+        } else if matches!(self.state.confirmation, Confirmation::Nothing) && self.state.cluster.is_none() {
+            Reach::Final
+        } else {
+            Reach::Provisional
+        }
+    }
+
+    /// Checks over what is known, and what was asked for this review alone: here where that is short, else elsewhere.
+    async fn consider(&self, knowledge: &Arc<Knowledge>, asked: &Asked, reach: Reach) -> Considered {
+        match self.consider_here(knowledge, asked, &reach, false) {
+            Considered::Long => self.consider_elsewhere(Arc::clone(knowledge), asked, reach, false).await,
+            considered => considered,
+        }
+    }
+
+    fn consider_here(&self, knowledge: &Knowledge, asked: &Asked, reach: &Reach, asks: bool) -> Considered {
+        if self.body.len() > INLINE_BYTES {
+            return Considered::Long;
+        }
+        let standing = Standing { authority: reach.authority(), asks, inline: true };
+        self.check(knowledge, asked, standing)
+    }
+
+    /// Checks on a thread for what may take long; past the deadline the review passes with a warning.
+    async fn consider_elsewhere(
+        &self,
+        knowledge: Arc<Knowledge>,
+        asked: &Asked,
+        reach: Reach,
+        asks: bool,
+    ) -> Considered {
+        let (this, asked) = (self.clone(), asked.clone());
+        let check = move || {
+            let standing = Standing { authority: reach.authority(), asks, inline: false };
+            this.check(&knowledge, &asked, standing)
+        };
+        match self.state.pool.run(self.body.len(), self.deadline, check).await {
+            Some(considered) => considered,
+            None => Considered::Reply(self.late()),
+        }
+    }
+
+    /// The answer of one that could not be checked in time.
+    fn late(&self) -> Reply {
+        let Some(frame) = Frame::of(&self.body) else {
+            return unanswered();
+        };
+        self.state.unread(&frame, Unread::Late, |record| self.observe(record))
+    }
+
+    fn check(&self, knowledge: &Knowledge, asked: &Asked, standing: Standing<'_>) -> Considered {
+        let Knowledge { world, snapshot_time, .. } = knowledge;
+        let (settings, now) = (&self.state.settings, Timestamp::now());
+        let observe = |record: &review::Record<'_>| self.observe(record);
+        if asked.changes.is_empty() && !asked.association {
+            return review::consider(world, snapshot_time, settings, &self.body, now, standing, observe);
+        }
+        let mut world = world.with(asked.changes.iter().cloned());
+        if asked.association {
+            world.association_reading = AssociationReading::After;
+        }
+        review::consider(&world, snapshot_time, settings, &self.body, now, standing, observe)
+    }
+
+    fn observe(&self, record: &review::Record<'_>) {
+        let duration = self.start.elapsed();
+        self.state.metrics.observe(record, duration);
+        audit::write(record, self.state.settings.mode, duration);
+        let denials = self.state.cluster.as_ref().and_then(|cluster| cluster.denials.as_ref());
+        if let Some(denials) = denials
+            && record.decision == Outcome::Deny
+            && record.kind.is_some()
+            && !record.dry_run
+        {
+            denials.denied(Denial::of(record, &self.body));
+        }
+    }
+
+    /// Waits for the cluster, or asks it, for what is not known of it yet; then judges.
+    async fn seek(&self, unseen: Unseen) -> Reply {
+        let Some(cluster) = &self.state.cluster else {
+            return unanswered();
+        };
+        let sought = cluster.lookups.seek(&self.state.keeper, unseen, self.deadline).await;
+        let knowledge = self.state.keeper.now_full();
+        let (asked, reach) = match sought {
+            Ok(changes) => {
+                self.state.metrics.lookup(if changes.is_empty() { "watched" } else { "asked" });
+                (Asked { changes, association: false }, self.reach(&knowledge))
+            }
+            Err(sentence) => {
+                self.state.metrics.lookup("failed");
+                (Asked::default(), Reach::Withheld(sentence.into()))
+            }
+        };
+        match self.consider(&knowledge, &asked, reach).await {
+            Considered::Confirm(links) => self.confirm(links, asked).await,
+            other => conclude(other),
+        }
+    }
+
+    /// Reads again what a would-be denial rests on, and judges again.
+    async fn confirm(&self, links: Links, mut asked: Asked) -> Reply {
+        if let Some(cluster) = &self.state.cluster {
+            let (namespace, account) = &links.subject;
+            match cluster.lookups.read_anew(namespace, account, self.deadline).await {
+                Ok(changes) => asked.changes.extend(changes),
+                Err(sentence) => {
+                    self.state.metrics.lookup("failed");
+                    return self.withhold(&sentence, &asked).await;
+                }
+            }
+        }
+        match &self.state.confirmation {
+            Confirmation::Links(rereads) => self.reread(rereads, links, asked).await,
+            Confirmation::Snapshot(rechecks) => self.recheck(rechecks, &asked).await,
+            Confirmation::Nothing => self.settle(&asked).await.unwrap_or_else(|reply| reply),
+        }
+    }
+
+    /// The denial over what is known now, or the other answer.
+    async fn settle(&self, asked: &Asked) -> Result<Reply, Reply> {
+        let knowledge = self.state.keeper.now_full();
+        let considered = self.consider(&knowledge, asked, Reach::Provisional).await;
+        self.deny(&knowledge, asked, considered).await
+    }
+
+    /// Asks for the shared snapshot again and judges by what is there now.
+    async fn recheck(&self, rechecks: &Rechecks, asked: &Asked) -> Reply {
+        let metrics = &self.state.metrics;
+        let (why, sentence) = match rechecks.ask(self.deadline).await {
+            Rechecked::Unchanged => {
+                let stands = self.settle(asked).await;
+                metrics.reread(if stands.is_ok() { "confirmed" } else { "changed" });
+                return stands.unwrap_or_else(|reply| reply);
+            }
+            Rechecked::Changed => {
+                metrics.reread("changed");
+                return self.settle(asked).await.unwrap_or_else(|reply| reply);
+            }
+            Rechecked::Unreadable(fault) => {
+                (Unconfirmed::Unreadable, format!("the snapshot could not be asked for again: {fault}"))
+            }
+            Rechecked::Late => {
+                let sentence = "there was no answer in time whether the snapshot has changed";
+                (Unconfirmed::Late, sentence.to_owned())
+            }
+        };
+        metrics.reread(why.name());
+        self.withhold(&sentence, asked).await
+    }
+
+    /// Reads the links of a would-be denial from AWS and judges again, until a denial rests on nothing else.
+    async fn reread(&self, rereads: &Rereads, mut links: Links, mut asked: Asked) -> Reply {
+        let state = &self.state;
+        let mut withheld = "its links change faster than they can be read anew from AWS".to_owned();
+        let mut changed = false;
+        for _ in 0..ROUNDS {
+            let issuer = issuer(&state.keeper.now());
+            match rereads.confirm(&links, issuer.as_ref(), self.deadline).await {
+                Confirming::Read { reread, asked: at, links: read } => {
+                    let (knowledge, news) = state.keeper.learn(reread, at);
+                    changed |= news;
+                    asked.association |= read.new_association;
+                    // The provider of another issuer was not asked for.
+                    let is_other = self::issuer(&knowledge) != issuer;
+                    match self.consider(&knowledge, &asked, Reach::Provisional).await {
+                        Considered::Confirm(next) if is_other || !next.are_among(&read) => links = next.and(&read),
+                        considered => {
+                            let stands = self.deny(&knowledge, &asked, considered).await;
+                            let confirmed = stands.is_ok() && !changed;
+                            state.metrics.reread(if confirmed { "confirmed" } else { "changed" });
+                            return stands.unwrap_or_else(|reply| reply);
+                        }
+                    }
+                }
+                Confirming::Failed(why, sentence) => {
+                    state.metrics.reread(why.name());
+                    withheld = sentence;
+                    break;
+                }
+            }
+        }
+        self.withhold(&withheld, &asked).await
+    }
+
+    /// The denial that a provisional one becomes, where it stands in the eyes of the watch too: of the watch and the API
+    /// server's own word either may be the newer. Otherwise the other answer.
+    async fn deny(&self, knowledge: &Arc<Knowledge>, asked: &Asked, considered: Considered) -> Result<Reply, Reply> {
+        if let Considered::Reply(reply) = considered {
+            return Err(reply);
+        }
+        let watched = asked.changes.iter().any(|change| knowledge.world.contradicts(change));
+        let of_the_watch = Asked { changes: Vec::new(), association: asked.association };
+        if watched && let Considered::Reply(reply) = self.consider(knowledge, &of_the_watch, Reach::Provisional).await {
+            return Err(reply);
+        }
+        Ok(conclude(self.consider(knowledge, asked, Reach::Final).await))
+    }
+
+    async fn withhold(&self, reason: &str, asked: &Asked) -> Reply {
+        let knowledge = self.state.keeper.now_full();
+        conclude(self.consider(&knowledge, asked, Reach::Withheld(reason.into())).await)
+    }
+
+    /// Asks whether the user may lower what is asked of a namespace.
+    async fn guard(&self, lowering: &Lowering) -> Reply {
+        let Some(cluster) = &self.state.cluster else {
+            return unanswered();
+        };
+        let asking = cluster.access.may_lower(lowering.user.clone(), lowering.namespace.clone());
+        let late = |_| Access::Unknown("the API server did not answer in time".to_owned());
+        let access = tokio::time::timeout_at(self.deadline, asking).await.unwrap_or_else(late);
+        review::guarded(&self.state.settings, lowering, &self.body, &access, |record| self.observe(record))
+    }
+}
+
+/// The cluster's issuer as it is known.
+fn issuer(knowledge: &Knowledge) -> Option<Issuer> {
+    knowledge.world.snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.clone())
+}
+
+fn conclude(considered: Considered) -> Reply {
+    match considered {
+        Considered::Reply(reply) => reply,
+        Considered::Confirm(_) | Considered::Seek(_) | Considered::Guard(_) | Considered::Long => unanswered(),
+    }
+}
+
+/// No way leads here; a failure of the webhook's own leaves the API server to its failure policy.
+fn unanswered() -> Reply {
+    Reply { status: 500, body: b"a denial was left unconfirmed\n".to_vec() }
+}
