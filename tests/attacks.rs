@@ -8,6 +8,8 @@ mod common;
 mod answers;
 #[path = "attacks/connections.rs"]
 mod connections;
+#[path = "attacks/disclosure.rs"]
+mod disclosure;
 #[path = "attacks/environment.rs"]
 mod environment;
 #[path = "attacks/exemptions.rs"]

@@ -136,6 +136,8 @@ pub struct AboutRole {
 /// What of a role a problem tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolePart {
+    /// Whether it exists; whether the workload can assume it cannot be told.
+    Existing,
     /// Whether it exists and the workload can assume it.
     Assuming,
     /// What it permits, or whom else it trusts: the workload can assume it.
@@ -243,7 +245,8 @@ mod tests {
 
     #[test]
     fn what_reorders_or_hides_a_text_is_shown() {
-        let hidden = "\u{202a}\u{202c}\u{2066}\u{2069}\u{200e}\u{200f}\u{2028}\u{2029}\u{85}\u{200b}\u{ad}\u{feff}\u{e0041}";
+        let hidden =
+            "\u{202a}\u{202c}\u{2066}\u{2069}\u{200e}\u{200f}\u{2028}\u{2029}\u{85}\u{200b}\u{ad}\u{feff}\u{e0041}";
         for c in hidden.chars() {
             let shown = printable(&format!("a{c}b"));
             assert!(shown.starts_with("a\\u{") && shown.ends_with("}b") && shown.is_ascii(), "{shown}");

@@ -417,20 +417,26 @@ impl Door<'_> {
         let judgement = &judged.judgement;
         let stale = self.staleness();
         let withheld = stale.is_some() || matches!(self.authority, Authority::Withheld(_));
-        let decision = decide(judgement, judged.before.as_ref(), &self.policy(&record.namespace));
-        if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
-            let subject = Subject { namespace: &record.namespace, service_account: judged.service_account };
-            return Considered::Confirm(Links::of(self.world, subject, judgement, judged.names_role));
-        }
         let subject = Subject { namespace: &record.namespace, service_account: judged.service_account };
         let reader = Reader { messages: &self.settings.messages, world: self.world, subject, uid: &record.uid };
+        let mut policy = self.policy(&record.namespace);
+        let mut decision = decide(judgement, judged.before.as_ref(), &policy);
+        if reader.tells_existence(&decision, judgement) {
+            policy.mode = policy.mode.min(Mode::Warn);
+            decision = decide(judgement, judged.before.as_ref(), &policy);
+        }
+        if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
+            return Considered::Confirm(Links::of(self.world, subject, judgement, judged.names_role));
+        }
         let told = self.told(&reader, judgement, &decision, reviewed, &record.name);
         let outcome = told.as_ref().map_or(decision.outcome, Told::outcome);
         let mut told_message = None;
         let mut message = String::new();
         let mut warnings = Vec::new();
         match outcome {
-            Outcome::Deny => told_message = told.as_ref().map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>())),
+            Outcome::Deny => {
+                told_message = told.as_ref().map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>()))
+            }
             Outcome::Warn => warnings = self.warnings(&reader, &decision, told.as_ref(), stale),
             Outcome::Allow => {}
         }

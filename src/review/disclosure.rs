@@ -108,6 +108,21 @@ impl Reader<'_> {
         foreign
     }
 
+    /// A denial because roles that are not the namespace's own do not exist, where it cannot be told whether the workload
+    /// could assume them. It would tell which roles exist, and AWS tells nobody that.
+    pub(super) fn tells_existence(&self, decision: &Decision<'_>, judgement: &Judgement<'_>) -> bool {
+        if decision.outcome != Outcome::Deny || self.messages.iam_detail == IamDetail::Full {
+            return false;
+        }
+        let foreign = self.foreign(judgement);
+        decision.denials.iter().all(|finding| {
+            let about = finding.problem.about.as_ref().filter(|about| about.part == RolePart::Existing);
+            about.is_some_and(|about| {
+                RoleArn::parse(&about.arn).is_ok() && foreign.contains(&(&*about.arn, RolePart::Existing))
+            })
+        })
+    }
+
     /// The world as the requester may see it.
     pub(super) fn view(&self) -> World {
         let snapshot = self.with_viewer(|viewer| self.world.snapshot.view(viewer));
@@ -122,7 +137,8 @@ impl Reader<'_> {
         first: &Decision<'_>,
         (view, second): (&Judgement<'_>, &Decision<'_>),
     ) -> Told {
-        let is_assuming = |arn: &str| foreign.contains(&(arn, RolePart::Assuming));
+        let is_assuming =
+            |arn: &str| [RolePart::Assuming, RolePart::Existing].iter().any(|part| foreign.contains(&(arn, *part)));
         let is_withheld = |finding: &&Finding| finding.problem.rule == &ROLE_NOT_ASSUMABLE;
         let is_kept = |finding: &&Finding| {
             let about = finding.problem.about.as_ref();
@@ -200,10 +216,10 @@ impl Reader<'_> {
         let room = MAX_WARNING_CHARS.saturating_sub(end.chars().count());
         let whole = words::one_line(finding, 0);
         let mut line: String = whole.chars().take(room).collect();
-        if finding.problem.slip.is_some() {
-            let fix = format!("; fix: {}", finding.problem.fix);
-            if whole.chars().count() + fix.chars().count() <= room {
-                line.push_str(&fix);
+        if let (Some(_), Some(own)) = (&finding.problem.slip, &finding.problem.expected) {
+            let hint = format!("; did you mean {}?", RoleArn::parse(&own.value).map_or("", |role| role.name));
+            if whole.chars().count() + hint.chars().count() <= room {
+                line.push_str(&hint);
             }
         }
         line + &end

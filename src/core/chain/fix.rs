@@ -77,10 +77,7 @@ pub(crate) fn own_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> 
     } else {
         "it is a node role"
     };
-    format!(
-        "use a role of its own, not {name}, because {what}: {}",
-        create_association(snapshot, subject, "ROLE_ARN")
-    )
+    format!("use a role of its own, not {name}, because {what}: {}", create_association(snapshot, subject, "ROLE_ARN"))
 }
 
 /// Edits a role's trust policy with a `jq` program.

@@ -240,7 +240,7 @@ pub fn role_only(snapshot: &Snapshot, subject: Subject<'_>, role_arn: &str, sour
         Ok(located) => located.problem,
         Err(unlocated) => Some(*unlocated.problem),
     };
-    chain.add(Link::Role, problem);
+    chain.add(Link::Role, problem.map(|problem| problem.about(role_arn, RolePart::Existing)));
     chain.done(snapshot, subject, role_arn)
 }
 

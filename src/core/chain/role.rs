@@ -162,9 +162,7 @@ fn withheld(
     };
     let problem = Problem::new(
         &rules::ROLE_NOT_ASSUMABLE,
-        format!(
-            "service account {subject} cannot assume role {name}, or it does not exist, or rolecall cannot tell"
-        ),
+        format!("service account {subject} cannot assume role {name}, or it does not exist, or rolecall cannot tell"),
         "ask the platform team",
     )
     .expected("expected", format!("a role that trusts {}", subject.claim()))
@@ -172,9 +170,14 @@ fn withheld(
     let nearest = if matches!(source, RoleSource::OneOfMany) { None } else { nearest_role(snapshot, parsed) };
     match nearest {
         Some(own) => Problem { fix: source.fix(snapshot, subject, &own.arn), ..problem }
-            .slip(Some(format!("a role of namespace {} is {}", subject.namespace, own.arn))),
+            .expected("a similar role of this namespace is", own.arn.to_string())
+            .slip(Some(format!("`{}` for `{}`", parsed.name, role_name(own)))),
         None => problem,
     }
+}
+
+fn role_name(role: &Role) -> &str {
+    RoleArn::parse(&role.arn).map_or(&role.arn, |parsed| parsed.name)
 }
 
 fn missing(

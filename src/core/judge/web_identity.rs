@@ -270,7 +270,7 @@ impl<'a> One<'a, '_, '_> {
                 )
                 .expected("expected", format!("a token of service account {}", scene.subject))
                 .found("found", why)
-                .about(role, RolePart::Assuming),
+                .about(role, RolePart::Existing),
             );
         }
         gathering.add_chain_for(self.name(), &problems);

@@ -156,9 +156,7 @@ fn is_protected(node_roles: &[Box<str>], arn: &str) -> bool {
         return false;
     };
     let is_same = |node: &str| {
-        RoleArn::parse(node).is_ok_and(|node| {
-            node.account == role.account && node.name.eq_ignore_ascii_case(role.name)
-        })
+        RoleArn::parse(node).is_ok_and(|node| node.account == role.account && node.name.eq_ignore_ascii_case(role.name))
     };
     ["/aws-service-role/", "/aws-reserved/"].iter().any(|path| role.path.starts_with(path))
         || node_roles.iter().any(|node| is_same(node))
@@ -201,7 +199,8 @@ impl Snapshot {
             of_namespace.into_iter().collect::<Associations>()
         });
         let accounts = self.accounts.iter();
-        let accounts = accounts.map(|(id, account)| (id.clone(), account.view(|role| ownership.is_own(role)))).collect();
+        let accounts =
+            accounts.map(|(id, account)| (id.clone(), account.view(|role| ownership.is_own(role)))).collect();
         Self {
             collected_at: self.collected_at,
             oldest_part: self.oldest_part,
@@ -263,9 +262,10 @@ impl Account {
             own.map(|(name, role)| (name.clone(), Arc::clone(role))).collect()
         });
         let policies = self.policies.as_ref().map(|policies| {
-            let named = roles.iter().flat_map(HashMap::values).flat_map(|role| {
-                role.attached_policies.iter().flatten().chain(role.boundary.as_ref())
-            });
+            let named = roles
+                .iter()
+                .flat_map(HashMap::values)
+                .flat_map(|role| role.attached_policies.iter().flatten().chain(role.boundary.as_ref()));
             named.filter_map(|arn| Some((arn.clone(), policies.get(arn)?.clone()))).collect()
         });
         Self {
