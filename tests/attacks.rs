@@ -6,6 +6,8 @@ mod common;
 
 #[path = "attacks/answers.rs"]
 mod answers;
+#[path = "attacks/callers.rs"]
+mod callers;
 #[path = "attacks/connections.rs"]
 mod connections;
 #[path = "attacks/disclosure.rs"]
