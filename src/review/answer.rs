@@ -4,20 +4,18 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use rolecall_core::chain::{Links, Subject};
-use rolecall_core::decision::{Decision, Levels, Mode, Outcome, Policy, decide};
+use rolecall_core::decision::{Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::{Certainty, Finding};
 use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
 use rolecall_core::rules::ASSOCIATION_MISSING;
 use rolecall_core::workload::{Kind, Metadata, Object, Stage, Text, Workload};
 use rolecall_core::world::{AssociationReading, Unseen, World};
 
-use super::disclosure::{Messages, Reader, Told};
+use super::disclosure::{Messages, Reader, Texts};
 use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
-use super::response::{
-    Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, MAX_WARNING_CHARS, ResponseOut, Status, cut, fit_warnings, write,
-};
+use super::response::{Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, ResponseOut, Status, cut, fit_warnings, write};
 use super::words;
 
 /// What the operator set.
@@ -147,7 +145,7 @@ pub fn guarded(
     access: &Access,
     observe: impl FnOnce(&Record<'_>),
 ) -> Reply {
-    let review = read(body).unwrap_or(super::Review { request: None });
+    let review = read(body).unwrap_or(super::Review::default());
     let Some(request) = &review.request else {
         return Reply { status: 400, body: b"the body has no `request`\n".to_vec() };
     };
@@ -210,9 +208,9 @@ const MAX_INLINE_CONTAINERS: usize = 64;
 const REQUIRES: &str = "rolecall.dev/requires";
 
 /// A judged object, and the one it replaces.
-struct Judged<'r> {
-    judgement: Judgement<'r>,
-    before: Option<Judgement<'r>>,
+pub(super) struct Judged<'r> {
+    pub(super) judgement: Judgement<'r>,
+    pub(super) before: Option<Judgement<'r>>,
     service_account: &'r str,
     /// A role that the object itself names.
     names_role: Option<&'r str>,
@@ -323,7 +321,7 @@ impl Door<'_> {
         self.world.unseen(namespace, workload.service_account())
     }
 
-    fn judge<'r>(
+    pub(super) fn judge<'r>(
         &'r self,
         request: &'r Request<'r>,
         object: &'r Object<'r>,
@@ -397,7 +395,7 @@ impl Door<'_> {
         (decision.outcome == Outcome::Deny).then(links)
     }
 
-    fn policy(&self, namespace: &str) -> Policy {
+    pub(super) fn policy(&self, namespace: &str) -> Policy {
         let withheld = self.staleness().is_some() || matches!(self.authority, Authority::Withheld(_));
         Policy {
             levels: self.world.levels(namespace, self.settings.defaults),
@@ -428,25 +426,9 @@ impl Door<'_> {
         if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
             return Considered::Confirm(Links::of(self.world, subject, judgement, judged.names_role));
         }
-        let told = self.told(&reader, judgement, &decision, reviewed, &record.name);
-        let outcome = told.as_ref().map_or(decision.outcome, Told::outcome);
-        let mut told_message = None;
-        let mut message = String::new();
-        let mut warnings = Vec::new();
-        match outcome {
-            Outcome::Deny => {
-                told_message = told.as_ref().map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>()))
-            }
-            Outcome::Warn => warnings = self.warnings(&reader, &decision, told.as_ref(), stale),
-            Outcome::Allow => {}
-        }
-        if outcome == Outcome::Deny {
-            message = words::denial(&decision.denials);
-        } else if told.is_some() {
-            // The reference that was told leads here.
-            message = words::denial(&judgement.findings.iter().chain(&judgement.exempted).collect::<Vec<_>>());
-        }
-        (record.decision, record.message, record.told) = (outcome, message, told_message);
+        let texts = self.texts(&reader, judgement, &decision, reviewed, &record.name);
+        let Texts { outcome, warnings, .. } = texts;
+        (record.decision, record.message, record.told) = (outcome, texts.message, texts.told);
         record.service_account = Cow::Borrowed(judged.service_account);
         record.rules = rules(&decision.audited);
         record.exempted = rules(&judgement.exempted.iter().collect::<Vec<_>>());
@@ -473,59 +455,8 @@ impl Door<'_> {
         reply.into()
     }
 
-    /// What the requester is told, where that is less than what was found.
-    fn told(
-        &self,
-        reader: &Reader<'_>,
-        judgement: &Judgement<'_>,
-        decision: &Decision<'_>,
-        (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
-        name: &str,
-    ) -> Option<Told> {
-        let foreign = if self.settings.mode == Mode::Audit { Vec::new() } else { reader.foreign(judgement) };
-        if foreign.is_empty() {
-            return None;
-        }
-        let namespace = reader.subject.namespace;
-        let world = reader.view();
-        let door = Door { world: &world, ..*self };
-        // It was understood before, and is now.
-        let view = door.judge(request, object, kind, namespace, name).ok()?;
-        let mut policy = self.policy(namespace);
-        if decision.outcome != Outcome::Deny {
-            policy.mode = policy.mode.min(Mode::Warn);
-        }
-        let second = decide(&view.judgement, view.before.as_ref(), &policy);
-        Some(reader.told(&foreign, decision, (&view.judgement, &second)))
-    }
-
-    fn warnings(
-        &self,
-        reader: &Reader<'_>,
-        decision: &Decision<'_>,
-        told: Option<&Told>,
-        stale: Option<i64>,
-    ) -> Vec<String> {
-        let lines: Vec<String> = match told {
-            Some(told) => told.warnings.iter().map(|finding| reader.one_line(finding)).collect(),
-            None => decision.warnings.iter().map(|finding| words::one_line(finding, MAX_WARNING_CHARS)).collect(),
-        };
-        let age = stale.map(|seconds| {
-            format!("rolecall denies nothing now: what it knows of AWS is {seconds} s old, from {}", self.snapshot_time)
-        });
-        let withheld = match self.authority {
-            // The reason may name roles, or say how AWS answered for one.
-            Authority::Withheld(_) if told.is_some() => {
-                Some("rolecall denies nothing now: it could not read again what a denial depends on".to_owned())
-            }
-            Authority::Withheld(reason) => Some(format!("rolecall denies nothing now: {reason}")),
-            Authority::Final | Authority::Provisional => None,
-        };
-        fit_warnings(lines.into_iter().chain(age).chain(withheld))
-    }
-
     /// The age of the snapshot in seconds, where it is past the limit.
-    fn staleness(&self) -> Option<i64> {
+    pub(super) fn staleness(&self) -> Option<i64> {
         let limit = self.settings.snapshot_max_age?;
         let snapshot = &self.world.snapshot;
         let oldest = [snapshot.collected_at, snapshot.oldest_part].into_iter().flatten().min()?;

@@ -7,15 +7,18 @@
 use std::sync::Arc;
 
 use rolecall_core::chain::Subject;
-use rolecall_core::decision::{Decision, Outcome};
+use rolecall_core::decision::{Decision, Mode, Outcome, decide};
 use rolecall_core::finding::{Finding, Problem, RolePart};
 use rolecall_core::judge::Judgement;
 use rolecall_core::rules::{IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED, ROLE_NOT_ASSUMABLE};
 use rolecall_core::snapshot::{OwnRole, Viewer};
+use rolecall_core::workload::{Kind, Object};
 use rolecall_core::world::World;
 use rolecall_iam::RoleArn;
 
-use super::response::MAX_WARNING_CHARS;
+use super::answer::{Authority, Door};
+use super::request::Request;
+use super::response::{MAX_WARNING_CHARS, fit_warnings};
 use super::words;
 
 /// How much a requester reads about IAM roles.
@@ -63,13 +66,13 @@ pub(super) struct Reader<'r> {
 
 /// What is told instead of the decision's own findings.
 #[derive(Debug)]
-pub(super) struct Told {
-    pub(super) denials: Vec<Finding>,
-    pub(super) warnings: Vec<Finding>,
+struct Told {
+    denials: Vec<Finding>,
+    warnings: Vec<Finding>,
 }
 
 impl Told {
-    pub(super) fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> Outcome {
         match (self.denials.is_empty(), self.warnings.is_empty()) {
             (false, _) => Outcome::Deny,
             (true, false) => Outcome::Warn,
@@ -91,7 +94,7 @@ impl Reader<'_> {
     }
 
     /// The roles that a result tells of and that are not the namespace's own.
-    pub(super) fn foreign<'j>(&self, judgement: &'j Judgement<'_>) -> Vec<(&'j str, RolePart)> {
+    fn foreign<'j>(&self, judgement: &'j Judgement<'_>) -> Vec<(&'j str, RolePart)> {
         if self.messages.iam_detail == IamDetail::Full {
             return Vec::new();
         }
@@ -124,14 +127,14 @@ impl Reader<'_> {
     }
 
     /// The world as the requester may see it.
-    pub(super) fn view(&self) -> World {
+    fn view(&self) -> World {
         let snapshot = self.with_viewer(|viewer| self.world.snapshot.view(viewer));
         self.world.for_one(Arc::new(snapshot), self.subject)
     }
 
     /// What is told: of the second result all but what it says of roles that the first one found nothing against; of the
     /// first result what goes beyond assuming a role.
-    pub(super) fn told(
+    fn told(
         &self,
         foreign: &[(&str, RolePart)],
         first: &Decision<'_>,
@@ -206,7 +209,7 @@ impl Reader<'_> {
     }
 
     /// A warning; where something is withheld, its reference is never cut off.
-    pub(super) fn one_line(&self, finding: &Finding) -> String {
+    fn one_line(&self, finding: &Finding) -> String {
         if finding.notes.first() != Some(&self.reference()) {
             return words::one_line(finding, MAX_WARNING_CHARS);
         }
@@ -228,3 +231,88 @@ impl Reader<'_> {
 
 /// Longest name of whom to ask, in a warning.
 const MAX_CONTACT_CHARS: usize = 80;
+
+/// What is done, and what is said of it.
+pub(super) struct Texts {
+    pub(super) outcome: Outcome,
+    /// For the audit log.
+    pub(super) message: String,
+    /// Of a denial, where the requester is told less.
+    pub(super) told: Option<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Door<'_> {
+    /// The texts of a decision.
+    pub(super) fn texts(
+        &self,
+        reader: &Reader<'_>,
+        judgement: &Judgement<'_>,
+        decision: &Decision<'_>,
+        reviewed: (&Request<'_>, &Object<'_>, Kind),
+        name: &str,
+    ) -> Texts {
+        let told = self.told(reader, judgement, decision, reviewed, name);
+        let outcome = told.as_ref().map_or(decision.outcome, Told::outcome);
+        let mut texts = Texts { outcome, message: String::new(), told: None, warnings: Vec::new() };
+        match outcome {
+            Outcome::Deny => {
+                texts.message = words::denial(&decision.denials);
+                texts.told = told.as_ref().map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>()));
+            }
+            Outcome::Warn => texts.warnings = self.warnings(reader, decision, told.as_ref()),
+            Outcome::Allow => {}
+        }
+        if told.is_some() && outcome != Outcome::Deny {
+            // The reference that was told leads here.
+            let all: Vec<&Finding> = judgement.findings.iter().chain(&judgement.exempted).collect();
+            texts.message = words::denial(&all);
+        }
+        texts
+    }
+
+    /// What the requester is told, where that is less than what was found.
+    fn told(
+        &self,
+        reader: &Reader<'_>,
+        judgement: &Judgement<'_>,
+        decision: &Decision<'_>,
+        (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
+        name: &str,
+    ) -> Option<Told> {
+        let foreign = if self.settings.mode == Mode::Audit { Vec::new() } else { reader.foreign(judgement) };
+        if foreign.is_empty() {
+            return None;
+        }
+        let namespace = reader.subject.namespace;
+        let world = reader.view();
+        let door = Door { world: &world, ..*self };
+        // It was understood before, and is now.
+        let view = door.judge(request, object, kind, namespace, name).ok()?;
+        let mut policy = self.policy(namespace);
+        if decision.outcome != Outcome::Deny {
+            policy.mode = policy.mode.min(Mode::Warn);
+        }
+        let second = decide(&view.judgement, view.before.as_ref(), &policy);
+        Some(reader.told(&foreign, decision, (&view.judgement, &second)))
+    }
+
+    fn warnings(&self, reader: &Reader<'_>, decision: &Decision<'_>, told: Option<&Told>) -> Vec<String> {
+        let lines: Vec<String> = match told {
+            Some(told) => told.warnings.iter().map(|finding| reader.one_line(finding)).collect(),
+            None => decision.warnings.iter().map(|finding| words::one_line(finding, MAX_WARNING_CHARS)).collect(),
+        };
+        let age = self.staleness().map(|seconds| {
+            format!("rolecall denies nothing now: what it knows of AWS is {seconds} s old, from {}", self.snapshot_time)
+        });
+        let withheld = match self.authority {
+            // The reason may name roles, or say how AWS answered for one.
+            Authority::Withheld(_) if told.is_some() => {
+                Some("rolecall denies nothing now: it could not read again what a denial depends on".to_owned())
+            }
+            Authority::Withheld(reason) => Some(format!("rolecall denies nothing now: {reason}")),
+            Authority::Final | Authority::Provisional => None,
+        };
+        fit_warnings(lines.into_iter().chain(age).chain(withheld))
+    }
+}
