@@ -16,7 +16,6 @@ use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
 use super::response::{Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, ResponseOut, Status, cut, fit_warnings, write};
-use super::words;
 
 /// What the operator set.
 #[derive(Debug, Clone)]
