@@ -232,6 +232,7 @@ fn of_role(judgement: &mut Judgement<'_>, doubt: &Doubt) {
                 found: None,
                 slip: None,
                 fix: doubt.fix.clone(),
+                about: None,
             },
             containers: Vec::new(),
             notes: Vec::new(),

@@ -210,9 +210,11 @@ impl<'w> Gathering<'w> {
         let Some(at) = counting.iter().position(|problem| Some(problem.certainty) == surest) else {
             return;
         };
-        let Some(lead) = counting.get(at).map(|problem| Problem::clone(problem)) else {
+        let Some(mut lead) = counting.get(at).map(|problem| Problem::clone(problem)) else {
             return;
         };
+        // The notes tell of the role too.
+        lead.about = lead.about.or_else(|| counting.iter().find_map(|problem| problem.about.clone()));
         let others = counting.iter().enumerate().filter(|(index, _)| *index != at);
         let notes = others.map(|(_, problem)| note(problem)).collect();
         merge(&mut self.findings, Finding { problem: lead, containers: Vec::new(), notes }, container);

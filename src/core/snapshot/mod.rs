@@ -11,6 +11,7 @@ mod model;
 mod organization;
 mod reread;
 mod roles;
+mod view;
 
 pub use fault::SnapshotError;
 pub use issuer::Issuer;
@@ -19,3 +20,4 @@ pub use model::{
     IdentityPolicy, LazyDocument, Provider, Role, Snapshot,
 };
 pub use reread::Reread;
+pub use view::{OwnRole, Viewer, Withheld};
