@@ -30,7 +30,7 @@ fn verifier(pem: &[u8]) -> anyhow::Result<Arc<dyn ClientCertVerifier>> {
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    Ok(builder.build().map_err(|e| anyhow::anyhow!("cannot be used to check clients: {e}"))?)
+    builder.build().map_err(|e| anyhow::anyhow!("cannot be used to check clients: {e}"))
 }
 
 #[cfg(test)]

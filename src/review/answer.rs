@@ -144,7 +144,7 @@ pub fn guarded(
     access: &Access,
     observe: impl FnOnce(&Record<'_>),
 ) -> Reply {
-    let review = read(body).unwrap_or(super::Review::default());
+    let review = read(body).unwrap_or_default();
     let Some(request) = &review.request else {
         return Reply { status: 400, body: b"the body has no `request`\n".to_vec() };
     };
