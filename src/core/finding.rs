@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::decision::Level;
-use crate::rules::Rule;
+use crate::rules::{self, Rule};
 use crate::workload::Kind;
 
 /// How sure a finding is.
@@ -131,6 +131,15 @@ pub struct AboutRole {
     pub arn: Box<str>,
     /// What of it.
     pub part: RolePart,
+    /// The requester does not read which rule it is: the role is not the namespace's own.
+    pub is_withheld: bool,
+}
+
+impl AboutRole {
+    /// Whether it tells if the workload can assume the role.
+    pub fn is_about_assuming(&self) -> bool {
+        self.part != RolePart::Beyond
+    }
 }
 
 /// What of a role a problem tells.
@@ -160,7 +169,7 @@ impl Problem {
     }
 
     pub(crate) fn about(mut self, arn: &str, part: RolePart) -> Self {
-        self.about = Some(AboutRole { arn: arn.into(), part });
+        self.about = Some(AboutRole { arn: arn.into(), part, is_withheld: false });
         self
     }
 
@@ -220,6 +229,15 @@ impl Finding {
     /// The rule's name.
     pub fn rule(&self) -> &'static str {
         self.problem.rule.name
+    }
+
+    /// The rule by which it is compared with what was wrong before: the one that the requester reads.
+    pub(crate) fn rule_as_read(&self) -> &'static str {
+        let about = self.problem.about.as_ref();
+        match about.is_some_and(|about| about.is_withheld && about.is_about_assuming()) {
+            true => rules::ROLE_NOT_ASSUMABLE.name,
+            false => self.rule(),
+        }
     }
 
     /// Most severe first: sure before likely, lower levels before higher; otherwise in the order of the chain.

@@ -266,7 +266,7 @@ impl Door<'_> {
         {
             return Considered::Confirm(links);
         }
-        self.decided(record, &judged, (request, object, kind), observe)
+        self.decided(record, judged, (request, object, kind), observe)
     }
 
     /// A namespace: its levels may be lowered by whoever holds the right.
@@ -406,26 +406,32 @@ impl Door<'_> {
 
     fn decided<'r>(
         &self,
-        mut record: Record<'r>,
-        judged: &'r Judged<'_>,
-        reviewed: (&Request<'_>, &Object<'_>, Kind),
+        record: Record<'r>,
+        mut judged: Judged<'r>,
+        (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
         observe: impl FnOnce(&Record<'_>),
     ) -> Considered {
-        let judgement = &judged.judgement;
         let stale = self.staleness();
         let withheld = stale.is_some() || matches!(self.authority, Authority::Withheld(_));
-        let subject = Subject { namespace: &record.namespace, service_account: judged.service_account };
-        let reader = Reader { messages: &self.settings.messages, world: self.world, subject, uid: &record.uid };
-        let mut policy = self.policy(&record.namespace);
-        let mut decision = decide(judgement, judged.before.as_ref(), &policy);
-        if reader.tells_existence(&decision, judgement) {
-            policy.mode = policy.mode.min(Mode::Warn);
-            decision = decide(judgement, judged.before.as_ref(), &policy);
-        }
+        let (namespace, name, uid) = (record.namespace.clone(), record.name.clone(), record.uid.clone());
+        let subject = Subject { namespace: &namespace, service_account: judged.service_account };
+        let reader = Reader { messages: &self.settings.messages, world: self.world, subject, uid: &uid };
+        let foreign = if self.settings.mode == Mode::Audit { Vec::new() } else { reader.foreign(&judged.judgement) };
+        let seen_world = (!foreign.is_empty()).then(|| reader.view());
+        let door = seen_world.as_ref().map(|world| Door { world, ..*self });
+        // What was understood before is understood again.
+        let seen = door.as_ref().and_then(|door| door.judge(request, object, kind, subject.namespace, &name).ok());
+        reader.withhold(&mut judged, seen.as_ref());
+        let judgement = &judged.judgement;
+        let policy = self.policy(subject.namespace);
+        let decision = decide(judgement, judged.before.as_ref(), &policy);
         if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
-            return Considered::Confirm(Links::of(self.world, subject, judgement, judged.names_role));
+            let links = Links::of(self.world, subject, judgement, judged.names_role);
+            return Considered::Confirm(if foreign.is_empty() { links } else { links.alike() });
         }
-        let texts = self.texts(&reader, judgement, &decision, reviewed, &record.name);
+        let mut record: Record<'_> = record;
+        let told = seen.as_ref().map(|seen| reader.told(&foreign, &decision, seen, policy));
+        let texts = self.texts(&reader, judgement, &decision, told.as_ref());
         let Texts { outcome, warnings, .. } = texts;
         (record.decision, record.message, record.told) = (outcome, texts.message, texts.told);
         record.service_account = Cow::Borrowed(judged.service_account);

@@ -7,17 +7,15 @@
 use std::sync::Arc;
 
 use rolecall_core::chain::Subject;
-use rolecall_core::decision::{Decision, Mode, Outcome, decide};
-use rolecall_core::finding::{Finding, Problem, RolePart};
+use rolecall_core::decision::{Decision, Mode, Outcome, Policy, decide};
+use rolecall_core::finding::{AboutRole, Finding, Problem, RolePart};
 use rolecall_core::judge::Judgement;
 use rolecall_core::rules::{IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED, ROLE_NOT_ASSUMABLE};
 use rolecall_core::snapshot::{OwnRole, Viewer};
-use rolecall_core::workload::{Kind, Object};
 use rolecall_core::world::World;
 use rolecall_iam::RoleArn;
 
-use super::answer::{Authority, Door};
-use super::request::Request;
+use super::answer::{Authority, Door, Judged};
 use super::response::{MAX_WARNING_CHARS, fit_warnings};
 use super::words;
 
@@ -64,9 +62,19 @@ pub(super) struct Reader<'r> {
     pub(super) uid: &'r str,
 }
 
+/// Roles that are not the namespace's own, and what of them a result tells.
+pub(super) type Foreign = Vec<(Box<str>, RolePart)>;
+
+fn is_among(foreign: &Foreign, about: &AboutRole) -> bool {
+    foreign.iter().any(|(arn, part)| *arn == about.arn && *part == about.part)
+}
+
+/// The end of a message about a role of which nothing is told. It is left out where the role is certain to deny.
+const CANNOT_TELL: &str = ", or rolecall cannot tell";
+
 /// What is told instead of the decision's own findings.
 #[derive(Debug)]
-struct Told {
+pub(super) struct Told {
     denials: Vec<Finding>,
     warnings: Vec<Finding>,
 }
@@ -94,64 +102,54 @@ impl Reader<'_> {
     }
 
     /// The roles that a result tells of and that are not the namespace's own.
-    fn foreign<'j>(&self, judgement: &'j Judgement<'_>) -> Vec<(&'j str, RolePart)> {
+    pub(super) fn foreign(&self, judgement: &Judgement<'_>) -> Foreign {
+        let mut foreign = Foreign::new();
         if self.messages.iam_detail == IamDetail::Full {
-            return Vec::new();
+            return foreign;
         }
         let findings = judgement.findings.iter().chain(&judgement.exempted);
-        let mut foreign: Vec<(&str, RolePart)> = Vec::new();
         self.with_viewer(|viewer| {
             for about in findings.filter_map(|finding| finding.problem.about.as_ref()) {
-                let told = (&*about.arn, about.part);
-                if !foreign.contains(&told) && !self.world.snapshot.owns(viewer, &about.arn) {
-                    foreign.push(told);
+                if !is_among(&foreign, about) && !self.world.snapshot.owns(viewer, &about.arn) {
+                    foreign.push((about.arn.clone(), about.part));
                 }
             }
         });
         foreign
     }
 
-    /// A denial because roles that are not the namespace's own do not exist, where it cannot be told whether the workload
-    /// could assume them. It would tell which roles exist, and AWS tells nobody that.
-    pub(super) fn tells_existence(&self, decision: &Decision<'_>, judgement: &Judgement<'_>) -> bool {
-        if decision.outcome != Outcome::Deny || self.messages.iam_detail == IamDetail::Full {
-            return false;
-        }
-        let foreign = self.foreign(judgement);
-        decision.denials.iter().all(|finding| {
-            let about = finding.problem.about.as_ref().filter(|about| about.part == RolePart::Existing);
-            about.is_some_and(|about| {
-                RoleArn::parse(&about.arn).is_ok() && foreign.contains(&(&*about.arn, RolePart::Existing))
-            })
-        })
-    }
-
     /// The world as the requester may see it.
-    fn view(&self) -> World {
+    pub(super) fn view(&self) -> World {
         let snapshot = self.with_viewer(|viewer| self.world.snapshot.view(viewer));
         self.world.for_one(Arc::new(snapshot), self.subject)
     }
 
+    /// Marks what is withheld, now and in the object as it was: neither a comparison of the two nor an exemption may tell
+    /// what is wrong with a role.
+    pub(super) fn withhold(&self, judged: &mut Judged<'_>, seen: Option<&Judged<'_>>) {
+        for (judgement, seen) in [(Some(&mut judged.judgement), seen), (judged.before.as_mut(), None)] {
+            let Some(judgement) = judgement else { continue };
+            let foreign = self.foreign(judgement);
+            let hidden_by = seen.and_then(|seen| seen.judgement.hidden_by(&ROLE_NOT_ASSUMABLE));
+            judgement.withhold(|about| is_among(&foreign, about), hidden_by);
+        }
+    }
+
     /// What is told: of the second result all but what it says of roles that the first one found nothing against; of the
     /// first result what goes beyond assuming a role.
-    fn told(
-        &self,
-        foreign: &[(&str, RolePart)],
-        first: &Decision<'_>,
-        (view, second): (&Judgement<'_>, &Decision<'_>),
-    ) -> Told {
-        let is_assuming =
-            |arn: &str| [RolePart::Assuming, RolePart::Existing].iter().any(|part| foreign.contains(&(arn, *part)));
+    pub(super) fn told(&self, foreign: &Foreign, first: &Decision<'_>, seen: &Judged<'_>, mut policy: Policy) -> Told {
+        if first.outcome != Outcome::Deny {
+            policy.mode = policy.mode.min(Mode::Warn);
+        }
+        let second = decide(&seen.judgement, seen.before.as_ref(), &policy);
+        let is_assuming = |arn: &str| foreign.iter().any(|(found, part)| **found == *arn && *part != RolePart::Beyond);
         let is_withheld = |finding: &&Finding| finding.problem.rule == &ROLE_NOT_ASSUMABLE;
-        let is_kept = |finding: &&Finding| {
-            let about = finding.problem.about.as_ref();
-            !is_withheld(finding) || about.is_some_and(|about| is_assuming(&about.arn))
-        };
+        let arn = |finding: &Finding| finding.problem.about.as_ref().map(|about| about.arn.clone());
         let beyond = |findings: &[&Finding]| -> Vec<Finding> {
             let of_foreign = |finding: &&&Finding| {
                 finding.problem.about.as_ref().is_some_and(|about| {
                     about.part == RolePart::Beyond
-                        && foreign.contains(&(&*about.arn, RolePart::Beyond))
+                        && is_among(foreign, about)
                         && !is_assuming(&about.arn)
                         && finding.problem.rule != &NODE_ROLE_OVERPRIVILEGED
                 })
@@ -159,18 +157,36 @@ impl Reader<'_> {
             findings.iter().filter(of_foreign).map(|finding| self.beyond(finding)).collect()
         };
         if first.outcome != Outcome::Deny {
-            let shown = second.warnings.iter().copied().filter(is_kept).map(|finding| self.referred(finding.clone()));
-            let warnings = shown.chain(beyond(&first.warnings)).collect();
+            let is_kept =
+                |finding: &&Finding| !is_withheld(finding) || arn(finding).is_some_and(|arn| is_assuming(&arn));
+            let mut warnings: Vec<Finding> =
+                second.warnings.iter().copied().filter(is_kept).map(|finding| self.referred(finding.clone())).collect();
+            // It may stand for what is certain.
+            warnings.sort_by_key(|finding| finding.problem.rule != &ROLE_NOT_ASSUMABLE);
+            warnings.extend(beyond(&first.warnings));
             return Told { denials: Vec::new(), warnings };
         }
-        let withheld = view.findings.iter().chain(&view.exempted).filter(is_withheld).filter(is_kept);
+        // Only what denies: of these roles it is certain, whatever it is.
+        let denied: Vec<Box<str>> = first.denials.iter().filter_map(|finding| arn(finding)).collect();
+        let is_denied = |finding: &&Finding| arn(finding).is_some_and(|arn| is_assuming(&arn) && denied.contains(&arn));
+        let withheld = seen.judgement.findings.iter().chain(&seen.judgement.exempted).filter(is_withheld);
+        let withheld = withheld.filter(is_denied).map(|finding| self.certain(finding.clone()));
         let others = second.denials.iter().copied().filter(|finding| !is_withheld(finding));
-        let mut denials: Vec<Finding> = withheld.chain(others).map(|finding| self.referred(finding.clone())).collect();
+        let mut denials: Vec<Finding> = withheld.chain(others.cloned()).collect();
         denials.extend(beyond(&first.denials));
         if denials.is_empty() {
             denials.extend(first.denials.first().map(|finding| self.beyond(finding)));
         }
         Told { denials, warnings: Vec::new() }
+    }
+
+    /// What is withheld, where it denies.
+    fn certain(&self, finding: Finding) -> Finding {
+        let mut finding = self.referred(finding);
+        if let Some(message) = finding.problem.message.strip_suffix(CANNOT_TELL) {
+            finding.problem.message = message.to_owned();
+        }
+        finding
     }
 
     /// A problem with a role that the workload can assume: the rule and one sentence.
@@ -243,24 +259,22 @@ pub(super) struct Texts {
 }
 
 impl Door<'_> {
-    /// The texts of a decision.
+    /// The texts of a decision; `told`: what the requester is told, where that is less than what was found.
     pub(super) fn texts(
         &self,
         reader: &Reader<'_>,
         judgement: &Judgement<'_>,
         decision: &Decision<'_>,
-        reviewed: (&Request<'_>, &Object<'_>, Kind),
-        name: &str,
+        told: Option<&Told>,
     ) -> Texts {
-        let told = self.told(reader, judgement, decision, reviewed, name);
-        let outcome = told.as_ref().map_or(decision.outcome, Told::outcome);
+        let outcome = told.map_or(decision.outcome, Told::outcome);
         let mut texts = Texts { outcome, message: String::new(), told: None, warnings: Vec::new() };
         match outcome {
             Outcome::Deny => {
                 texts.message = words::denial(&decision.denials);
-                texts.told = told.as_ref().map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>()));
+                texts.told = told.map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>()));
             }
-            Outcome::Warn => texts.warnings = self.warnings(reader, decision, told.as_ref()),
+            Outcome::Warn => texts.warnings = self.warnings(reader, decision, told),
             Outcome::Allow => {}
         }
         if told.is_some() && outcome != Outcome::Deny {
@@ -269,32 +283,6 @@ impl Door<'_> {
             texts.message = words::denial(&all);
         }
         texts
-    }
-
-    /// What the requester is told, where that is less than what was found.
-    fn told(
-        &self,
-        reader: &Reader<'_>,
-        judgement: &Judgement<'_>,
-        decision: &Decision<'_>,
-        (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
-        name: &str,
-    ) -> Option<Told> {
-        let foreign = if self.settings.mode == Mode::Audit { Vec::new() } else { reader.foreign(judgement) };
-        if foreign.is_empty() {
-            return None;
-        }
-        let namespace = reader.subject.namespace;
-        let world = reader.view();
-        let door = Door { world: &world, ..*self };
-        // It was understood before, and is now.
-        let view = door.judge(request, object, kind, namespace, name).ok()?;
-        let mut policy = self.policy(namespace);
-        if decision.outcome != Outcome::Deny {
-            policy.mode = policy.mode.min(Mode::Warn);
-        }
-        let second = decide(&view.judgement, view.before.as_ref(), &policy);
-        Some(reader.told(&foreign, decision, (&view.judgement, &second)))
     }
 
     fn warnings(&self, reader: &Reader<'_>, decision: &Decision<'_>, told: Option<&Told>) -> Vec<String> {

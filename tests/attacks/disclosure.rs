@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rolecall::config::Config;
-use rolecall::review::{Record, answer};
+use rolecall::review::{Authority, Considered, Record, Standing, answer, consider};
 use rolecall::sources::{Manifests, namespace_of};
 use rolecall_core::decision::{Mode, Outcome};
 use rolecall_core::finding::Finding;
@@ -251,11 +251,23 @@ fn denials_about_foreign_roles_read_alike() {
             let all: Vec<String> = told.values().map(|states| states.join(", ")).collect();
             assert!(told.len() <= 2, "{way} at {level}: {told:#?}");
             let of = |state: &str| told.iter().find(|(_, states)| states.contains(&state)).unwrap().0;
-            for certain in
-                ["missing", "trusts ECS", "node role", "trusts another cluster", "one letter short of an existing one"]
-            {
-                assert_eq!(of(certain), of("trusts another team"), "{way} at {level}: {all:?}");
+            // Where it cannot be seen whose token it is, only a role that does not exist is certain. It is denied all the same.
+            let alike = if way == "token of another" { "missing" } else { "trusts another team" };
+            let certain: &[&str] = match way {
+                "token of another" => &["one letter short of an existing one"],
+                _ => &[
+                    "missing",
+                    "trusts ECS",
+                    "node role",
+                    "trusts another cluster",
+                    "one letter short of an existing one",
+                ],
+            };
+            for certain in certain {
+                assert_eq!(of(certain), of(alike), "{way} at {level}: {all:?}");
             }
+            let is_denied = of("missing").contains("\"allowed\":false");
+            assert!(is_denied || way == "not injected" || way == "plain deployment", "{way} at {level}: {all:?}");
             // The account's provider does not have the audience of that token: certain without a look at the role.
             let uncertain: &[&str] =
                 if way == "volume of its own" { &[] } else { &["account not read", "malformed entry"] };
@@ -263,6 +275,103 @@ fn denials_about_foreign_roles_read_alike() {
                 assert_eq!(of(uncertain), of("undecided"), "{way} at {level}: {all:?}");
             }
         }
+    }
+}
+
+/// An update is compared with the object as it was. That tells whether both are broken, and not how.
+#[test]
+fn updates_from_one_foreign_role_to_another_read_alike() {
+    let (snapshot, roles) = with_foreign_roles();
+    let labels = json!({"rolecall.dev/enforce": "chain"});
+    let certain = ["missing", "trusts ECS", "trusts another team", "trusts another cluster", "wrong audience"];
+    let own = role_arn("111122223333", "web-missing");
+    for make in [account, deployment] {
+        let mut told: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
+        let states = certain.map(|state| (state, &roles[state]));
+        for (before, old) in states.into_iter().chain([("own", &own)]) {
+            for (after, new) in states.into_iter().chain([("own", &own)]).filter(|(after, _)| *after != before) {
+                let mut review = created(&make(new, &json!({})));
+                review["request"]["operation"] = "UPDATE".into();
+                review["request"]["oldObject"] = make(old, &json!({}));
+                let answer = ask(&snapshot, &cluster(new, &labels), "enforceWorkloads: true", &review);
+                let group = match (before, after) {
+                    ("own", _) => "from an own role",
+                    (_, "own") => "to an own role",
+                    _ => "between foreign roles",
+                };
+                let text = masked(&answer.told, new).replace(old.as_str(), "OLD");
+                told.entry((group, text)).or_default().push(format!("{before} to {after}"));
+            }
+        }
+        assert_eq!(told.len(), 3, "{told:#?}");
+        for ((group, text), _) in &told {
+            assert_eq!(text.contains("\"allowed\":true"), *group == "between foreign roles", "{group}: {text}");
+        }
+    }
+}
+
+/// Where annotations of the workload lift denials, the name of a true rule lifts none: it would tell the rule.
+#[test]
+fn exemptions_do_not_tell_the_rule() {
+    let (snapshot, roles) = with_foreign_roles();
+    let states = ["missing", "trusts ECS", "trusts another team", "trusts another cluster", "wrong audience"];
+    let named = rolecall_core::rules::all().into_iter().map(|rule| rule.name);
+    let named = named.filter(|name| *name == "role-missing" || name.starts_with("irsa-trust-"));
+    let true_rules = &named.collect::<Vec<_>>().join(",");
+    let allowed = |ignored: &str, of_namespace: bool, config: &str| -> BTreeSet<bool> {
+        let annotations = json!({"rolecall.dev/ignore": ignored});
+        let on_pod = if of_namespace { json!({}) } else { annotations.clone() };
+        let ask_of = |state: &&str| {
+            let arn = &roles[*state];
+            let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web",
+                "labels": {"rolecall.dev/enforce": "chain"},
+                "annotations": if of_namespace { annotations.clone() } else { json!({}) }}});
+            let cluster = format!("{}\n---\n{namespace}", account(arn, &json!({})));
+            ask(&snapshot, &cluster, config, &created(&pod(arn, &on_pod))).told["allowed"] == true
+        };
+        states.iter().map(ask_of).collect()
+    };
+    let (denied, admitted) = (BTreeSet::from([false]), BTreeSet::from([true]));
+    for rule in true_rules.split(',').chain([true_rules.as_str()]) {
+        assert_eq!(allowed(rule, false, "selfExemptions: allow"), denied, "{rule}");
+        assert_eq!(allowed(rule, false, ""), denied, "{rule}");
+    }
+    // The rule that the requester reads can be named, by whoever may exempt.
+    assert_eq!(allowed("role-not-assumable", false, "selfExemptions: allow"), admitted);
+    assert_eq!(allowed("role-not-assumable", false, ""), denied);
+    assert_eq!(allowed("role-not-assumable", true, ""), admitted);
+    assert_eq!(allowed(true_rules, true, ""), admitted);
+}
+
+/// Before a denial the same is read again from AWS, whatever is wrong with the role; before a warning nothing is.
+#[test]
+fn what_is_read_again_does_not_tell() {
+    let (snapshot, roles) = with_foreign_roles();
+    let config = Config::parse("").unwrap();
+    let directory = common::TempDir::new("disclosure-links");
+    let snapshot = Arc::new(Snapshot::parse(&snapshot.to_string()).unwrap());
+    for labels in [json!({}), json!({"rolecall.dev/enforce": "chain"})] {
+        let mut read: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for state in ["missing", "trusts ECS", "trusts another team", "trusts another cluster", "wrong audience"] {
+            let arn = &roles[state];
+            let file = directory.file("cluster.yaml", &cluster(arn, &labels));
+            let conventions = config.conventions();
+            let cluster = Manifests::load(&[file.display().to_string()]).unwrap().cluster(&conventions).unwrap();
+            let world = World::new(Arc::clone(&snapshot), cluster, conventions);
+            let standing = Standing { authority: Authority::Provisional, asks: false, inline: false };
+            let body = created(&pod(arn, &json!({}))).to_string();
+            let settings = config.settings(Mode::Enforce);
+            let considered =
+                consider(&world, "", &settings, body.as_bytes(), NOW.parse().unwrap(), standing, |_: &Record<'_>| {});
+            let what = match considered {
+                Considered::Confirm(links) => format!("{links:?}").replace(arn.as_str(), "ARN"),
+                Considered::Reply(_) => "nothing".to_owned(),
+                other => panic!("{other:?}"),
+            };
+            read.entry(what).or_default().push(state);
+        }
+        assert_eq!(read.len(), 1, "{read:#?}");
+        assert_eq!(read.contains_key("nothing"), labels == json!({}), "{read:#?}");
     }
 }
 
