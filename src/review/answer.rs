@@ -212,7 +212,7 @@ pub(super) struct Judged<'r> {
     pub(super) before: Option<Judgement<'r>>,
     service_account: &'r str,
     /// A role that the object itself names.
-    names_role: Option<&'r str>,
+    pub(super) names_role: Option<&'r str>,
 }
 
 impl Door<'_> {
@@ -417,7 +417,7 @@ impl Door<'_> {
         let subject = Subject { namespace: &namespace, service_account: judged.service_account };
         let reader = Reader { messages: &self.settings.messages, world: self.world, subject, uid: &uid };
         let foreign = if self.settings.mode == Mode::Audit { Vec::new() } else { reader.foreign(&judged.judgement) };
-        let seen_world = (!foreign.is_empty()).then(|| reader.view());
+        let seen_world = (!foreign.is_empty()).then(|| reader.view(&judged, &foreign));
         let door = seen_world.as_ref().map(|world| Door { world, ..*self });
         // What was understood before is understood again.
         let seen = door.as_ref().and_then(|door| door.judge(request, object, kind, subject.namespace, &name).ok());

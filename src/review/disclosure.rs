@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use rolecall_core::chain::Subject;
+use rolecall_core::chain::{Links, Subject};
 use rolecall_core::decision::{Decision, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::{AboutRole, Finding, Problem, RolePart};
 use rolecall_core::judge::Judgement;
@@ -108,9 +108,14 @@ impl Reader<'_> {
             return foreign;
         }
         let findings = judgement.findings.iter().chain(&judgement.exempted);
+        let mut abouts = findings.filter_map(|finding| finding.problem.about.as_ref()).peekable();
+        if abouts.peek().is_none() {
+            return foreign;
+        }
         self.with_viewer(|viewer| {
-            for about in findings.filter_map(|finding| finding.problem.about.as_ref()) {
-                if !is_among(&foreign, about) && !self.world.snapshot.owns(viewer, &about.arn) {
+            let ownership = self.world.snapshot.ownership(*viewer);
+            for about in abouts {
+                if !is_among(&foreign, about) && !ownership.owns(&about.arn) {
                     foreign.push((about.arn.clone(), about.part));
                 }
             }
@@ -118,9 +123,15 @@ impl Reader<'_> {
         foreign
     }
 
-    /// The world as the requester may see it.
-    pub(super) fn view(&self) -> World {
-        let snapshot = self.with_viewer(|viewer| self.world.snapshot.view(viewer));
+    /// The world as the requester may see it, for this object.
+    pub(super) fn view(&self, judged: &Judged<'_>, foreign: &Foreign) -> World {
+        let links = Links::of(self.world, self.subject, &judged.judgement, judged.names_role);
+        let before = judged.before.iter().flat_map(|before| &before.containers);
+        let before = before.filter_map(|container| container.role.as_deref());
+        let nodes = self.world.snapshot.node_roles.iter().flatten().map(|arn| &**arn);
+        let told = foreign.iter().map(|(arn, _)| &**arn);
+        let named = told.chain(links.roles.iter().map(String::as_str)).chain(before).chain(nodes);
+        let snapshot = self.with_viewer(|viewer| self.world.snapshot.ownership(*viewer).view(named));
         self.world.for_one(Arc::new(snapshot), self.subject)
     }
 

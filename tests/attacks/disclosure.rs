@@ -304,7 +304,7 @@ fn updates_from_one_foreign_role_to_another_read_alike() {
             }
         }
         assert_eq!(told.len(), 3, "{told:#?}");
-        for ((group, text), _) in &told {
+        for (group, text) in told.keys() {
             assert_eq!(text.contains("\"allowed\":true"), *group == "between foreign roles", "{group}: {text}");
         }
     }
@@ -372,6 +372,56 @@ fn what_is_read_again_does_not_tell() {
         }
         assert_eq!(read.len(), 1, "{read:#?}");
         assert_eq!(read.contains_key("nothing"), labels == json!({}), "{read:#?}");
+    }
+}
+
+/// Similar names are looked for among thousands of roles only where one is missing. The answer takes as long without.
+#[test]
+fn the_time_of_an_answer_does_not_tell() {
+    const ROUNDS: usize = 60;
+    let (mut snapshot, roles) = with_foreign_roles();
+    let list = snapshot["accounts"]["111122223333"]["roles"].as_array_mut().unwrap();
+    let provider = json!({"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{ISSUER}")});
+    for n in 0..5_000 {
+        let name = format!("zeta-role-of-team-{n:04}");
+        let subject = format!("system:serviceaccount:team-{n:04}:app");
+        let condition =
+            json!({"StringEquals": {format!("{ISSUER}:sub"): subject, format!("{ISSUER}:aud"): "sts.amazonaws.com"}});
+        list.push(json!({"RoleName": name, "Arn": role_arn("111122223333", &name), "AssumeRolePolicyDocument": trust(&provider, &condition)}));
+    }
+    let config = Config::parse("").unwrap();
+    let snapshot = Arc::new(Snapshot::parse(&snapshot.to_string()).unwrap());
+    let near = role_arn("111122223333", "zeta-role-of-team-x999");
+    let directory = common::TempDir::new("disclosure-time");
+    let states = [("missing", &near), ("trusts another team", &roles["trusts another team"])];
+    let worlds = states.map(|(_, arn)| {
+        let file = directory.file("cluster.yaml", &cluster(arn, &json!({})));
+        let conventions = config.conventions();
+        let cluster = Manifests::load(&[file.display().to_string()]).unwrap().cluster(&conventions).unwrap();
+        World::new(Arc::clone(&snapshot), cluster, conventions)
+    });
+    for make in [account, pod] {
+        let mut times = [const { Vec::new() }; 2];
+        for _ in 0..ROUNDS {
+            for (at, (_, arn)) in states.iter().enumerate() {
+                let body = created(&make(arn, &json!({}))).to_string();
+                let start = std::time::Instant::now();
+                answer(
+                    &worlds[at],
+                    "",
+                    &config.settings(Mode::Enforce),
+                    body.as_bytes(),
+                    NOW.parse().unwrap(),
+                    |_: &Record<'_>| {},
+                );
+                times[at].push(start.elapsed());
+            }
+        }
+        let median = times.map(|mut times| {
+            times.sort();
+            times[ROUNDS / 2]
+        });
+        println!("{median:?}");
     }
 }
 

@@ -192,6 +192,25 @@ pub fn irsa(
     audience: Audience<'_>,
     source: RoleSource<'_>,
 ) -> Chain {
+    searched(irsa_links(snapshot, subject, role_arn, audience, source), snapshot, role_arn, source)
+}
+
+/// With as much searching behind any problem as behind a role that is missing.
+fn searched(chain: Chain, snapshot: &Snapshot, role_arn: &str, source: RoleSource<'_>) -> Chain {
+    let has_searched = chain.problems.iter().any(|problem| problem.rule == &rules::ROLE_MISSING);
+    if !chain.problems.is_empty() && !has_searched {
+        role::search_in_vain(snapshot, role_arn, source);
+    }
+    chain
+}
+
+fn irsa_links(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    role_arn: &str,
+    audience: Audience<'_>,
+    source: RoleSource<'_>,
+) -> Chain {
     let mut chain = Chain::new();
     let (role, parsed) = match role::link(snapshot, subject, role_arn, source) {
         Ok(located) => {
@@ -241,7 +260,7 @@ pub fn role_only(snapshot: &Snapshot, subject: Subject<'_>, role_arn: &str, sour
         Err(unlocated) => Some(*unlocated.problem),
     };
     chain.add(Link::Role, problem.map(|problem| problem.about(role_arn, RolePart::Existing)));
-    chain.done(snapshot, subject, role_arn)
+    searched(chain.done(snapshot, subject, role_arn), snapshot, role_arn, source)
 }
 
 /// The chain of a Pod Identity association: association → role → trust → target → agent.

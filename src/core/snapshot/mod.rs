@@ -8,6 +8,7 @@ mod file;
 mod issuer;
 mod metadata;
 mod model;
+mod near;
 mod organization;
 mod reread;
 mod roles;

@@ -2,7 +2,7 @@
 //!
 //! A result over a view cannot tell anything about the other roles, because the view does not contain them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rolecall_iam::{Condition, Document, RoleArn, wildcard_match};
@@ -181,52 +181,24 @@ impl Snapshot {
         !is_contained && !withheld.owns(role, arn)
     }
 
-    /// Whether a role, by its ARN as it is written, is a viewer's own. A text that is no role ARN is nobody's.
-    pub fn owns(&self, viewer: &Viewer<'_>, arn: &str) -> bool {
-        let Ok(role) = RoleArn::parse(arn) else {
-            return false;
-        };
-        let ownership = Ownership::new(self, *viewer);
-        ownership.withheld.owns(role, arn)
-            || self.role_by_name(role.account, role.name).flatten().is_some_and(|role| ownership.is_own(role))
-    }
-
-    /// What a viewer may read.
-    pub fn view(&self, viewer: &Viewer<'_>) -> Self {
-        let ownership = Ownership::new(self, *viewer);
-        let of_namespace = self.associations.as_ref().map(|all| {
-            let of_namespace = all.get(viewer.namespace).map(|some| (viewer.namespace.into(), some.clone()));
-            of_namespace.into_iter().collect::<Associations>()
-        });
-        let accounts = self.accounts.iter();
-        let accounts =
-            accounts.map(|(id, account)| (id.clone(), account.view(|role| ownership.is_own(role)))).collect();
-        Self {
-            collected_at: self.collected_at,
-            oldest_part: self.oldest_part,
-            cluster: self.cluster.clone(),
-            addons: self.addons.clone(),
-            node_roles: self.node_roles.clone(),
-            fargate_profiles: self.fargate_profiles.clone(),
-            associations: of_namespace,
-            unreadable_associations: self.unreadable_associations.clone(),
-            pods_reach_metadata: self.pods_reach_metadata,
-            accounts,
-            // They may name any role.
-            faults: Vec::new(),
-            withheld: Some(ownership.withheld),
-        }
+    /// Which roles are a viewer's own.
+    pub fn ownership<'s, 'v>(&'s self, viewer: Viewer<'v>) -> Ownership<'s, 'v> {
+        Ownership::new(self, viewer)
     }
 }
 
 /// A viewer before a snapshot.
-struct Ownership<'s, 'v> {
+#[derive(Debug)]
+pub struct Ownership<'s, 'v> {
     snapshot: &'s Snapshot,
     viewer: Viewer<'v>,
     withheld: Withheld,
     /// The roles of the namespace's associations.
     associated: Vec<&'s str>,
 }
+
+/// Names that are completed to those of own roles; of more in one object the others are not.
+const MAX_COMPLETED: usize = 2;
 
 impl<'s, 'v> Ownership<'s, 'v> {
     fn new(snapshot: &'s Snapshot, viewer: Viewer<'v>) -> Self {
@@ -253,13 +225,78 @@ impl<'s, 'v> Ownership<'s, 'v> {
             || self.associated.contains(&&*role.arn)
             || self.viewer.owns(self.snapshot, role)
     }
+
+    /// Whether a role, by its ARN as it is written, is the viewer's own. A text that is no role ARN is nobody's.
+    pub fn owns(&self, arn: &str) -> bool {
+        let Ok(role) = RoleArn::parse(arn) else {
+            return false;
+        };
+        self.withheld.owns(role, arn)
+            || self.snapshot.role_by_name(role.account, role.name).flatten().is_some_and(|role| self.is_own(role))
+    }
+
+    /// What the viewer may read of the roles that an object names, and of roles with names like theirs. Any other role is
+    /// withheld. `named`: ARNs, or texts in their place.
+    pub fn view<'n>(self, named: impl Iterator<Item = &'n str>) -> Snapshot {
+        let snapshot = self.snapshot;
+        let mut names: HashMap<&str, BTreeSet<String>> = HashMap::new();
+        let mut completed = 0;
+        for text in named {
+            let text = text.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+            let place = snapshot.cluster.as_ref().and_then(|cluster| cluster.location());
+            let (account, name) = match (RoleArn::parse(text), place) {
+                (Ok(role), _) => (role.account, role.name),
+                // A bare name.
+                (Err(_), Some(place)) => (place.account, text),
+                (Err(_), None) => continue,
+            };
+            let in_account = names.entry(account).or_default();
+            if !in_account.insert(name.to_ascii_lowercase()) || completed == MAX_COMPLETED {
+                continue;
+            }
+            completed += 1;
+            let near = snapshot.near_roles(account, name).filter(|(.., role)| self.is_own(role));
+            in_account.extend(near.map(|(_, name, _)| name.to_owned()));
+        }
+        let nothing = BTreeSet::new();
+        let accounts = snapshot.accounts.iter().map(|(id, account)| {
+            let names = names.get(&**id).unwrap_or(&nothing);
+            (id.clone(), account.view(names, |role| self.is_own(role)))
+        });
+        let accounts = accounts.collect();
+        let of_namespace = snapshot.associations.as_ref().map(|all| {
+            let of_account =
+                all.get(self.viewer.namespace).and_then(|some| some.get_key_value(self.viewer.service_account));
+            let of_account = of_account.map(|(name, association)| (name.clone(), association.clone()));
+            Associations::from([(self.viewer.namespace.into(), of_account.into_iter().collect())])
+        });
+        Snapshot {
+            collected_at: snapshot.collected_at,
+            oldest_part: snapshot.oldest_part,
+            cluster: snapshot.cluster.clone(),
+            addons: snapshot.addons.clone(),
+            node_roles: snapshot.node_roles.clone(),
+            fargate_profiles: snapshot.fargate_profiles.clone(),
+            associations: of_namespace,
+            unreadable_associations: snapshot.unreadable_associations.clone(),
+            pods_reach_metadata: snapshot.pods_reach_metadata,
+            accounts,
+            // They may name any role.
+            faults: Vec::new(),
+            withheld: Some(self.withheld),
+        }
+    }
 }
 
 impl Account {
-    fn view(&self, is_own: impl Fn(&Role) -> bool) -> Self {
+    /// Of the roles with these names, those that are own. Of an account in which none is named only that it was read.
+    fn view(&self, names: &BTreeSet<String>, is_own: impl Fn(&Role) -> bool) -> Self {
+        if names.is_empty() {
+            return Self { roles: self.roles.as_ref().map(|_| HashMap::new()), ..Self::default() };
+        }
         let roles: Option<HashMap<Box<str>, Arc<Role>>> = self.roles.as_ref().map(|roles| {
-            let own = roles.iter().filter(|(_, role)| is_own(role));
-            own.map(|(name, role)| (name.clone(), Arc::clone(role))).collect()
+            let named = names.iter().filter_map(|name| roles.get_key_value(name.as_str()));
+            named.filter(|(_, role)| is_own(role)).map(|(name, role)| (name.clone(), Arc::clone(role))).collect()
         });
         let policies = self.policies.as_ref().map(|policies| {
             let named = roles
@@ -268,15 +305,17 @@ impl Account {
                 .flat_map(|role| role.attached_policies.iter().flatten().chain(role.boundary.as_ref()));
             named.filter_map(|arn| Some((arn.clone(), policies.get(arn)?.clone()))).collect()
         });
+        let names = || names.iter().map(String::as_str);
+        let unreadable = names().filter_map(|name| self.unreadable_roles.get_key_value(name));
         Self {
             roles,
             only_named_roles: self.only_named_roles,
-            missing_roles: self.missing_roles.clone(),
+            missing_roles: names().filter_map(|name| self.missing_roles.get(name)).cloned().collect(),
             policies,
             providers: self.providers.clone(),
-            unreadable_roles: self.unreadable_roles.clone(),
+            unreadable_roles: unreadable.map(|(name, fault)| (name.clone(), fault.clone())).collect(),
             // What is wrong with one may be any role's.
-            nameless_roles: self.nameless_roles.iter().map(|_| "an entry that cannot be read".into()).collect(),
+            nameless_roles: self.nameless_roles.iter().take(1).map(|_| "an entry that cannot be read".into()).collect(),
             unreadable_providers: self.unreadable_providers.clone(),
             service_control: self.service_control.clone(),
             resource_control: self.resource_control.clone(),
