@@ -379,10 +379,10 @@ fn what_is_read_again_does_not_tell() {
 #[test]
 fn the_time_of_an_answer_does_not_tell() {
     const ROUNDS: usize = 60;
-    let (mut snapshot, roles) = with_foreign_roles();
+    let (mut snapshot, _) = with_foreign_roles();
     let list = snapshot["accounts"]["111122223333"]["roles"].as_array_mut().unwrap();
     let provider = json!({"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{ISSUER}")});
-    for n in 0..5_000 {
+    for n in (0..5_000).filter(|n| *n != 2_500) {
         let name = format!("zeta-role-of-team-{n:04}");
         let subject = format!("system:serviceaccount:team-{n:04}:app");
         let condition =
@@ -391,37 +391,29 @@ fn the_time_of_an_answer_does_not_tell() {
     }
     let config = Config::parse("").unwrap();
     let snapshot = Arc::new(Snapshot::parse(&snapshot.to_string()).unwrap());
-    let near = role_arn("111122223333", "zeta-role-of-team-x999");
+    let [missing, existing] = ["2500", "2501"].map(|n| role_arn("111122223333", &format!("zeta-role-of-team-{n}")));
     let directory = common::TempDir::new("disclosure-time");
-    let states = [("missing", &near), ("trusts another team", &roles["trusts another team"])];
-    let worlds = states.map(|(_, arn)| {
+    let states = [&missing, &existing];
+    let worlds = states.map(|arn| {
         let file = directory.file("cluster.yaml", &cluster(arn, &json!({})));
         let conventions = config.conventions();
         let cluster = Manifests::load(&[file.display().to_string()]).unwrap().cluster(&conventions).unwrap();
         World::new(Arc::clone(&snapshot), cluster, conventions)
     });
+    let settings = config.settings(Mode::Enforce);
     for make in [account, pod] {
-        let mut times = [const { Vec::new() }; 2];
+        let bodies = states.map(|arn| created(&make(arn, &json!({}))).to_string());
+        // Other tests run beside this one: the shortest time is what the work itself takes.
+        let mut shortest = [std::time::Duration::MAX; 2];
         for _ in 0..ROUNDS {
-            for (at, (_, arn)) in states.iter().enumerate() {
-                let body = created(&make(arn, &json!({}))).to_string();
+            for (at, world) in worlds.iter().enumerate() {
                 let start = std::time::Instant::now();
-                answer(
-                    &worlds[at],
-                    "",
-                    &config.settings(Mode::Enforce),
-                    body.as_bytes(),
-                    NOW.parse().unwrap(),
-                    |_: &Record<'_>| {},
-                );
-                times[at].push(start.elapsed());
+                answer(world, "", &settings, bodies[at].as_bytes(), NOW.parse().unwrap(), |_: &Record<'_>| {});
+                shortest[at] = shortest[at].min(start.elapsed());
             }
         }
-        let median = times.map(|mut times| {
-            times.sort();
-            times[ROUNDS / 2]
-        });
-        println!("{median:?}");
+        let ratio = shortest[0].as_secs_f64() / shortest[1].as_secs_f64();
+        assert!((0.75..1.33).contains(&ratio), "missing and existing: {shortest:?}");
     }
 }
 
@@ -508,6 +500,27 @@ fn own_roles_are_explained_in_full() {
     assert!(told("the-checkout-rol", config).0.contains("role-missing"));
     let (hint, _) = told("named-in-trus", config);
     assert!(hint.contains("role-not-assumable") && hint.contains("did you mean named-in-trust?"), "{hint}");
+}
+
+/// A bare name is completed to an ARN where the role is the namespace's own.
+#[test]
+fn bare_names_of_foreign_roles_are_not_completed() {
+    let (mut snapshot, _) = with_foreign_roles();
+    let own = json!({"RoleName": "web-reader", "Arn": role_arn("111122223333", "reports/web-reader")});
+    snapshot["accounts"]["111122223333"]["roles"].as_array_mut().unwrap().push(own);
+    for labels in [json!({}), json!({"rolecall.dev/enforce": "chain"})] {
+        let told = |name: &str| {
+            let answer =
+                ask(&snapshot, &cluster(name, &labels), "enforceWorkloads: true", &created(&account(name, &json!({}))));
+            answer.told.to_string().replace(name, "NAME")
+        };
+        let missing = told("zeta-nothing-there");
+        assert!(missing.contains("role-arn-malformed"), "{missing}");
+        for name in ["zeta-ledger-one", "zeta-hidden", "shop-managed-ondemand"] {
+            assert_eq!(told(name), missing);
+        }
+        assert!(told("web-reader").contains("role/reports/NAME"), "{}", told("web-reader"));
+    }
 }
 
 /// The subject of another namespace that exists is no typo.

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use rolecall_iam::RoleArn;
 
 pub use account::{ServiceAccountChange, judge_service_account};
 pub use pod::judge_workload;
@@ -122,7 +123,9 @@ impl<'a> Judgement<'a> {
         };
         let mut of_itself = self.exempted.split_off(self.by_namespace.min(self.exempted.len()));
         let is_moved = |finding: &mut Finding| {
-            finding.problem.about.as_ref().is_some_and(|about| about.is_withheld && about.is_about_assuming())
+            let about = finding.problem.about.as_ref().filter(|about| about.is_withheld && about.is_about_assuming());
+            // A text that is no role ARN is no secret.
+            about.is_some_and(|about| RoleArn::parse(&about.arn).is_ok())
         };
         let mut moved: Vec<Finding> = of_itself.extract_if(.., is_moved).collect();
         if hidden_by != HiddenBy::Nobody {
