@@ -198,7 +198,8 @@ pub static ROLE_NOT_ASSUMABLE: Rule = Rule {
     meaning: "The workload names a role that does not belong to its namespace, and rolecall did \
               not find that the service account can assume it. The role may not exist, may not \
               trust the service account, or may be one that rolecall cannot read. The requester \
-              reads the same text in all of these cases. The audit log has the full text under \
+              reads the same text in all of these cases. Where the namespace enforces and the true \
+              problem is certain, the workload is denied, and the denial shows this rule. The audit log has the full text under \
               the `uid` of the request; `rolecall scan` and `rolecall check` always print it.",
     why: "A requester needs no right in AWS to create a pod or a service account. With full \
           messages, anyone who may do so could list roles of other teams, and learn whom they \
