@@ -319,9 +319,7 @@ async fn ask_router(case: &Case, asked: &Asked) -> Result<(), String> {
         .collect();
     let rules: BTreeSet<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
 
-    // What is found, not what a requester is told of it: tests/attacks/disclosure.rs holds that.
-    let full = || Config::parse("messages: {iamDetail: full}").unwrap();
-    let mut config = Config { warn: Level::Strict, ..full() };
+    let mut config = Config { warn: Level::Strict, ..Config::default() };
     let answer = post(case, &config, Mode::Enforce, &asked.review).await;
     let annotations = &answer["response"]["auditAnnotations"];
     let found: BTreeSet<&str> =
@@ -339,7 +337,7 @@ async fn ask_router(case: &Case, asked: &Asked) -> Result<(), String> {
     // At `strict`, all but undecided findings refuse; at `chain`, only certain ones of that level.
     // What a case exempts by itself is hidden there: tests/attacks has what it is without that.
     let self_exemptions = SelfExemptions::Allow;
-    config = Config { enforce: Level::Strict, enforce_workloads: true, self_exemptions, ..full() };
+    config = Config { enforce: Level::Strict, enforce_workloads: true, self_exemptions, ..Config::default() };
     let answer = post(case, &config, Mode::Enforce, &asked.review).await;
     let refusing = findings.iter().any(|f| f.certainty != "undecided" && f.rule != "service-account-missing");
     if answer["response"]["allowed"] != !refusing {
