@@ -375,14 +375,14 @@ fn what_is_read_again_does_not_tell() {
     }
 }
 
-/// Similar names are looked for among thousands of roles only where one is missing. The answer takes as long without.
+/// Similar names are looked for among the account's roles only where one is missing. The answer takes as long without.
 #[test]
 fn the_time_of_an_answer_does_not_tell() {
-    const ROUNDS: usize = 60;
+    const ROUNDS: usize = 25;
     let (mut snapshot, _) = with_foreign_roles();
     let list = snapshot["accounts"]["111122223333"]["roles"].as_array_mut().unwrap();
     let provider = json!({"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{ISSUER}")});
-    for n in (0..5_000).filter(|n| *n != 2_500) {
+    for n in (1_500..3_500).filter(|n| *n != 2_500) {
         let name = format!("zeta-role-of-team-{n:04}");
         let subject = format!("system:serviceaccount:team-{n:04}:app");
         let condition =
