@@ -443,6 +443,29 @@ fn the_requester_reads_the_rule_the_role_and_a_reference() {
     assert_eq!(full.told["status"]["message"], full.detail.as_str());
 }
 
+/// Of two roles in one pod the denial names the one that it is certain of, and what else is wrong with the pod.
+#[test]
+fn a_denial_names_what_it_rests_on() {
+    let (snapshot, roles) = with_foreign_roles();
+    let labels = json!({"rolecall.dev/enforce": "chain"});
+    let mut messages = BTreeSet::new();
+    for state in ["missing", "trusts another team"] {
+        let (certain, undecided) = (&roles[state], &roles["undecided"]);
+        let mut pod = pod(certain, &json!({}));
+        let mut second = pod["spec"]["containers"][0].clone();
+        second["name"] = "second".into();
+        let variables = second["env"].as_array_mut().unwrap();
+        variables.iter_mut().find(|v| v["name"] == "AWS_ROLE_ARN").unwrap()["value"] = undecided.as_str().into();
+        pod["spec"]["containers"].as_array_mut().unwrap().push(second);
+        let answer = ask(&snapshot, &cluster(certain, &labels), "", &created(&pod));
+        let message = answer.told["status"]["message"].as_str().unwrap();
+        assert!(message.contains(certain.as_str()) && !message.contains(undecided.as_str()), "{message}");
+        assert!(!message.contains("cannot tell"), "{message}");
+        messages.insert(masked(&answer.told, certain));
+    }
+    assert_eq!(messages.len(), 1, "{messages:?}");
+}
+
 #[test]
 fn own_roles_are_explained_in_full() {
     let (mut snapshot, _) = with_foreign_roles();
