@@ -5,11 +5,12 @@ use std::path::Path;
 use anyhow::Context;
 use rolecall_core::cluster::Conventions;
 use rolecall_core::decision::{Level, Levels, Mode};
+use rolecall_core::snapshot::OwnRole;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 use crate::certs::Rules;
-use crate::review::{OnError, Settings};
+use crate::review::{IamDetail, Messages, OnError, Settings};
 use crate::sources::aws::AwsSettings;
 
 /// The configuration.
@@ -32,6 +33,8 @@ pub struct Config {
     pub forbid_exemptions_in: Vec<String>,
     /// Seconds after which a snapshot denies no more; absent: a snapshot read from a file never expires.
     pub snapshot_max_age_seconds: Option<i64>,
+    /// What requesters are told.
+    pub messages: MessagesConfig,
     /// How knowledge of AWS is kept fresh.
     pub refresh: RefreshConfig,
     /// The injector's settings.
@@ -46,6 +49,53 @@ pub struct Config {
     pub certificates: CertificatesConfig,
     /// The reports that `scan --reports` writes.
     pub reports: ReportsConfig,
+}
+
+/// What requesters are told.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct MessagesConfig {
+    /// How much a requester reads about IAM roles: `full`, `own` or `rule`.
+    pub iam_detail: IamDetail,
+    /// Roles that are namespaces' own, beside those that trust, name or tag a namespace.
+    pub own_roles: Vec<OwnRoleConfig>,
+    /// Whom a requester is told to ask; absent: the platform team.
+    pub contact: Option<String>,
+}
+
+/// A role that is the own role of namespaces.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnRoleConfig {
+    /// Namespaces, with `*` and `?`.
+    pub namespace: String,
+    /// Role names or ARNs, with `*` and `?`.
+    pub role: String,
+}
+
+impl MessagesConfig {
+    fn settings(&self) -> Messages {
+        let own = |own: &OwnRoleConfig| OwnRole { namespace: own.namespace.clone(), role: own.role.clone() };
+        let default = Messages::default();
+        Messages {
+            iam_detail: self.iam_detail,
+            own_roles: self.own_roles.iter().map(own).collect(),
+            contact: self.contact.clone().unwrap_or(default.contact),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.own_roles.iter().any(|own| own.namespace.is_empty() || own.role.is_empty()) {
+            return Err("messages: ownRoles: namespace and role must not be empty".to_owned());
+        }
+        match self.contact.as_deref().map(str::trim) {
+            Some("") => Err("messages: contact must not be empty".to_owned()),
+            Some(contact) if contact.chars().count() > 80 || contact.contains(char::is_control) => {
+                Err("messages: contact must be one line of at most 80 characters".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What annotations of those who are checked lift.
@@ -176,6 +226,7 @@ impl Default for Config {
             on_error: OnError::Allow,
             forbid_exemptions_in: Vec::new(),
             snapshot_max_age_seconds: None,
+            messages: MessagesConfig::default(),
             refresh: RefreshConfig::default(),
             injector: InjectorConfig::default(),
             limits: Limits::default(),
@@ -366,6 +417,7 @@ impl Config {
         if !(1..=1_000_000).contains(&config.cluster.secret_bytes) {
             return Err("cluster: secretBytes must be from 1 to 1000000".to_owned());
         }
+        config.messages.check()?;
         config.certificates.check()?;
         if !(1..=10_000).contains(&config.reports.max_results) {
             return Err("reports: maxResults must be from 1 to 10000".to_owned());
@@ -392,6 +444,7 @@ impl Config {
             on_error: self.on_error,
             no_exemptions: self.forbid_exemptions_in.clone(),
             snapshot_max_age: self.snapshot_max_age_seconds,
+            messages: self.messages.settings(),
         }
     }
 }
@@ -430,6 +483,9 @@ mod tests {
             ("refresh: {intervalSeconds: 0}\n", "intervalSeconds"),
             ("certificates: {caSeconds: 3600, leafSeconds: 3600}\n", "leafSeconds"),
             ("certificates: {caSeconds: 86400, leafSeconds: 3600, settleSeconds: 28800}\n", "settleSeconds"),
+            ("messages: {iamDetail: all}\n", "all"),
+            ("messages: {ownRoles: [{namespace: '', role: x}]}\n", "ownRoles"),
+            ("messages: {contact: ' '}\n", "contact"),
             ("certificates: {names: [hook.example.com, a b]}\n", "`a b`"),
         ] {
             let message = Config::parse(text).unwrap_err();

@@ -6,8 +6,12 @@ mod common;
 
 #[path = "attacks/answers.rs"]
 mod answers;
+#[path = "attacks/callers.rs"]
+mod callers;
 #[path = "attacks/connections.rs"]
 mod connections;
+#[path = "attacks/disclosure.rs"]
+mod disclosure;
 #[path = "attacks/environment.rs"]
 mod environment;
 #[path = "attacks/exemptions.rs"]

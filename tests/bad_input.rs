@@ -53,6 +53,29 @@ async fn passes_with_warning(body: impl Into<Vec<u8>>, what: &str) {
 }
 
 #[tokio::test]
+async fn another_type_than_an_admission_review_of_v1_is_named() {
+    for (field, value, what) in [
+        ("apiVersion", "admission.k8s.io/v1beta1", "admissionReviewVersions: [v1]"),
+        ("apiVersion", "v1", "an AdmissionReview of v1, this webhook answers admission.k8s.io/v1"),
+        ("kind", "ConversionReview", "of kind ConversionReview; an AdmissionReview is expected"),
+        ("kind", "Pod", "of kind Pod"),
+    ] {
+        for is_broken in [false, true] {
+            let mut review = recorded_pod();
+            review[field] = value.into();
+            if is_broken {
+                review["request"]["object"]["spec"] = 7.into();
+            }
+            let (status, text) = post(review.to_string()).await;
+            assert!(status == 400 && text.contains(what), "{value}: {status} {text}");
+        }
+    }
+    let mut review = recorded_pod();
+    review.as_object_mut().unwrap().retain(|field, _| field == "request");
+    assert_eq!(post(review.to_string()).await.0, 200, "a body that does not say its type is read");
+}
+
+#[tokio::test]
 async fn without_a_uid_there_is_nobody_to_answer_to() {
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("empty", b"".to_vec()),

@@ -10,7 +10,9 @@ mod common;
 use std::sync::{Mutex, OnceLock};
 
 use common::Server;
-use common::cluster::{Cluster, PATIENCE, ROLE, deployment, eventually, free_port, manifest, pod, snapshot, texts};
+use common::cluster::{
+    Cluster, OWN_ROLE, PATIENCE, ROLE, deployment, eventually, free_port, manifest, pod, snapshot, texts,
+};
 use serde_json::{Value, json};
 
 struct Ground {
@@ -27,7 +29,10 @@ fn ground() -> &'static Ground {
         cluster.register(port);
         let kubeconfig = cluster.as_service_account("rolecall", "rolecall");
         let source = snapshot().display().to_string();
-        let rolecall = Server::in_cluster(&kubeconfig, &source, port, &[], &[]);
+        let config = cluster.folder().join("rolecall.yaml");
+        std::fs::write(&config, OWN_ROLE).unwrap();
+        let arguments = ["--config", config.to_str().unwrap()];
+        let rolecall = Server::in_cluster(&kubeconfig, &source, port, &arguments, &[]);
         eventually("ready", PATIENCE, || match rolecall.get("/readyz") {
             (200, _) => Ok(()),
             (status, text) => Err(format!("{status} {text}")),
@@ -138,6 +143,50 @@ fn scaling_is_nobodys_business() {
     assert_eq!(warned, "");
     let warned = cluster.apply(&named.replace("example.com/app:1", "example.com/app:2"));
     assert!(warned.contains("irsa-trust-subject"), "another template is another question: {warned}");
+}
+
+/// Whoever may create objects explores nothing with `kubectl create --dry-run=server`: neither by what a warning says, nor by
+/// a denial.
+#[test]
+fn a_dry_run_tells_nothing_of_roles_of_others() {
+    let Ground { cluster, rolecall } = ground();
+    let roles =
+        ["shop-managed-ondemand", "shop-managed-absent"].map(|name| format!("arn:aws:iam::111122223333:role/{name}"));
+    let told = |namespace: &str, create: &dyn Fn(&str) -> Value| {
+        roles.each_ref().map(|role| {
+            let account = format!("of-{}", role.rsplit('-').next().unwrap());
+            cluster.service_account(namespace, &account, Some(role));
+            let output = cluster.try_kubectl(&["create", "--dry-run=server", "-f", "-"], &create(&account).to_string());
+            let (_, error) = texts(&output);
+            let line = rolecall.audit_line(|line| {
+                line["namespace"] == namespace
+                    && line["service_account"] == account.as_str()
+                    && line["kind"] != "ServiceAccount"
+            });
+            let uid = line["uid"].as_str().unwrap();
+            assert!(error.contains("role-not-assumable") && error.contains(uid), "{error}\n{line}");
+            let name = role.rsplit('/').next().unwrap();
+            let alike = error.replace(uid, "UID").replace(name, "ROLE").replace(&account, "ACCOUNT");
+            (output.status.success(), alike, line["rules"].as_str().unwrap().to_owned())
+        })
+    };
+    let pod_of = |namespace: &'static str| {
+        move |account: &str| {
+            let mut pod = pod(namespace, "explorer");
+            pod["spec"]["serviceAccountName"] = account.into();
+            pod
+        }
+    };
+    for (namespace, labels, admitted) in
+        [("explored", json!({}), true), ("explored-enforcing", enforcing("chain"), false)]
+    {
+        cluster.namespace(namespace, &labels, None);
+        let [existing, missing] = told(namespace, &pod_of(namespace));
+        assert_eq!((existing.0, &existing.1), (missing.0, &missing.1), "{namespace}");
+        assert_eq!(existing.0, admitted, "{existing:?}");
+        // rolecall's own log has what is true.
+        assert!(existing.2.contains("irsa-trust-") && missing.2.contains("role-missing"), "{existing:?} {missing:?}");
+    }
 }
 
 #[test]

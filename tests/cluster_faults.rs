@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::Server;
-use common::cluster::{Cluster, PATIENCE, ROLE, eventually, free_port, pod, snapshot, texts};
+use common::cluster::{Cluster, OWN_ROLE, PATIENCE, ROLE, eventually, free_port, pod, snapshot, texts};
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
@@ -44,7 +44,7 @@ impl Ground {
         ]);
         let kubeconfig = cluster.as_service_account("rolecall", "rolecall");
         let config = cluster.folder().join("rolecall.yaml");
-        std::fs::write(&config, "certificates: {checkSeconds: 1}\n").unwrap();
+        std::fs::write(&config, format!("certificates: {{checkSeconds: 1}}\n{OWN_ROLE}")).unwrap();
         let config = config.display().to_string();
         let mut ground = Self { cluster, port, kubeconfig, config, rolecall: None };
         ground.serve();

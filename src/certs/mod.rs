@@ -6,6 +6,7 @@
 
 mod authority;
 mod certificate;
+mod clients;
 mod files;
 mod keeper;
 mod live;
@@ -15,6 +16,7 @@ mod signer;
 
 pub use authority::{Authorities, Authority, read_bundle};
 pub use certificate::Certificate;
+pub use clients::client_verifier;
 pub use files::Files;
 pub use keeper::{CaKeeper, Certificates, Fault, Meeting};
 pub use live::LiveCertificate;

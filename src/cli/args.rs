@@ -68,6 +68,10 @@ pub struct ServeArgs {
     /// Where to keep ca.crt, tls.crt and tls.key of --self-signed
     #[arg(long, value_name = "DIR", requires = "self_signed")]
     pub tls_dir: Option<PathBuf>,
+    /// Answer reviews only to clients with a certificate of a CA in this file (PEM). The API server must be given one; EKS
+    /// does not offer that
+    #[arg(long, value_name = "FILE")]
+    pub client_ca: Option<PathBuf>,
     /// Run without a cluster: service accounts and namespaces come from --manifests
     #[arg(long)]
     pub no_kube: bool,

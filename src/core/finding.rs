@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::decision::Level;
-use crate::rules::Rule;
+use crate::rules::{self, Rule};
 use crate::workload::Kind;
 
 /// How sure a finding is.
@@ -44,21 +44,44 @@ impl Evidence {
     }
 }
 
-/// A text without control characters, and with what changes how the rest is shown written out: what comes from a manifest
-/// must not forge a line, steer a terminal, or show an ARN in another order than it has.
+/// A text without control characters: what comes from a manifest must not forge a line, nor steer a terminal. Characters that
+/// reorder a line, break it, or do not show are written as `\u{202e}`, so that they can be seen.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            _ if c.is_control() => shown.push(' '),
-            // Marks of direction, zero-width characters, line and paragraph separators (Unicode, "Bidirectional Algorithm").
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
-                shown.extend(c.escape_unicode());
-            }
-            _ => shown.push(c),
+        if is_deceptive(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(if c.is_control() { ' ' } else { c });
         }
     }
     shown
+}
+
+/// Characters by which a text looks like another: bidirectional formatting, line separators, and what has no width (Unicode
+/// Standard Annex #9; Unicode Technical Report #36, "Unicode Security Considerations").
+fn is_deceptive(c: char) -> bool {
+    matches!(
+        c,
+        '\u{85}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// Longest value of an object that a message, its evidence or a likely typo may carry. No name or ARN that AWS or Kubernetes
@@ -97,6 +120,37 @@ pub struct Problem {
     pub slip: Option<String>,
     /// What mends it, with a command.
     pub fix: String,
+    /// The role whose state in AWS it tells of.
+    pub about: Option<AboutRole>,
+}
+
+/// What a problem tells of a role. A requester whose role it is not must not read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AboutRole {
+    /// The role, as the workload, its service account or its association names it.
+    pub arn: Box<str>,
+    /// What of it.
+    pub part: RolePart,
+    /// The requester does not read which rule it is: the role is not the namespace's own.
+    pub is_withheld: bool,
+}
+
+impl AboutRole {
+    /// Whether it tells if the workload can assume the role.
+    pub fn is_about_assuming(&self) -> bool {
+        self.part != RolePart::Beyond
+    }
+}
+
+/// What of a role a problem tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolePart {
+    /// Whether it exists; whether the workload can assume it cannot be told.
+    Existing,
+    /// Whether it exists and the workload can assume it.
+    Assuming,
+    /// What it permits, or whom else it trusts: the workload can assume it.
+    Beyond,
 }
 
 impl Problem {
@@ -110,7 +164,13 @@ impl Problem {
             found: None,
             slip: None,
             fix: bounded(fix.into(), MAX_FIX_BYTES),
+            about: None,
         }
+    }
+
+    pub(crate) fn about(mut self, arn: &str, part: RolePart) -> Self {
+        self.about = Some(AboutRole { arn: arn.into(), part, is_withheld: false });
+        self
     }
 
     pub(crate) fn expected(mut self, label: &'static str, value: impl Into<String>) -> Self {
@@ -171,6 +231,15 @@ impl Finding {
         self.problem.rule.name
     }
 
+    /// The rule by which it is compared with what was wrong before: the one that the requester reads.
+    pub(crate) fn rule_as_read(&self) -> &'static str {
+        let about = self.problem.about.as_ref();
+        match about.is_some_and(|about| about.is_withheld && about.is_about_assuming()) {
+            true => rules::ROLE_NOT_ASSUMABLE.name,
+            false => self.rule(),
+        }
+    }
+
     /// Most severe first: sure before likely, lower levels before higher; otherwise in the order of the chain.
     pub(crate) fn severity(&self) -> (std::cmp::Reverse<Certainty>, Level) {
         (std::cmp::Reverse(self.problem.certainty), self.problem.level)
@@ -190,6 +259,17 @@ mod tests {
             r"role/\u{202e}nimda\u{2066}x\u{2028}y\u{200b}z"
         );
         assert_eq!(printable("rôle/日本"), "rôle/日本");
+    }
+
+    #[test]
+    fn what_reorders_or_hides_a_text_is_shown() {
+        let hidden =
+            "\u{202a}\u{202c}\u{2066}\u{2069}\u{200e}\u{200f}\u{2028}\u{2029}\u{85}\u{200b}\u{ad}\u{feff}\u{e0041}";
+        for c in hidden.chars() {
+            let shown = printable(&format!("a{c}b"));
+            assert!(shown.starts_with("a\\u{") && shown.ends_with("}b") && shown.is_ascii(), "{shown}");
+        }
+        assert_eq!(printable("größer, 日本 — „“"), "größer, 日本 — „“");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use kube::{Api, Client};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::explain;
+use super::name::is_object_name;
 use crate::review::{Denial, DenialSink, Owner};
 
 /// Events that wait to be written; more are given up.
@@ -154,31 +155,4 @@ async fn verified(client: &Client, namespace: &str, owner: &Owner) -> Option<Own
             uid: controller.uid,
         },
     ))
-}
-
-/// Whether a text can be the name of an object: a DNS subdomain (Kubernetes, "Object Names and IDs"). Names become parts of
-/// the path of a request, so nothing else may pass.
-fn is_object_name(name: &str) -> bool {
-    let is_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    (1..=253).contains(&name.len())
-        && name.starts_with(is_end)
-        && name.ends_with(is_end)
-        && !name.contains("..")
-        && name.chars().all(|c| is_end(c) || c == '-' || c == '.')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_object_name;
-
-    #[test]
-    fn names_that_are_paths_do_not_pass() {
-        for name in ["carts", "carts-7d9f", "a.b-c.d1", "0"] {
-            assert!(is_object_name(name), "{name}");
-        }
-        for name in ["", "../../secrets/x", "a/b", "a..b", ".", "..", "A", "a%2fb", "a?x=1", "-a", "a-", "a b", "ä"] {
-            assert!(!is_object_name(name), "{name}");
-        }
-        assert!(!is_object_name(&"a".repeat(254)));
-    }
 }

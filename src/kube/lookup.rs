@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, ServiceAccount as K
 use kube::{Api, Client};
 use rolecall_core::cluster::{Conventions, Namespace, ServiceAccount};
 
+use super::name::is_object_name;
 use super::{explain, watch};
 use crate::live::ClusterReader;
 
@@ -37,6 +38,10 @@ impl ClusterReader for FromCluster {
     ) -> BoxFuture<'static, Result<Option<ServiceAccount>, String>> {
         let Self { client, conventions } = self.clone();
         async move {
+            // No object has such a name.
+            if !is_object_name(&namespace) || !is_object_name(&name) {
+                return Ok(None);
+            }
             let found = Api::<KubeServiceAccount>::namespaced(client, &namespace).get_metadata_opt(&name).await;
             let found = found.map_err(|error| explain(&error))?;
             Ok(found.map(|object| watch::service_account(&object.metadata, &conventions)))
@@ -47,6 +52,9 @@ impl ClusterReader for FromCluster {
     fn namespace(&self, name: String) -> BoxFuture<'static, Result<Option<Namespace>, String>> {
         let client = self.client.clone();
         async move {
+            if !is_object_name(&name) {
+                return Ok(None);
+            }
             let found = Api::<KubeNamespace>::all(client).get_metadata_opt(&name).await;
             Ok(found.map_err(|error| explain(&error))?.map(|object| watch::namespace(&object.metadata)))
         }

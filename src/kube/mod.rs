@@ -9,6 +9,7 @@ mod events;
 mod lease;
 mod list;
 mod lookup;
+mod name;
 mod published;
 mod watch;
 mod write_reports;

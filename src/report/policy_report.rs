@@ -227,6 +227,7 @@ mod tests {
             expected: None,
             found: None,
             fix: fix.to_owned(),
+            hint: None,
             slip: None,
             notes: Vec::new(),
             labels: ("", ""),

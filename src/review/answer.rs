@@ -4,20 +4,18 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use rolecall_core::chain::{Links, Subject};
-use rolecall_core::decision::{Decision, Levels, Mode, Outcome, Policy, decide};
+use rolecall_core::decision::{Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::{Certainty, Finding};
 use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
 use rolecall_core::rules::ASSOCIATION_MISSING;
 use rolecall_core::workload::{Kind, Metadata, Object, Stage, Text, Workload};
 use rolecall_core::world::{AssociationReading, Unseen, World};
 
+use super::disclosure::{Messages, Reader, Texts};
 use super::guard::{self, Access, Lowering};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
-use super::response::{
-    Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, MAX_WARNING_CHARS, ResponseOut, Status, cut, fit_warnings, write,
-};
-use super::words;
+use super::response::{Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, ResponseOut, Status, cut, fit_warnings, write};
 
 /// What the operator set.
 #[derive(Debug, Clone)]
@@ -36,6 +34,8 @@ pub struct Settings {
     pub no_exemptions: Vec<String>,
     /// Seconds after which a snapshot no longer denies; `None`: never.
     pub snapshot_max_age: Option<i64>,
+    /// What requesters are told.
+    pub messages: Messages,
 }
 
 /// What an object that cannot be understood gets in `enforce`.
@@ -153,7 +153,7 @@ pub fn guarded(
     access: &Access,
     observe: impl FnOnce(&Record<'_>),
 ) -> Reply {
-    let review = read(body).unwrap_or(super::Review { request: None });
+    let review = read(body).unwrap_or_default();
     let Some(request) = &review.request else {
         return Reply { status: 400, body: b"the body has no `request`\n".to_vec() };
     };
@@ -216,12 +216,12 @@ const MAX_INLINE_CONTAINERS: usize = 64;
 const REQUIRES: &str = "rolecall.dev/requires";
 
 /// A judged object, and the one it replaces.
-struct Judged<'r> {
-    judgement: Judgement<'r>,
-    before: Option<Judgement<'r>>,
+pub(super) struct Judged<'r> {
+    pub(super) judgement: Judgement<'r>,
+    pub(super) before: Option<Judgement<'r>>,
     service_account: &'r str,
     /// A role that the object itself names.
-    names_role: Option<&'r str>,
+    pub(super) names_role: Option<&'r str>,
 }
 
 impl Door<'_> {
@@ -275,7 +275,7 @@ impl Door<'_> {
         {
             return Considered::Confirm { links, is_new_pod: is_new_pod(&record) };
         }
-        self.decided(record, &judged, observe)
+        self.decided(record, judged, (request, object, kind), observe)
     }
 
     /// A namespace: its levels may be lowered by whoever holds the right.
@@ -329,7 +329,7 @@ impl Door<'_> {
         self.world.unseen(namespace, workload.service_account())
     }
 
-    fn judge<'r>(
+    pub(super) fn judge<'r>(
         &'r self,
         request: &'r Request<'r>,
         object: &'r Object<'r>,
@@ -403,7 +403,7 @@ impl Door<'_> {
         (decision.outcome == Outcome::Deny).then(links)
     }
 
-    fn policy(&self, namespace: &str) -> Policy {
+    pub(super) fn policy(&self, namespace: &str) -> Policy {
         let withheld = self.staleness().is_some() || matches!(self.authority, Authority::Withheld(_));
         Policy {
             levels: self.world.levels(namespace, self.settings.defaults),
@@ -415,20 +415,35 @@ impl Door<'_> {
 
     fn decided<'r>(
         &self,
-        mut record: Record<'r>,
-        judged: &'r Judged<'_>,
+        record: Record<'r>,
+        mut judged: Judged<'r>,
+        (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
         observe: impl FnOnce(&Record<'_>),
     ) -> Considered {
-        let judgement = &judged.judgement;
         let stale = self.staleness();
         let withheld = stale.is_some() || matches!(self.authority, Authority::Withheld(_));
-        let decision = decide(judgement, judged.before.as_ref(), &self.policy(&record.namespace));
+        let (namespace, name, uid) = (record.namespace.clone(), record.name.clone(), record.uid.clone());
+        let subject = Subject { namespace: &namespace, service_account: judged.service_account };
+        let reader = Reader { messages: &self.settings.messages, world: self.world, subject, uid: &uid };
+        let foreign = if self.settings.mode == Mode::Audit { Vec::new() } else { reader.foreign(&judged.judgement) };
+        let seen_world = (!foreign.is_empty()).then(|| reader.view(&judged, &foreign));
+        let door = seen_world.as_ref().map(|world| Door { world, ..*self });
+        // What was understood before is understood again.
+        let seen = door.as_ref().and_then(|door| door.judge(request, object, kind, subject.namespace, &name).ok());
+        reader.withhold(&mut judged, seen.as_ref());
+        let judgement = &judged.judgement;
+        let policy = self.policy(subject.namespace);
+        let decision = decide(judgement, judged.before.as_ref(), &policy);
         if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
-            let subject = Subject { namespace: &record.namespace, service_account: judged.service_account };
             let links = Links::of(self.world, subject, judgement, judged.names_role);
+            let links = if foreign.is_empty() { links } else { links.alike() };
             return Considered::Confirm { links, is_new_pod: is_new_pod(&record) };
         }
-        record.decision = decision.outcome;
+        let mut record: Record<'_> = record;
+        let told = seen.as_ref().map(|seen| reader.told(&foreign, &decision, seen, policy));
+        let texts = self.texts(&reader, judgement, &decision, told.as_ref());
+        let Texts { outcome, warnings, .. } = texts;
+        (record.decision, record.message, record.told) = (outcome, texts.message, texts.told);
         record.service_account = Cow::Borrowed(judged.service_account);
         record.rules = rules(&decision.audited);
         record.exempted = rules(&judgement.exempted.iter().collect::<Vec<_>>());
@@ -444,14 +459,10 @@ impl Door<'_> {
             record.fault = Some(Fault::Unconfirmed);
         }
         let mut response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
-        match decision.outcome {
-            Outcome::Deny => {
-                record.message = words::denial(&decision.denials);
-                response.allowed = false;
-                response.status = Some(forbidden(&record.message));
-            }
-            Outcome::Warn => response.warnings = self.warnings(&decision, stale),
-            Outcome::Allow => {}
+        response.warnings = warnings;
+        if outcome == Outcome::Deny {
+            response.allowed = false;
+            response.status = Some(forbidden(record.told.as_ref().unwrap_or(&record.message)));
         }
         response.audit_annotations = annotations(&record);
         let reply = Reply { status: 200, body: write(response) };
@@ -459,20 +470,8 @@ impl Door<'_> {
         reply.into()
     }
 
-    fn warnings(&self, decision: &Decision<'_>, stale: Option<i64>) -> Vec<String> {
-        let findings = decision.warnings.iter().map(|finding| words::one_line(finding, MAX_WARNING_CHARS));
-        let age = stale.map(|seconds| {
-            format!("rolecall denies nothing now: what it knows of AWS is {seconds} s old, from {}", self.snapshot_time)
-        });
-        let withheld = match self.authority {
-            Authority::Withheld(reason) => Some(format!("rolecall denies nothing now: {reason}")),
-            Authority::Final | Authority::Provisional => None,
-        };
-        fit_warnings(findings.chain(age).chain(withheld))
-    }
-
     /// The age of the snapshot in seconds, where it is past the limit.
-    fn staleness(&self) -> Option<i64> {
+    pub(super) fn staleness(&self) -> Option<i64> {
         let limit = self.settings.snapshot_max_age?;
         let snapshot = &self.world.snapshot;
         let oldest = [snapshot.collected_at, snapshot.oldest_part].into_iter().flatten().min()?;

@@ -48,7 +48,7 @@ impl Denial {
             kind: record.kind.map_or("", Kind::name),
             name: record.name.to_string(),
             owner: owner(body),
-            message: record.message.clone(),
+            message: record.told.as_ref().unwrap_or(&record.message).clone(),
         }
     }
 }

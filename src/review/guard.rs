@@ -31,7 +31,7 @@ pub struct Lowering {
 }
 
 /// A user as the API server authenticated it (Kubernetes API reference, authentication.k8s.io/v1 UserInfo).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct User {
     /// Name.

@@ -3,6 +3,7 @@
 
 mod answer;
 mod denial;
+mod disclosure;
 mod frame;
 mod guard;
 mod record;
@@ -13,6 +14,7 @@ mod words;
 
 pub use answer::{Authority, Considered, OnError, Reply, Settings, Standing, answer, consider, guarded};
 pub use denial::{Denial, DenialSink, Owner};
+pub use disclosure::{IamDetail, Messages};
 pub use frame::Frame;
 pub use guard::{Access, AccessReviewer, Lowering, OPT_OUT, RIGHT, User};
 pub use record::{Fault, Record};

@@ -40,6 +40,8 @@ pub struct Record<'a> {
     pub snapshot_time: Cow<'a, str>,
     /// The message of a denial, or of what went wrong.
     pub message: String,
+    /// What the requester is told instead; `None`: the message.
+    pub told: Option<String>,
     /// What went wrong with the review itself.
     pub fault: Option<Fault>,
 }
@@ -64,6 +66,7 @@ impl<'a> Record<'a> {
             chain: "",
             snapshot_time: Cow::Borrowed(snapshot_time),
             message: String::new(),
+            told: None,
             fault: None,
         }
     }

@@ -7,10 +7,15 @@ use rolecall_core::workload::{Kind, Object, Text, within_bytes};
 use serde::Deserialize;
 
 /// An AdmissionReview.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Review<'a> {
-    /// The request.
+    /// `admission.k8s.io/v1`
     #[serde(borrow)]
+    pub api_version: Option<Text<'a>>,
+    /// `AdmissionReview`
+    pub kind: Option<Text<'a>>,
+    /// The request.
     pub request: Option<Request<'a>>,
 }
 
@@ -118,7 +123,10 @@ fn read_within(body: &[u8]) -> Result<Review<'_>, Unreadable> {
     let text = std::str::from_utf8(body)
         .map_err(|e| Unreadable::Request(format!("the body is not UTF-8: byte {} is wrong", e.valid_up_to())))?;
     match serde_json::from_str::<Review<'_>>(text) {
-        Ok(review) if has_uid(&review) => Ok(review),
+        Ok(review) if has_uid(&review) => match foreign_type(review.api_version.as_ref(), review.kind.as_ref()) {
+            Some(complaint) => Err(Unreadable::Request(complaint)),
+            None => Ok(review),
+        },
         // Reading a large one again would take its memory twice.
         Err(fault) if body.len() > MAX_TRACED_BYTES => read_again(text, Some(&fault.to_string())),
         _ => read_again(text, None),
@@ -137,6 +145,24 @@ fn shortened(message: &str) -> String {
         _ => message.to_owned(),
     };
     text.chars().take(300).collect()
+}
+
+/// What is wrong with the type of a body; nothing where it does not say.
+fn foreign_type(api_version: Option<&Text<'_>>, kind: Option<&Text<'_>>) -> Option<String> {
+    const API_VERSION: &str = "admission.k8s.io/v1";
+    const KIND: &str = "AdmissionReview";
+    let written = |text: &Text<'_>| text.as_str().chars().take(64).collect::<String>();
+    match (api_version, kind) {
+        (_, Some(kind)) if kind.as_str() != KIND => {
+            Some(format!("the body is of kind {}; an {KIND} is expected", written(kind)))
+        }
+        (Some(version), _) if version.as_str() != API_VERSION => Some(format!(
+            "the body is an {KIND} of {}, this webhook answers {API_VERSION}: set admissionReviewVersions: [v1] in its \
+             ValidatingWebhookConfiguration",
+            written(version)
+        )),
+        _ => None,
+    }
 }
 
 fn has_uid(review: &Review<'_>) -> bool {
@@ -163,7 +189,12 @@ pub(super) fn is_judged(kind: Kind, operation: &str, sub_resource: &str) -> bool
 
 /// The frame of a review, which can be read where the object cannot.
 #[derive(Deserialize)]
-struct Envelope {
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    api_version: Option<Text<'a>>,
+    #[serde(default)]
+    kind: Option<Text<'a>>,
     request: Option<EnvelopeRequest>,
 }
 
@@ -188,8 +219,11 @@ fn read_again<'a>(text: &'a str, fault: Option<&str>) -> Result<Review<'a>, Unre
     if text.trim().is_empty() {
         return Err(Unreadable::Request("the body is empty; an AdmissionReview is expected".to_owned()));
     }
-    let envelope: Envelope = serde_json::from_str(text)
+    let envelope: Envelope<'_> = serde_json::from_str(text)
         .map_err(|e| Unreadable::Request(format!("the body is not an AdmissionReview in JSON: {e}")))?;
+    if let Some(complaint) = foreign_type(envelope.api_version.as_ref(), envelope.kind.as_ref()) {
+        return Err(Unreadable::Request(complaint));
+    }
     let Some(request) = envelope.request else {
         return Err(Unreadable::Request("the body has no `request`; an AdmissionReview is expected".to_owned()));
     };

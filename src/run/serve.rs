@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::certificates::certificates;
 use super::farewell::Farewell;
 use super::live::Shared;
+use crate::certs::client_verifier;
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::live::{Keeper, Knowledge, Rechecks, Refreshing};
@@ -31,6 +32,7 @@ use crate::sources::{Manifests, ReadOptions, SnapshotSource, read_snapshot};
 pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let scene = Scene::load(args, &config)?;
+    let clients = args.client_ca.as_deref().map(client_verifier).transpose().context("--client-ca")?;
     let _log = init_log(LogFormat::Json);
     let listeners = Listeners::bind(args.listen, args.metrics_listen)?;
     super::run(async {
@@ -47,6 +49,9 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
+        if let Some(clients) = clients {
+            certificate.require_clients(clients);
+        }
         // So may this for whoever holds the snapshot.
         let Known { keeper, confirmation, settings, refreshing } = tokio::select! {
             known = start_of.knowing(scene) => known?,

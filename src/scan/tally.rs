@@ -192,6 +192,7 @@ mod tests {
             found: None,
             slip: None,
             fix: String::new(),
+            about: None,
         };
         Finding { problem, containers: own(containers), notes: own(notes) }
     }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::common;
 
 /// A role that the recorded account does not have.
-pub const GONE: &str = "arn:aws:iam::111122223333:role/absent";
+pub const GONE: &str = "arn:aws:iam::111122223333:role/carts-absent";
 
 /// When the reviews are answered.
 pub const NOW: &str = "2026-11-26T12:00:00Z";

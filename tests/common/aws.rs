@@ -15,7 +15,7 @@ pub const AUDIENCE: &str = "sts.amazonaws.com";
 
 /// Budgets that no test waits for, and little patience.
 const CONFIG: &str = "aws: {rates: {iam: {perSecond: 10000, burst: 10000}, eks: {perSecond: 10000, burst: 10000}}, \
-                      attempts: 3, timeoutSeconds: 2, COLLECT}\n";
+                      attempts: 3, timeoutSeconds: 2, COLLECT}\nmessages: {iamDetail: full}\n";
 
 pub struct Ground {
     pub emulator: Emulator,

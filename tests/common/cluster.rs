@@ -16,6 +16,9 @@ use super::{TempDir, root, test_file};
 /// The role that trusts carts/carts and nobody else.
 pub const ROLE: &str = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
 
+/// A configuration by which that role is every namespace's own, so that messages about it are complete.
+pub const OWN_ROLE: &str = "messages: {ownRoles: [{namespace: '*', role: eks-workshop-carts-dynamo}]}\n";
+
 /// A control plane on loopback, ended with the test.
 pub struct Cluster {
     child: Child,

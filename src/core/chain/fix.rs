@@ -69,6 +69,17 @@ pub(crate) fn create_association(snapshot: &Snapshot, subject: Subject<'_>, role
     )
 }
 
+/// Instead of a change to a role that belongs to nodes or to AWS.
+pub(crate) fn own_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> String {
+    let name = RoleArn::parse(arn).map_or(arn, |role| role.name);
+    let what = if arn.contains("role/aws-service-role/") || arn.contains("role/aws-reserved/") {
+        "AWS manages it"
+    } else {
+        "it is a node role"
+    };
+    format!("use a role of its own, not {name}, because {what}: {}", create_association(snapshot, subject, "ROLE_ARN"))
+}
+
 /// Edits a role's trust policy with a `jq` program.
 pub(crate) fn edit_trust(role: RoleArn<'_>, program: &str) -> String {
     let program = format!("'{}'", program.replace('\'', r"'\''"));

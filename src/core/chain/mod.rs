@@ -20,7 +20,7 @@ mod trust;
 mod unreadable;
 
 use crate::cluster::Presence;
-use crate::finding::{Certainty, Evidence, Problem};
+use crate::finding::{Certainty, Evidence, Problem, RolePart};
 use crate::rules;
 use crate::snapshot::{Association, Issuer, Snapshot};
 
@@ -133,11 +133,29 @@ impl Chain {
         self.state = self.state.and(state);
     }
 
-    /// The surest problems come first; among equals, those of the first link.
-    fn done(mut self) -> Self {
+    /// The surest problems come first; among equals, those of the first link. Each says which role it tells of, and none
+    /// has a role changed that no workload should have.
+    fn done(mut self, snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> Self {
         self.problems.sort_by_key(|problem| std::cmp::Reverse(problem.certainty));
+        for problem in self.problems.iter_mut().filter(|problem| problem.about.is_none()) {
+            *problem = problem.clone().about(arn, RolePart::Assuming);
+        }
+        self.open = self.open.map(|open| open.about(arn, RolePart::Beyond));
+        if snapshot.is_protected(arn) {
+            for problem in self.problems.iter_mut().chain(&mut self.open).filter(|problem| has_role_changed(problem)) {
+                problem.fix = fix::own_role(snapshot, subject, arn);
+            }
+        }
         self
     }
+}
+
+/// Its fix changes a role, its trust policy or its policies.
+fn has_role_changed(problem: &Problem) -> bool {
+    let name = problem.rule.name;
+    name.starts_with("irsa-trust-")
+        || name.starts_with("pod-identity-trust-")
+        || [&rules::POD_IDENTITY_TARGET, &rules::ROLE_PATH_MISSING, &rules::ROLE_ARN_CASE].contains(&problem.rule)
 }
 
 /// The audience of a web identity token.
@@ -179,6 +197,25 @@ pub fn irsa(
     audience: Audience<'_>,
     source: RoleSource<'_>,
 ) -> Chain {
+    searched(irsa_links(snapshot, subject, role_arn, audience, source), snapshot, role_arn, source)
+}
+
+/// With as much searching behind any problem as behind a role that is missing.
+fn searched(chain: Chain, snapshot: &Snapshot, role_arn: &str, source: RoleSource<'_>) -> Chain {
+    let has_searched = chain.problems.iter().any(|problem| problem.rule == &rules::ROLE_MISSING);
+    if !chain.problems.is_empty() && !has_searched {
+        role::search_in_vain(snapshot, role_arn, source);
+    }
+    chain
+}
+
+fn irsa_links(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    role_arn: &str,
+    audience: Audience<'_>,
+    source: RoleSource<'_>,
+) -> Chain {
     let mut chain = Chain::new();
     let (role, parsed) = match role::link(snapshot, subject, role_arn, source) {
         Ok(located) => {
@@ -190,12 +227,13 @@ pub fn irsa(
             (None, unlocated.parsed)
         }
     };
-    let Some(parsed) = parsed else {
-        return chain.done();
+    // Nothing is said of a role that is withheld, nor of its account.
+    let Some(parsed) = parsed.filter(|_| !snapshot.withholds(role_arn)) else {
+        return chain.done(snapshot, subject, role_arn);
     };
     let Some(issuer) = issuer(snapshot) else {
         chain.add(Link::Provider, Some(missing::issuer(snapshot, subject, parsed.name)));
-        return chain.done();
+        return chain.done(snapshot, subject, role_arn);
     };
     match provider::link(snapshot, subject, parsed, issuer) {
         Ok(provider) => {
@@ -216,7 +254,7 @@ pub fn irsa(
             chain.add(Link::Organization, link);
         }
     }
-    chain.done()
+    chain.done(snapshot, subject, role_arn)
 }
 
 /// The first link alone, for a web identity whose issuer and subject are not known.
@@ -226,8 +264,8 @@ pub fn role_only(snapshot: &Snapshot, subject: Subject<'_>, role_arn: &str, sour
         Ok(located) => located.problem,
         Err(unlocated) => Some(*unlocated.problem),
     };
-    chain.add(Link::Role, problem);
-    chain.done()
+    chain.add(Link::Role, problem.map(|problem| problem.about(role_arn, RolePart::Existing)));
+    searched(chain.done(snapshot, subject, role_arn), snapshot, role_arn, source)
 }
 
 /// The chain of a Pod Identity association: association → role → trust → target → agent.
@@ -255,13 +293,20 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
         Err(unlocated) => chain.add(Link::Role, Some(*unlocated.problem)),
     }
     if let Some(target_arn) = association.target_role_arn.as_deref() {
-        chain.add(Link::Target, target::link(snapshot, subject, association, role_arn, target_arn));
+        let mut problem = target::link(snapshot, subject, association, role_arn, target_arn);
+        problem = problem.map(|problem| problem.about(target_arn, RolePart::Assuming));
+        if let Some(problem) = &mut problem
+            && snapshot.is_protected(target_arn)
+        {
+            problem.fix = fix::own_role(snapshot, subject, target_arn);
+        }
+        chain.add(Link::Target, problem);
         if let Some(link) = organization::of_target(snapshot, subject, association, role_arn, target_arn) {
             chain.add(Link::Organization, link);
         }
     }
     chain.add(Link::Agent, association::agent(snapshot, subject, agent));
-    chain.done()
+    chain.done(snapshot, subject, role_arn)
 }
 
 fn issuer(snapshot: &Snapshot) -> Option<&Issuer> {

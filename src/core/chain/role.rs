@@ -86,6 +86,9 @@ pub(super) fn link<'s, 'a>(
         .found("the role's ARN has", parsed.partition);
         return unlocated(Some(parsed), problem);
     }
+    if snapshot.withholds(arn) {
+        return unlocated(Some(parsed), withheld(snapshot, subject, arn, parsed, source));
+    }
     match snapshot.role_by_name(parsed.account, parsed.name) {
         None => {
             let unreadable = unreadable::role(snapshot, subject, parsed);
@@ -142,6 +145,41 @@ fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Pro
     .found("the snapshot has", found)
 }
 
+/// What a requester reads of a role that is not the namespace's own: the same whatever its state in AWS. It rests on the
+/// role's name and on the namespace's own roles alone.
+fn withheld(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    arn: &str,
+    parsed: RoleArn<'_>,
+    source: RoleSource<'_>,
+) -> Problem {
+    let (name, found) = match source {
+        RoleSource::Annotation(_) | RoleSource::Container | RoleSource::OneOfMany => (parsed.name, arn),
+        // The requester did not write these.
+        RoleSource::Association(_) => ("of its association", "the association's role"),
+        RoleSource::Target(_) => ("that its association targets", "the association's target role"),
+    };
+    let problem = Problem::new(
+        &rules::ROLE_NOT_ASSUMABLE,
+        format!("service account {subject} cannot assume role {name}, or it does not exist, or rolecall cannot tell"),
+        "ask the platform team",
+    )
+    .expected("expected", format!("a role that trusts {}", subject.claim()))
+    .found(source.name(), found);
+    let nearest = if matches!(source, RoleSource::OneOfMany) { None } else { nearest_role(snapshot, parsed) };
+    match nearest {
+        Some(own) => Problem { fix: source.fix(snapshot, subject, &own.arn), ..problem }
+            .expected("a similar role of this namespace is", own.arn.to_string())
+            .slip(Some(format!("`{}` for `{}`", parsed.name, role_name(own)))),
+        None => problem,
+    }
+}
+
+fn role_name(role: &Role) -> &str {
+    RoleArn::parse(&role.arn).map_or(&role.arn, |parsed| parsed.name)
+}
+
 fn missing(
     snapshot: &Snapshot,
     subject: Subject<'_>,
@@ -172,14 +210,18 @@ fn missing(
 
 /// The role whose name is at most two edits away.
 fn nearest_role<'s>(snapshot: &'s Snapshot, parsed: RoleArn<'_>) -> Option<&'s Role> {
-    let wanted = parsed.name.to_ascii_lowercase();
-    let roles = snapshot.accounts.get(parsed.account)?.roles.as_ref()?;
-    let close = roles.iter().filter(|(name, _)| name.len().abs_diff(wanted.len()) <= 2);
-    let scored = close.map(|(name, role)| (strsim::levenshtein(name, &wanted), name, role));
-    scored
-        .filter(|(distance, ..)| *distance <= 2)
-        .min_by_key(|(distance, name, _)| (*distance, *name))
-        .map(|(.., role)| &**role)
+    let close = snapshot.near_roles(parsed.account, parsed.name);
+    let close = close.filter(|(.., role)| !snapshot.is_protected(&role.arn));
+    close.min_by_key(|(edits, name, _)| (*edits, *name)).map(|(.., role)| role)
+}
+
+/// Looks for similar names where none are needed: the time of an answer must not tell that a role exists, and that something
+/// else is wrong with it.
+pub(super) fn search_in_vain(snapshot: &Snapshot, arn: &str, source: RoleSource<'_>) {
+    let searches = !matches!(source, RoleSource::OneOfMany) && !snapshot.withholds(arn);
+    if let Some(parsed) = RoleArn::parse(arn).ok().filter(|_| searches) {
+        std::hint::black_box(nearest_role(snapshot, parsed));
+    }
 }
 
 /// A role of that name, under another path or in another case.

@@ -100,7 +100,8 @@ fn may_deny(finding: &Finding, enforce: Level) -> bool {
     }
 }
 
-/// What was wrong with the object as it was: how sure of each rule, for the workload and for each container.
+/// What was wrong with the object as it was: how sure of each rule, for the workload and for each container. Of roles that are
+/// not the namespace's own there is one rule, so that an update does not tell what is wrong with one.
 struct Before<'b> {
     /// Of the workload or of any container.
     any: HashMap<&'static str, Certainty>,
@@ -114,7 +115,7 @@ impl<'b> Before<'b> {
         let mut before = Self { any: HashMap::new(), workload: HashMap::new(), containers: HashMap::new() };
         // What an exemption hid was wrong all the same.
         for finding in judgement.findings.iter().chain(&judgement.exempted) {
-            let (rule, certainty) = (finding.rule(), finding.problem.certainty);
+            let (rule, certainty) = (finding.rule_as_read(), finding.problem.certainty);
             let raise = |known: &mut Certainty| *known = certainty.max(*known);
             before.any.entry(rule).and_modify(raise).or_insert(certainty);
             if finding.containers.is_empty() {
@@ -129,7 +130,7 @@ impl<'b> Before<'b> {
 
     /// Whether a finding stood there already, as sure as it is.
     fn has(&self, finding: &Finding) -> bool {
-        let rule = finding.rule();
+        let rule = finding.rule_as_read();
         let is_as_sure = |known: Option<&Certainty>| known.is_some_and(|known| *known >= finding.problem.certainty);
         if finding.containers.is_empty() {
             return is_as_sure(self.any.get(rule));

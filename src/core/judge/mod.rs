@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use rolecall_iam::RoleArn;
 
 pub use account::{ServiceAccountChange, judge_service_account};
 pub use pod::judge_workload;
@@ -31,8 +32,9 @@ pub use whom::{Whom, whom};
 use self::exemptions::{AllWishes, Exempts, from_warnings_only};
 use crate::chain::State;
 use crate::decision::Level;
-use crate::finding::{Certainty, Finding, Problem};
+use crate::finding::{AboutRole, Certainty, Finding, Problem};
 use crate::identity::Identity;
+use crate::rules::Rule;
 use crate::workload::Kind;
 
 /// What the judgement is made with besides world and workload.
@@ -42,6 +44,17 @@ pub struct Circumstances {
     pub now: Option<Timestamp>,
     /// Whether the namespace may exempt itself by annotation.
     pub exemptions: bool,
+}
+
+/// Whose exemption hides findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HiddenBy {
+    /// They count.
+    Nobody,
+    /// Annotations of the workload, its pods or its service account.
+    Itself,
+    /// An annotation of the namespace.
+    Namespace,
 }
 
 /// A container, judged.
@@ -83,6 +96,51 @@ impl<'a> Judgement<'a> {
     /// What only annotations of the workload, its pods or its service account hide: from warnings, not from denials.
     pub fn self_exempted(&self) -> &[Finding] {
         self.exempted.get(self.by_namespace..).unwrap_or_default()
+    }
+
+    /// Who hides the findings of a rule; `None` where it has none.
+    pub fn hidden_by(&self, rule: &Rule) -> Option<HiddenBy> {
+        let has = |findings: &[Finding]| findings.iter().any(|finding| finding.problem.rule == rule);
+        let of_namespace = self.exempted.get(..self.by_namespace).unwrap_or_default();
+        let places = [
+            (self.findings.as_slice(), HiddenBy::Nobody),
+            (self.self_exempted(), HiddenBy::Itself),
+            (of_namespace, HiddenBy::Namespace),
+        ];
+        places.into_iter().find(|(findings, _)| has(findings)).map(|(_, hidden_by)| hidden_by)
+    }
+
+    /// Withholds the rules of findings whether a role can be assumed. `hidden_by`: who hides the rule that is read instead;
+    /// the workload's own annotations neither hide nor show such a finding by its true rule, for that would tell the rule.
+    pub fn withhold(&mut self, is_withheld: impl Fn(&AboutRole) -> bool, hidden_by: Option<HiddenBy>) {
+        for finding in self.findings.iter_mut().chain(&mut self.exempted) {
+            if let Some(about) = &mut finding.problem.about {
+                about.is_withheld = is_withheld(about);
+            }
+        }
+        let Some(hidden_by) = hidden_by else {
+            return;
+        };
+        let mut of_itself = self.exempted.split_off(self.by_namespace.min(self.exempted.len()));
+        let is_moved = |finding: &mut Finding| {
+            let about = finding.problem.about.as_ref().filter(|about| about.is_withheld && about.is_about_assuming());
+            // A text that is no role ARN is no secret.
+            about.is_some_and(|about| RoleArn::parse(&about.arn).is_ok())
+        };
+        let mut moved: Vec<Finding> = of_itself.extract_if(.., is_moved).collect();
+        if hidden_by != HiddenBy::Nobody {
+            moved.extend(self.findings.extract_if(.., is_moved));
+        }
+        match hidden_by {
+            HiddenBy::Nobody => {
+                self.findings.append(&mut moved);
+                self.findings.sort_by_key(Finding::severity);
+            }
+            HiddenBy::Itself => of_itself.append(&mut moved),
+            HiddenBy::Namespace => self.exempted.append(&mut moved),
+        }
+        self.by_namespace = self.exempted.len();
+        self.exempted.append(&mut of_itself);
     }
 
     /// The container that speaks for the workload in audit annotations: the first whose chain is broken, else
@@ -210,9 +268,11 @@ impl<'w> Gathering<'w> {
         let Some(at) = counting.iter().position(|problem| Some(problem.certainty) == surest) else {
             return;
         };
-        let Some(lead) = counting.get(at).map(|problem| Problem::clone(problem)) else {
+        let Some(mut lead) = counting.get(at).map(|problem| Problem::clone(problem)) else {
             return;
         };
+        // The notes tell of the role too.
+        lead.about = lead.about.or_else(|| counting.iter().find_map(|problem| problem.about.clone()));
         let others = counting.iter().enumerate().filter(|(index, _)| *index != at);
         let notes = others.map(|(_, problem)| note(problem)).collect();
         merge(&mut self.findings, Finding { problem: lead, containers: Vec::new(), notes }, container);

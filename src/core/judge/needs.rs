@@ -7,7 +7,7 @@ use rolecall_iam::{Arn, PolicyKind, RoleArn, Ruling, Verdict};
 use super::container::Scene;
 use super::{Gathering, Judgement, note};
 use crate::chain::{State, Subject, fix};
-use crate::finding::{Certainty, Finding, Problem};
+use crate::finding::{Certainty, Finding, Problem, RolePart};
 use crate::identity::{Identity, Mechanism};
 use crate::permission::{self, Actor, Answer, Effort, MOST_NEEDS, Need, Resources, Session, ask_need_within};
 use crate::rules;
@@ -284,8 +284,12 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
     .expected("the declared need is", need.to_string())
     .found("found", permission::denial(ruling))
     .slip(slip)
+    .about(&actor.role.arn, RolePart::Beyond)
     .at_most(if certain { Certainty::Certain } else { Certainty::Likely });
-    Some(problem)
+    Some(match actor.snapshot.is_protected(&actor.role.arn) {
+        true => Problem { fix: fix::own_role(actor.snapshot, subject, &actor.role.arn), ..problem },
+        false => problem,
+    })
 }
 
 /// The node's role permits what a workload without an identity of its own declares.
@@ -318,6 +322,7 @@ fn overprivileged_node(scene: &Scene<'_, '_>, needs: &[Need<'_>]) -> Option<Prob
                 fix::create_association(snapshot, scene.subject, "ROLE_ARN")
             ),
         )
+        .about(&role.arn, RolePart::Beyond)
         .expected("a node role permits", "what the node itself needs")
         .found(
             "it also permits",

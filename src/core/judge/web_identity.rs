@@ -7,7 +7,7 @@ use super::Gathering;
 use super::container::{One, Verdict};
 use super::other_credentials::endpoint_text;
 use crate::chain::{self, Audience, Chain, RoleSource, State, Subject};
-use crate::finding::{Certainty, Problem};
+use crate::finding::{Certainty, Problem, RolePart};
 use crate::identity::{Mechanism, Value};
 use crate::rules;
 use crate::snapshot::Snapshot;
@@ -222,6 +222,7 @@ impl<'a> One<'a, '_, '_> {
                 "the pod has a volume aws-iam-token of its own, and the role does not accept its token's audience",
                 &format!("a volume aws-iam-token with a token for {audience}"),
             )
+            .about(role, RolePart::Assuming)
         })
     }
 
@@ -308,7 +309,8 @@ impl<'a> One<'a, '_, '_> {
                     "no change is needed where the role trusts that token's issuer; otherwise remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template",
                 )
                 .expected("expected", format!("a token of service account {}", scene.subject))
-                .found("found", why),
+                .found("found", why)
+                .about(role, RolePart::Existing),
             );
         }
         gathering.add_chain_for(self.name(), &problems);

@@ -188,8 +188,42 @@ metadata:
     ],
 };
 
+/// What a requester is told of a role that is not the namespace's own.
+pub static ROLE_NOT_ASSUMABLE: Rule = Rule {
+    name: "role-not-assumable",
+    level: Level::Chain,
+    certainty: Certainty::Undecided,
+    fires: "the webhook found a problem with a role that does not belong to the requester's \
+            namespace, and keeps the details in its audit log",
+    meaning: "The workload names a role that does not belong to its namespace, and rolecall did \
+              not find that the service account can assume it. The role may not exist, may not \
+              trust the service account, or may be one that rolecall cannot read. The requester \
+              reads the same text in all of these cases. Where the namespace enforces and the true \
+              problem is certain, the workload is denied, and the denial shows this rule. The audit log has the full text under \
+              the `uid` of the request; `rolecall scan` and `rolecall check` always print it.",
+    why: "A requester needs no right in AWS to create a pod or a service account. With full \
+          messages, anyone who may do so could list roles of other teams, and learn whom they \
+          trust. `messages.iamDetail` in the configuration sets how much a requester reads.",
+    example: r#"apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: frontend
+  namespace: web
+  annotations: # a role whose name and trust policy do not name the namespace web
+    eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"#,
+    fix: "Send the reference in the message to the team that runs rolecall: it finds the full text \
+          in the audit log. If the role is yours, name the namespace in the role's trust policy, \
+          or have it listed under `messages.ownRoles`.\n\
+          \n    kubectl logs -n rolecall deployment/rolecall | grep REFERENCE",
+    sources: &[
+        "Kubernetes: Admission Control Threat Model (SIG Security)",
+        "OWASP API Security Top 10: Broken Object Level Authorization",
+    ],
+};
+
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] = &[
+    &ROLE_NOT_ASSUMABLE,
     &ROLE_ARN_MALFORMED,
     &ROLE_ARN_PARTITION,
     &ROLE_PATH_MISSING,

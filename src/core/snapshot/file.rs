@@ -199,6 +199,7 @@ impl WireSnapshot<'_> {
             }
         }
         Ok(Snapshot {
+            withheld: None,
             collected_at,
             oldest_part: self.read_at.as_ref().and_then(WireReadAt::oldest),
             cluster,

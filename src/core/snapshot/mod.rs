@@ -8,9 +8,11 @@ mod file;
 mod issuer;
 mod metadata;
 mod model;
+mod near;
 mod organization;
 mod reread;
 mod roles;
+mod view;
 
 pub use fault::SnapshotError;
 pub use issuer::Issuer;
@@ -19,3 +21,4 @@ pub use model::{
     IdentityPolicy, LazyDocument, Provider, Role, Snapshot,
 };
 pub use reread::Reread;
+pub use view::{OwnRole, Viewer, Withheld};

@@ -8,6 +8,7 @@ use rolecall_iam::{Document, RoleArn};
 
 use super::fault::SnapshotError;
 use super::issuer::Issuer;
+use super::view::Withheld;
 
 /// Pod Identity associations by namespace, then by service account.
 pub type Associations = HashMap<Box<str>, HashMap<Box<str>, Association>>;
@@ -39,6 +40,8 @@ pub struct Snapshot {
     pub accounts: HashMap<Box<str>, Account>,
     /// Entries that are malformed. What depends on one is unknown.
     pub faults: Vec<SnapshotError>,
+    /// Set on a view: what it tells nothing about.
+    pub withheld: Option<Withheld>,
 }
 
 /// The cluster (EKS API, `DescribeCluster`).

@@ -140,6 +140,18 @@ impl World {
         Self { snapshot, service_accounts: self.unconcluded(), ..self.clone() }
     }
 
+    /// The same cluster over another snapshot, for one service account: of the others nothing is known.
+    #[must_use]
+    pub fn for_one(&self, snapshot: Arc<Snapshot>, subject: Subject<'_>) -> Self {
+        let entry = self.entry(subject.namespace, subject.service_account);
+        let of_namespace = entry.map(|entry| {
+            let entry = Arc::new(Entry { account: entry.account.clone(), plan: OnceLock::new() });
+            let accounts = InNamespace::from([(subject.service_account.into(), entry)]);
+            (subject.namespace.into(), Arc::new(accounts))
+        });
+        Self { snapshot, service_accounts: Arc::new(of_namespace.into_iter().collect()), ..self.clone() }
+    }
+
     /// The service accounts without what was concluded for them.
     fn unconcluded(&self) -> Arc<HashMap<Arc<str>, Arc<InNamespace>>> {
         let entry = |entry: &Entry| Arc::new(Entry { account: entry.account.clone(), plan: OnceLock::new() });

@@ -1,0 +1,317 @@
+//! What a requester is told. The audit log has the whole text; a requester, who needs no right in AWS to ask, reads in full
+//! only about roles of the namespace's own.
+//!
+//! Where a result tells of another role, the object is judged a second time, over a view of AWS without that role. So what
+//! is told cannot depend on the role's state. Only whether the object is denied comes from the first result.
+
+use std::sync::Arc;
+
+use rolecall_core::chain::{Links, Subject};
+use rolecall_core::decision::{Decision, Mode, Outcome, Policy, decide};
+use rolecall_core::finding::{AboutRole, Finding, Problem, RolePart};
+use rolecall_core::judge::Judgement;
+use rolecall_core::rules::{IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED, ROLE_NOT_ASSUMABLE};
+use rolecall_core::snapshot::{OwnRole, Viewer};
+use rolecall_core::world::World;
+use rolecall_iam::RoleArn;
+
+use super::answer::{Authority, Door, Judged};
+use super::response::{MAX_WARNING_CHARS, fit_warnings};
+use super::words;
+
+/// How much a requester reads about IAM roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IamDetail {
+    /// All of it, of every role.
+    Full,
+    /// All of it of the namespace's own roles, only the rule of others.
+    #[default]
+    Own,
+    /// Only the rule.
+    Rule,
+}
+
+/// What requesters are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Messages {
+    /// How much a requester reads about IAM roles.
+    pub iam_detail: IamDetail,
+    /// Roles that are namespaces' own.
+    pub own_roles: Vec<OwnRole>,
+    /// Whom to ask.
+    pub contact: String,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self { iam_detail: IamDetail::default(), own_roles: Vec::new(), contact: "the platform team".to_owned() }
+    }
+}
+
+/// Longest reference: a uid has 36 characters.
+const MAX_REFERENCE_CHARS: usize = 64;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader<'r> {
+    pub(super) messages: &'r Messages,
+    pub(super) world: &'r World,
+    pub(super) subject: Subject<'r>,
+    /// The request's uid.
+    pub(super) uid: &'r str,
+}
+
+/// Roles that are not the namespace's own, and what of them a result tells.
+pub(super) type Foreign = Vec<(Box<str>, RolePart)>;
+
+fn is_among(foreign: &Foreign, about: &AboutRole) -> bool {
+    foreign.iter().any(|(arn, part)| *arn == about.arn && *part == about.part)
+}
+
+/// The end of a message about a role of which nothing is told. It is left out where the role is certain to deny.
+const CANNOT_TELL: &str = ", or rolecall cannot tell";
+
+/// What is told instead of the decision's own findings.
+#[derive(Debug)]
+pub(super) struct Told {
+    denials: Vec<Finding>,
+    warnings: Vec<Finding>,
+}
+
+impl Told {
+    fn outcome(&self) -> Outcome {
+        match (self.denials.is_empty(), self.warnings.is_empty()) {
+            (false, _) => Outcome::Deny,
+            (true, false) => Outcome::Warn,
+            (true, true) => Outcome::Allow,
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn with_viewer<T>(&self, act: impl FnOnce(&Viewer<'_>) -> T) -> T {
+        let exists = |name: &str| self.world.namespace(name).is_some();
+        act(&Viewer {
+            namespace: self.subject.namespace,
+            owns_nothing: self.messages.iam_detail == IamDetail::Rule,
+            own_roles: &self.messages.own_roles,
+            exists: &exists,
+            service_account: self.subject.service_account,
+        })
+    }
+
+    /// The roles that a result tells of and that are not the namespace's own.
+    pub(super) fn foreign(&self, judgement: &Judgement<'_>) -> Foreign {
+        let mut foreign = Foreign::new();
+        if self.messages.iam_detail == IamDetail::Full {
+            return foreign;
+        }
+        let findings = judgement.findings.iter().chain(&judgement.exempted);
+        let mut abouts = findings.filter_map(|finding| finding.problem.about.as_ref()).peekable();
+        if abouts.peek().is_none() {
+            return foreign;
+        }
+        self.with_viewer(|viewer| {
+            let ownership = self.world.snapshot.ownership(*viewer);
+            for about in abouts {
+                if !is_among(&foreign, about) && !ownership.owns(&about.arn) {
+                    foreign.push((about.arn.clone(), about.part));
+                }
+            }
+        });
+        foreign
+    }
+
+    /// The world as the requester may see it, for this object.
+    pub(super) fn view(&self, judged: &Judged<'_>, foreign: &Foreign) -> World {
+        let links = Links::of(self.world, self.subject, &judged.judgement, judged.names_role);
+        let before = judged.before.iter().flat_map(|before| &before.containers);
+        let before = before.filter_map(|container| container.role.as_deref());
+        let nodes = self.world.snapshot.node_roles.iter().flatten().map(|arn| &**arn);
+        let told = foreign.iter().map(|(arn, _)| &**arn);
+        let named = told.chain(links.roles.iter().map(String::as_str)).chain(before).chain(nodes);
+        let snapshot = self.with_viewer(|viewer| self.world.snapshot.ownership(*viewer).view(named));
+        self.world.for_one(Arc::new(snapshot), self.subject)
+    }
+
+    /// Marks what is withheld, now and in the object as it was: neither a comparison of the two nor an exemption may tell
+    /// what is wrong with a role.
+    pub(super) fn withhold(&self, judged: &mut Judged<'_>, seen: Option<&Judged<'_>>) {
+        for (judgement, seen) in [(Some(&mut judged.judgement), seen), (judged.before.as_mut(), None)] {
+            let Some(judgement) = judgement else { continue };
+            let foreign = self.foreign(judgement);
+            let hidden_by = seen.and_then(|seen| seen.judgement.hidden_by(&ROLE_NOT_ASSUMABLE));
+            judgement.withhold(|about| is_among(&foreign, about), hidden_by);
+        }
+    }
+
+    /// What is told: of the second result all but what it says of roles that the first one found nothing against; of the
+    /// first result what goes beyond assuming a role.
+    pub(super) fn told(&self, foreign: &Foreign, first: &Decision<'_>, seen: &Judged<'_>, mut policy: Policy) -> Told {
+        if first.outcome != Outcome::Deny {
+            policy.mode = policy.mode.min(Mode::Warn);
+        }
+        let second = decide(&seen.judgement, seen.before.as_ref(), &policy);
+        let is_assuming = |arn: &str| foreign.iter().any(|(found, part)| **found == *arn && *part != RolePart::Beyond);
+        let is_withheld = |finding: &&Finding| finding.problem.rule == &ROLE_NOT_ASSUMABLE;
+        let arn = |finding: &Finding| finding.problem.about.as_ref().map(|about| about.arn.clone());
+        let beyond = |findings: &[&Finding]| -> Vec<Finding> {
+            let of_foreign = |finding: &&&Finding| {
+                finding.problem.about.as_ref().is_some_and(|about| {
+                    about.part == RolePart::Beyond
+                        && is_among(foreign, about)
+                        && !is_assuming(&about.arn)
+                        && finding.problem.rule != &NODE_ROLE_OVERPRIVILEGED
+                })
+            };
+            findings.iter().filter(of_foreign).map(|finding| self.beyond(finding)).collect()
+        };
+        if first.outcome != Outcome::Deny {
+            let is_kept =
+                |finding: &&Finding| !is_withheld(finding) || arn(finding).is_some_and(|arn| is_assuming(&arn));
+            let mut warnings: Vec<Finding> =
+                second.warnings.iter().copied().filter(is_kept).map(|finding| self.referred(finding.clone())).collect();
+            // It may stand for what is certain.
+            warnings.sort_by_key(|finding| finding.problem.rule != &ROLE_NOT_ASSUMABLE);
+            warnings.extend(beyond(&first.warnings));
+            return Told { denials: Vec::new(), warnings };
+        }
+        // Only what denies: of these roles it is certain, whatever it is.
+        let denied: Vec<Box<str>> = first.denials.iter().filter_map(|finding| arn(finding)).collect();
+        let is_denied = |finding: &&Finding| arn(finding).is_some_and(|arn| is_assuming(&arn) && denied.contains(&arn));
+        let withheld = seen.judgement.findings.iter().chain(&seen.judgement.exempted).filter(is_withheld);
+        let withheld = withheld.filter(is_denied).map(|finding| self.certain(finding.clone()));
+        let others = second.denials.iter().copied().filter(|finding| !is_withheld(finding));
+        let mut denials: Vec<Finding> = withheld.chain(others.cloned()).collect();
+        denials.extend(beyond(&first.denials));
+        if denials.is_empty() {
+            denials.extend(first.denials.first().map(|finding| self.beyond(finding)));
+        }
+        Told { denials, warnings: Vec::new() }
+    }
+
+    /// What is withheld, where it denies.
+    fn certain(&self, finding: Finding) -> Finding {
+        let mut finding = self.referred(finding);
+        if let Some(message) = finding.problem.message.strip_suffix(CANNOT_TELL) {
+            finding.problem.message = message.to_owned();
+        }
+        finding
+    }
+
+    /// A problem with a role that the workload can assume: the rule and one sentence.
+    fn beyond(&self, finding: &Finding) -> Finding {
+        let arn = finding.problem.about.as_ref().map_or("", |about| &about.arn);
+        let name = RoleArn::parse(arn).map_or(arn, |role| role.name);
+        let subject = self.subject;
+        let message = if finding.problem.rule == &IRSA_TRUST_OPEN {
+            format!("role {name} trusts more service accounts than {subject}")
+        } else if finding.problem.rule == &NODE_ROLE_OVERPRIVILEGED {
+            format!("service account {subject} needs a role of its own: the node role is for the node alone")
+        } else {
+            format!("role {name} may not allow what service account {subject} declares that it needs")
+        };
+        let problem = Problem { message, expected: None, found: None, slip: None, ..finding.problem.clone() };
+        let problem = Problem { fix: format!("ask {}", self.messages.contact), ..problem };
+        let mut told = Finding { problem, containers: finding.containers.clone(), notes: Vec::new() };
+        told.notes.push(self.reference());
+        told
+    }
+
+    /// Adds whom to ask, and under which reference, to a finding that withholds something.
+    fn referred(&self, mut finding: Finding) -> Finding {
+        if finding.problem.rule == &ROLE_NOT_ASSUMABLE {
+            if finding.problem.slip.is_none() {
+                finding.problem.fix = format!("ask {}", self.messages.contact);
+            }
+            finding.notes.insert(0, self.reference());
+        }
+        finding
+    }
+
+    fn reference(&self) -> String {
+        let uid: String = self.uid.chars().take(MAX_REFERENCE_CHARS).collect();
+        format!("reference: {uid} (the audit log of rolecall has the full text; rolecall scan prints it too)")
+    }
+
+    /// A warning; where something is withheld, its reference is never cut off.
+    fn one_line(&self, finding: &Finding) -> String {
+        if finding.notes.first() != Some(&self.reference()) {
+            return words::one_line(finding, MAX_WARNING_CHARS);
+        }
+        let uid: String = self.uid.chars().take(MAX_REFERENCE_CHARS).collect();
+        let contact: String = self.messages.contact.chars().take(MAX_CONTACT_CHARS).collect();
+        let end = format!("; ask {contact}, reference {uid}");
+        let room = MAX_WARNING_CHARS.saturating_sub(end.chars().count());
+        let whole = words::one_line(finding, 0);
+        let mut line: String = whole.chars().take(room).collect();
+        if let (Some(_), Some(own)) = (&finding.problem.slip, &finding.problem.expected) {
+            let hint = format!("; did you mean {}?", RoleArn::parse(&own.value).map_or("", |role| role.name));
+            if whole.chars().count() + hint.chars().count() <= room {
+                line.push_str(&hint);
+            }
+        }
+        line + &end
+    }
+}
+
+/// Longest name of whom to ask, in a warning.
+const MAX_CONTACT_CHARS: usize = 80;
+
+/// What is done, and what is said of it.
+pub(super) struct Texts {
+    pub(super) outcome: Outcome,
+    /// For the audit log.
+    pub(super) message: String,
+    /// Of a denial, where the requester is told less.
+    pub(super) told: Option<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Door<'_> {
+    /// The texts of a decision; `told`: what the requester is told, where that is less than what was found.
+    pub(super) fn texts(
+        &self,
+        reader: &Reader<'_>,
+        judgement: &Judgement<'_>,
+        decision: &Decision<'_>,
+        told: Option<&Told>,
+    ) -> Texts {
+        let outcome = told.map_or(decision.outcome, Told::outcome);
+        let mut texts = Texts { outcome, message: String::new(), told: None, warnings: Vec::new() };
+        match outcome {
+            Outcome::Deny => {
+                texts.message = words::denial(&decision.denials);
+                texts.told = told.map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>()));
+            }
+            Outcome::Warn => texts.warnings = self.warnings(reader, decision, told),
+            Outcome::Allow => {}
+        }
+        if told.is_some() && outcome != Outcome::Deny {
+            // The reference that was told leads here.
+            let all: Vec<&Finding> = judgement.findings.iter().chain(&judgement.exempted).collect();
+            texts.message = words::denial(&all);
+        }
+        texts
+    }
+
+    fn warnings(&self, reader: &Reader<'_>, decision: &Decision<'_>, told: Option<&Told>) -> Vec<String> {
+        let lines: Vec<String> = match told {
+            Some(told) => told.warnings.iter().map(|finding| reader.one_line(finding)).collect(),
+            None => decision.warnings.iter().map(|finding| words::one_line(finding, MAX_WARNING_CHARS)).collect(),
+        };
+        let age = self.staleness().map(|seconds| {
+            format!("rolecall denies nothing now: what it knows of AWS is {seconds} s old, from {}", self.snapshot_time)
+        });
+        let withheld = match self.authority {
+            // The reason may name roles, or say how AWS answered for one.
+            Authority::Withheld(_) if told.is_some() => {
+                Some("rolecall denies nothing now: it could not read again what a denial depends on".to_owned())
+            }
+            Authority::Withheld(reason) => Some(format!("rolecall denies nothing now: {reason}")),
+            Authority::Final | Authority::Provisional => None,
+        };
+        fit_warnings(lines.into_iter().chain(age).chain(withheld))
+    }
+}
