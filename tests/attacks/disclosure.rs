@@ -364,7 +364,7 @@ fn what_is_read_again_does_not_tell() {
             let considered =
                 consider(&world, "", &settings, body.as_bytes(), NOW.parse().unwrap(), standing, |_: &Record<'_>| {});
             let what = match considered {
-                Considered::Confirm(links) => format!("{links:?}").replace(arn.as_str(), "ARN"),
+                Considered::Confirm { links, .. } => format!("{links:?}").replace(arn.as_str(), "ARN"),
                 Considered::Reply(_) => "nothing".to_owned(),
                 other => panic!("{other:?}"),
             };
