@@ -93,7 +93,7 @@ pub struct ReportedFinding {
     pub found: Option<String>,
     /// What mends it.
     pub fix: String,
-    /// The likely typo behind it.
+    /// What may be behind it; a likely typo says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The same under its former name, for one release.
@@ -308,8 +308,8 @@ pub(super) fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<Re
         expected: value(&problem.expected),
         found: value(&problem.found),
         fix: problem.fix.clone(),
-        hint: problem.slip.clone(),
-        slip: problem.slip.clone(),
+        hint: problem.hint.as_ref().map(|hint| if hint.is_typo { hint.to_string() } else { hint.text.clone() }),
+        slip: problem.hint.as_ref().map(|hint| hint.text.clone()),
         notes: finding.notes.clone(),
         labels: (label(&problem.expected), label(&problem.found)),
         some: None,

@@ -161,7 +161,7 @@ fn result(finding: &ReportedFinding, now: Timestamp) -> Value {
         ("container", finding.container.as_ref()),
         ("expected", finding.expected.as_ref()),
         ("found", finding.found.as_ref()),
-        ("slip", finding.slip.as_ref()),
+        ("hint", finding.hint.as_ref()),
         ("fix", Some(&finding.fix)),
     ];
     let mut properties: Map<String, Value> =

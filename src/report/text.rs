@@ -167,7 +167,8 @@ fn write_finding(finding: &ReportedFinding, out: &mut dyn Write) -> anyhow::Resu
         }
     }
     if let Some(hint) = &finding.hint {
-        writeln!(out, "    likely typo: {}", printable(hint))?;
+        let label = if hint.starts_with("likely typo: ") { "" } else { "hint: " };
+        writeln!(out, "    {label}{}", printable(hint))?;
     }
     writeln!(out, "    fix: {}", printable(&finding.fix))?;
     for note in finding.notes.iter().take(MAX_NOTES) {

@@ -190,7 +190,7 @@ mod tests {
             message: message.to_owned(),
             expected: None,
             found: None,
-            slip: None,
+            hint: None,
             fix: String::new(),
             about: None,
         };

@@ -22,15 +22,15 @@ pub(super) fn account(
         Problem::new(
             &rules::POD_IDENTITY_ROLE_ACCOUNT,
             format!(
-                "{subject} cannot become {}: the association's role is of another account than the cluster",
+                "service account {subject} cannot assume role {}: the association's role belongs to another account than the cluster",
                 role.name
             ),
             fix::update_association(
                 snapshot,
                 association,
-                &format!(
-                    "--role-arn arn:{}:iam::{}:role/ROLE_OF_THIS_ACCOUNT --target-role-arn {role_arn}",
-                    role.partition, cluster.account
+                fix::AssociationChange::RoleAndTarget(
+                    &format!("arn:{}:iam::{}:role/ROLE_OF_THIS_ACCOUNT", role.partition, cluster.account),
+                    role_arn,
                 ),
             ),
         )
@@ -57,11 +57,10 @@ pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Prese
             if installed.is_empty() { "no add-on".to_owned() } else { format!("only the add-ons {installed}") };
         return Some(missing::agent(snapshot, subject, &format!("{others}; the cluster's DaemonSets were not read")));
     }
-    let cluster = fix::cluster_name(snapshot);
     let problem = Problem::new(
         &rules::POD_IDENTITY_AGENT_MISSING,
-        format!("{subject} will hardly get credentials: the cluster has no eks-pod-identity-agent add-on"),
-        format!("aws eks create-addon --cluster-name {cluster} --addon-name eks-pod-identity-agent"),
+        format!("pods of service account {subject} are unlikely to get credentials: the cluster has no eks-pod-identity-agent add-on"),
+        fix::create_agent(snapshot),
     )
     .at_most(Certainty::Likely)
     .expected("add-on", "eks-pod-identity-agent")

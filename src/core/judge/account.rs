@@ -91,30 +91,25 @@ fn pods_predate(
     Some(
         Problem::new(
             &rules::PODS_PREDATE_IDENTITY,
-            format!("pods of {subject} that run already keep the identity they were created with"),
+            format!("running pods of service account {subject} keep the identity they were created with"),
             format!(
-                "restart what uses it: kubectl rollout restart -n {} deployment/NAME",
+                "restart the workloads that use it: kubectl rollout restart -n {} deployment/NAME",
                 fix::word(subject.namespace)
             ),
         )
         .expected("new pods get", new)
-        .found("pods that run have", old.unwrap_or("no role of their own")),
+        .found("running pods have", old.unwrap_or("no role")),
     )
 }
 
 pub(super) fn misspelled(subject: Subject<'_>, conventions: &Conventions, key: &str, value: &str) -> Problem {
     let right = conventions.role_arn_key();
-    let Subject { namespace, service_account } = subject;
     Problem::new(
         &rules::ANNOTATION_MISSPELLED,
-        format!("{subject} is annotated {key}, which nobody reads: no identity will be injected"),
         format!(
-            "kubectl annotate serviceaccount -n {} {} {right}={} {}- --overwrite",
-            fix::word(namespace),
-            fix::word(service_account),
-            fix::word(value),
-            fix::word(key)
+            "no identity will be injected into pods of service account {subject}: its annotation {key} is misspelled"
         ),
+        fix::move_annotation(subject, key, right, value),
     )
     .expected("the injector reads", right)
     .found("the service account has", key)
@@ -124,11 +119,13 @@ pub(super) fn legacy(subject: Subject<'_>, conventions: &Conventions, key: &str,
     let role = if value.starts_with("arn:") { value } else { "ROLE_ARN" };
     Problem::new(
         &rules::ANNOTATION_LEGACY,
-        format!("{key} does nothing for {subject} on EKS unless kiam or kube2iam runs here"),
+        format!(
+            "{key} has no effect for service account {subject} on EKS, unless kiam or kube2iam runs in the cluster"
+        ),
         fix::annotate(subject, conventions.role_arn_key(), role),
     )
     .expected("the injector reads", format!("{} on the service account", conventions.role_arn_key()))
-    .found("there is", format!("{key}: {value}"))
+    .found("it has", format!("{key}: {value}"))
 }
 
 /// Annotation and association name different roles: the association wins, and its removal changes the role silently.
@@ -140,19 +137,13 @@ pub(super) fn ambiguous(world: &World, subject: Subject<'_>, account: Option<&Se
     if annotated == associated || target == Some(annotated) {
         return None;
     }
-    let Subject { namespace, service_account } = subject;
     Some(
         Problem::new(
             &rules::IDENTITY_AMBIGUOUS,
-            format!("{subject} is given two roles: the association's counts, the annotation's does not"),
-            format!(
-                "kubectl annotate serviceaccount -n {} {} {}-",
-                fix::word(namespace),
-                fix::word(service_account),
-                world.conventions.role_arn_key()
-            ),
+            format!("service account {subject} has two roles: its pods get the role of the Pod Identity association, not that of the annotation"),
+            fix::remove_annotation(subject, world.conventions.role_arn_key()),
         )
         .expected("the association gives", associated)
-        .found("the annotation says", annotated),
+        .found("the annotation has", annotated),
     )
 }

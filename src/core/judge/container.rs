@@ -66,6 +66,14 @@ impl<'a> Scene<'a, '_> {
         }
     }
 
+    /// `role carts`, or `its role` where the role is not known.
+    pub(super) fn role_phrase(&self) -> String {
+        match self.plan.role_arn.as_deref() {
+            Some(arn) => format!("role {}", arn.rsplit('/').next().unwrap_or(arn)),
+            None => "its role".to_owned(),
+        }
+    }
+
     pub(super) fn role_name(&self) -> &str {
         self.plan.role_arn.as_deref().map_or("its role", |arn| arn.rsplit('/').next().unwrap_or(arn))
     }
@@ -198,7 +206,10 @@ impl<'a, 'p> One<'a, '_, 'p> {
         let keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
         let problem = Problem::new(
             &rules::STATIC_KEYS,
-            format!("pods of {} will use static keys: SDKs take them before any role", self.scene.subject),
+            format!(
+                "pods of service account {} will use static keys: SDKs use them before any role",
+                self.scene.subject
+            ),
             match self.plan().mechanism {
                 Some(_) => format!("remove {keys} from the pod template: the role is then used"),
                 None => format!(

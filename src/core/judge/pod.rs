@@ -214,9 +214,9 @@ fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
     Some(
         Problem::new(
             &rules::ANNOTATION_MISPLACED,
-            format!("{key} is on {place}, where nobody reads it: it belongs on service account {}", scene.subject),
+            format!("the annotation {key} on {place} has no effect: it belongs on service account {}", scene.subject),
             if configured {
-                format!("remove {key} from {place}: service account {} has a role already", scene.subject)
+                format!("remove {key} from {place}: service account {} already has a role", scene.subject)
             } else {
                 fix::annotate(scene.subject, key, &value)
             },

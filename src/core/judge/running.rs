@@ -57,7 +57,7 @@ pub fn judge_running<'a>(
             problem.fix = match world.injector {
                 Presence::Gone => format!("{REGISTER}: {restart}"),
                 Presence::Here | Presence::Unknown => format!(
-                    "{restart}; where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml"
+                    "{restart}; if that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml"
                 ),
             };
         }
@@ -100,14 +100,16 @@ fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, inste
     let what = if plan.mechanism == Some(Mechanism::PodIdentity) { "association" } else { "role annotation" };
     let found = match &instead.found {
         Some(found) if instead.rule != &rules::INJECTION_MISSING => found.value.clone(),
-        _ => "no role of their own".to_owned(),
+        _ => "no role".to_owned(),
     };
     Problem::new(
         &rules::PODS_PREDATE_IDENTITY,
-        format!("pods of {subject} are older than its {what}: they keep the identity they were created with"),
+        format!(
+            "pods of service account {subject} are older than its {what}: they keep the identity they were created with"
+        ),
         restart(workload.namespace, running),
     )
-    .expected("new pods get", plan.role_arn.as_deref().unwrap_or("a role that was not read"))
+    .expected("new pods get", plan.role_arn.as_deref().unwrap_or("a role that is not in the snapshot"))
     .found("these pods have", found)
 }
 
@@ -133,11 +135,11 @@ fn restart(namespace: &str, running: Running<'_>) -> String {
         "CronJob" => format!(
             "wait for the next run, or start one: kubectl create job -n {namespace} --from=cronjob/{name} {name}-again"
         ),
-        "Job" => format!("create the job anew, after kubectl delete job -n {namespace} {name}"),
+        "Job" => format!("re-create the job after: kubectl delete job -n {namespace} {name}"),
         "Pod" => {
-            format!("create the pod anew, which no controller does, after kubectl delete pod -n {namespace} {name}")
+            format!("re-create the pod, which has no controller, after: kubectl delete pod -n {namespace} {name}")
         }
-        _ => format!("delete the pods in {namespace} that {kind} {name} controls: it makes new ones"),
+        _ => format!("delete the pods of {kind} {name} in {namespace}: it re-creates them"),
     }
 }
 

@@ -26,13 +26,13 @@ pub(super) fn problem(subject: Subject<'_>, key: &str, text: &str) -> Option<Pro
     Some(
         Problem::new(
             &rules::TOKEN_EXPIRATION,
-            format!("the token of {subject} will not live as long as {key} says: {becomes}"),
+            format!("the token of service account {subject} will not have the lifetime that {key} asks for: {becomes}"),
             fix::annotate(subject, key, "86400"),
         )
         .at_level(level)
         .at_most(certainty)
         .expected("expected", "a number of seconds from 600 to 86400")
-        .found("the annotation says", format!("{text:?}")),
+        .found("the annotation is", format!("{text:?}")),
     )
 }
 
