@@ -219,7 +219,7 @@ async fn an_association_that_a_reading_after_the_review_does_not_find_is_missing
         (&json!(true), &json!("unknown")),
         "{warned}"
     );
-    assert!(warnings(&warned).contains("association-missing") && warnings(&warned).contains("denies nothing now"));
+    assert!(warnings(&warned).contains("association-missing") && warnings(&warned).contains("not enforcing"));
     hook.ground.proxy.heal();
     // What could not be read is asked for again after a third of what is remembered.
     tokio::time::sleep(Duration::from_secs(21)).await;
@@ -299,7 +299,7 @@ async fn what_cannot_be_read_anew_is_let_through_with_the_reason() {
         assert!(start.elapsed() < Duration::from_secs(2), "{said}: within the deadline");
         assert_eq!(response["allowed"], true, "{said}: {response}");
         let warned = warnings(&response);
-        assert!(warned.contains("rolecall denies nothing now") && warned.contains(said), "{said}: {warned}");
+        assert!(warned.contains("rolecall: not enforcing") && warned.contains(said), "{said}: {warned}");
         assert!(warned.contains("irsa-trust-subject"), "the finding is still told: {warned}");
         assert_eq!(hook.metric(&name), before + 1.0, "{said}");
         hook.ground.proxy.heal();

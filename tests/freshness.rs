@@ -662,7 +662,7 @@ async fn a_file_is_read_again_before_a_denial() {
     for _ in 0..2 {
         let warned = ask().await;
         assert_eq!(warned["allowed"], true, "{warned}");
-        assert!(warned["warnings"].to_string().contains("denies nothing now"), "{warned}");
+        assert!(warned["warnings"].to_string().contains("not enforcing"), "{warned}");
     }
     let unreadable = "rolecall_rereads_total{outcome=\"unreadable\"}";
     assert_eq!(tokio::task::block_in_place(|| server.metric(unreadable)), 2.0);

@@ -16,6 +16,7 @@ mod levels;
 mod operator;
 mod parse;
 mod principal;
+mod resources;
 mod settle;
 mod template;
 mod together;

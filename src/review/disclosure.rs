@@ -314,14 +314,16 @@ impl Door<'_> {
         };
         let age = self.staleness().map(|seconds| {
             let age = describe_age(seconds);
-            format!("rolecall is not enforcing: its AWS data is {age} old (since {})", self.snapshot_time)
+            let (date, time) = self.snapshot_time.split_once('T').unwrap_or((self.snapshot_time, ""));
+            let since = format!("{date} {} UTC", time.get(..5).unwrap_or(time));
+            format!("rolecall: not enforcing: its AWS data is {age} old (since {since})")
         });
         let withheld = match self.authority {
             // The reason may name roles, or say how AWS answered for one.
             Authority::Withheld(_) if told.is_some() => {
-                Some("rolecall is not enforcing: it could not re-read from AWS what a denial depends on".to_owned())
+                Some("rolecall: not enforcing: it could not re-read from AWS what a denial depends on".to_owned())
             }
-            Authority::Withheld(reason) => Some(format!("rolecall is not enforcing: {reason}")),
+            Authority::Withheld(reason) => Some(format!("rolecall: not enforcing: {reason}")),
             Authority::Final | Authority::Provisional => None,
         };
         fit_warnings(lines.into_iter().chain(age).chain(withheld))

@@ -1,7 +1,7 @@
 //! Pods and what has a pod template.
 
 use super::container::{OwnChains, Scene, judge_container};
-use super::exemptions::{AllWishes, Holder};
+use super::exemptions::{AllWishes, Exempts, Holder};
 use super::other_credentials::may_bring_keys;
 use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note, token_expiration};
 use crate::chain::{State, Subject, fix};
@@ -87,7 +87,9 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
 
     // It is in vain only where a container goes without, and no association can have been overlooked.
     let overlooked = workload.stage == Stage::Predicted && world.snapshot.associations.is_none();
-    let at_most = if fallen.is_empty() || overlooked { Certainty::Likely } else { Certainty::Certain };
+    // Nor where the container may bring other credentials, or the namespace allows the node role.
+    let elsewhere = fallen.iter().any(|container| may_bring_keys(container)) || node_role == Some(Exempts::All);
+    let at_most = if fallen.is_empty() || overlooked || elsewhere { Certainty::Likely } else { Certainty::Certain };
     let misguided = misguided.map(|problem| problem.at_most(at_most));
     if misguided.as_ref().is_some_and(|problem| problem.certainty == Certainty::Certain) {
         let going_without =

@@ -230,14 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn says_what_makes_the_pods_anew() {
+    fn says_how_to_create_the_pods_again() {
         let old = "2026-11-01T00:00:00Z";
         for (kind, words) in [
             ("StatefulSet", "kubectl rollout restart -n shop statefulset/carts"),
             ("CronJob", "kubectl create job -n shop --from=cronjob/carts"),
             ("Job", "kubectl delete job -n shop carts"),
             ("Pod", "kubectl delete pod -n shop carts"),
-            ("Rollout", "Rollout carts controls"),
+            ("Rollout", "delete the pods of Rollout carts"),
         ] {
             let (_, fix) = said(&world(false), old, PLAIN, kind);
             assert!(fix.contains(words), "{kind}: {fix}");

@@ -85,8 +85,10 @@ pub(super) fn is_refused(scene: &Scene<'_, '_>) -> bool {
     let of_pod = scene.workload.pod_metadata.annotations.get(key);
     let of_account = scene.known.account().and_then(|account| account.token_expiration.as_deref());
     let mut texts = [of_pod, of_account].into_iter().flatten();
+    // The injector adds no volume where one of that name exists.
+    let adds_volume = scene.plan.mechanism.is_some_and(|mechanism| scene.volumes.get(mechanism.volume()).is_none());
     scene.workload.stage == Stage::Predicted
         && !scene.opt_outs.pod()
-        && scene.plan.mechanism.is_some()
+        && adds_volume
         && texts.find_map(|text| text.parse::<i64>().ok()).is_some_and(|seconds| seconds > MAX_SECONDS)
 }
