@@ -5,7 +5,9 @@ use std::io::Write;
 use std::sync::Arc;
 
 use rolecall_core::decision::Level;
-use rolecall_core::judge::{Circumstances, ServiceAccountChange, judge_service_account, judge_workload};
+use rolecall_core::judge::{
+    Circumstances, ServiceAccountChange, judge_service_account, judge_workload, own_names_of_namespace,
+};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Stage, Workload};
 use rolecall_core::world::World;
@@ -61,6 +63,11 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             // A service account may have been found unreadable before.
             Err(fault) if unreadable.contains(&fault) => {}
             Err(fault) => unreadable.push(fault),
+        }
+    }
+    for manifest in manifests.objects.iter().filter(|manifest| manifest.kind.is_none()) {
+        for sentence in manifest.object().iter().flat_map(|object| own_names_of_namespace(&object.metadata)) {
+            report.note(&format!("{}: {sentence}", manifest.origin));
         }
     }
     input_notes(&manifests, &open, &mut report);

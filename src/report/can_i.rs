@@ -263,9 +263,9 @@ impl CanI {
     pub fn text(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let on = self.resource.as_deref().map(|resource| format!(" on {resource}")).unwrap_or_default();
         let verb = match self.answer {
-            Can::Yes => "may",
-            Can::No => "may not",
-            Can::Depends => "may or may not",
+            Can::Yes => "is allowed",
+            Can::No => "is not allowed",
+            Can::Depends => "may be allowed",
         };
         let line = format!("{}: {} {verb} {}{on}", self.answer.name(), self.through.subject, self.action);
         writeln!(out, "{}", printable(&line))?;

@@ -75,7 +75,7 @@ pub fn guarded(
     let mut record = blank(request, "");
     let mut response = ResponseOut { uid: text(&request.uid), allowed: true, ..ResponseOut::default() };
     let mut warnings: Vec<String> =
-        request.object.iter().filter_map(|object| guard::unreadable_level(&object.metadata)).collect();
+        request.object.iter().flat_map(|object| guard::ineffective(&object.metadata)).collect();
     match (access, settings.mode) {
         (Access::Granted, _) => {}
         (Access::Refused, Mode::Enforce) => {
@@ -90,7 +90,7 @@ pub fn guarded(
         }
         (Access::Unknown(reason), _) => {
             record.fault = Some(Fault::Unconfirmed);
-            warnings.insert(0, format!("rolecall could not ask whether this may be lowered: {reason}"));
+            warnings.insert(0, format!("rolecall: could not ask whether this may be lowered: {reason}"));
         }
     }
     if response.allowed && settings.mode != Mode::Audit && !warnings.is_empty() {
@@ -199,11 +199,12 @@ impl Door<'_> {
             let namespace = object.metadata.display_name();
             return Considered::Guard(Box::new(Lowering { namespace, what, user: guard::user(body) }));
         }
-        let Some(line) = guard::unreadable_level(&object.metadata).filter(|_| self.settings.mode != Mode::Audit) else {
+        let lines = guard::ineffective(&object.metadata);
+        if lines.is_empty() || self.settings.mode == Mode::Audit {
             return self.pass(&record, observe).into();
-        };
+        }
         record.decision = Outcome::Warn;
-        let warnings = fit_warnings([line]);
+        let warnings = fit_warnings(lines);
         let response = ResponseOut { uid: &record.uid, allowed: true, warnings, ..ResponseOut::default() };
         let reply = Reply { status: 200, body: write(response) };
         observe(&record);
@@ -425,7 +426,7 @@ impl Door<'_> {
             uid: Cow::Borrowed(uid),
             namespace: Cow::Borrowed(namespace),
             kind: Kind::ALL.into_iter().map(|(_, known)| known).find(|known| known.name() == kind),
-            message: format!("rolecall could not judge this {kind}: {message}"),
+            message: format!("rolecall: could not check this {kind}: {message}"),
             fault: Some(Fault::Object),
             ..blank
         };

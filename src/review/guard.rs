@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use rolecall_core::cluster::{Namespace, Wishes};
 use rolecall_core::decision::{Level, Levels};
 use rolecall_core::finding::printable;
+use rolecall_core::judge::own_names_of_namespace;
 use rolecall_core::workload::Metadata;
 use serde::Deserialize;
 
@@ -149,8 +150,18 @@ pub(super) fn refusal(lowering: &Lowering) -> String {
     )
 }
 
-/// A level that is none: it counts as not set, which somebody should know.
-pub(super) fn unreadable_level(metadata: &Metadata<'_>) -> Option<String> {
+/// Labels and annotations of a namespace that have no effect as they are written.
+pub(super) fn ineffective(metadata: &Metadata<'_>) -> Vec<String> {
+    let level = unreadable_level(metadata);
+    let names = own_names_of_namespace(metadata).into_iter();
+    // A level that cannot be read has its own sentence.
+    let names = names.filter(|_| level.is_none()).map(|sentence| format!("rolecall: {sentence}"));
+    let names: Vec<String> = names.collect();
+    level.into_iter().chain(names).collect()
+}
+
+/// A level that is none: it counts as not set.
+fn unreadable_level(metadata: &Metadata<'_>) -> Option<String> {
     let (label, value) = Namespace::of(metadata).unreadable?;
     Some(format!(
         "rolecall: label {label}={value} is none of off, chain, fallback, strict and counts as not set; fix: kubectl label \

@@ -1,7 +1,7 @@
 //! Service accounts, and what is wrong with them in the eyes of their pods.
 
 use super::exemptions::{AllWishes, Holder};
-use super::{Circumstances, Gathering, Judgement, needs, token_expiration};
+use super::{Circumstances, Gathering, Judgement, needs, own_names, token_expiration};
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, ServiceAccount, Wishes};
 use crate::finding::{Certainty, Problem};
@@ -57,6 +57,8 @@ pub fn judge_service_account<'a>(
     } else if let Some((key, value)) = &account.legacy {
         gathering.add(legacy(subject, conventions, key, value));
     }
+    let holder = Holder::Account(subject).text();
+    own_names::problems(change.metadata, &holder, false).into_iter().for_each(|problem| gathering.add(problem));
     needs::of_the_account(world, subject, &plan, &requires, &mut gathering);
     if let Some(problem) = ambiguous(world, subject, Some(&account)) {
         gathering.add(problem);

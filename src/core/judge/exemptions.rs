@@ -28,7 +28,7 @@ pub(super) enum Holder<'w> {
 }
 
 impl Holder<'_> {
-    fn text(self) -> String {
+    pub(super) fn text(self) -> String {
         match self {
             Self::Object(Kind::Pod) => "the pod".to_owned(),
             Self::Object(Kind::ServiceAccount) => "the service account".to_owned(),
@@ -156,7 +156,8 @@ impl<'w> AllWishes<'w> {
     }
 }
 
-fn find(name: &str) -> Option<&'static Rule> {
+/// The rule of this name.
+pub(super) fn find(name: &str) -> Option<&'static Rule> {
     static SORTED: LazyLock<Vec<&'static Rule>> = LazyLock::new(rules::all);
     let at = SORTED.binary_search_by_key(&name, |rule| rule.name).ok()?;
     SORTED.get(at).copied()

@@ -8,6 +8,7 @@ mod exemptions;
 mod fallback;
 mod needs;
 mod other_credentials;
+mod own_names;
 mod pod;
 mod running;
 mod token_expiration;
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 use rolecall_iam::RoleArn;
 
 pub use account::{ServiceAccountChange, judge_service_account};
+pub use own_names::of_namespace as own_names_of_namespace;
 pub use pod::judge_workload;
 pub use running::{Running, judge_running};
 pub use whole::{

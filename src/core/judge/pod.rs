@@ -3,7 +3,7 @@
 use super::container::{OwnChains, Scene, judge_container};
 use super::exemptions::{AllWishes, Exempts, Holder};
 use super::other_credentials::may_bring_keys;
-use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note, token_expiration};
+use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note, own_names, token_expiration};
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{Wishes, legacy_annotation};
 use crate::finding::{Certainty, Problem};
@@ -127,6 +127,11 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         (None, None) => {}
     }
     of_the_pod(&scene, &mut gathering);
+    let kind = workload.kind;
+    let own = [(Holder::Object(kind), workload.metadata), (Holder::Template(kind), workload.pod_metadata)];
+    for (holder, metadata) in own.into_iter().take(if same { 1 } else { 2 }) {
+        own_names::problems(metadata, &holder.text(), false).into_iter().for_each(|problem| gathering.add(problem));
+    }
     let has_own =
         |container: &JudgedContainer<'_>| matches!(container.identity, Identity::Irsa | Identity::PodIdentity);
     if judgement.containers.iter().any(has_own)

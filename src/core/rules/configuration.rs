@@ -331,6 +331,32 @@ metadata:
     sources: &["rolecall: docs/webhook.md, Exemptions", "RFC 3339: Date and Time on the Internet"],
 };
 
+/// A label or annotation of `rolecall.dev` has no effect as it is written.
+pub static OWN_NAME_UNKNOWN: Rule = Rule {
+    name: "own-name-unknown",
+    level: Level::Chain,
+    certainty: Certainty::Undecided,
+    fires: "a label or annotation of rolecall.dev is misspelled, in the wrong place, or has a value \
+            that rolecall does not read",
+    meaning: "rolecall reads a few labels and annotations whose names begin with `rolecall.dev/`. This \
+              one is not among them, is a label where rolecall reads an annotation (or the other way \
+              round), or has a value without effect: a rule that does not exist, a level in capitals, \
+              `True` for `true`. This finding never denies.",
+    why: "What was meant does not happen. An exemption does not apply, a declared need is not checked, \
+          or a namespace is not enforced, and nothing else says so.",
+    example: r#"apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: carts
+  namespace: carts
+  annotations:
+    rolecall.dev/require: dynamodb:Query # must be rolecall.dev/requires"#,
+    fix: "Correct the name or the value. docs/webhook.md lists all labels and annotations.\n\
+          \n    kubectl annotate serviceaccount -n carts carts rolecall.dev/require- \\\
+          \n        rolecall.dev/requires=dynamodb:Query",
+    sources: &["rolecall: docs/webhook.md, Labels and annotations"],
+};
+
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] = &[
     &NODE_ROLE_FALLBACK,
@@ -342,4 +368,5 @@ pub(super) static RULES: &[&Rule] = &[
     &IDENTITY_AMBIGUOUS,
     &TOKEN_EXPIRATION,
     &EXEMPTION_EXPIRY,
+    &OWN_NAME_UNKNOWN,
 ];

@@ -29,11 +29,12 @@ pub fn base() -> Value {
 }
 
 /// An object of a case.
+#[derive(Clone)]
 pub struct Input {
     /// `None` for a Namespace.
     pub kind: Option<Kind>,
     pub admitted: bool,
-    value: Value,
+    pub value: Value,
 }
 
 impl Input {
@@ -42,6 +43,7 @@ impl Input {
     }
 }
 
+#[derive(Clone)]
 pub struct Case {
     /// `FAMILY/CASE`
     pub name: String,
