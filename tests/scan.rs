@@ -229,7 +229,7 @@ fn tells_pods_that_predate_their_identity() {
     let report = scan();
     assert_eq!(said(&report), ["Deployment/carts injection-missing 2", "Deployment/early pods-predate-identity 3"]);
     let fixes: Vec<&str> = report["findings"].as_array().unwrap().iter().map(|f| f["fix"].as_str().unwrap()).collect();
-    assert!(fixes[0].starts_with("kubectl rollout restart -n late deployment/carts; where that"), "{fixes:?}");
+    assert!(fixes[0].starts_with("kubectl rollout restart -n late deployment/carts; if that"), "{fixes:?}");
     assert_eq!(fixes[1], "kubectl rollout restart -n late deployment/early");
     // The template will be right, and the pods are not.
     let early: Vec<&Value> =
@@ -399,14 +399,14 @@ fn tells_orphans_and_how_agent_and_injector_are() {
             "ServiceAccount/carts association-orphaned -",
         ]
     );
-    let slips: Vec<&str> = report["findings"]
+    let hints: Vec<&str> = report["findings"]
         .as_array()
         .unwrap()
         .iter()
         .filter(|f| f["rule"] == "association-orphaned")
-        .map(|f| f["slip"].as_str().unwrap())
+        .map(|f| f["hint"].as_str().unwrap())
         .collect();
-    assert_eq!(slips, ["shop/carts exists, and may be meant", "shop/carts exists, and may be meant"]);
+    assert_eq!(hints, ["shop/carts exists and may be meant", "shop/carts exists and may be meant"]);
     let text = scan(&cluster, &["--source", &source]).0;
     for line in [
         "Identities that no workload and no pod uses\n  ServiceAccount shop/idle: arn:aws:iam::111122223333:role/carts-pod-identity, by association\n",

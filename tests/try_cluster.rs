@@ -27,7 +27,7 @@ fn the_cluster_to_try_things_on_shows_what_it_says() {
         "admission webhook \"validate.rolecall.dev\" denied the request: service account shop/orders",
         "[irsa-trust-subject]",
     ]);
-    of_line(&["this pod presents", "system:serviceaccount:shop:orders"]);
+    of_line(&["the pod's token has", "system:serviceaccount:shop:orders"]);
     of_line(&["Deployment", "orders", "Pod orders-", "[irsa-trust-subject]"]);
     of_line(&["its own annotations hide [irsa-trust-subject] from warnings only"]);
     of_line(&["namespace/shop annotated"]);

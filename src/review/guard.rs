@@ -143,8 +143,8 @@ pub(super) fn refusal(lowering: &Lowering) -> String {
         name => (name, name),
     };
     format!(
-        "{subject} may not lower what rolecall asks of namespace {namespace}: {}\n  the right needed is  {verb} on \
-         {resource}.{group}, as cluster role rolecall-levels has it\n  fix: kubectl create clusterrolebinding \
+        "{subject} may not lower the rolecall levels of namespace {namespace}: {}\n  the right needed is  {verb} on \
+         {resource}.{group}, which cluster role rolecall-levels grants\n  fix: kubectl create clusterrolebinding \
          rolecall-levels-NAME --clusterrole=rolecall-levels --user={named}",
         what.join("; "),
     )

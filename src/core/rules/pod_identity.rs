@@ -30,7 +30,8 @@ pub static POD_IDENTITY_TRUST_PRINCIPAL: Rule = Rule {
 }"#,
     fix: mend_trust_policy!(
         "Add a statement that allows `sts:AssumeRole` and `sts:TagSession` to the service \
-         principal `pods.eks.amazonaws.com`."
+         principal `pods.eks.amazonaws.com`.",
+        r#".Statement += [{"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}]"#
     ),
     sources: &[
         "Amazon EKS User Guide: Create IAM role with trust policy required by EKS Pod Identity",
@@ -59,7 +60,10 @@ pub static POD_IDENTITY_TRUST_ACTION: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!("Allow both: `\"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]`."),
+    fix: mend_trust_policy!(
+        "Allow both: `\"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]`.",
+        r#".Statement[0].Action = ["sts:AssumeRole", "sts:TagSession"]"#
+    ),
     sources: &[
         "Amazon EKS User Guide: Create IAM role with trust policy required by EKS Pod Identity",
         "IAM User Guide: Pass session tags in AWS STS",
@@ -100,7 +104,8 @@ pub static POD_IDENTITY_TRUST_TAGS: Rule = Rule {
         "Write the names as the cluster has them, here `carts`. If the association does not send \
          session tags, drop the condition, or turn the tags on with `aws eks \
          update-pod-identity-association --cluster-name shop --association-id ASSOCIATION_ID \
-         --no-disable-session-tags`."
+         --no-disable-session-tags`.",
+        r#".Statement[0].Condition.StringEquals["aws:RequestTag/kubernetes-namespace"] = "carts""#
     ),
     sources: &[
         "Amazon EKS User Guide: Create IAM role with trust policy required by EKS Pod Identity",
@@ -144,7 +149,8 @@ pub static POD_IDENTITY_TRUST_KEY: Rule = Rule {
     fix: mend_trust_policy!(
         "Limit the role by what EKS sends: the session tags, as \
          `aws:RequestTag/kubernetes-namespace`, or the organization, as `aws:SourceOrgID`. An \
-         `aws:SourceAccount` must be the cluster's account."
+         `aws:SourceAccount` must be the cluster's account.",
+        r#"del(.Statement[0].Condition.OPERATOR["KEY"])"#
     ),
     sources: &[
         "IAM User Guide: AWS global condition context keys",
@@ -184,8 +190,9 @@ pub static POD_IDENTITY_TRUST_DENIED: Rule = Rule {
   ]
 }"#,
     fix: mend_trust_policy!(
-        "If the `Deny` is not meant for this service account, take it out of its reach or remove \
-         the statement. If it is meant, the association must name another role."
+        "If the `Deny` is not meant for this service account, exclude the service account from it or remove \
+         the statement. If it is meant, the association must name another role.",
+        r#"del(.Statement[1])"#
     ),
     sources: &[
         "IAM User Guide: Policy evaluation logic",
@@ -225,7 +232,8 @@ pub static POD_IDENTITY_TRUST_UNDECIDED: Rule = Rule {
     fix: mend_trust_policy!(
         "Check the condition against a real request in CloudTrail. Where it is not needed, use the \
          tags that are known beforehand: `eks-cluster-arn`, `kubernetes-namespace`, \
-         `kubernetes-service-account`."
+         `kubernetes-service-account`.",
+        r#"del(.Statement[0].Condition.OPERATOR["KEY"])"#
     ),
     sources: &[
         "Amazon EKS User Guide: Grant Pods access to AWS resources based on tags",
