@@ -11,6 +11,7 @@ use rolecall_core::cluster::{Cluster, Conventions};
 use rolecall_core::judge::{Whom, whom};
 use rolecall_core::permission::{Answer, Need, ask_need, granted_actions};
 use rolecall_core::world::World;
+use rolecall_iam::Arn;
 
 use super::Exit;
 use super::args::{CanIArgs, Format};
@@ -26,7 +27,7 @@ use crate::sources::{Manifests, ReadOptions, SourceOptions, Substitutions, load_
 /// Where something cannot be read or is malformed, or the action is none of AWS's.
 pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let Some((namespace, service_account)) =
-        args.subject.split_once('/').filter(|(ns, sa)| !ns.is_empty() && !sa.is_empty())
+        args.subject.split_once('/').filter(|(ns, sa)| !ns.is_empty() && !sa.is_empty() && !sa.contains('/'))
     else {
         bail!("`{}` is not NAMESPACE/SERVICEACCOUNT, such as carts/carts", args.subject);
     };
@@ -68,6 +69,9 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
         }
     }
     let resource = args.resource.as_deref().filter(|resource| *resource != "*");
+    if let (Some(resource), Some(known)) = (resource, rolecall_actions::find(action)) {
+        fits(&known, resource)?;
+    }
     let need = Need { action, resource };
     let answer: Option<Answer<'_>> = whom.actor.map(|actor| ask_need(actor, need));
     let answer = CanI::new(through, &whom, action, resource, answer.as_ref());
@@ -80,6 +84,25 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
         Can::No => Exit::Findings,
         Can::Depends => Exit::Depends,
     })
+}
+
+/// Refuses what cannot be a resource of the action: no ARN, or one of another service.
+fn fits(action: &Action, resource: &str) -> anyhow::Result<()> {
+    let Some(arn) = Arn::parse(resource) else {
+        bail!("`{resource}` is not an ARN, such as arn:aws:dynamodb:us-west-2:111122223333:table/carts");
+    };
+    let patterns: Vec<&str> = action.resource_types().flat_map(|kind| kind.arn_patterns()).collect();
+    let may_be = |pattern: &&str| {
+        let service = pattern.split(':').nth(2).unwrap_or("$");
+        service == arn.service || service.contains('$')
+    };
+    if let Some(pattern) = patterns.first()
+        && !arn.service.contains(['*', '?'])
+        && !patterns.iter().any(may_be)
+    {
+        bail!("{} does not act on resources of {}; its resources are {pattern}", action.full_name(), arn.service);
+    }
+    Ok(())
 }
 
 /// What the manifests tell of the cluster, where they tell enough of the service account that is asked about.

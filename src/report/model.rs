@@ -31,6 +31,9 @@ pub struct Report {
     #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Findings that an exemption hides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exempted: Vec<ReportedExemption>,
     /// What could not be read; only of manifests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<ReportedUnreadable>,
@@ -54,6 +57,19 @@ pub struct ReportedResource {
     pub kind: Cow<'static, str>,
     /// Its name.
     pub name: String,
+}
+
+/// A finding that an exemption hides.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ReportedExemption {
+    /// Where it is.
+    pub resource: ReportedResource,
+    /// The rule's name.
+    pub rule: &'static str,
+    /// One line.
+    pub message: String,
+    /// Which annotation hides it and on what, until when and why.
+    pub exemption: String,
 }
 
 /// A document, or an object in it, that could not be read.
@@ -179,6 +195,7 @@ impl Report {
         Self {
             findings: Vec::new(),
             workloads: Vec::new(),
+            exempted: Vec::new(),
             unreadable: Vec::new(),
             #[cfg(feature = "kube")]
             orphans: None,
@@ -210,7 +227,7 @@ impl Report {
             name: name.to_owned(),
         };
         self.summary.resources += 1;
-        self.summary.exempted += judgement.exempted.len();
+        self.add_exempted(judgement.exempted.iter(), &resource);
         for container in &judgement.containers {
             self.workloads.push(ReportedWorkload {
                 resource: resource.clone(),
@@ -230,6 +247,21 @@ impl Report {
         self.findings.extend(findings);
     }
 
+    /// Adds findings that an exemption hides.
+    pub(super) fn add_exempted<'f>(
+        &mut self,
+        exempted: impl ExactSizeIterator<Item = &'f Finding>,
+        resource: &ReportedResource,
+    ) {
+        self.summary.exempted += exempted.len();
+        self.exempted.extend(exempted.map(|finding| ReportedExemption {
+            resource: resource.clone(),
+            rule: finding.rule(),
+            message: finding.problem.message.clone(),
+            exemption: finding.notes.first().cloned().unwrap_or_default(),
+        }));
+    }
+
     /// Whether a finding counts at the level that was asked for.
     pub(super) fn asks_for(&self, finding: &Finding) -> bool {
         self.level != Level::Off && finding.problem.level <= self.level
@@ -242,6 +274,7 @@ impl Report {
             key(a).cmp(&key(b)).then_with(|| a.container.cmp(&b.container)).then_with(|| a.message.cmp(&b.message))
         });
         self.workloads.sort_by(|a, b| a.resource.cmp(&b.resource));
+        self.exempted.sort();
         self.summary.containers = self.workloads.len();
         let with_chain = |w: &&ReportedWorkload| matches!(w.identity, Identity::Irsa | Identity::PodIdentity);
         self.summary.unknown = self.workloads.iter().filter(with_chain).filter(|w| w.chain == State::Unknown).count();

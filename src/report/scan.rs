@@ -46,7 +46,7 @@ impl Report {
     fn add_group(&mut self, owner: Owner, group: Group) {
         let Owner { namespace, kind, name } = owner;
         let resource = ReportedResource { namespace, kind, name };
-        self.summary.exempted += group.exempted.len();
+        self.add_exempted(group.exempted.values(), &resource);
         for (finding, pods) in &group.findings {
             if self.asks_for(finding) {
                 self.findings.extend(counted(finding, &resource, *pods, &group));

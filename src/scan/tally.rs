@@ -1,6 +1,6 @@
 //! What was found, grouped: fifty pods of a Deployment that all have the same are one entry with a count.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use rolecall_core::chain::State;
 use rolecall_core::finding::Finding;
@@ -38,7 +38,7 @@ pub struct Group {
     /// Containers, with the pods in which they are so.
     pub containers: Vec<(Judged, usize)>,
     /// Rules that an exemption hid.
-    pub exempted: BTreeSet<&'static str>,
+    pub exempted: BTreeMap<&'static str, Finding>,
 }
 
 /// A container, judged.
@@ -76,7 +76,9 @@ impl Group {
         for container in &judgement.containers {
             self.add_container(Judged::of(container), pods);
         }
-        self.exempted.extend(judgement.exempted.iter().map(Finding::rule));
+        for finding in &judgement.exempted {
+            self.exempted.entry(finding.rule()).or_insert_with(|| finding.clone());
+        }
     }
 
     fn add_finding(&mut self, finding: Finding, pods: usize) {

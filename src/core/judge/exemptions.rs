@@ -149,6 +149,23 @@ impl<'w> AllWishes<'w> {
         self.exempts(rule)
     }
 
+    /// Which annotation hides findings of a rule, where it stands, why and until when.
+    pub(super) fn describe(&self, rule: &Rule) -> String {
+        let source = self.sources_of(rule).filter_map(|source| self.sources.get(source)).max_by_key(|s| s.exempts());
+        let Some(source) = source.filter(|source| source.exempts() != Exempts::Nothing) else {
+            return "exempted by the annotation rolecall.dev/allow-node-role".to_owned();
+        };
+        let short = |text: &str| text.chars().take(MAX_ECHOED).collect::<String>();
+        let mut text = format!("exempted by rolecall.dev/ignore on {}", source.holder.text());
+        if let Some(until) = &source.wishes.ignore_until {
+            text.push_str(&format!(" until {}", short(&until.text)));
+        }
+        if !source.wishes.ignore_reason.is_empty() {
+            text.push_str(&format!(": {}", short(&source.wishes.ignore_reason)));
+        }
+        text
+    }
+
     /// What should be known of the exemptions that mattered.
     pub(super) fn notices(&self) -> Vec<Problem> {
         let used = self.sources.iter().filter(|source| source.is_used);

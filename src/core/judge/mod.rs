@@ -294,6 +294,9 @@ impl<'w> Gathering<'w> {
         for problem in self.wishes.notices() {
             self.add(problem);
         }
+        for finding in self.exempted.findings.iter_mut().chain(&mut self.self_exempted.findings) {
+            finding.notes.insert(0, self.wishes.describe(finding.problem.rule));
+        }
         self.findings.findings.sort_by_key(Finding::severity);
         judgement.findings = self.findings.findings;
         judgement.by_namespace = self.exempted.findings.len();
