@@ -457,7 +457,10 @@ fn tells_orphans_and_how_agent_and_injector_are() {
         (&first["rule"], &first["resource"]["kind"]),
         (&json!("injector-missing"), &json!("MutatingWebhookConfiguration"))
     );
-    assert_eq!(first["message"], "new pods of 2 service accounts with an AWS identity will get no credentials: the injector is not registered");
+    assert_eq!(
+        first["message"],
+        "new pods of 2 service accounts with an AWS identity will get no credentials: the injector is not registered"
+    );
 }
 
 fn reports(cluster: &Cluster, arguments: &[&str]) -> String {
