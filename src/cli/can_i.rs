@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use rolecall_actions::Action;
 use rolecall_core::chain::Subject;
 use rolecall_core::cluster::{Cluster, Conventions};
-use rolecall_core::judge::{Whom, whom};
+use rolecall_core::judge::{EffectiveIdentity, effective_identity};
 use rolecall_core::permission::{Answer, Need, ask_need, granted_actions};
 use rolecall_core::world::World;
 use rolecall_iam::Arn;
@@ -39,22 +39,22 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
     let options = ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
     let (cluster, roles) = known(args, &conventions, &options)?;
-    // Whom it may be is of no use without what that may do.
+    // EffectiveIdentity it may be is of no use without what that may do.
     let aws = AwsSettings { policies: true, ..config.aws };
     let options = SourceOptions { cluster: args.cluster.as_deref(), aws: &aws, roles };
     let snapshot = load_snapshot(source, &options)?.snapshot;
     let world = World::new(Arc::new(snapshot), cluster, conventions);
-    let whom = whom(&world, Subject { namespace, service_account });
-    let through = Through::new(&args.subject, &whom);
+    let effective = effective_identity(&world, Subject { namespace, service_account });
+    let through = Through::new(&args.subject, &effective);
     if args.list {
-        let actions = named_actions(&whom);
+        let actions = named_actions(&effective);
         let mut answers: Vec<(Action, Answer<'_>)> = Vec::with_capacity(actions.len());
         for (name, action) in &actions {
-            if let Some(actor) = whom.actor {
+            if let Some(actor) = effective.actor {
                 answers.push((*action, ask_need(actor, Need { action: name, resource: None })));
             }
         }
-        let grants = Grants::new(through, &whom, &answers);
+        let grants = Grants::new(through, &effective, &answers);
         match args.format {
             Format::Text => grants.text(out)?,
             Format::Json => json(&grants, out)?,
@@ -73,8 +73,8 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
         fits(&known, resource)?;
     }
     let need = Need { action, resource };
-    let answer: Option<Answer<'_>> = whom.actor.map(|actor| ask_need(actor, need));
-    let answer = CanI::new(through, &whom, action, resource, answer.as_ref());
+    let answer: Option<Answer<'_>> = effective.actor.map(|actor| ask_need(actor, need));
+    let answer = CanI::new(through, &effective, action, resource, answer.as_ref());
     match args.format {
         Format::Text => answer.text(out)?,
         Format::Json => json(&answer, out)?,
@@ -129,8 +129,8 @@ fn known(
 }
 
 /// All actions that the role's policies name, by name.
-fn named_actions(whom: &Whom<'_>) -> Vec<(String, Action)> {
-    let named = whom.actor.map(granted_actions).unwrap_or_default();
+fn named_actions(effective: &EffectiveIdentity<'_>) -> Vec<(String, Action)> {
+    let named = effective.actor.map(granted_actions).unwrap_or_default();
     let by_name: BTreeMap<String, Action> =
         named.into_iter().map(|action| (action.full_name().to_ascii_lowercase(), action)).collect();
     by_name.into_values().map(|action| (action.full_name(), action)).collect()

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::decision::Level;
 use crate::rules::{self, Rule};
-use crate::workload::Kind;
 
 /// How sure a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -222,17 +221,6 @@ impl Problem {
         self.level = level;
         self
     }
-}
-
-/// The object that a finding is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Resource {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name; `GENERATENAME*` where the API server has not named it yet.
-    pub name: String,
 }
 
 /// A problem at a resource.

@@ -1,11 +1,11 @@
 //! Questions about more than one resource: one with wildcards, or none at all (IAM User Guide, "IAM JSON policy elements:
 //! Resource").
 
+use crate::case_analysis::Oracle;
 use crate::document::{Effect, Statement};
 use crate::evaluate::{Request, Verdict};
 use crate::exempt::exempt;
-use crate::settle::Oracle;
-use crate::together::{Policies, Ruling};
+use crate::policy_set::{Policies, Ruling};
 use crate::truth::Truth;
 
 /// How many patterns it costs to find out whether an action is ever about a resource.

@@ -214,7 +214,8 @@ impl Door<'_> {
     /// Checking it may take long: many containers, or declared needs to be checked against policies.
     fn is_long(&self, object: &Object<'_>, kind: Kind, namespace: &str) -> bool {
         let declares = |metadata: &Metadata<'_>| metadata.annotations.get(REQUIRES).is_some();
-        let namespace_declares = self.world.namespace(namespace).is_some_and(|ns| !ns.wishes.requires.is_empty());
+        let namespace_declares =
+            self.world.namespace(namespace).is_some_and(|ns| !ns.own_annotations.requires.is_empty());
         if namespace_declares || declares(&object.metadata) {
             return true;
         }
@@ -226,7 +227,7 @@ impl Door<'_> {
         let account = self.world.service_account(namespace, workload.service_account());
         containers > MAX_INLINE_CONTAINERS
             || declares(workload.pod_metadata)
-            || account.account().is_some_and(|account| !account.wishes.requires.is_empty())
+            || account.account().is_some_and(|account| !account.own_annotations.requires.is_empty())
     }
 
     /// What the judgement would rest on and is not known.
@@ -368,7 +369,7 @@ impl Door<'_> {
         record.rules = rules(&decision.audited);
         record.exempted = rules(&judgement.exempted.iter().collect::<Vec<_>>());
         record.exempted.retain(|rule| !decision.denials.iter().any(|denied| denied.rule() == *rule));
-        if let Some(container) = judgement.spokesman() {
+        if let Some(container) = judgement.representative() {
             record.identity = container.identity.name();
             record.role = Cow::Borrowed(container.role.as_deref().unwrap_or_default());
             record.chain = judgement.chain().name();

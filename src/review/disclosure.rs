@@ -16,9 +16,9 @@ use rolecall_core::world::World;
 use rolecall_iam::RoleArn;
 
 use super::answer::{Door, Judged};
+use super::message;
 use super::outcome::Authority;
 use super::response::{MAX_WARNING_CHARS, fit_warnings};
-use super::words;
 
 /// How much a requester reads about IAM roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -40,7 +40,7 @@ pub struct Messages {
     pub iam_detail: IamDetail,
     /// Roles that are namespaces' own.
     pub own_roles: Vec<OwnRole>,
-    /// Whom to ask.
+    /// EffectiveIdentity to ask.
     pub contact: String,
 }
 
@@ -239,13 +239,13 @@ impl Reader<'_> {
     /// The warnings of a finding; where something is withheld, there is one, and, its reference is never cut off.
     fn warnings_of(&self, finding: &Finding) -> Vec<String> {
         if finding.notes.first() != Some(&self.reference()) {
-            return words::warnings(finding).into();
+            return message::warnings(finding).into();
         }
         let uid: String = self.uid.chars().take(MAX_REFERENCE_CHARS).collect();
         let contact: String = self.messages.contact.chars().take(MAX_CONTACT_CHARS).collect();
         let end = format!("; ask {contact}, reference {uid}");
         let room = MAX_WARNING_CHARS.saturating_sub(end.chars().count());
-        let whole = words::headline(finding);
+        let whole = message::headline(finding);
         let mut line: String = whole.chars().take(room).collect();
         if let (Some(_), Some(own)) = (&finding.problem.hint, &finding.problem.expected) {
             let hint = format!("; did you mean {}?", RoleArn::parse(&own.value).map_or("", |role| role.name));
@@ -293,8 +293,8 @@ impl Door<'_> {
         let mut texts = Texts { outcome, message: String::new(), told: None, warnings: Vec::new() };
         match outcome {
             Outcome::Deny => {
-                texts.message = words::denial(&decision.denials);
-                texts.told = told.map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>()));
+                texts.message = message::denial(&decision.denials);
+                texts.told = told.map(|told| message::denial(&told.denials.iter().collect::<Vec<_>>()));
             }
             Outcome::Warn => texts.warnings = self.warnings(reader, decision, told),
             Outcome::Allow => {}
@@ -302,7 +302,7 @@ impl Door<'_> {
         if told.is_some() && outcome != Outcome::Deny {
             // The reference that was told leads here.
             let all: Vec<&Finding> = judgement.findings.iter().chain(&judgement.exempted).collect();
-            texts.message = words::denial(&all);
+            texts.message = message::denial(&all);
         }
         texts
     }
@@ -310,7 +310,7 @@ impl Door<'_> {
     fn warnings(&self, reader: &Reader<'_>, decision: &Decision<'_>, told: Option<&Told>) -> Vec<String> {
         let lines: Vec<String> = match told {
             Some(told) => told.warnings.iter().flat_map(|finding| reader.warnings_of(finding)).collect(),
-            None => decision.warnings.iter().flat_map(|finding| words::warnings(finding)).collect(),
+            None => decision.warnings.iter().flat_map(|finding| message::warnings(finding)).collect(),
         };
         let age = self.staleness().map(|seconds| {
             let age = describe_age(seconds);

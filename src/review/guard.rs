@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::BoxFuture;
-use rolecall_core::cluster::{Namespace, Wishes};
+use rolecall_core::cluster::{Namespace, OwnAnnotations};
 use rolecall_core::decision::{Level, Levels};
 use rolecall_core::finding::printable;
 use rolecall_core::judge::own_names_of_namespace;
@@ -83,8 +83,8 @@ pub(super) fn lowered(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defau
     if is_out(after) && !before.is_some_and(is_out) {
         what.push(format!("{OPT_OUT}, which hides the namespace from rolecall"));
     }
-    let nothing = Wishes::default();
-    let (old, new) = (before.map(Wishes::of).unwrap_or(nothing), Wishes::of(after));
+    let nothing = OwnAnnotations::default();
+    let (old, new) = (before.map(OwnAnnotations::of).unwrap_or(nothing), OwnAnnotations::of(after));
     exempted(&old, &new, &mut what);
     what
 }
@@ -93,12 +93,12 @@ pub(super) fn lowered(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defau
 const MAX_NAMED: usize = 8;
 
 /// Exemptions that are added or last longer. Taking one away, or ending it earlier, lowers nothing.
-fn exempted(old: &Wishes, new: &Wishes, what: &mut Vec<String>) {
+fn exempted(old: &OwnAnnotations, new: &OwnAnnotations, what: &mut Vec<String>) {
     let known: HashSet<&str> = old.ignore.iter().map(|rule| &**rule).collect();
     let mut added: Vec<&str> = new.ignore.iter().map(|rule| &**rule).filter(|rule| !known.contains(rule)).collect();
     added.sort_unstable();
     added.dedup();
-    let until = |wishes: &Wishes| match &wishes.ignore_until {
+    let until = |own_annotations: &OwnAnnotations| match &own_annotations.ignore_until {
         Some(until) => printable(&until.text.chars().take(40).collect::<String>()),
         None => "no end".to_owned(),
     };

@@ -41,7 +41,7 @@ pub(super) fn account(
 
 /// The agent is an add-on, or built into the nodes of Auto Mode; it may also be part of a node image, which cannot be seen.
 pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Presence) -> Option<Problem> {
-    if daemon_set == Presence::Here || snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
+    if daemon_set == Presence::Present || snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
         return None;
     }
     let Some(addons) = &snapshot.addons else {
@@ -78,7 +78,7 @@ mod tests {
         let subject = Subject { namespace: "carts", service_account: "carts" };
         let rule = |presence| agent(&snapshot, subject, presence).map(|problem| problem.rule.name);
         assert_eq!(rule(Presence::Unknown), Some("not-collected"));
-        assert_eq!(rule(Presence::Here), None);
-        assert_eq!(rule(Presence::Gone), Some("pod-identity-agent-missing"));
+        assert_eq!(rule(Presence::Present), None);
+        assert_eq!(rule(Presence::Absent), Some("pod-identity-agent-missing"));
     }
 }

@@ -1,9 +1,9 @@
 //! Service accounts, and what is wrong with them in the eyes of their pods.
 
-use super::exemptions::{AllWishes, Holder};
+use super::exemptions::{AllOwnAnnotations, Holder};
 use super::{Circumstances, Gathering, Judgement, needs, own_names, token_expiration};
 use crate::chain::{Subject, fix};
-use crate::cluster::{Conventions, ServiceAccount, Wishes};
+use crate::cluster::{Conventions, OwnAnnotations, ServiceAccount};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::workload::{Kind, Metadata};
@@ -32,15 +32,18 @@ pub fn judge_service_account<'a>(
     let conventions = &world.conventions;
     let subject = Subject { namespace: change.namespace, service_account: change.name };
     let account = ServiceAccount::of(change.metadata, conventions);
-    let namespace_wishes = world.namespace(change.namespace).map(|namespace| &namespace.wishes);
-    let own_wishes = Wishes::of(change.metadata);
-    let wishes = AllWishes::gather(
-        &[(Holder::Account(subject), Some(&own_wishes)), (Holder::Namespace(change.namespace), namespace_wishes)],
+    let namespace_annotations = world.namespace(change.namespace).map(|namespace| &namespace.own_annotations);
+    let account_annotations = OwnAnnotations::of(change.metadata);
+    let own_annotations = AllOwnAnnotations::gather(
+        &[
+            (Holder::Account(subject), Some(&account_annotations)),
+            (Holder::Namespace(change.namespace), namespace_annotations),
+        ],
         circumstances.exemptions,
         circumstances.now,
     );
-    let requires = wishes.requires.clone();
-    let mut gathering = Gathering::new(wishes);
+    let requires = own_annotations.requires.clone();
+    let mut gathering = Gathering::new(own_annotations);
 
     let plan = world.conclude(subject, &account);
     if let Some(chain) = &plan.chain {

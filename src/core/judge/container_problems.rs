@@ -142,8 +142,10 @@ impl One<'_, '_, '_> {
         let (acts, fix) = match (scene.workload.stage, scene.world.injector) {
             (Stage::Predicted, _) => ("the injector will not act on its pods", AGAIN),
             (Stage::Admitted, Presence::Unknown) => ("the injector did not act on this pod", AGAIN),
-            (Stage::Admitted, Presence::Here) => ("the injector is registered but did not act on this pod", RACED),
-            (Stage::Admitted, Presence::Gone) => ("the injector's webhook is not registered in this cluster", REGISTER),
+            (Stage::Admitted, Presence::Present) => ("the injector is registered but did not act on this pod", RACED),
+            (Stage::Admitted, Presence::Absent) => {
+                ("the injector's webhook is not registered in this cluster", REGISTER)
+            }
         };
         let conventions = &scene.world.conventions;
         let problem = Problem::new(
@@ -159,7 +161,7 @@ impl One<'_, '_, '_> {
             },
         );
         if self.opted_out == Some(OptOut::Pod) {
-            // A person's own wish, if perhaps a copied one.
+            // A person's own annotation, if perhaps a copied one.
             let label = conventions.skip_label_key();
             let mut problem =
                 problem.at_most(Certainty::Likely).found("the pod has", format!("none of them, and the label {label}"));
@@ -170,7 +172,7 @@ impl One<'_, '_, '_> {
         // The injector is registered and added nothing: either it failed, or the association was deleted after it was read.
         let may_be_deleted = scene.plan.mechanism == Some(Mechanism::PodIdentity)
             && scene.workload.stage == Stage::Admitted
-            && scene.world.injector == Presence::Here
+            && scene.world.injector == Presence::Present
             && scene.world.association_reading == AssociationReading::Before;
         if may_be_deleted || self.is_young() { problem.at_most(Certainty::Likely) } else { problem }
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::container_problems::{PROPAGATION_SECONDS, REGISTER};
 use super::{Circumstances, Judgement, judge_workload};
 use crate::chain::{Subject, fix};
-use crate::cluster::{Presence, Validity, Wishes};
+use crate::cluster::{OwnAnnotations, Presence, Validity};
 use crate::finding::{Finding, Problem};
 use crate::identity::{Mechanism, OptOuts};
 use crate::rules;
@@ -55,8 +55,8 @@ pub fn judge_running<'a>(
         } else if problem.rule == &rules::INJECTION_MISSING {
             let restart = restart(workload.namespace, running);
             problem.fix = match world.injector {
-                Presence::Gone => format!("{REGISTER}: {restart}"),
-                Presence::Here | Presence::Unknown => format!(
+                Presence::Absent => format!("{REGISTER}: {restart}"),
+                Presence::Present | Presence::Unknown => format!(
                     "{restart}; if that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml"
                 ),
             };
@@ -116,12 +116,13 @@ fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, inste
 /// `rolecall.dev/ignore: pods-predate-identity` on the pod, its service account or its namespace.
 fn is_exempted(world: &World, workload: &Workload<'_>, now: Option<Timestamp>) -> bool {
     let name = rules::PODS_PREDATE_IDENTITY.name;
-    let ignores =
-        |wishes: &Wishes| wishes.validity(now) != Validity::Ended && wishes.ignore.iter().any(|rule| **rule == *name);
+    let ignores = |own_annotations: &OwnAnnotations| {
+        own_annotations.validity(now) != Validity::Ended && own_annotations.ignore.iter().any(|rule| **rule == *name)
+    };
     let account = world.service_account(workload.namespace, workload.service_account()).account();
-    ignores(&Wishes::of(workload.metadata))
-        || account.is_some_and(|account| ignores(&account.wishes))
-        || world.namespace(workload.namespace).is_some_and(|namespace| ignores(&namespace.wishes))
+    ignores(&OwnAnnotations::of(workload.metadata))
+        || account.is_some_and(|account| ignores(&account.own_annotations))
+        || world.namespace(workload.namespace).is_some_and(|namespace| ignores(&namespace.own_annotations))
 }
 
 /// What has the pods made anew.

@@ -1,4 +1,4 @@
-//! Rules on where the wish for an identity is written: service accounts, annotations, age.
+//! Rules on where the annotation for an identity is written: service accounts, annotations, age.
 
 use super::Rule;
 use crate::decision::Level;

@@ -7,13 +7,13 @@
 //! wins. What was not read counts as unknown; what cannot be read at all is named in [`Ruling::not_considered`].
 
 use crate::arn::Arn;
+use crate::case_analysis::{Asked, Oracle, settle};
 use crate::context::Lookup;
 use crate::document::{Document, Effect, Statement};
 use crate::evaluate::{Request, Verdict};
 use crate::exempt::{Exempt, exempt};
 use crate::levels::Levels;
 use crate::principal::{AwsPrincipal, Principal, PrincipalEntry, Principals};
-use crate::settle::{Asked, Oracle, settle};
 use crate::truth::Truth;
 
 /// A policy with the name that a person knows it by.

@@ -29,7 +29,7 @@ const WEBHOOK: &str = "validate.rolecall.dev";
 ///
 /// # Errors
 /// Where no socket can be bound on loopback, or the output cannot be written.
-pub fn try_out(args: &TryArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn demo(args: &TryArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     super::run(async {
         let directory = args.keep.then(|| std::env::temp_dir().join(format!("rolecall-try-{}", std::process::id())));
         let names = names("rolecall", "rolecall", &[]);
