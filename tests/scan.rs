@@ -463,6 +463,54 @@ fn tells_orphans_and_how_agent_and_injector_are() {
     );
 }
 
+/// Before a level is raised: what new pods would be denied, and what running pods alone have does not count.
+#[test]
+fn tells_what_a_raised_level_would_deny() {
+    let cluster = shared();
+    let right = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    let gone = "arn:aws:iam::111122223333:role/gone";
+    apply_in(
+        cluster,
+        "raise",
+        &[
+            account("broken", Some(gone)),
+            account("plain", None),
+            workload("Deployment", "broken", "broken", 2),
+            workload("Deployment", "plain", "plain", 1),
+        ],
+    );
+    wait_for_pods(cluster, "raise", 3);
+    let snapshot = root().join("tests/cases/base.json").display().to_string();
+    let ask = |namespace: &str, level: &str| {
+        let arguments = ["-n", namespace, "--source", &snapshot, "--would-deny", "--level", level];
+        let (text, exit) = scan(cluster, &arguments);
+        (text, exit, scan_json(cluster, &arguments)["wouldDeny"].clone())
+    };
+    let (text, exit, denials) = ask("raise", "chain");
+    assert_eq!(exit, 1, "{text}");
+    assert_eq!(
+        denials,
+        json!([{"namespace": "raise", "pods": 2, "rules": ["role-missing"],
+                "owners": [{"kind": "Deployment", "name": "broken", "pods": 2, "rules": ["role-missing"]}]}])
+    );
+    assert!(text.contains("Deployment broken (2 pods): role-missing"), "{text}");
+    // Nothing is denied for want of an identity below `strict`.
+    let (_, exit, denials) = ask("raise", "strict");
+    assert_eq!((exit, denials[0]["pods"].clone()), (1, json!(3)));
+    // A pod that was created before its role annotation is right once it is created again.
+    apply_in(cluster, "predates", &[account("late", None), workload("Deployment", "late", "late", 1)]);
+    wait_for_pods(cluster, "predates", 1);
+    let trusting = format!("eks.amazonaws.com/role-arn={right}");
+    cluster.kubectl(&["annotate", "serviceaccount", "-n", "predates", "late", &trusting]);
+    let mut snapshot_of = common::json_file("cases/base.json");
+    let text =
+        snapshot_of.to_string().replace("system:serviceaccount:carts:carts\"", "system:serviceaccount:predates:late\"");
+    snapshot_of = serde_json::from_str(&text).unwrap();
+    let path = file(cluster, "predates.json", &snapshot_of.to_string());
+    let (text, exit) = scan(cluster, &["-n", "predates", "--source", &path, "--would-deny", "--level", "chain"]);
+    assert_eq!((text.as_str(), exit), ("No running workload would be denied at level chain.\n", 0));
+}
+
 fn reports(cluster: &Cluster, arguments: &[&str]) -> String {
     let (text, exit) = scan(cluster, &[&["--reports", "openreports"], arguments].concat());
     assert_eq!(exit, 0, "{text}");

@@ -38,6 +38,7 @@ const SCAN_EXAMPLES: &str = "\
 Examples:
   rolecall scan --source aws --cluster shop
   rolecall scan -n carts -n orders --level strict --source snapshot.json
+  rolecall scan -n carts --would-deny --level chain --source aws --cluster shop
   rolecall scan --source aws --cluster shop --reports openreports --every 10m
 
 Exit codes:
@@ -210,6 +211,9 @@ pub struct ScanArgs {
     /// Configuration file (YAML), with the settings of the injector, the namespaces without exemptions, and the reports
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// List what would be denied if the namespaces enforced --level: owners and running pods by namespace. Exit code 1 if any
+    #[arg(long, conflicts_with = "reports")]
+    pub would_deny: bool,
     /// Write the findings as reports in the cluster, one per namespace, instead of printing them. The exit code is then 0
     #[arg(long, value_enum, value_name = "KIND", conflicts_with = "format")]
     pub reports: Option<ReportsArg>,

@@ -8,6 +8,8 @@ mod policy_report;
 #[cfg(feature = "kube")]
 mod scan;
 mod text;
+#[cfg(feature = "kube")]
+mod would_deny;
 
 pub use can_i::{Can, CanI, Grants, Through};
 pub use json::json;
@@ -17,4 +19,5 @@ pub use text::text;
 pub use {
     policy_report::{Dialect, PolicyReport, policy_reports},
     scan::ReportedOrphan,
+    would_deny::{NamespaceDenials, OwnerDenials, would_deny},
 };

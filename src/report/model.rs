@@ -18,11 +18,16 @@ use crate::scan::Health;
 
 /// A report.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Findings up to the level that was asked for, sorted.
     pub findings: Vec<ReportedFinding>,
     /// Every container judged, sorted by resource.
     pub workloads: Vec<ReportedWorkload>,
+    /// What would be denied if the namespaces enforced the level; only of a running cluster, where it was asked for.
+    #[cfg(feature = "kube")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_deny: Option<Vec<super::would_deny::NamespaceDenials>>,
     /// Identities that nobody has; only of a running cluster.
     #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +49,9 @@ pub struct Report {
     pub(super) pods: BTreeMap<ReportedResource, usize>,
     #[serde(skip)]
     pub(super) level: Level,
+    /// Whether it says what would be denied.
+    #[serde(skip)]
+    pub(super) tells_denials: bool,
     #[serde(skip)]
     missing_parts: Vec<String>,
 }
@@ -198,14 +206,24 @@ impl Report {
             exempted: Vec::new(),
             unreadable: Vec::new(),
             #[cfg(feature = "kube")]
+            would_deny: None,
+            #[cfg(feature = "kube")]
             orphans: None,
             #[cfg(feature = "kube")]
             health: None,
             summary,
             pods: BTreeMap::new(),
             level,
+            tells_denials: false,
             missing_parts,
         }
+    }
+
+    /// Has it say what would be denied if the namespaces enforced its level.
+    #[must_use]
+    pub fn with_denials(mut self, tells_denials: bool) -> Self {
+        self.tells_denials = tells_denials;
+        self
     }
 
     /// Adds a remark on the whole.

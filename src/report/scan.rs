@@ -31,6 +31,7 @@ impl Report {
     /// Adds all that a scan found.
     pub fn add_scan(&mut self, scanned: Scanned) {
         let Scanned { tally, orphans, health, unread } = scanned;
+        self.would_deny = Some(super::would_deny::denials(&tally, self.level)).filter(|_| self.tells_denials);
         for sentence in unread {
             self.note(&format!("not read: {sentence}"));
         }

@@ -74,7 +74,7 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 /// `1 pod`, `2 pods`.
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 

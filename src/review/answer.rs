@@ -199,7 +199,8 @@ impl Door<'_> {
             let namespace = object.metadata.display_name();
             return Considered::Guard(Box::new(Lowering { namespace, what, user: guard::user(body) }));
         }
-        let lines = guard::ineffective(&object.metadata);
+        let mut lines = guard::ineffective(&object.metadata);
+        lines.extend(guard::raised(before, &object.metadata, self.settings.defaults));
         if lines.is_empty() || self.settings.mode == Mode::Audit {
             return self.pass(&record, observe).into();
         }

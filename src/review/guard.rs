@@ -150,6 +150,19 @@ pub(super) fn refusal(lowering: &Lowering) -> String {
     )
 }
 
+/// How to see what a raised level would deny, before it does.
+pub(super) fn raised(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defaults: Levels) -> Option<String> {
+    let level = |metadata: &Metadata<'_>| Namespace::of(metadata).enforce.unwrap_or(defaults.enforce);
+    let (old, new) = (level(before?), level(after));
+    (new > old).then(|| {
+        let (name, level) = (after.display_name(), new.name());
+        format!(
+            "rolecall: pods of namespace {name} that are created from now on are denied at level {level}; to see which running \
+             workloads that concerns: rolecall scan -n {name} --would-deny --level {level}"
+        )
+    })
+}
+
 /// Labels and annotations of a namespace that have no effect as they are written.
 pub(super) fn ineffective(metadata: &Metadata<'_>) -> Vec<String> {
     let level = unreadable_level(metadata);
