@@ -179,8 +179,8 @@ pub struct CheckArgs {
     #[arg(long, value_enum, default_value_t = LevelArg::Fallback)]
     pub level: LevelArg,
     /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
     /// Configuration file (YAML), with the settings of the injector and the namespaces without exemptions
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -355,6 +355,25 @@ pub enum ReportsArg {
     /// PolicyReport of wgpolicyk8s.io/v1alpha2
     #[value(name = "wgpolicyk8s")]
     PolicyWorkingGroup,
+}
+
+/// `--format` of `check`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// Text for people
+    Text,
+    /// JSON for programs
+    Json,
+    /// SARIF 2.1.0, for GitHub code scanning and others
+    Sarif,
+    /// JUnit XML, one test case per resource
+    Junit,
+    /// Annotations of GitHub Actions
+    Github,
+    /// GitLab code quality report
+    Gitlab,
+    /// Markdown table, for a comment on a pull request
+    Markdown,
 }
 
 /// `--format`

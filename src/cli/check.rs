@@ -13,12 +13,13 @@ use rolecall_core::workload::{Kind, Stage, Workload};
 use rolecall_core::world::World;
 
 use super::Exit;
-use super::args::{CheckArgs, Format};
+use super::args::{CheckArgs, CheckFormat};
 use super::doubt::Doubts;
 use crate::config::Config;
-use crate::report::{self, Report, ReportedUnreadable};
+use crate::report::{self, FindingLocation, Report, ReportedUnreadable};
 use crate::sources::{
-    Loaded, Manifest, Manifests, ReadOptions, SourceOptions, Substitutions, Unreadable, load_snapshot, namespace_of,
+    Loaded, Manifest, Manifests, ObjectOrigin, ReadOptions, SourceOptions, Substitutions, Unreadable, load_snapshot,
+    namespace_of,
 };
 
 /// How many notes of one kind are printed.
@@ -92,9 +93,14 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     }
     match args.format {
         // Where nothing could be checked, there is nothing to report but that.
-        Format::Text if report.summary.resources == 0 && (!unreadable.is_empty() || nothing_else) => {}
-        Format::Text => report::text(&report, out)?,
-        Format::Json => report::json(&report, out)?,
+        CheckFormat::Text if report.summary.resources == 0 && (!unreadable.is_empty() || nothing_else) => {}
+        CheckFormat::Text => report::text(&report, out)?,
+        CheckFormat::Json => report::json(&report, out)?,
+        CheckFormat::Sarif => report::sarif(&report, out)?,
+        CheckFormat::Junit => report::junit(&report, out)?,
+        CheckFormat::Github => report::github(&report, out)?,
+        CheckFormat::Gitlab => report::gitlab(&report, out)?,
+        CheckFormat::Markdown => report::markdown(&report, out)?,
     }
     Ok(if !unreadable.is_empty() || nothing_else {
         Exit::Unreadable
@@ -136,6 +142,8 @@ fn judge(
     report: &mut Report,
 ) -> Result<Vec<String>, Unreadable> {
     let object = manifest.object()?;
+    let ObjectOrigin { file, document, line } = manifest.origin.clone();
+    let location = FindingLocation { file, document, line };
     let unreadable = |reason: String| Unreadable { origin: manifest.origin.clone(), reason };
     let namespace = namespace_of(&object);
     let name = object.metadata.display_name();
@@ -149,7 +157,7 @@ fn judge(
         let change = ServiceAccountChange { namespace, name: &name, metadata: &object.metadata, before: None };
         let mut judgement = judge_service_account(world, &change, circumstances);
         let notes = doubts.weaken(&mut judgement, manifest, &object, None, world);
-        report.add(&judgement, &name);
+        report.add(&judgement, &name, Some(&location));
         return Ok(notes);
     }
     let stage = if manifest.admitted { Stage::Admitted } else { Stage::Predicted };
@@ -160,6 +168,6 @@ fn judge(
     };
     let mut judgement = judge_workload(world, &workload, circumstances);
     let notes = doubts.weaken(&mut judgement, manifest, &object, Some(&workload), world);
-    report.add(&judgement, &name);
+    report.add(&judgement, &name, Some(&location));
     Ok(notes)
 }

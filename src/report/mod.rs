@@ -1,6 +1,7 @@
 //! Reports: they render what was judged, and decide nothing.
 
 mod can_i;
+mod ci;
 mod json;
 mod model;
 #[cfg(feature = "kube")]
@@ -12,8 +13,9 @@ mod text;
 mod would_deny;
 
 pub use can_i::{Can, CanI, Grants, Through};
+pub use ci::{github, gitlab, junit, markdown, sarif};
 pub use json::json;
-pub use model::{Report, ReportedFinding, ReportedResource, ReportedUnreadable, ReportedWorkload};
+pub use model::{FindingLocation, Report, ReportedFinding, ReportedResource, ReportedUnreadable, ReportedWorkload};
 pub use text::text;
 #[cfg(feature = "kube")]
 pub use {

@@ -93,6 +93,17 @@ pub struct ReportedUnreadable {
     pub message: String,
 }
 
+/// Where the object of a finding stands in the manifests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FindingLocation {
+    /// The file, or `-`.
+    pub file: String,
+    /// Which document of the file, from 1.
+    pub document: usize,
+    /// The line on which the object begins, from 1.
+    pub line: usize,
+}
+
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportedFinding {
@@ -106,6 +117,9 @@ pub struct ReportedFinding {
     pub resource: ReportedResource,
     /// The container; null where it is the whole workload's.
     pub container: Option<String>,
+    /// Where the object stands; only of manifests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<FindingLocation>,
     /// Pods that run and have it, where they are not just one; none: only the template of a workload has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
@@ -238,7 +252,7 @@ impl Report {
     }
 
     /// Adds a judged object.
-    pub fn add(&mut self, judgement: &Judgement<'_>, name: &str) {
+    pub fn add(&mut self, judgement: &Judgement<'_>, name: &str, location: Option<&FindingLocation>) {
         let resource = ReportedResource {
             namespace: judgement.namespace.to_owned(),
             kind: judgement.kind.name().into(),
@@ -261,6 +275,7 @@ impl Report {
             .iter()
             .filter(|finding| self.asks_for(finding))
             .flat_map(|finding| reported(finding, &resource))
+            .map(|finding| ReportedFinding { location: location.cloned(), ..finding })
             .collect();
         self.findings.extend(findings);
     }
@@ -354,6 +369,7 @@ pub(super) fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<Re
         certainty: problem.certainty,
         resource: resource.clone(),
         container,
+        location: None,
         count: None,
         message: problem.message.clone(),
         expected: value(&problem.expected),

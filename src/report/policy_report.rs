@@ -222,6 +222,7 @@ mod tests {
                 name: "carts".to_owned(),
             },
             container: None,
+            location: None,
             count: Some(3),
             message: "a\nb".to_owned(),
             expected: None,
