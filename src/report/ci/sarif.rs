@@ -96,7 +96,9 @@ fn result(finding: &ReportedFinding) -> Value {
         Some(place) => physical(&place.file, place.line),
         None => json!({}),
     };
-    location["logicalLocations"] = json!([{"fullyQualifiedName": subject(finding)}]);
+    if let Some(fields) = location.as_object_mut() {
+        fields.insert("logicalLocations".to_owned(), json!([{"fullyQualifiedName": subject(finding)}]));
+    }
     json!({
         "ruleId": finding.rule,
         "level": level(finding.certainty),
