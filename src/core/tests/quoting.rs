@@ -43,9 +43,11 @@ fn poison(value: &mut Value, name: &str) {
 /// The part of a fix from its first command on.
 fn commands(fix: &str) -> Option<&str> {
     let starts = ["aws ", "kubectl ", "eksctl "].into_iter().flat_map(|program| {
-        fix.match_indices(program).map(|(at, _)| at).filter(|at| *at == 0 || fix[..*at].ends_with([' ', '(']))
+        fix.match_indices(program)
+            .map(|(at, _)| at)
+            .filter(|at| *at == 0 || fix.get(..*at).is_some_and(|before| before.ends_with([' ', '('])))
     });
-    starts.min().map(|at| &fix[at..])
+    fix.get(starts.min()?..)
 }
 
 fn many(default: u32) -> ProptestConfig {
