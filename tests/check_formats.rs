@@ -56,7 +56,7 @@ fn sarif_has_rules_results_places_and_fingerprints() {
     assert_eq!(rules, ["role-missing"]);
     assert!(run["tool"]["driver"]["rules"][0]["help"]["markdown"].as_str().unwrap().contains("## How to fix it"));
     let results = run["results"].as_array().unwrap();
-    let lines: Vec<u64> = results
+    let mut lines: Vec<u64> = results
         .iter()
         .map(|result| {
             assert_eq!((&result["ruleId"], &result["level"]), (&"role-missing".into(), &"error".into()));
@@ -66,9 +66,8 @@ fn sarif_has_rules_results_places_and_fingerprints() {
             place["region"]["startLine"].as_u64().unwrap()
         })
         .collect();
-    let mut sorted = lines.clone();
-    sorted.sort_unstable();
-    assert_eq!(sorted, [1, 8]);
+    lines.sort_unstable();
+    assert_eq!(lines, [1, 8]);
     let invocation = &run["invocations"][0];
     assert_eq!(invocation["executionSuccessful"], false);
     assert_eq!(invocation["toolExecutionNotifications"].as_array().unwrap().len(), 1);
