@@ -7,7 +7,7 @@ FUZZ_VERSION := 0.13.2
 MUTANTS := $(TOOLS)/bin/cargo-mutants
 MUTANTS_VERSION := 27.1.0
 
-.PHONY: check fmt lint deny advisories test bless bench bench-evaluator try cluster differential differential-long law fuzz fuzz-check mutants mutants-core actions
+.PHONY: check fmt lint deny advisories test bless bench soak bench-evaluator try cluster differential differential-long law fuzz fuzz-check mutants mutants-core actions
 
 check: fmt lint deny test
 
@@ -120,3 +120,11 @@ mutants-core: $(MUTANTS)
 
 $(MUTANTS):
 	cargo install cargo-mutants@$(MUTANTS_VERSION) --locked --root $(TOOLS)
+
+# `rolecall serve` under load for an hour while AWS, the API server, certificates and roles change (docs/reliability.md).
+# `make soak SECONDS=120` is the shortest form.
+SECONDS ?= 3600
+soak:
+	cargo build --release
+	SOAK_SECONDS=$(SECONDS) SOAK_PROGRAM=$(or $(CARGO_TARGET_DIR),target)/release/rolecall \
+	  cargo test --test soak -- --ignored --nocapture

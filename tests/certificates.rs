@@ -3,33 +3,13 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 mod common;
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use common::mounted::{pair, swap};
 use common::{Server, TempDir};
-use rolecall::certs::{SelfSigned, names};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-
-/// A pair in `folder/GENERATION/`, as a Secret's volume has it, and its leaf.
-fn pair(folder: &Path, generation: &str) -> Vec<u8> {
-    rolecall::certs::install_crypto_provider();
-    let directory = folder.join(generation);
-    let made = SelfSigned { directory: Some(directory), names: names("rolecall", "rolecall", &[]) };
-    let now = jiff::Timestamp::now().as_second();
-    made.load(now).unwrap().chain()[0].to_vec()
-}
-
-/// What the kubelet does: `..data` is a link to a folder, and the files are links through it.
-fn swap(folder: &Path, generation: &str) {
-    let link = folder.join("..data_tmp");
-    std::os::unix::fs::symlink(generation, &link).unwrap();
-    std::fs::rename(&link, folder.join("..data")).unwrap();
-    for file in ["tls.crt", "tls.key", "ca.crt"] {
-        let _ = std::os::unix::fs::symlink(format!("..data/{file}"), folder.join(file));
-    }
-}
 
 /// A server on the mounted files, looking every second.
 fn serve(folder: &TempDir) -> Server {

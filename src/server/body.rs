@@ -24,8 +24,11 @@ const MAX_DISCARDED_BYTES: usize = 64 << 20;
 /// How long that may take after the deadline: the API server waits a little longer than that.
 const DISCARD_TIME: Duration = Duration::from_millis(500);
 
+/// How much longer a client may take at most where the server made it wait for memory.
+const AFTER_WAIT: Duration = Duration::from_secs(2);
+
 /// Reads the whole body. What comes in one frame, as nearly every review does, is not copied. `deadline` ends the wait for
-/// memory, `patience` the wait for the client.
+/// memory, `patience` the wait for the client: the client sends nothing while the server does not read.
 pub(super) async fn read(
     mut body: Body,
     limit: usize,
@@ -49,10 +52,12 @@ pub(super) async fn read(
         discard(body, deadline).await;
         return Err(Refusal::TooLarge(received.whole()));
     }
+    let waiting = Instant::now();
     if !budget.large(&mut share, expected, deadline).await {
         discard(body, deadline).await;
         return Err(Refusal::Overloaded(received.whole()));
     }
+    let patience = patience.max(Instant::now() + waiting.elapsed().min(AFTER_WAIT));
     // Memory that is not written to yet costs nothing.
     received.reserve(declared.unwrap_or(0));
     if !timeout_at(patience, received.receive(&mut body, limit)).await.map_err(|_| Refusal::Broken)?? {
@@ -137,4 +142,38 @@ async fn discard(mut body: Body, deadline: Instant) {
         }
     };
     let _ = timeout_at(until, receiving).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::{StreamExt, stream};
+
+    use super::*;
+
+    /// Reads a body of 200 KiB whose chunks take this long each, while the memory is taken for 6 s and a client has 5 s.
+    async fn read_after_a_wait(chunk_time: Duration) -> Result<usize, Refusal> {
+        let budget = Budget::new(4 << 20, 3 << 20);
+        let start = Instant::now();
+        let mut taken = budget.small(start).await.unwrap();
+        assert!(budget.large(&mut taken, 3 << 20, start).await);
+        tokio::spawn(async move {
+            tokio::time::sleep_until(start + Duration::from_secs(6)).await;
+            drop(taken);
+        });
+        let chunks = stream::iter([vec![b' '; 100 << 10], vec![b' '; 100 << 10]]).then(move |chunk| async move {
+            tokio::time::sleep(chunk_time).await;
+            Ok::<_, Infallible>(chunk)
+        });
+        let seconds = |seconds| start + Duration::from_secs(seconds);
+        read(Body::from_stream(chunks), 2 << 20, &budget, seconds(8), seconds(5)).await.map(|(whole, _)| whole.len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_memory_does_not_count_as_the_clients() {
+        assert_eq!(read_after_a_wait(Duration::from_millis(100)).await.unwrap(), 200 << 10);
+        let slow = read_after_a_wait(Duration::from_millis(2_100)).await;
+        assert!(matches!(slow, Err(Refusal::Broken)), "{slow:?}");
+    }
 }

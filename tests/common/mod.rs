@@ -4,6 +4,7 @@
 
 #[cfg(feature = "kube")]
 pub mod cluster;
+pub mod mounted;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -140,6 +141,13 @@ impl Server {
         let mut serve = Command::new(env!("CARGO_BIN_EXE_rolecall"));
         serve.args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]).args(arguments);
         Self::run(serve, &[], TempDir::new("serve"), Some(ca))
+    }
+
+    /// Starts another build of the program with just these arguments besides the ports.
+    pub fn of_program(program: &Path, arguments: &[&str], environment: &[(&str, String)]) -> Self {
+        let mut serve = Command::new(program);
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]).args(arguments);
+        Self::run(serve, environment, TempDir::new("serve"), None)
     }
 
     /// Starts in the cluster of a kubeconfig, with the certificates that it makes there.
