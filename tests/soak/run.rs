@@ -192,7 +192,7 @@ impl Run {
         self.start.elapsed()
     }
 
-    pub(crate) fn fail(&self, what: &str, example: String) {
+    pub(crate) fn fail(&self, what: &str, example: impl std::fmt::Display) {
         let mut failures = self.failures.lock().unwrap();
         let (count, examples) = failures.entry(what.to_owned()).or_default();
         *count += 1;
