@@ -175,7 +175,7 @@ pub struct RefreshConfig {
     pub interval_seconds: Option<u64>,
     /// Up to this share of the interval is added or taken away by chance.
     pub jitter: f64,
-    /// Seconds for which a link that was read anew for a denial serves other reviews too.
+    /// Seconds for which a link that was read again for a denial serves other reviews too.
     pub remember_seconds: u64,
 }
 
@@ -209,7 +209,7 @@ pub struct Limits {
     pub shutdown_seconds: u64,
     /// Seconds that a client may take for its TLS handshake and for a request's header.
     pub handshake_seconds: u64,
-    /// Seconds that a would-be denial waits at most for its links to be read anew from AWS; mostly the API server's own
+    /// Seconds that a would-be denial waits at most for its links to be read again from AWS; mostly the API server's own
     /// timeout ends the wait before.
     pub reread_seconds: u64,
 }

@@ -149,7 +149,7 @@ fn warnings(response: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_positive_verdict_is_a_refresh_old_and_reads_nothing() {
-    // No second refresh comes in this test: what it learns it learns by reading anew.
+    // No second refresh comes in this test: what it learns it learns by reading again.
     let hook = Webhook::start("reread", 3_600, async |_| {}).await.ready().await;
     assert_eq!(hook.review("orders", irsa("orders")).await["allowed"], true);
     let wrong = hook.ground.cluster.irsa_trust(&hook.ground.account, "shop", "order");
@@ -257,7 +257,7 @@ async fn a_missing_association_that_nothing_enforces_costs_no_reading() {
     assert!(hook.ground.proxy.calls().is_empty());
 }
 
-/// The issuer that a denial rests on is read again too: a cluster that was made anew has another.
+/// The issuer that a denial rests on is read again too: a cluster that was created again has another.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_denial_rests_on_in_the_cluster_is_read_anew() {
     let hook = Webhook::start("parts", 3_600, async |ground: &Ground| {
@@ -400,8 +400,8 @@ async fn a_refresh_lists_and_reads_what_has_changed() {
     }
 }
 
-/// The trust is mended and the boundary widened since the snapshot: reading the role anew shows the one, and only then does
-/// the denial rest on the other, which is read anew too.
+/// The trust is fixed and the boundary widened since the snapshot: reading the role again shows the one, and only then does
+/// the denial rest on the other, which is read again too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denial_that_moves_on_to_other_links_reads_those_too() {
     let policy = |action: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]});

@@ -238,7 +238,7 @@ fn tells_pods_that_predate_their_identity() {
         early.iter().map(|w| (w["identity"].as_str().unwrap(), w["count"].as_u64().unwrap())).collect();
     assert_eq!(states, [("irsa", 0), ("node", 3)]);
 
-    // What the fix says mends it.
+    // What the fix says fixes it.
     for fix in ["deployment/carts", "deployment/early"] {
         cluster.kubectl(&["rollout", "restart", "-n", "late", fix]);
     }

@@ -1,4 +1,4 @@
-//! Findings: what was found, where, how surely, and what mends it.
+//! Findings: what was found, where, how surely, and what fixes it.
 
 use serde::Serialize;
 

@@ -129,7 +129,7 @@ pub struct ReportedFinding {
     pub expected: Option<String>,
     /// What was found.
     pub found: Option<String>,
-    /// What mends it.
+    /// What fixes it.
     pub fix: String,
     /// What may be behind it; a likely typo says so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -320,7 +320,7 @@ impl Report {
         self.summary.undecided = count(Certainty::Undecided);
     }
 
-    /// Whether there is anything to mend: notes do not count.
+    /// Whether there is anything to fix: notes do not count.
     pub fn counts(&self) -> bool {
         self.findings.iter().any(|finding| finding.certainty != Certainty::Undecided)
     }

@@ -38,7 +38,7 @@ pub fn demo(args: &TryArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         let running = serve(&certificate)?;
         let tally = play(&running, &certificate, out).await?;
         writeln!(out, "{tally}\n\nNext:")?;
-        writeln!(out, "  rolecall explain irsa-trust-subject    what a finding means, and how to mend it")?;
+        writeln!(out, "  rolecall explain irsa-trust-subject    what a finding means, and how to fix it")?;
         writeln!(
             out,
             "  rolecall check examples/shop --source examples/shop/snapshot.json    the same on manifests, as in CI"

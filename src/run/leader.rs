@@ -24,7 +24,7 @@ use crate::sources::read_snapshot;
 
 /// Name of the Lease.
 const LEASE: &str = "rolecall-collector";
-/// Clocks of two nodes may differ by so much; what was read anew on this one since then is not undone by what was published.
+/// Clocks of two nodes may differ by so much; what was read again on this one since then is not undone by what was published.
 const SKEW: Duration = Duration::from_secs(10);
 
 /// How long a replica that knows nothing waits for what is published.

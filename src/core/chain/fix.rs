@@ -112,6 +112,14 @@ pub(crate) fn association_id(association: &Association) -> &str {
     association.id.as_deref().unwrap_or("ASSOCIATION_ID")
 }
 
+/// Deletes an association.
+pub(crate) fn delete_association(snapshot: &Snapshot, association: Option<&Association>) -> String {
+    Command::new("aws eks delete-pod-identity-association")
+        .option("--cluster-name", cluster_name(snapshot))
+        .option("--association-id", association.map_or("ASSOCIATION_ID", association_id))
+        .to_string()
+}
+
 /// Creates an association.
 pub(crate) fn create_association(snapshot: &Snapshot, subject: Subject<'_>, role_arn: &str) -> String {
     Command::new("aws eks create-pod-identity-association")

@@ -1,5 +1,5 @@
 //! Why a trust policy does not let a web identity in: the statement that comes closest, every condition of it that fails,
-//! the likely slip, and one edit that mends all of it (failure family C).
+//! the likely slip, and one edit that fixes all of it (failure family C).
 
 use rolecall_iam::{BaseOperator, Condition, ConditionReport, Found, PrincipalEntry, StatementReport, Truth};
 
@@ -22,7 +22,7 @@ enum About<'r> {
 }
 
 impl Case<'_> {
-    /// What keeps the web identity out; the first problem leads and its fix mends the whole statement.
+    /// What keeps the web identity out; the first problem leads and its fix fixes the whole statement.
     pub(super) fn diagnose(&self, reports: &[StatementReport<'_>]) -> Vec<Problem> {
         if let Some(deny) = trust::applying_deny(reports) {
             return vec![self.denied(deny)];

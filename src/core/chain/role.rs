@@ -7,7 +7,7 @@ use crate::finding::{Certainty, Hint, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
-/// Where the ARN stands: that is where it is to be mended.
+/// Where the ARN stands: that is where it is to be fixed.
 #[derive(Debug, Clone, Copy)]
 pub enum RoleSource<'a> {
     /// The service account's annotation, by its key.

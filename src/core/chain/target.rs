@@ -261,10 +261,11 @@ impl<'a> Case<'a> {
                     "Statement":
                         {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": target_arn},
                 });
-                format!(
-                    "aws iam put-role-policy --role-name {} --policy-name assume-{} --policy-document '{document}'",
-                    self.first.name, self.target.name
-                )
+                fix::Command::new("aws iam put-role-policy")
+                    .option("--role-name", self.first.name)
+                    .option("--policy-name", format!("assume-{}", self.target.name))
+                    .option("--policy-document", document.to_string())
+                    .to_string()
             } else {
                 permission::fix_for(self.first_arn, action, Resources::One(target_arn), ruling)
             },

@@ -37,13 +37,9 @@ pub fn orphaned_association(
         Problem::new(
             &rules::ASSOCIATION_ORPHANED,
             format!(
-                "the association for {subject} gives {role} to nobody: whoever creates that service account gets it"
+                "the Pod Identity association for {subject} names a service account that does not exist: whoever creates it gets role {role}"
             ),
-            format!(
-                "aws eks delete-pod-identity-association --cluster-name {} --association-id {}",
-                fix::word(fix::cluster_name(&world.snapshot)),
-                fix::association_id(association)
-            ),
+            fix::delete_association(&world.snapshot, Some(association)),
         )
         .expected("the association names", subject.to_string())
         .found("the cluster has", found)
@@ -128,11 +124,10 @@ pub fn node_roles_without_agent(world: &World) -> Vec<Finding> {
             Problem::new(
                 &rules::NODE_ROLE_AGENT,
                 format!("the Pod Identity agent is not allowed to fetch credentials: the node role {name} lacks the permission"),
-                format!(
-                    "aws iam attach-role-policy --role-name {} \
-                     --policy-arn arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy",
-                    fix::word(name)
-                ),
+                fix::Command::new("aws iam attach-role-policy")
+                    .option("--role-name", name)
+                    .option("--policy-arn", format!("arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy"))
+                    .to_string(),
             )
             .expected("the agent needs", AGENT_ACTION)
             .found("found", permission::denial(ruling)),

@@ -13,7 +13,7 @@ use crate::world::AssociationReading;
 /// considerations": eventually consistent, several seconds).
 pub(super) const PROPAGATION_SECONDS: i64 = 60;
 
-/// What mends a pod that the injector did not act on.
+/// What fixes a pod that the injector did not act on.
 const AGAIN: &str = "delete the pod; its controller re-creates it. If that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";
 
 /// The same where the injector is known to be registered: it was late, down, or did not know the service account yet.
@@ -187,14 +187,7 @@ impl One<'_, '_, '_> {
     }
 }
 
-/// The command that takes an association away.
+/// The command that deletes the association of the pod's service account.
 pub(super) fn delete_association(scene: &Scene<'_, '_>) -> String {
-    let association = scene.world.association(scene.subject);
-    fix::Command::new("aws eks delete-pod-identity-association")
-        .option("--cluster-name", fix::cluster_name(&scene.world.snapshot))
-        .option(
-            "--association-id",
-            association.and_then(|association| association.id.as_deref()).unwrap_or("ASSOCIATION_ID"),
-        )
-        .to_string()
+    fix::delete_association(&scene.world.snapshot, scene.world.association(scene.subject))
 }

@@ -19,13 +19,13 @@ pub struct Running<'a> {
     pub created: Option<Timestamp>,
     /// When its service account was last annotated with a role, where the API server tells.
     pub annotated: Option<Timestamp>,
-    /// Kind of what makes such pods anew; `Pod` where nothing does.
+    /// Kind of what makes such pods again; `Pod` where nothing does.
     pub owner_kind: &'a str,
     /// Its name.
     pub owner: &'a str,
 }
 
-/// Judges a pod that runs. Where it lacks what its service account has, its age tells why, and its owner can mend it.
+/// Judges a pod that runs. Where it lacks what its service account has, its age tells why, and its owner can fix it.
 pub fn judge_running<'a>(
     world: &'a World,
     workload: &Workload<'a>,
@@ -125,7 +125,7 @@ fn is_exempted(world: &World, workload: &Workload<'_>, now: Option<Timestamp>) -
         || world.namespace(workload.namespace).is_some_and(|namespace| ignores(&namespace.own_annotations))
 }
 
-/// What has the pods made anew.
+/// What has the pods created again.
 fn restart(namespace: &str, running: Running<'_>) -> String {
     let (kind, name) = (running.owner_kind, fix::word(running.owner));
     let namespace = fix::word(namespace);

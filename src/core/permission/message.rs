@@ -135,7 +135,7 @@ fn limits(near: &Deciding<'_>) -> String {
     parts.join(" ")
 }
 
-/// What mends a denied permission of a role.
+/// What fixes a denied permission of a role.
 pub(crate) fn fix_for(role_arn: &str, action: &str, resources: Resources<'_>, ruling: &Ruling<'_>) -> String {
     let role = RoleArn::parse(role_arn).map_or("ROLE", |arn| arn.name);
     let denying = ruling.deciding.iter().find(|deciding| deciding.statement.effect == Effect::Deny);

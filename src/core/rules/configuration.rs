@@ -15,7 +15,7 @@ pub static NODE_ROLE_FALLBACK: Rule = Rule {
               EKS Pod Identity association, so nothing is injected into the pod. The finding is \
               certain when the need is declared, with `rolecall.dev/requires` or by the namespace, \
               and likely when only evidence speaks for it, such as `AWS_REGION` or an ARN in the \
-              arguments. At `strict` every workload without an identity of its own is reported.",
+              arguments. At `strict` every workload without its own identity is reported.",
     why: "The SDK finds nothing in the environment and asks the instance metadata service (IMDS). \
           Where IMDS answers pods, the calls run as the node role \
           (`assumed-role/NODE-ROLE/i-...`): they fail with `AccessDenied`, or they succeed with \
@@ -144,7 +144,7 @@ pub static ANNOTATION_LEGACY: Rule = Rule {
               EKS does not read them. The finding is likely, not certain, because one of those \
               tools may still run in the cluster.",
     why: "Without kiam or kube2iam the annotation does nothing, and nothing says so. The pod \
-          starts without an identity of its own. Its calls run as the node role, or fail with \
+          starts without its own identity. Its calls run as the node role, or fail with \
           `Unable to locate credentials`.",
     example: r#"apiVersion: v1
 kind: Pod
@@ -277,7 +277,7 @@ pub static TOKEN_EXPIRATION: Rule = Rule {
     meaning: "The annotation `eks.amazonaws.com/token-expiration` cannot be used as written. The \
               injector ignores a value that is not a whole number of seconds, and raises one below \
               600 to 600.",
-    why: "Nothing fails, and the tokens live longer than somebody meant: 600 seconds for a short \
+    why: "Nothing fails, and the tokens live longer than intended: 600 seconds for a short \
           value; for a value that is no number, what the service account or else the cluster's \
           default says, which is 86400 seconds unless it was changed. The lifetime of the token is \
           not that of the AWS session.",

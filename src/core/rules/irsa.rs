@@ -23,7 +23,7 @@ macro_rules! edit_trust_policy {
 }
 
 /// The same for a trust policy that kept pods out.
-macro_rules! mend_trust_policy {
+macro_rules! fix_trust_policy {
     ($sentence:literal, $program:literal) => {
         concat!(
             edit_trust_policy!($sentence, $program),
@@ -32,7 +32,7 @@ macro_rules! mend_trust_policy {
         )
     };
 }
-pub(super) use {edit_trust_policy, mend_trust_policy};
+pub(super) use {edit_trust_policy, fix_trust_policy};
 
 /// The cluster's issuer is not registered in the role's account.
 pub static OIDC_PROVIDER_MISSING: Rule = Rule {
@@ -108,7 +108,7 @@ pub static IRSA_TRUST_PRINCIPAL: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     fires: "no statement of the trust policy trusts this cluster's OIDC provider",
-    meaning: "The role trusts somebody else: EC2, ECS, Lambda, EKS Pod Identity or another \
+    meaning: "The role trusts another principal: EC2, ECS, Lambda, EKS Pod Identity or another \
               account. No statement has this cluster's OIDC provider as its `Federated` principal.",
     why: "STS answers `AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity`, the \
           same words for every mistake in a trust policy. Python, Go v2 and Rust SDKs stop with \
@@ -125,7 +125,7 @@ pub static IRSA_TRUST_PRINCIPAL: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Add a statement that allows `sts:AssumeRoleWithWebIdentity` to the `Federated` principal \
          `arn:aws:iam::ACCOUNT:oidc-provider/ISSUER`, where ISSUER is the issuer URL without \
          `https://`. Limit it to the service account with a condition on `ISSUER:sub`.",
@@ -167,7 +167,7 @@ pub static IRSA_TRUST_ISSUER: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Add a statement for this cluster's issuer, in the principal and in every condition key. \
          `aws eks describe-cluster --name shop --query cluster.identity.oidc.issuer` prints it; \
          leave out `https://`. Keep the old statement as long as the other cluster lives.",
@@ -210,7 +210,7 @@ pub static IRSA_TRUST_ACTION: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Make the action of the statement `sts:AssumeRoleWithWebIdentity`. IRSA sends no session \
          tags, so `sts:TagSession` is not needed.",
         r#".Statement[0].Action = "sts:AssumeRoleWithWebIdentity""#
@@ -252,7 +252,7 @@ pub static IRSA_TRUST_SUBJECT: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Write the subject that the pod presents, here `system:serviceaccount:carts:carts`, under \
          `ISSUER:sub`. Several service accounts go in a list.",
         r#".Statement[0].Condition.StringEquals["ISSUER:sub"] = "system:serviceaccount:carts:carts""#
@@ -292,7 +292,7 @@ pub static IRSA_TRUST_WILDCARD: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Name the service account in full, here `system:serviceaccount:carts:carts`. If every \
          service account of the namespace is meant, keep the wildcard and make the operator \
          `StringLike`.",
@@ -336,7 +336,7 @@ pub static IRSA_TRUST_AUDIENCE: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Write the audience that the token has, usually `sts.amazonaws.com`, under `ISSUER:aud`. \
          If the service account asks for another audience without need, remove its annotation \
          `eks.amazonaws.com/audience` instead and restart the workload.",
@@ -381,7 +381,7 @@ pub static IRSA_TRUST_KEY: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Correct the key to `ISSUER:sub` or `ISSUER:aud`, with the issuer's host and path alone. \
          Remove a condition on a key that the token cannot have.",
         r#"del(.Statement[0].Condition.StringEquals["WRONG_KEY"]) | .Statement[0].Condition.StringEquals["ISSUER:sub"] = "system:serviceaccount:carts:carts""#
@@ -400,7 +400,7 @@ pub static IRSA_TRUST_DENIED: Rule = Rule {
     certainty: Certainty::Certain,
     fires: "a `Deny` statement of the trust policy applies to this service account",
     meaning: "A statement with the effect `Deny` matches the request of this pod. A `Deny` wins \
-              over every `Allow`, so no other statement can mend it.",
+              over every `Allow`, so no other statement can fix it.",
     why: "STS answers `AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity`. A \
           negated operator such as `StringNotEquals` is true also when its key is absent, so a \
           `Deny` often reaches further than its author meant. Python, Go v2 and Rust SDKs stop \
@@ -432,7 +432,7 @@ pub static IRSA_TRUST_DENIED: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "If the `Deny` is not meant for this service account, exclude the service account from it or remove \
          the statement. If it is meant, the workload must use another role.",
         r#"del(.Statement[1])"#
@@ -476,7 +476,7 @@ pub static IRSA_TRUST_UNDECIDED: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Check the condition against the address, network or session that the pods will really \
          have. If it is not needed, remove it: `ISSUER:sub` and `ISSUER:aud` already say who may \
          take the role.",

@@ -94,3 +94,34 @@ proptest! {
 
 /// Values that name types: with them changed nothing is checked.
 const KINDS: [&str; 8] = ["Allow", "Deny", "v1", "apps/v1", "2012-10-17", "Pod", "Deployment", "ServiceAccount"];
+
+/// Role paths may have any character from `!` to `~` (IAM API Reference, `CreateRole`), a quote among them.
+#[test]
+fn paths_of_roles_stay_one_word() {
+    let mut looked_at = 0;
+    for case in CASES.iter() {
+        let mut case = case.clone();
+        let with_path = |value: &Value| -> Value {
+            serde_json::from_str(&value.to_string().replace(":role/", ":role/x';touch_pwned;'/")).unwrap()
+        };
+        case.inputs.iter_mut().for_each(|input| input.value = with_path(&input.value));
+        case.snapshot = with_path(&case.snapshot);
+        let world = case.world(&case.snapshot);
+        case.judge(&world, |_, _, judgement, _| {
+            let problems = judgement.findings.iter().chain(&judgement.exempted).map(|finding| &finding.problem);
+            for problem in problems {
+                let Some(command) = commands(&problem.fix).filter(|command| command.contains("touch_pwned")) else {
+                    continue;
+                };
+                looked_at += 1;
+                let words = shlex::split(command).unwrap_or_default();
+                let all = words
+                    .iter()
+                    .filter(|word| word.contains("touch_pwned"))
+                    .all(|word| word.contains("x';touch_pwned;'"));
+                assert!(all && !words.is_empty(), "{}: {command}\n{words:#?}", case.name);
+            }
+        });
+    }
+    assert!(looked_at > 20, "only {looked_at} commands have a role's path");
+}
