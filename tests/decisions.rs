@@ -185,6 +185,7 @@ async fn every_decision_is_one_audit_line_and_one_count() {
     for (field, value) in expected.as_object().unwrap() {
         assert_eq!(&line[field], value, "{field} in {line}");
     }
+    assert_eq!(line["user"], reviews[0]["request"]["userInfo"]["username"], "{line}");
     assert!(line["micros"].is_u64() && line["time"].as_str().unwrap().ends_with('Z'));
     assert!(
         line["detail"].as_str().unwrap().starts_with("service account carts/badarn cannot assume a role"),

@@ -475,6 +475,7 @@ fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
         operation: Cow::Borrowed(text(&request.operation)),
         namespace: Cow::Borrowed(text(&request.namespace)),
         name: Cow::Borrowed(text(&request.name)),
+        user: request.user_info.as_ref().map_or(Cow::Borrowed(""), |user| Cow::Borrowed(text(&user.username))),
         dry_run: request.dry_run.unwrap_or(false),
         ..Record::blank(snapshot_time)
     }

@@ -20,7 +20,7 @@ pub struct Record<'a> {
     pub namespace: Cow<'a, str>,
     /// The object's name.
     pub name: Cow<'a, str>,
-    /// Who asked, where the review was not read to its end; empty otherwise.
+    /// The name of the user who asked. Groups are left out.
     pub user: Cow<'a, str>,
     /// The service account.
     pub service_account: Cow<'a, str>,
