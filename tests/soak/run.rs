@@ -30,8 +30,8 @@ const SETTLE: Duration = Duration::from_secs(6);
 const SEEN: Duration = Duration::from_secs(18);
 /// Until a new handshake gets a new certificate: `filesSeconds` is 1.
 const CERTIFICATE: Duration = Duration::from_secs(3);
-/// Until the watch has a change after the API server is back.
-const WATCH: Duration = Duration::from_secs(20);
+/// Until the watch has a change after the API server is back: a watch pauses up to 30 s before it tries again.
+const WATCH: Duration = Duration::from_secs(35);
 /// Attacks under way at one time.
 const MAX_ATTACKS: usize = 40;
 
@@ -194,7 +194,7 @@ impl Run {
         self.start.elapsed()
     }
 
-    pub(crate) fn fail(&self, what: &str, example: String) {
+    pub(crate) fn fail(&self, what: &str, example: impl std::fmt::Display) {
         let mut failures = self.failures.lock().unwrap();
         let (count, examples) = failures.entry(what.to_owned()).or_default();
         *count += 1;
