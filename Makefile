@@ -105,7 +105,7 @@ fuzz-check:
 $(FUZZ):
 	cargo install cargo-fuzz@$(FUZZ_VERSION) --locked --root $(TOOLS)
 
-# Mutation testing of the evaluator (.cargo/mutants.toml); about an hour. ARGUMENTS='--file src/iam/settle.rs' for a part.
+# Mutation testing of the evaluator (.cargo/mutants.toml); about an hour. ARGUMENTS='--file src/iam/case_analysis.rs' for a part.
 ARGUMENTS ?=
 mutants: $(MUTANTS)
 	CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 PROPTEST_CASES=150 ROLECALL_CASES=1000 \

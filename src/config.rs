@@ -59,7 +59,7 @@ pub struct MessagesConfig {
     pub iam_detail: IamDetail,
     /// Roles that are namespaces' own, beside those that trust, name or tag a namespace.
     pub own_roles: Vec<OwnRoleConfig>,
-    /// Whom a requester is told to ask; absent: the platform team.
+    /// EffectiveIdentity a requester is told to ask; absent: the platform team.
     pub contact: Option<String>,
 }
 
@@ -175,7 +175,7 @@ pub struct RefreshConfig {
     pub interval_seconds: Option<u64>,
     /// Up to this share of the interval is added or taken away by chance.
     pub jitter: f64,
-    /// Seconds for which a link that was read anew for a denial serves other reviews too.
+    /// Seconds for which a link that was read again for a denial serves other reviews too.
     pub remember_seconds: u64,
 }
 
@@ -209,7 +209,7 @@ pub struct Limits {
     pub shutdown_seconds: u64,
     /// Seconds that a client may take for its TLS handshake and for a request's header.
     pub handshake_seconds: u64,
-    /// Seconds that a would-be denial waits at most for its links to be read anew from AWS; mostly the API server's own
+    /// Seconds that a would-be denial waits at most for its links to be read again from AWS; mostly the API server's own
     /// timeout ends the wait before.
     pub reread_seconds: u64,
 }
@@ -393,20 +393,24 @@ impl Config {
         if limits.in_flight_bytes < 1 << 20 {
             return Err("limits: inFlightBytes must be at least 1048576".to_owned());
         }
+        if config.snapshot_max_age_seconds.is_some_and(|seconds| seconds < 1) {
+            return Err("snapshotMaxAgeSeconds must be at least 1; leave it out for the default".to_owned());
+        }
         if !(1..=65_536).contains(&limits.connections) || !(1..=65_536).contains(&limits.metrics_connections) {
             return Err("limits: connections and metricsConnections must be from 1 to 65536".to_owned());
         }
         let refresh = config.refresh;
-        if refresh.interval_seconds.is_some_and(|seconds| !(1..=86_400).contains(&seconds))
-            || !(0.0..=1.0).contains(&refresh.jitter)
-            || refresh.remember_seconds > 60
-            || !(1..=30).contains(&config.limits.reread_seconds)
-        {
-            return Err(
-                "refresh: intervalSeconds must be from 1 to 86400, jitter from 0 to 1, rememberSeconds at most 60; \
-                        limits: rereadSeconds from 1 to 30"
-                    .to_owned(),
-            );
+        if let Some(seconds) = refresh.interval_seconds.filter(|seconds| !(1..=86_400).contains(seconds)) {
+            return Err(format!("refresh: intervalSeconds is {seconds}, and must be from 1 to 86400"));
+        }
+        if !(0.0..=1.0).contains(&refresh.jitter) {
+            return Err(format!("refresh: jitter is {}, and must be from 0 to 1", refresh.jitter));
+        }
+        if refresh.remember_seconds > 60 {
+            return Err(format!("refresh: rememberSeconds is {}, and must be at most 60", refresh.remember_seconds));
+        }
+        if !(1..=30).contains(&config.limits.reread_seconds) {
+            return Err(format!("limits: rereadSeconds is {}, and must be from 1 to 30", config.limits.reread_seconds));
         }
         if !(1..=3_600).contains(&config.limits.handshake_seconds) || config.limits.shutdown_seconds > 3_600 {
             return Err("limits: handshakeSeconds must be from 1 to 3600, shutdownSeconds at most 3600".to_owned());

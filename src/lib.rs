@@ -1,6 +1,6 @@
-//! rolecall: whom will this pod be when it calls AWS, and does every link of that chain hold?
+//! rolecall: which IAM identity does each container of a pod get, and does every link of that chain hold?
 //!
-//! The judgement lives in `rolecall-core`; here are its doors ([`review`] and [`server`] for the webhook, [`cli`] for
+//! The checks are in `rolecall-core`. This crate has what calls them ([`review`] and [`server`] for the webhook, [`cli`] for
 //! manifests), the [`sources`] that fill its snapshots, what keeps them fresh ([`live`]), and the [`report`]s that render its findings.
 
 pub mod certs;

@@ -149,7 +149,7 @@ fn warnings(response: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_positive_verdict_is_a_refresh_old_and_reads_nothing() {
-    // No second refresh comes in this test: what it learns it learns by reading anew.
+    // No second refresh comes in this test: what it learns it learns by reading again.
     let hook = Webhook::start("reread", 3_600, async |_| {}).await.ready().await;
     assert_eq!(hook.review("orders", irsa("orders")).await["allowed"], true);
     let wrong = hook.ground.cluster.irsa_trust(&hook.ground.account, "shop", "order");
@@ -219,7 +219,7 @@ async fn an_association_that_a_reading_after_the_review_does_not_find_is_missing
         (&json!(true), &json!("unknown")),
         "{warned}"
     );
-    assert!(warnings(&warned).contains("association-missing") && warnings(&warned).contains("denies nothing now"));
+    assert!(warnings(&warned).contains("association-missing") && warnings(&warned).contains("not enforcing"));
     hook.ground.proxy.heal();
     // What could not be read is asked for again after a third of what is remembered.
     tokio::time::sleep(Duration::from_secs(21)).await;
@@ -257,7 +257,7 @@ async fn a_missing_association_that_nothing_enforces_costs_no_reading() {
     assert!(hook.ground.proxy.calls().is_empty());
 }
 
-/// The issuer that a denial rests on is read again too: a cluster that was made anew has another.
+/// The issuer that a denial rests on is read again too: a cluster that was created again has another.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_denial_rests_on_in_the_cluster_is_read_anew() {
     let hook = Webhook::start("parts", 3_600, async |ground: &Ground| {
@@ -299,7 +299,7 @@ async fn what_cannot_be_read_anew_is_let_through_with_the_reason() {
         assert!(start.elapsed() < Duration::from_secs(2), "{said}: within the deadline");
         assert_eq!(response["allowed"], true, "{said}: {response}");
         let warned = warnings(&response);
-        assert!(warned.contains("rolecall denies nothing now") && warned.contains(said), "{said}: {warned}");
+        assert!(warned.contains("rolecall: not enforcing") && warned.contains(said), "{said}: {warned}");
         assert!(warned.contains("irsa-trust-subject"), "the finding is still told: {warned}");
         assert_eq!(hook.metric(&name), before + 1.0, "{said}");
         hook.ground.proxy.heal();
@@ -400,8 +400,8 @@ async fn a_refresh_lists_and_reads_what_has_changed() {
     }
 }
 
-/// The trust is mended and the boundary widened since the snapshot: reading the role anew shows the one, and only then does
-/// the denial rest on the other, which is read anew too.
+/// The trust is fixed and the boundary widened since the snapshot: reading the role again shows the one, and only then does
+/// the denial rest on the other, which is read again too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denial_that_moves_on_to_other_links_reads_those_too() {
     let policy = |action: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]});

@@ -136,7 +136,7 @@ fn read(registered: &Value, index: usize) -> String {
     String::from_utf8(bytes.0).unwrap()
 }
 
-/// Shakes hands anew each time, with a `caBundle` that is out of date.
+/// Shakes hands again each time, with a `caBundle` that is out of date.
 async fn shake_hands(replica: SocketAddr, seen: Arc<Seen>) {
     while !seen.is_over() {
         if let Some(bundle) = seen.late_bundle() {

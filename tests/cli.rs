@@ -212,7 +212,11 @@ fn explain_knows_every_rule() {
         let text = stdout(&output);
         assert!(text.contains(rule.fires) && text.contains(rule.example.lines().next().unwrap()), "{text}");
     }
+    // Whatever the case; and a beginning lists all that begin so.
+    assert!(stdout(&rolecall(&["explain", "IRSA-Trust-Subject"])).starts_with("irsa-trust-subject"));
+    let begun = stdout(&rolecall(&["explain", "IRSA-TRUST"]));
+    assert!(begun.lines().count() > 5 && begun.lines().all(|line| line.starts_with("irsa-trust-")), "{begun}");
     let output = rolecall(&["explain", "irsa-trust-subjekt"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("near it: irsa-trust-subject"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("similar names: irsa-trust-subject"), "{}", stderr(&output));
 }

@@ -89,7 +89,7 @@ fn a_broken_pod_is_denied_and_a_good_one_is_not() {
     let (_, error) = texts(&output);
     assert!(!output.status.success());
     for part in [
-        "admission webhook \"validate.rolecall.dev\" denied the request: broken/app cannot become eks-workshop-carts-dynamo: its trust policy does not allow this subject [irsa-trust-subject]",
+        "admission webhook \"validate.rolecall.dev\" denied the request: service account broken/app cannot assume role eks-workshop-carts-dynamo: the role's trust policy does not allow it [irsa-trust-subject]",
         "system:serviceaccount:broken:app",
         "fix: ",
     ] {

@@ -50,13 +50,13 @@ async fn labels_choose_the_levels_and_the_mode_caps_them() {
     // (labels, mode) -> (decision, warnings, rules written down)
     let expectations = [
         ("rolecall.dev/enforce: chain", "enforce", ("deny", 0, true)),
-        ("rolecall.dev/enforce: chain", "warn", ("warn", 1, true)),
+        ("rolecall.dev/enforce: chain", "warn", ("warn", 2, true)),
         ("rolecall.dev/enforce: chain", "audit", ("allow", 0, true)),
-        ("rolecall.dev/enforce: 'off'", "enforce", ("warn", 1, true)),
+        ("rolecall.dev/enforce: 'off'", "enforce", ("warn", 2, true)),
         ("rolecall.dev/warn: 'off'", "enforce", ("allow", 0, true)),
         ("rolecall.dev/warn: 'off', rolecall.dev/audit: 'off'", "enforce", ("allow", 0, false)),
         ("rolecall.dev/warn: 'off', rolecall.dev/enforce: strict", "enforce", ("deny", 0, true)),
-        ("rolecall.dev/enforce: nonsense", "enforce", ("warn", 1, true)),
+        ("rolecall.dev/enforce: nonsense", "enforce", ("warn", 2, true)),
     ];
     for (labels, mode, (decided, warned, written)) in expectations {
         let server = server(labels, "", "", &["--mode", mode]);
@@ -154,7 +154,7 @@ async fn a_stale_snapshot_denies_nothing_and_says_so() {
     let response = ask(&server, &common::json_file(DENIABLE)).await;
     assert_eq!(decision(&response), "warn");
     let last = response["warnings"].as_array().unwrap().last().unwrap().as_str().unwrap();
-    assert!(last.contains("denies nothing now"), "{response}");
+    assert!(last.contains("not enforcing: its AWS data is"), "{response}");
     assert_eq!(server.metric("rolecall_review_errors_total{error=\"stale-snapshot\"}"), 1.0);
     let healthy = ask(&server, &common::json_file("fixtures/reviews/pod-irsa-create.json")).await;
     assert_eq!((decision(&healthy), warnings(&healthy)), ("allow", 0));
@@ -186,7 +186,10 @@ async fn every_decision_is_one_audit_line_and_one_count() {
         assert_eq!(&line[field], value, "{field} in {line}");
     }
     assert!(line["micros"].is_u64() && line["time"].as_str().unwrap().ends_with('Z'));
-    assert!(line["detail"].as_str().unwrap().starts_with("carts/badarn cannot become"), "{line}");
+    assert!(
+        line["detail"].as_str().unwrap().starts_with("service account carts/badarn cannot assume a role"),
+        "{line}"
+    );
     server.audit_line(|line| line["uid"] == uid(3, 24));
     let log = server.log.lock().unwrap();
     assert_eq!(log.iter().filter(|line| line["target"] == "rolecall::audit").count(), 100);

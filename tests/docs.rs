@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-/// `docs/rules/` comes from the declarations; `ROLECALL_BLESS=1` writes it anew.
+/// `docs/rules/` comes from the declarations; `ROLECALL_BLESS=1` writes it again.
 #[test]
 fn the_pages_of_the_rules_are_current() {
     let folder = common::root().join("docs/rules");
@@ -27,7 +27,7 @@ fn the_pages_of_the_rules_are_current() {
         assert_eq!(
             std::fs::read_to_string(folder.join(&name)).unwrap(),
             text,
-            "{name}: ROLECALL_BLESS=1 writes it anew"
+            "{name}: ROLECALL_BLESS=1 writes it again"
         );
     }
 }

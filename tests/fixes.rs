@@ -1,4 +1,4 @@
-//! Every message mends something: the edits that findings print for trust policies are carried out and judged again.
+//! Every message fixes something: the edits that findings print for trust policies are carried out and judged again.
 //!
 //! The `jq` programs run in `jaq`, a second implementation of the language.
 

@@ -193,7 +193,7 @@ async fn with_aws_down_a_break_is_warned_about_and_later_denied() {
         });
         fleet.aws.proxy.fault(Fault::unavailable("*"));
         let warned = create();
-        assert!(!is_denied(&warned) && warned.contains("denies nothing now"), "{warned}");
+        assert!(!is_denied(&warned) && warned.contains("not enforcing"), "{warned}");
         assert!(warned.contains("irsa-trust-subject"), "{warned}");
         fleet.aws.proxy.heal();
         eventually("it is denied again", Duration::from_secs(10), || {

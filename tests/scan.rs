@@ -229,7 +229,7 @@ fn tells_pods_that_predate_their_identity() {
     let report = scan();
     assert_eq!(said(&report), ["Deployment/carts injection-missing 2", "Deployment/early pods-predate-identity 3"]);
     let fixes: Vec<&str> = report["findings"].as_array().unwrap().iter().map(|f| f["fix"].as_str().unwrap()).collect();
-    assert!(fixes[0].starts_with("kubectl rollout restart -n late deployment/carts; where that"), "{fixes:?}");
+    assert!(fixes[0].starts_with("kubectl rollout restart -n late deployment/carts; if that"), "{fixes:?}");
     assert_eq!(fixes[1], "kubectl rollout restart -n late deployment/early");
     // The template will be right, and the pods are not.
     let early: Vec<&Value> =
@@ -238,7 +238,7 @@ fn tells_pods_that_predate_their_identity() {
         early.iter().map(|w| (w["identity"].as_str().unwrap(), w["count"].as_u64().unwrap())).collect();
     assert_eq!(states, [("irsa", 0), ("node", 3)]);
 
-    // What the fix says mends it.
+    // What the fix says fixes it.
     for fix in ["deployment/carts", "deployment/early"] {
         cluster.kubectl(&["rollout", "restart", "-n", "late", fix]);
     }
@@ -399,14 +399,14 @@ fn tells_orphans_and_how_agent_and_injector_are() {
             "ServiceAccount/carts association-orphaned -",
         ]
     );
-    let slips: Vec<&str> = report["findings"]
+    let hints: Vec<&str> = report["findings"]
         .as_array()
         .unwrap()
         .iter()
         .filter(|f| f["rule"] == "association-orphaned")
-        .map(|f| f["slip"].as_str().unwrap())
+        .map(|f| f["hint"].as_str().unwrap())
         .collect();
-    assert_eq!(slips, ["shop/carts exists, and may be meant", "shop/carts exists, and may be meant"]);
+    assert_eq!(hints, ["shop/carts exists and may be meant", "shop/carts exists and may be meant"]);
     let text = scan(&cluster, &["--source", &source]).0;
     for line in [
         "Identities that no workload and no pod uses\n  ServiceAccount shop/idle: arn:aws:iam::111122223333:role/carts-pod-identity, by association\n",
@@ -457,7 +457,58 @@ fn tells_orphans_and_how_agent_and_injector_are() {
         (&first["rule"], &first["resource"]["kind"]),
         (&json!("injector-missing"), &json!("MutatingWebhookConfiguration"))
     );
-    assert_eq!(first["message"], "nothing will be injected into new pods of the 2 service accounts with an identity");
+    assert_eq!(
+        first["message"],
+        "new pods of 2 service accounts with an AWS identity will get no credentials: the injector is not registered"
+    );
+}
+
+/// Before a level is raised: what new pods would be denied, and what running pods alone have does not count.
+#[test]
+fn tells_what_a_raised_level_would_deny() {
+    let cluster = shared();
+    let right = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    let gone = "arn:aws:iam::111122223333:role/gone";
+    apply_in(
+        cluster,
+        "raise",
+        &[
+            account("broken", Some(gone)),
+            account("plain", None),
+            workload("Deployment", "broken", "broken", 2),
+            workload("Deployment", "plain", "plain", 1),
+        ],
+    );
+    wait_for_pods(cluster, "raise", 3);
+    let snapshot = root().join("tests/cases/base.json").display().to_string();
+    let ask = |namespace: &str, level: &str| {
+        let arguments = ["-n", namespace, "--source", &snapshot, "--would-deny", "--level", level];
+        let (text, exit) = scan(cluster, &arguments);
+        (text, exit, scan_json(cluster, &arguments)["wouldDeny"].clone())
+    };
+    let (text, exit, denials) = ask("raise", "chain");
+    assert_eq!(exit, 1, "{text}");
+    assert_eq!(
+        denials,
+        json!([{"namespace": "raise", "pods": 2, "rules": ["role-missing"],
+                "owners": [{"kind": "Deployment", "name": "broken", "pods": 2, "rules": ["role-missing"]}]}])
+    );
+    assert!(text.contains("Deployment broken (2 pods): role-missing"), "{text}");
+    // Nothing is denied for want of an identity below `strict`.
+    let (_, exit, denials) = ask("raise", "strict");
+    assert_eq!((exit, denials[0]["pods"].clone()), (1, json!(3)));
+    // A pod that was created before its role annotation is right once it is created again.
+    apply_in(cluster, "predates", &[account("late", None), workload("Deployment", "late", "late", 1)]);
+    wait_for_pods(cluster, "predates", 1);
+    let trusting = format!("eks.amazonaws.com/role-arn={right}");
+    cluster.kubectl(&["annotate", "serviceaccount", "-n", "predates", "late", &trusting]);
+    let mut snapshot_of = common::json_file("cases/base.json");
+    let text =
+        snapshot_of.to_string().replace("system:serviceaccount:carts:carts\"", "system:serviceaccount:predates:late\"");
+    snapshot_of = serde_json::from_str(&text).unwrap();
+    let path = file(cluster, "predates.json", &snapshot_of.to_string());
+    let (text, exit) = scan(cluster, &["-n", "predates", "--source", &path, "--would-deny", "--level", "chain"]);
+    assert_eq!((text.as_str(), exit), ("No running workload would be denied at level chain.\n", 0));
 }
 
 fn reports(cluster: &Cluster, arguments: &[&str]) -> String {

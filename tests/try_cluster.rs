@@ -23,12 +23,15 @@ fn the_cluster_to_try_things_on_shows_what_it_says() {
     };
     of_line(&["Warning: ", "irsa-trust-subject", "shop/orders"]);
     of_line(&["deployment.apps/checkout created"]);
-    of_line(&["admission webhook \"validate.rolecall.dev\" denied the request: shop/orders", "[irsa-trust-subject]"]);
-    of_line(&["this pod presents", "system:serviceaccount:shop:orders"]);
+    of_line(&[
+        "admission webhook \"validate.rolecall.dev\" denied the request: service account shop/orders",
+        "[irsa-trust-subject]",
+    ]);
+    of_line(&["the pod's token has", "system:serviceaccount:shop:orders"]);
     of_line(&["Deployment", "orders", "Pod orders-", "[irsa-trust-subject]"]);
     of_line(&["its own annotations hide [irsa-trust-subject] from warnings only"]);
     of_line(&["namespace/shop annotated"]);
     of_line(&["pod/orders-exempted created"]);
     of_line(&["alice may not lower", "levels.rolecall.dev"]);
-    of_line(&["certain legacy/reports cannot become reports", "[role-missing]"]);
+    of_line(&["certain service account legacy/reports cannot assume role reports", "[role-missing]"]);
 }

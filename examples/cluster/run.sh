@@ -204,19 +204,19 @@ try() { # What one will see, the command, and whether it is to succeed.
 }
 rolecall() { KUBECONFIG=$kubeconfig "$binary" "$@" 8>&- 9>&-; }
 
-try "A Deployment is stored, with a warning: its pods will not become the role that they name." \
+try "A Deployment is created with a warning: its pods cannot assume the role that they name." \
   "kubectl apply -f examples/cluster/1-warned.yaml"
-try "A pod is denied: whom the role trusts, whom the pod presents, and the command that mends it." \
+try "A pod is denied: the subject that the role trusts, the subject of the pod, and the command that fixes it." \
   "kubectl apply -f examples/cluster/2-denied.yaml" fail
-try "Pods that a controller makes are denied where nobody looks: an Event on the Deployment says so." \
+try "Denials of pods that a controller creates are easy to miss: an Event on the Deployment reports them." \
   "kubectl get events -n shop --field-selector reason=IdentityDenied -o custom-columns=ON:.involvedObject.kind,NAME:.involvedObject.name,MESSAGE:.message"
 try "The pod of 2. exempts itself by annotation: that lifts warnings, not denials." \
   "kubectl apply -f examples/cluster/4-exempted.yaml" fail
 try "An administrator exempts the namespace, and the pod is admitted; the audit log has it." \
   "kubectl annotate namespace shop rolecall.dev/ignore=irsa-trust-subject && kubectl apply -f examples/cluster/4-exempted.yaml"
-try "alice may edit namespaces, and may not lower what rolecall asks of them: that is a right of its own." \
+try "alice may edit namespaces, but may not lower their levels: that needs another right." \
   "kubectl label namespace shop rolecall.dev/enforce=off --overwrite --as=alice" fail
-try "All that is there already, judged: what is broken, whom it concerns, and the exit code 1." \
+try "Everything that exists already is checked: what is broken, which objects are affected, and exit code 1." \
   "rolecall scan --source tests/fixtures/snapshot.json" fail
 
 if [[ $mode == once ]]; then

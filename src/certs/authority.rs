@@ -13,7 +13,7 @@ use x509_parser::certificate::X509Certificate;
 
 use super::make;
 
-/// How many of those that were there before are kept where the Secret is made anew.
+/// How many of those that were there before are kept where the Secret is created again.
 const KEPT: usize = 4;
 
 /// A CA: its certificate, and its key where replicas may sign with it.

@@ -6,70 +6,135 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rolecall_core::decision::{Level, Mode};
 
-/// Whom will this pod be when it calls AWS, and does every link of that chain hold?
+/// Checks which IAM identity each container of a pod gets on Amazon EKS, and whether every link of that chain holds
 #[derive(Debug, Parser)]
-#[command(name = "rolecall", version, about, long_about = None, max_term_width = 100)]
+#[command(name = "rolecall", version, about, long_about = None, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
+/// The exit codes of all commands.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing to fix; for can-i: yes
+  1  at least one finding that is certain or likely; for can-i: no
+  2  an error: wrong arguments, or input that cannot be read
+  3  for can-i: depends";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  rolecall check manifests/ --source snapshot.json
+  helm template carts chart/ | rolecall check - -n carts --source s3://BUCKET/shop.json
+  rolecall check manifests/ --source aws --cluster shop --level strict --format json
+
+Exit codes:
+  0  no certain or likely finding
+  1  at least one certain or likely finding
+  2  an error: wrong arguments, or input that cannot be read";
+
+const SCAN_EXAMPLES: &str = "\
+Examples:
+  rolecall scan --source aws --cluster shop
+  rolecall scan -n carts -n orders --level strict --source snapshot.json
+  rolecall scan -n carts --would-deny --level chain --source aws --cluster shop
+  rolecall scan --source aws --cluster shop --reports openreports --every 10m
+
+Exit codes:
+  0  no certain or likely finding, or --reports
+  1  at least one certain or likely finding
+  2  an error
+
+Environment: KUBECONFIG, and what the AWS SDK reads (AWS_PROFILE, AWS_REGION, …)";
+
+const CAN_I_EXAMPLES: &str = "\
+Examples:
+  rolecall can-i carts/carts dynamodb:Query arn:aws:dynamodb:us-west-2:111122223333:table/Items --source snapshot.json
+  rolecall can-i carts/carts 's3:Get*' --manifests manifests/ --source snapshot.json
+  rolecall can-i carts/carts --list --source snapshot.json
+
+Exit codes:
+  0  yes
+  1  no
+  2  an error: an unknown action, or input that cannot be read
+  3  depends: the answer needs data that is not in the snapshot, or values that only the call has";
+
+const SNAPSHOT_EXAMPLES: &str = "\
+Examples:
+  rolecall snapshot --cluster shop --output snapshot.json --manifests manifests/
+  rolecall snapshot --cluster shop --output s3://BUCKET/shop.json --policies
+
+Environment: what the AWS SDK reads (AWS_PROFILE, AWS_REGION, …)";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  rolecall serve --source aws --cluster shop --config rolecall.yaml
+  rolecall serve --source s3://BUCKET/shop.json --mode warn
+  rolecall serve --no-kube --manifests cluster.yaml --source snapshot.json --self-signed --tls-dir tls
+
+Environment: RUST_LOG, and what the AWS SDK reads (AWS_PROFILE, AWS_REGION, …)";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Answer AdmissionReviews over HTTPS
+    /// Run the validating admission webhook
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
-    /// Judge manifests: files, folders, or standard input
+    /// Check manifests: files, folders, or standard input
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// Judge a running cluster: its service accounts, workloads and pods
+    /// Check a running cluster: its service accounts, workloads and pods
+    #[command(after_help = SCAN_EXAMPLES)]
     Scan(ScanArgs),
-    /// Say whether a service account's pods may do an action, through which identity, and why
+    /// Tell whether pods of a service account are allowed an AWS action, as which role, and why
+    #[command(after_help = CAN_I_EXAMPLES)]
     CanI(CanIArgs),
-    /// Say what a rule means, why it matters, and how to mend it
+    /// Explain a rule: what it means, why it matters, and how to fix it
     Explain(ExplainArgs),
-    /// Read AWS once, and write what was found for others to read
+    /// Collect the AWS data once, and write it as a snapshot
+    #[command(after_help = SNAPSHOT_EXAMPLES)]
     Snapshot(SnapshotArgs),
-    /// Show the webhook at work on built-in sample data: no cluster, no AWS account
+    /// Demonstrate the webhook with built-in sample data; needs no cluster and no AWS account
     Try(TryArgs),
 }
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Where the snapshot of AWS comes from: aws (collected every 10 minutes), or a path, a file:, s3: or https: URL (looked at
+    /// Source of the AWS data: aws (collected every 10 minutes), a path, a file:, s3: or https: URL of a snapshot (read again
     /// every 30 seconds and before a denial), or - for standard input
     #[arg(long, value_name = "SRC")]
     pub source: String,
-    /// Name of the cluster: --source aws needs it, and a snapshot must be of it
+    /// Name of the cluster. Required with --source aws; a snapshot must be of this cluster
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
     /// Configuration file (YAML)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The most that may be done about a finding, in any namespace
+    /// Strongest action in any namespace
     #[arg(long, value_enum, default_value_t = ModeArg::Enforce)]
     pub mode: ModeArg,
-    /// Where to answer reviews
+    /// Address for admission reviews (HTTPS)
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8443")]
     pub listen: SocketAddr,
-    /// Where to answer probes and Prometheus, in clear
+    /// Address for probes and Prometheus metrics (HTTP)
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:9090")]
     pub metrics_listen: SocketAddr,
-    /// Certificate chain (PEM). Without it and --self-signed, a CA of rolecall's own in the cluster signs one
+    /// Certificate chain (PEM). Without it and without --self-signed, rolecall creates a CA and keeps it in a Secret
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
-    /// Its key (PEM)
+    /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Make a certificate with a CA of its own
+    /// Create a CA and a certificate at start
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
     pub self_signed: bool,
-    /// Where to keep ca.crt, tls.crt and tls.key of --self-signed
+    /// Directory for ca.crt, tls.crt and tls.key of --self-signed
     #[arg(long, value_name = "DIR", requires = "self_signed")]
     pub tls_dir: Option<PathBuf>,
-    /// Answer reviews only to clients with a certificate of a CA in this file (PEM). The API server must be given one; EKS
-    /// does not offer that
+    /// Accept reviews only from clients with a certificate of a CA in this file (PEM). The API server needs such a certificate;
+    /// EKS does not offer that
     #[arg(long, value_name = "FILE")]
     pub client_ca: Option<PathBuf>,
     /// Run without a cluster: service accounts and namespaces come from --manifests
@@ -83,7 +148,7 @@ pub struct ServeArgs {
 /// How manifests are read.
 #[derive(Debug, Default, Args)]
 pub struct InputArgs {
-    /// Namespace of objects that name none, as for kubectl -n. Without it `default` is assumed
+    /// Namespace for objects that name none, like kubectl -n. Default: assume `default`, and nothing that depends on it is certain
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
     /// Fill placeholders such as ${KEY} or ${KEY:=default}, as Flux's post-build substitution does; may be repeated
@@ -103,20 +168,20 @@ pub struct CheckArgs {
     /// How the manifests are read
     #[command(flatten)]
     pub input: InputArgs,
-    /// Where the snapshot of AWS comes from: aws, a path, or a file:, s3: or https: URL. Without it, what rests on AWS is
-    /// unknown
+    /// Source of the AWS data: aws, a path, or a file:, s3: or https: URL of a snapshot. Without it, checks that need AWS data
+    /// are unknown
     #[arg(long, value_name = "SRC")]
     pub source: Option<String>,
-    /// Name of the cluster: --source aws needs it, and a snapshot must be of it
+    /// Name of the cluster. Required with --source aws; a snapshot must be of this cluster
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
-    /// How much is asked
+    /// Strictness level
     #[arg(long, value_enum, default_value_t = LevelArg::Fallback)]
     pub level: LevelArg,
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Configuration file (YAML), for the injector's settings and where exemptions are forbidden
+    /// Output format
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+    /// Configuration file (YAML), with the settings of the injector and the namespaces without exemptions
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -124,33 +189,35 @@ pub struct CheckArgs {
 /// Arguments of `scan`.
 #[derive(Debug, Args)]
 pub struct ScanArgs {
-    /// Where the snapshot of AWS comes from: aws, a path, or a file:, s3: or https: URL. Without it, what rests on AWS is
-    /// unknown
+    /// Source of the AWS data: aws, a path, or a file:, s3: or https: URL of a snapshot. Without it, checks that need AWS data
+    /// are unknown
     #[arg(long, value_name = "SRC")]
     pub source: Option<String>,
-    /// Name of the cluster: --source aws needs it, and a snapshot must be of it
+    /// Name of the cluster. Required with --source aws; a snapshot must be of this cluster
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
-    /// Context of the kubeconfig (KUBECONFIG, else ~/.kube/config); absent: its current one, and in a pod its service account
+    /// Context of the kubeconfig (KUBECONFIG, or ~/.kube/config). Default: the current context; in a pod, its service account
     #[arg(long, value_name = "CTX")]
     pub context: Option<String>,
-    /// A namespace to scan; may be repeated. Absent: all
+    /// Namespace to scan; may be repeated. Default: all namespaces
     #[arg(short, long = "namespace", value_name = "NS")]
     pub namespaces: Vec<String>,
-    /// How much is asked
+    /// Strictness level
     #[arg(long, value_enum, default_value_t = LevelArg::Fallback)]
     pub level: LevelArg,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Configuration file (YAML), for the injector's settings, where exemptions are forbidden, and reports
+    /// Configuration file (YAML), with the settings of the injector, the namespaces without exemptions, and the reports
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Write what is found as reports in the cluster, one for each namespace, instead of printing it; the exit code is then 0
-    /// whatever is found
+    /// List what would be denied if the namespaces enforced --level: owners and running pods by namespace. Exit code 1 if any
+    #[arg(long, conflicts_with = "reports")]
+    pub would_deny: bool,
+    /// Write the findings as reports in the cluster, one per namespace, instead of printing them. The exit code is then 0
     #[arg(long, value_enum, value_name = "KIND", conflicts_with = "format")]
     pub reports: Option<ReportsArg>,
-    /// Write the reports again and again, this long after the last: 10m, 1h
+    /// Repeat the scan and write the reports this long after the last scan: 10m, 1h
     #[arg(long, value_name = "DURATION", requires = "reports", value_parser = duration)]
     pub every: Option<std::time::Duration>,
 }
@@ -169,19 +236,19 @@ pub struct CanIArgs {
     /// NAMESPACE/SERVICEACCOUNT
     #[arg(value_name = "NS/SA")]
     pub subject: String,
-    /// What it would do: SERVICE:NAME, with * and ? as in a policy
+    /// AWS action, SERVICE:NAME; * and ? are wildcards as in a policy
     #[arg(value_name = "ACTION", required_unless_present = "list")]
     pub action: Option<String>,
-    /// The ARN it would do it on; without it, on some resource
+    /// ARN of the resource; may have wildcards. Default: any resource
     #[arg(value_name = "RESOURCE")]
     pub resource: Option<String>,
-    /// List what it may do, by service
+    /// List all allowed actions by service
     #[arg(long, conflicts_with_all = ["action", "resource"])]
     pub list: bool,
-    /// Where the snapshot of AWS comes from: a path or a file: URL
+    /// Source of the AWS data: aws, a path, or a file:, s3: or https: URL of a snapshot
     #[arg(long, value_name = "SRC")]
     pub source: Option<String>,
-    /// Name of the cluster; must be the snapshot's
+    /// Name of the cluster. Required with --source aws; a snapshot must be of this cluster
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
     /// Files and folders with service accounts and namespaces
@@ -190,10 +257,10 @@ pub struct CanIArgs {
     /// How the manifests are read
     #[command(flatten)]
     pub input: InputArgs,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Configuration file (YAML), for the injector's settings
+    /// Configuration file (YAML), with the settings of the injector
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -204,16 +271,16 @@ pub struct SnapshotArgs {
     /// Name of the cluster
     #[arg(long, value_name = "NAME")]
     pub cluster: String,
-    /// Where to write: a path, a file: URL, s3://BUCKET/KEY, or - for standard output
+    /// Destination: a path, a file: URL, s3://BUCKET/KEY, or - for standard output
     #[arg(short, long, value_name = "SRC")]
     pub output: String,
-    /// Configuration file (YAML); its section `aws` says what is read
+    /// Configuration file (YAML); its section `aws` sets what is collected
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Files and folders with service accounts and workloads: the roles that they name are read. May be repeated
+    /// Files and folders with service accounts and workloads, whose roles are collected; may be repeated
     #[arg(long, value_name = "PATH")]
     pub manifests: Vec<String>,
-    /// Read the policies of roles too
+    /// Collect the policies of the roles too
     #[arg(long)]
     pub policies: bool,
 }
@@ -221,7 +288,7 @@ pub struct SnapshotArgs {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A rule; without one, all are listed
+    /// Name of a rule, or its beginning. Default: list all rules
     #[arg(value_name = "RULE")]
     pub rule: Option<String>,
 }
@@ -229,7 +296,7 @@ pub struct ExplainArgs {
 /// Arguments of `try`.
 #[derive(Debug, Args)]
 pub struct TryArgs {
-    /// Go on serving afterwards, and print how to send a review by hand
+    /// Keep serving afterwards, and print how to send a review by hand
     #[arg(long)]
     pub keep: bool,
 }
@@ -237,11 +304,11 @@ pub struct TryArgs {
 /// `--mode`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ModeArg {
-    /// Deny where a namespace asks for it
+    /// Deny where the namespace enforces a level
     Enforce,
-    /// Deny nothing, warn instead
+    /// Warn instead of denying
     Warn,
-    /// Only log
+    /// Log only
     Audit,
 }
 
@@ -258,13 +325,13 @@ impl From<ModeArg> for Mode {
 /// `--level`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LevelArg {
-    /// Nothing
+    /// No checks
     Off,
-    /// An identity that is configured must work
+    /// A configured identity must work
     Chain,
-    /// Also: what needs AWS must have an identity
+    /// Also: a workload that needs AWS must have an identity
     Fallback,
-    /// Also: everything has an identity of its own
+    /// Also: every workload has its own identity, and no static keys
     Strict,
 }
 
@@ -290,10 +357,29 @@ pub enum ReportsArg {
     PolicyWorkingGroup,
 }
 
+/// `--format` of `check`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// Text for people
+    Text,
+    /// JSON for programs
+    Json,
+    /// SARIF 2.1.0, for GitHub code scanning and others
+    Sarif,
+    /// JUnit XML, one test case per resource
+    Junit,
+    /// Annotations of GitHub Actions
+    Github,
+    /// GitLab code quality report
+    Gitlab,
+    /// Markdown table, for a comment on a pull request
+    Markdown,
+}
+
 /// `--format`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people
+    /// Text for people
     Text,
     /// For programs
     Json,

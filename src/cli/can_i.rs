@@ -8,9 +8,10 @@ use anyhow::{Context, bail};
 use rolecall_actions::Action;
 use rolecall_core::chain::Subject;
 use rolecall_core::cluster::{Cluster, Conventions};
-use rolecall_core::judge::{Whom, whom};
+use rolecall_core::judge::{EffectiveIdentity, effective_identity};
 use rolecall_core::permission::{Answer, Need, ask_need, granted_actions};
 use rolecall_core::world::World;
+use rolecall_iam::Arn;
 
 use super::Exit;
 use super::args::{CanIArgs, Format};
@@ -26,7 +27,7 @@ use crate::sources::{Manifests, ReadOptions, SourceOptions, Substitutions, load_
 /// Where something cannot be read or is malformed, or the action is none of AWS's.
 pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let Some((namespace, service_account)) =
-        args.subject.split_once('/').filter(|(ns, sa)| !ns.is_empty() && !sa.is_empty())
+        args.subject.split_once('/').filter(|(ns, sa)| !ns.is_empty() && !sa.is_empty() && !sa.contains('/'))
     else {
         bail!("`{}` is not NAMESPACE/SERVICEACCOUNT, such as carts/carts", args.subject);
     };
@@ -38,22 +39,22 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
     let options = ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
     let (cluster, roles) = known(args, &conventions, &options)?;
-    // Whom it may be is of no use without what that may do.
+    // EffectiveIdentity it may be is of no use without what that may do.
     let aws = AwsSettings { policies: true, ..config.aws };
     let options = SourceOptions { cluster: args.cluster.as_deref(), aws: &aws, roles };
     let snapshot = load_snapshot(source, &options)?.snapshot;
     let world = World::new(Arc::new(snapshot), cluster, conventions);
-    let whom = whom(&world, Subject { namespace, service_account });
-    let through = Through::new(&args.subject, &whom);
+    let effective = effective_identity(&world, Subject { namespace, service_account });
+    let through = Through::new(&args.subject, &effective);
     if args.list {
-        let actions = named_actions(&whom);
+        let actions = named_actions(&effective);
         let mut answers: Vec<(Action, Answer<'_>)> = Vec::with_capacity(actions.len());
         for (name, action) in &actions {
-            if let Some(actor) = whom.actor {
+            if let Some(actor) = effective.actor {
                 answers.push((*action, ask_need(actor, Need { action: name, resource: None })));
             }
         }
-        let grants = Grants::new(through, &whom, &answers);
+        let grants = Grants::new(through, &effective, &answers);
         match args.format {
             Format::Text => grants.text(out)?,
             Format::Json => json(&grants, out)?,
@@ -68,9 +69,12 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
         }
     }
     let resource = args.resource.as_deref().filter(|resource| *resource != "*");
+    if let (Some(resource), Some(known)) = (resource, rolecall_actions::find(action)) {
+        fits(&known, resource)?;
+    }
     let need = Need { action, resource };
-    let answer: Option<Answer<'_>> = whom.actor.map(|actor| ask_need(actor, need));
-    let answer = CanI::new(through, &whom, action, resource, answer.as_ref());
+    let answer: Option<Answer<'_>> = effective.actor.map(|actor| ask_need(actor, need));
+    let answer = CanI::new(through, &effective, action, resource, answer.as_ref());
     match args.format {
         Format::Text => answer.text(out)?,
         Format::Json => json(&answer, out)?,
@@ -80,6 +84,25 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
         Can::No => Exit::Findings,
         Can::Depends => Exit::Depends,
     })
+}
+
+/// Refuses what cannot be a resource of the action: no ARN, or one of another service.
+fn fits(action: &Action, resource: &str) -> anyhow::Result<()> {
+    let Some(arn) = Arn::parse(resource) else {
+        bail!("`{resource}` is not an ARN, such as arn:aws:dynamodb:us-west-2:111122223333:table/carts");
+    };
+    let patterns: Vec<&str> = action.resource_types().flat_map(|kind| kind.arn_patterns()).collect();
+    let may_be = |pattern: &&str| {
+        let service = pattern.split(':').nth(2).unwrap_or("$");
+        service == arn.service || service.contains('$')
+    };
+    if let Some(pattern) = patterns.first()
+        && !arn.service.contains(['*', '?'])
+        && !patterns.iter().any(may_be)
+    {
+        bail!("{} does not act on resources of {}; its resources are {pattern}", action.full_name(), arn.service);
+    }
+    Ok(())
 }
 
 /// What the manifests tell of the cluster, where they tell enough of the service account that is asked about.
@@ -106,8 +129,8 @@ fn known(
 }
 
 /// All actions that the role's policies name, by name.
-fn named_actions(whom: &Whom<'_>) -> Vec<(String, Action)> {
-    let named = whom.actor.map(granted_actions).unwrap_or_default();
+fn named_actions(effective: &EffectiveIdentity<'_>) -> Vec<(String, Action)> {
+    let named = effective.actor.map(granted_actions).unwrap_or_default();
     let by_name: BTreeMap<String, Action> =
         named.into_iter().map(|action| (action.full_name().to_ascii_lowercase(), action)).collect();
     by_name.into_values().map(|action| (action.full_name(), action)).collect()

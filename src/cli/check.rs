@@ -5,18 +5,21 @@ use std::io::Write;
 use std::sync::Arc;
 
 use rolecall_core::decision::Level;
-use rolecall_core::judge::{Circumstances, ServiceAccountChange, judge_service_account, judge_workload};
+use rolecall_core::judge::{
+    Circumstances, ServiceAccountChange, judge_service_account, judge_workload, own_names_of_namespace,
+};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Stage, Workload};
 use rolecall_core::world::World;
 
 use super::Exit;
-use super::args::{CheckArgs, Format};
+use super::args::{CheckArgs, CheckFormat};
 use super::doubt::Doubts;
 use crate::config::Config;
-use crate::report::{self, Report, ReportedUnreadable};
+use crate::report::{self, FindingLocation, Report, ReportedUnreadable};
 use crate::sources::{
-    Loaded, Manifest, Manifests, ReadOptions, SourceOptions, Substitutions, Unreadable, load_snapshot, namespace_of,
+    Loaded, Manifest, Manifests, ObjectOrigin, ReadOptions, SourceOptions, Substitutions, Unreadable, load_snapshot,
+    namespace_of,
 };
 
 /// How many notes of one kind are printed.
@@ -63,6 +66,11 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             Err(fault) => unreadable.push(fault),
         }
     }
+    for manifest in manifests.objects.iter().filter(|manifest| manifest.kind.is_none()) {
+        for sentence in manifest.object().iter().flat_map(|object| own_names_of_namespace(&object.metadata)) {
+            report.note(&format!("{}: {sentence}", manifest.origin));
+        }
+    }
     input_notes(&manifests, &open, &mut report);
     report.finish();
     unreadable.sort_by(|a, b| {
@@ -85,9 +93,14 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     }
     match args.format {
         // Where nothing could be checked, there is nothing to report but that.
-        Format::Text if report.summary.resources == 0 && (!unreadable.is_empty() || nothing_else) => {}
-        Format::Text => report::text(&report, out)?,
-        Format::Json => report::json(&report, out)?,
+        CheckFormat::Text if report.summary.resources == 0 && (!unreadable.is_empty() || nothing_else) => {}
+        CheckFormat::Text => report::text(&report, out)?,
+        CheckFormat::Json => report::json(&report, out)?,
+        CheckFormat::Sarif => report::sarif(&report, out)?,
+        CheckFormat::Junit => report::junit(&report, out)?,
+        CheckFormat::Github => report::github(&report, out)?,
+        CheckFormat::Gitlab => report::gitlab(&report, out)?,
+        CheckFormat::Markdown => report::markdown(&report, out)?,
     }
     Ok(if !unreadable.is_empty() || nothing_else {
         Exit::Unreadable
@@ -129,6 +142,8 @@ fn judge(
     report: &mut Report,
 ) -> Result<Vec<String>, Unreadable> {
     let object = manifest.object()?;
+    let ObjectOrigin { file, document, line } = manifest.origin.clone();
+    let location = FindingLocation { file, document, line };
     let unreadable = |reason: String| Unreadable { origin: manifest.origin.clone(), reason };
     let namespace = namespace_of(&object);
     let name = object.metadata.display_name();
@@ -142,7 +157,7 @@ fn judge(
         let change = ServiceAccountChange { namespace, name: &name, metadata: &object.metadata, before: None };
         let mut judgement = judge_service_account(world, &change, circumstances);
         let notes = doubts.weaken(&mut judgement, manifest, &object, None, world);
-        report.add(&judgement, &name);
+        report.add(&judgement, &name, Some(&location));
         return Ok(notes);
     }
     let stage = if manifest.admitted { Stage::Admitted } else { Stage::Predicted };
@@ -153,6 +168,6 @@ fn judge(
     };
     let mut judgement = judge_workload(world, &workload, circumstances);
     let notes = doubts.weaken(&mut judgement, manifest, &object, Some(&workload), world);
-    report.add(&judgement, &name);
+    report.add(&judgement, &name, Some(&location));
     Ok(notes)
 }

@@ -231,7 +231,7 @@ fn explain(judgement: &mut Judgement<'_>, doubt: &Doubt, containers: Vec<String>
                 message: format!("which identity the container gets is not known, since {}", doubt.why),
                 expected: None,
                 found: None,
-                slip: None,
+                hint: None,
                 fix: doubt.fix.clone(),
                 about: None,
             },
@@ -270,7 +270,7 @@ fn take_back(finding: &mut Finding, doubt: &Doubt) {
     problem.certainty = Certainty::Undecided;
     problem.message = format!("not known, since {}; as it stands: {}", doubt.why, problem.message);
     problem.fix.clone_from(&doubt.fix);
-    problem.slip = None;
+    problem.hint = None;
 }
 
 fn apply(judgement: &mut Judgement<'_>, doubt: &Doubt, rests_on_it: impl Fn(&Finding) -> bool) -> bool {
@@ -330,7 +330,7 @@ fn of_role(judgement: &mut Judgement<'_>, doubt: &Doubt) {
                 message: format!("whether the role can be assumed is not known, since {}", doubt.why),
                 expected: None,
                 found: None,
-                slip: None,
+                hint: None,
                 fix: doubt.fix.clone(),
                 about: None,
             },

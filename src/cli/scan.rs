@@ -74,10 +74,15 @@ mod kube {
         let Some(reports) = args.reports else {
             let Done { report, .. } = scan.once()?;
             match args.format {
+                Format::Text if args.would_deny => report::would_deny(&report, out)?,
                 Format::Text => report::text(&report, out)?,
                 Format::Json => report::json(&report, out)?,
             }
-            return Ok(if report.counts() { Exit::Findings } else { Exit::Clean });
+            let is_clean = match &report.would_deny {
+                Some(denials) => denials.is_empty(),
+                None => !report.counts(),
+            };
+            return Ok(if is_clean { Exit::Clean } else { Exit::Findings });
         };
         let dialect = match reports {
             ReportsArg::OpenReports => Dialect::OpenReports,
@@ -112,7 +117,7 @@ mod kube {
             let cluster = std::mem::take(&mut facts.cluster);
             let namespaces = facts.namespaces().cloned();
             let world = World::new(Arc::new(snapshot), cluster, conventions);
-            let mut report = Report::new(args.level.into(), &world.snapshot);
+            let mut report = Report::new(args.level.into(), &world.snapshot).with_denials(args.would_deny);
             if args.source.is_none() {
                 report.note("no --source: roles, providers and associations are unknown");
             }

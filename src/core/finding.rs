@@ -1,10 +1,9 @@
-//! Findings: what was found, where, how surely, and what mends it.
+//! Findings: what was found, where, how surely, and what fixes it.
 
 use serde::Serialize;
 
 use crate::decision::Level;
 use crate::rules::{self, Rule};
-use crate::workload::Kind;
 
 /// How sure a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -101,6 +100,31 @@ fn bounded(mut text: String, limit: usize) -> String {
     text
 }
 
+/// What may be behind a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// A likely typo, rather than something else to know.
+    pub is_typo: bool,
+    /// Without a full stop.
+    pub text: String,
+}
+
+impl Hint {
+    pub(crate) fn typo(text: impl Into<String>) -> Self {
+        Self { is_typo: true, text: text.into() }
+    }
+
+    pub(crate) fn note(text: impl Into<String>) -> Self {
+        Self { is_typo: false, text: text.into() }
+    }
+}
+
+impl std::fmt::Display for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", if self.is_typo { "likely typo" } else { "hint" }, self.text)
+    }
+}
+
 /// What is wrong with a link, before it is known at which resource it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -116,9 +140,9 @@ pub struct Problem {
     pub expected: Option<Evidence>,
     /// What stands there instead.
     pub found: Option<Evidence>,
-    /// The likely slip behind it.
-    pub slip: Option<String>,
-    /// What mends it, with a command.
+    /// What may be behind it.
+    pub hint: Option<Hint>,
+    /// What fixes it, with a command.
     pub fix: String,
     /// The role whose state in AWS it tells of.
     pub about: Option<AboutRole>,
@@ -162,7 +186,7 @@ impl Problem {
             message: bounded(message.into(), MAX_TEXT_BYTES),
             expected: None,
             found: None,
-            slip: None,
+            hint: None,
             fix: bounded(fix.into(), MAX_FIX_BYTES),
             about: None,
         }
@@ -183,8 +207,8 @@ impl Problem {
         self
     }
 
-    pub(crate) fn slip(mut self, slip: Option<String>) -> Self {
-        self.slip = slip.map(|slip| bounded(slip, MAX_TEXT_BYTES));
+    pub(crate) fn hint(mut self, hint: Option<Hint>) -> Self {
+        self.hint = hint.map(|Hint { is_typo, text }| Hint { is_typo, text: bounded(text, MAX_TEXT_BYTES) });
         self
     }
 
@@ -197,17 +221,6 @@ impl Problem {
         self.level = level;
         self
     }
-}
-
-/// The object that a finding is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Resource {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name; `GENERATENAME*` where the API server has not named it yet.
-    pub name: String,
 }
 
 /// A problem at a resource.
@@ -278,9 +291,9 @@ mod tests {
         let problem = Problem::new(&rules::ROLE_ARN_MALFORMED, format!("role {long}"), format!("use {long}"))
             .expected("expected", long.as_str())
             .found("found", long.as_str())
-            .slip(Some(long));
+            .hint(Some(Hint::typo(long)));
         let texts = [&problem.message, &problem.fix, &problem.expected.unwrap().value, &problem.found.unwrap().value];
-        for text in texts.into_iter().chain([&problem.slip.unwrap()]) {
+        for text in texts.into_iter().chain([&problem.hint.unwrap().text]) {
             assert!(text.len() <= MAX_FIX_BYTES + 3 && text.ends_with('…') && text.capacity() < 2 * MAX_FIX_BYTES);
         }
         let arn = "a".repeat(2_048);

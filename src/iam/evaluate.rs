@@ -1,10 +1,10 @@
 //! The verdict of one document (IAM User Guide, "Policy evaluation logic"): an applicable Deny wins, else an applicable
 //! Allow, else nothing is allowed.
 
+use crate::case_analysis::{Asked, Oracle, settle};
 use crate::context::Context;
 use crate::document::{Document, Effect, Statement};
 use crate::principal::Principal;
-use crate::settle::{Asked, Oracle, settle};
 use crate::truth::Truth;
 
 /// What is asked of a policy.

@@ -2,8 +2,8 @@
 
 use crate::arn::Arn;
 use crate::evaluate::{Request, Verdict};
+use crate::policy_set::Ruling;
 use crate::principal::Principal;
-use crate::together::Ruling;
 
 /// Why no policy decides about an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,11 +3,11 @@
 //! They are attached to the root, to organizational units and to accounts. What is allowed must be allowed at every level
 //! from the root to the account, by any policy of that level; a Deny at any level wins.
 
+use crate::case_analysis::{Asked, Oracle, settle};
 use crate::document::{Document, Effect};
 use crate::evaluate::{Request, Verdict};
+use crate::policy_set::{Layer, Named};
 use crate::principal::Principals;
-use crate::settle::{Asked, Oracle, settle};
-use crate::together::{Layer, Named};
 use crate::truth::Truth;
 
 /// The service control policies that bear on an account.

@@ -4,6 +4,7 @@
 //! names its page.
 
 mod arn;
+mod case_analysis;
 mod compare;
 mod condition;
 mod context;
@@ -15,10 +16,10 @@ mod json;
 mod levels;
 mod operator;
 mod parse;
+mod policy_set;
 mod principal;
-mod settle;
+mod resources;
 mod template;
-mod together;
 mod truth;
 mod wildcard;
 
@@ -32,7 +33,7 @@ pub use explain::{ConditionReport, Found, StatementReport, Values};
 pub use levels::{Levels, denied_by};
 pub use operator::{BaseOperator, Operator, SetQualifier};
 pub use parse::{MAX_DOCUMENT_BYTES, PolicyError};
+pub use policy_set::{Accounts, Deciding, Layer, Named, NotConsidered, Policies, PolicyKind, ResourcePolicy, Ruling};
 pub use principal::{AwsPrincipal, Principal, PrincipalEntry, Principals};
-pub use together::{Accounts, Deciding, Layer, Named, NotConsidered, Policies, PolicyKind, ResourcePolicy, Ruling};
 pub use truth::Truth;
 pub use wildcard::wildcard_match;

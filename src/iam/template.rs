@@ -15,7 +15,7 @@ pub(crate) enum Text {
     Literal(Box<str>),
     /// Has wildcards.
     Glob(Glob),
-    /// Has policy variables: put together anew for each request.
+    /// Has policy variables: put together again for each request.
     Template(Box<[Part]>),
 }
 

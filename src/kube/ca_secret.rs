@@ -34,7 +34,7 @@ impl CaSecret {
             |name: &str| data.and_then(|data| data.get(name)).map(|bytes| bytes.0.as_slice()).unwrap_or_default();
         let authorities = Authorities::parse(part(CERTIFICATES), part(KEYS)).map_err(|fault| {
             let place = self.place();
-            Fault::Other(format!("{place}: {fault}; delete it, and it is made anew without a gap"))
+            Fault::Other(format!("{place}: {fault}; delete it; rolecall creates it again without interruption"))
         })?;
         Ok((secret, authorities))
     }

@@ -74,7 +74,7 @@ impl Candidate {
                 }
                 let held = standing.step().await;
                 sender.send_if_modified(|before| {
-                    // Another reason for the same is none to begin anything anew.
+                    // Another reason for the same is none to begin anything again.
                     let is_news = std::mem::discriminant(before) != std::mem::discriminant(&held);
                     *before = held;
                     is_news

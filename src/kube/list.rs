@@ -13,7 +13,7 @@ const PAGE: usize = 500;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a request is tried that fails for a reason that may pass.
 const TRIES: u32 = 4;
-/// How often a list is begun anew because the API server forgot where it was.
+/// How often a list is begun again because the API server forgot where it was.
 const RESTARTS: u32 = 5;
 
 /// Why something could not be read.
@@ -35,7 +35,7 @@ pub enum Refusal {
 pub enum Seen<'p> {
     /// The next items.
     Page(&'p [&'p RawValue]),
-    /// The list begins anew: what came before is void.
+    /// The list begins again: what came before is void.
     Restarted,
 }
 
@@ -55,7 +55,7 @@ struct PageMetadata {
 }
 
 /// Lists what is at a path, such as `/api/v1/pods`. A token that expired between two pages (410) goes on where it was where
-/// the API server offers that, else the list begins anew.
+/// the API server offers that, else the list begins again.
 ///
 /// # Errors
 /// Where the list is refused or cannot be had, and whatever `see` returns.

@@ -247,7 +247,7 @@ fn bytes(part: &[u8]) -> ByteString {
 fn about_in(head: &Secret) -> Result<About, String> {
     let about = head.data.as_ref().and_then(|data| data.get("about")).map(|text| text.0.as_slice()).unwrap_or_default();
     serde_json::from_slice(about)
-        .map_err(|error| format!("Secret {NAME}: about: {error}; delete the Secret, it is written anew"))
+        .map_err(|error| format!("Secret {NAME}: about: {error}; delete the Secret; rolecall writes it again"))
 }
 
 fn datum(secret: Secret, key: &str) -> Result<Vec<u8>, String> {

@@ -71,7 +71,7 @@ fn agent_is(there: bool) -> Change {
 }
 
 fn presence(there: bool) -> Presence {
-    if there { Presence::Here } else { Presence::Gone }
+    if there { Presence::Present } else { Presence::Absent }
 }
 
 /// What a kind of object comes to, one by one and as a list.

@@ -40,7 +40,7 @@ impl Knowledge {
         }
     }
 
-    /// The same with what was read anew; `None` where that changes nothing.
+    /// The same with what was read again; `None` where that changes nothing.
     pub fn learn(&self, reread: &Reread) -> Option<Self> {
         let snapshot = self.world.snapshot.learn(reread)?;
         Some(Self { is_first_hand: self.is_first_hand, ..Self::new(self.world.with_snapshot(Arc::new(snapshot))) })

@@ -116,7 +116,7 @@ impl Lookups {
     ///
     /// # Errors
     /// A sentence, where the API server did not say in time.
-    pub async fn read_anew(
+    pub async fn read_again(
         &self,
         namespace: &str,
         service_account: &str,

@@ -1,4 +1,4 @@
-//! Live knowledge: it is read anew at intervals, learns what a re-read found in between, and is swapped whole, so that no
+//! Live knowledge: it is read again at intervals, learns what a re-read found in between, and is swapped whole, so that no
 //! review waits for it. A would-be denial waits for just its own links.
 //!
 //! The rule that all of this serves: no denial for a chain that held when its links were read for that denial.

@@ -1,4 +1,4 @@
-//! Reading everything anew at intervals.
+//! Reading everything again at intervals.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -119,7 +119,7 @@ pub enum Confirming {
 
 type Reading = Arc<Result<Fact, String>>;
 
-/// Reads links anew: each one at a time, shared by all reviews that wait for it, and remembered for seconds.
+/// Reads links again: each one at a time, shared by all reviews that wait for it, and remembered for seconds.
 #[derive(Debug)]
 pub struct Rereads {
     reader: Arc<dyn LinkReader>,
@@ -257,7 +257,7 @@ impl Rereads {
             match &*reading {
                 Ok(fact) => facts.push((key, asked, fact.clone())),
                 Err(sentence) => {
-                    return Err((Unconfirmed::Unreadable, format!("it could not be read anew from AWS: {sentence}")));
+                    return Err((Unconfirmed::Unreadable, format!("it could not be re-read from AWS: {sentence}")));
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::io::Write;
 use rolecall_core::chain::State;
 use rolecall_core::finding::printable;
 use rolecall_core::identity::Identity;
-use rolecall_core::judge::Whom;
+use rolecall_core::judge::EffectiveIdentity;
 use rolecall_core::permission::{self, Answer};
 use rolecall_iam::{Effect, NotConsidered, PolicyKind, Ruling, Truth, Verdict};
 use serde::Serialize;
@@ -144,27 +144,27 @@ fn statements(ruling: &Ruling<'_>) -> Vec<DecidingStatement> {
 
 impl Through {
     /// The identity of a service account.
-    pub fn new(subject: &str, whom: &Whom<'_>) -> Self {
+    pub fn new(subject: &str, effective: &EffectiveIdentity<'_>) -> Self {
         Self {
             subject: subject.to_owned(),
-            identity: whom.identity,
-            role: whom.role_arn.as_deref().map(str::to_owned),
-            chain: whom.chain,
+            identity: effective.identity,
+            role: effective.role_arn.as_deref().map(str::to_owned),
+            chain: effective.chain,
         }
     }
 }
 
 /// What keeps an answer about an identity from being a plain yes.
-fn doubts(whom: &Whom<'_>) -> Vec<String> {
+fn doubts(effective: &EffectiveIdentity<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
-    if let Some(trusting) = &whom.undecided {
+    if let Some(trusting) = &effective.undecided {
         let roles =
             if trusting.is_empty() { "no role trusts it".to_owned() } else { trusting.join(", ") + " trust it" };
         reasons.push(format!("the service account was not read (--manifests reads it), and {roles}"));
         return reasons;
     }
-    match whom.identity {
-        Identity::Node => reasons.push(match &whom.role_arn {
+    match effective.identity {
+        Identity::Node => reasons.push(match &effective.role_arn {
             Some(_) => "it has no identity of its own: it is the node role, where the instance's metadata is in reach"
                 .to_owned(),
             None => "it has no identity of its own, and the nodes' role is not known".to_owned(),
@@ -172,10 +172,10 @@ fn doubts(whom: &Whom<'_>) -> Vec<String> {
         Identity::None => reasons.push("it has no identity".to_owned()),
         _ => {}
     }
-    let broken = whom.problems.iter().take(1).filter(|_| whom.chain == State::Broken);
+    let broken = effective.problems.iter().take(1).filter(|_| effective.chain == State::Broken);
     reasons.extend(broken.map(|problem| format!("{} [{}]", problem.message, problem.rule.name)));
-    if whom.chain == State::Unknown && !matches!(whom.identity, Identity::Node | Identity::None) {
-        reasons.extend(whom.problems.first().map(|problem| {
+    if effective.chain == State::Unknown && !matches!(effective.identity, Identity::Node | Identity::None) {
+        reasons.extend(effective.problems.first().map(|problem| {
             let needed = problem.expected.as_ref().map(|needed| format!(" ({} {})", needed.label, needed.value));
             format!("{}{} [{}]", problem.message, needed.unwrap_or_default(), problem.rule.name)
         }));
@@ -183,28 +183,28 @@ fn doubts(whom: &Whom<'_>) -> Vec<String> {
     reasons
 }
 
-fn notes(whom: &Whom<'_>) -> Vec<String> {
-    whom.unread_control_policies().into_iter().map(str::to_owned).collect()
+fn notes(effective: &EffectiveIdentity<'_>) -> Vec<String> {
+    effective.unread_control_policies().into_iter().map(str::to_owned).collect()
 }
 
 impl CanI {
     /// The answer to one question; `answer` is missing where the role's policies are not there to ask.
     pub fn new(
         through: Through,
-        whom: &Whom<'_>,
+        effective: &EffectiveIdentity<'_>,
         action: &str,
         resource: Option<&str>,
         answer: Option<&Answer<'_>>,
     ) -> Self {
-        let mut reasons = doubts(whom);
+        let mut reasons = doubts(effective);
         let verdict = answer.map_or(Verdict::Unknown, |answer| answer.verdict);
         let own = Can::of(verdict);
-        let can = match (whom.chain, own) {
+        let can = match (effective.chain, own) {
             (State::Broken, _) => Can::No,
             (State::Unknown, Can::Yes) => Can::Depends,
             (_, own) => own,
         };
-        if answer.is_none() && whom.chain != State::Broken {
+        if answer.is_none() && effective.chain != State::Broken {
             reasons.push(match &through.role {
                 Some(role) => format!("the policies of {role} were not read"),
                 None => "there is no role to ask".to_owned(),
@@ -231,7 +231,7 @@ impl CanI {
             .collect();
         let mut not_considered: Vec<String> =
             answer.map(|answer| answer.not_considered()).unwrap_or_default().into_iter().map(words).collect();
-        if whom.assumed {
+        if effective.assumed {
             not_considered.insert(
                 0,
                 "the service account, which was not read: this is the only role that trusts it (--manifests reads it)"
@@ -251,7 +251,7 @@ impl CanI {
             reasons,
             actions,
             not_considered,
-            notes: notes(whom),
+            notes: notes(effective),
             through,
         }
     }
@@ -263,9 +263,9 @@ impl CanI {
     pub fn text(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let on = self.resource.as_deref().map(|resource| format!(" on {resource}")).unwrap_or_default();
         let verb = match self.answer {
-            Can::Yes => "may",
-            Can::No => "may not",
-            Can::Depends => "may or may not",
+            Can::Yes => "is allowed",
+            Can::No => "is not allowed",
+            Can::Depends => "may be allowed",
         };
         let line = format!("{}: {} {verb} {}{on}", self.answer.name(), self.through.subject, self.action);
         writeln!(out, "{}", printable(&line))?;
@@ -373,7 +373,11 @@ pub struct Grants {
 
 impl Grants {
     /// What an identity may do; `answers` are of all actions that its policies name.
-    pub fn new(through: Through, whom: &Whom<'_>, answers: &[(rolecall_actions::Action, Answer<'_>)]) -> Self {
+    pub fn new(
+        through: Through,
+        effective: &EffectiveIdentity<'_>,
+        answers: &[(rolecall_actions::Action, Answer<'_>)],
+    ) -> Self {
         let mut services: Vec<ServiceGrants> = Vec::new();
         let mut not_considered = std::collections::BTreeSet::new();
         for (action, answer) in answers {
@@ -408,12 +412,12 @@ impl Grants {
             };
             service.everything = service.actions.len() == all && service.actions.iter().all(on_all);
         }
-        let mut reasons = doubts(whom);
-        if whom.actor.is_none() {
+        let mut reasons = doubts(effective);
+        if effective.actor.is_none() {
             reasons.push("the role's policies were not read".to_owned());
         }
         let not_considered = not_considered.into_iter().map(words).collect();
-        Self { through, reasons, services, not_considered, notes: notes(whom) }
+        Self { through, reasons, services, not_considered, notes: notes(effective) }
     }
 
     /// Writes it as text.

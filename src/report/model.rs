@@ -18,11 +18,16 @@ use crate::scan::Health;
 
 /// A report.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Findings up to the level that was asked for, sorted.
     pub findings: Vec<ReportedFinding>,
     /// Every container judged, sorted by resource.
     pub workloads: Vec<ReportedWorkload>,
+    /// What would be denied if the namespaces enforced the level; only of a running cluster, where it was asked for.
+    #[cfg(feature = "kube")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_deny: Option<Vec<super::would_deny::NamespaceDenials>>,
     /// Identities that nobody has; only of a running cluster.
     #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +36,9 @@ pub struct Report {
     #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Findings that an exemption hides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exempted: Vec<ReportedExemption>,
     /// What could not be read; only of manifests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<ReportedUnreadable>,
@@ -41,6 +49,9 @@ pub struct Report {
     pub(super) pods: BTreeMap<ReportedResource, usize>,
     #[serde(skip)]
     pub(super) level: Level,
+    /// Whether it says what would be denied.
+    #[serde(skip)]
+    pub(super) tells_denials: bool,
     #[serde(skip)]
     missing_parts: Vec<String>,
 }
@@ -56,6 +67,19 @@ pub struct ReportedResource {
     pub name: String,
 }
 
+/// A finding that an exemption hides.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ReportedExemption {
+    /// Where it is.
+    pub resource: ReportedResource,
+    /// The rule's name.
+    pub rule: &'static str,
+    /// One line.
+    pub message: String,
+    /// Which annotation hides it and on what, until when and why.
+    pub exemption: String,
+}
+
 /// A document, or an object in it, that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportedUnreadable {
@@ -67,6 +91,17 @@ pub struct ReportedUnreadable {
     pub line: usize,
     /// What is wrong; never any of the content.
     pub message: String,
+}
+
+/// Where the object of a finding stands in the manifests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FindingLocation {
+    /// The file, or `-`.
+    pub file: String,
+    /// Which document of the file, from 1.
+    pub document: usize,
+    /// The line on which the object begins, from 1.
+    pub line: usize,
 }
 
 /// A finding.
@@ -82,6 +117,9 @@ pub struct ReportedFinding {
     pub resource: ReportedResource,
     /// The container; null where it is the whole workload's.
     pub container: Option<String>,
+    /// Where the object stands; only of manifests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<FindingLocation>,
     /// Pods that run and have it, where they are not just one; none: only the template of a workload has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
@@ -91,9 +129,9 @@ pub struct ReportedFinding {
     pub expected: Option<String>,
     /// What was found.
     pub found: Option<String>,
-    /// What mends it.
+    /// What fixes it.
     pub fix: String,
-    /// The likely typo behind it.
+    /// What may be behind it; a likely typo says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The same under its former name, for one release.
@@ -179,7 +217,10 @@ impl Report {
         Self {
             findings: Vec::new(),
             workloads: Vec::new(),
+            exempted: Vec::new(),
             unreadable: Vec::new(),
+            #[cfg(feature = "kube")]
+            would_deny: None,
             #[cfg(feature = "kube")]
             orphans: None,
             #[cfg(feature = "kube")]
@@ -187,8 +228,16 @@ impl Report {
             summary,
             pods: BTreeMap::new(),
             level,
+            tells_denials: false,
             missing_parts,
         }
+    }
+
+    /// Has it say what would be denied if the namespaces enforced its level.
+    #[must_use]
+    pub fn with_denials(mut self, tells_denials: bool) -> Self {
+        self.tells_denials = tells_denials;
+        self
     }
 
     /// Adds a remark on the whole.
@@ -203,14 +252,14 @@ impl Report {
     }
 
     /// Adds a judged object.
-    pub fn add(&mut self, judgement: &Judgement<'_>, name: &str) {
+    pub fn add(&mut self, judgement: &Judgement<'_>, name: &str, location: Option<&FindingLocation>) {
         let resource = ReportedResource {
             namespace: judgement.namespace.to_owned(),
             kind: judgement.kind.name().into(),
             name: name.to_owned(),
         };
         self.summary.resources += 1;
-        self.summary.exempted += judgement.exempted.len();
+        self.add_exempted(judgement.exempted.iter(), &resource);
         for container in &judgement.containers {
             self.workloads.push(ReportedWorkload {
                 resource: resource.clone(),
@@ -226,8 +275,24 @@ impl Report {
             .iter()
             .filter(|finding| self.asks_for(finding))
             .flat_map(|finding| reported(finding, &resource))
+            .map(|finding| ReportedFinding { location: location.cloned(), ..finding })
             .collect();
         self.findings.extend(findings);
+    }
+
+    /// Adds findings that an exemption hides.
+    pub(super) fn add_exempted<'f>(
+        &mut self,
+        exempted: impl ExactSizeIterator<Item = &'f Finding>,
+        resource: &ReportedResource,
+    ) {
+        self.summary.exempted += exempted.len();
+        self.exempted.extend(exempted.map(|finding| ReportedExemption {
+            resource: resource.clone(),
+            rule: finding.rule(),
+            message: finding.problem.message.clone(),
+            exemption: finding.notes.first().cloned().unwrap_or_default(),
+        }));
     }
 
     /// Whether a finding counts at the level that was asked for.
@@ -242,6 +307,7 @@ impl Report {
             key(a).cmp(&key(b)).then_with(|| a.container.cmp(&b.container)).then_with(|| a.message.cmp(&b.message))
         });
         self.workloads.sort_by(|a, b| a.resource.cmp(&b.resource));
+        self.exempted.sort();
         self.summary.containers = self.workloads.len();
         let with_chain = |w: &&ReportedWorkload| matches!(w.identity, Identity::Irsa | Identity::PodIdentity);
         self.summary.unknown = self.workloads.iter().filter(with_chain).filter(|w| w.chain == State::Unknown).count();
@@ -254,7 +320,7 @@ impl Report {
         self.summary.undecided = count(Certainty::Undecided);
     }
 
-    /// Whether there is anything to mend: notes do not count.
+    /// Whether there is anything to fix: notes do not count.
     pub fn counts(&self) -> bool {
         self.findings.iter().any(|finding| finding.certainty != Certainty::Undecided)
     }
@@ -303,13 +369,14 @@ pub(super) fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<Re
         certainty: problem.certainty,
         resource: resource.clone(),
         container,
+        location: None,
         count: None,
         message: problem.message.clone(),
         expected: value(&problem.expected),
         found: value(&problem.found),
         fix: problem.fix.clone(),
-        hint: problem.slip.clone(),
-        slip: problem.slip.clone(),
+        hint: problem.hint.as_ref().map(|hint| if hint.is_typo { hint.to_string() } else { hint.text.clone() }),
+        slip: problem.hint.as_ref().map(|hint| hint.text.clone()),
         notes: finding.notes.clone(),
         labels: (label(&problem.expected), label(&problem.found)),
         some: None,

@@ -161,7 +161,7 @@ fn result(finding: &ReportedFinding, now: Timestamp) -> Value {
         ("container", finding.container.as_ref()),
         ("expected", finding.expected.as_ref()),
         ("found", finding.found.as_ref()),
-        ("slip", finding.slip.as_ref()),
+        ("hint", finding.hint.as_ref()),
         ("fix", Some(&finding.fix)),
     ];
     let mut properties: Map<String, Value> =
@@ -222,6 +222,7 @@ mod tests {
                 name: "carts".to_owned(),
             },
             container: None,
+            location: None,
             count: Some(3),
             message: "a\nb".to_owned(),
             expected: None,

@@ -31,6 +31,7 @@ impl Report {
     /// Adds all that a scan found.
     pub fn add_scan(&mut self, scanned: Scanned) {
         let Scanned { tally, orphans, health, unread } = scanned;
+        self.would_deny = Some(super::would_deny::denials(&tally, self.level)).filter(|_| self.tells_denials);
         for sentence in unread {
             self.note(&format!("not read: {sentence}"));
         }
@@ -46,7 +47,7 @@ impl Report {
     fn add_group(&mut self, owner: Owner, group: Group) {
         let Owner { namespace, kind, name } = owner;
         let resource = ReportedResource { namespace, kind, name };
-        self.summary.exempted += group.exempted.len();
+        self.add_exempted(group.exempted.values(), &resource);
         for (finding, pods) in &group.findings {
             if self.asks_for(finding) {
                 self.findings.extend(counted(finding, &resource, *pods, &group));

@@ -40,6 +40,7 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     if !report.findings.is_empty() {
         writeln!(out)?;
     }
+    write_exempted(report, out)?;
     #[cfg(feature = "kube")]
     super::scan::sections(report, out)?;
     let summary = &report.summary;
@@ -73,10 +74,29 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 /// `1 pod`, `2 pods`.
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// Findings that exemptions hide, with who exempts them.
+fn write_exempted(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    if report.exempted.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{BOLD}Exempted{BOLD:#}")?;
+    for one in report.exempted.iter().take(MAX_EXEMPTED) {
+        let line = format!("{}: {} [{}], {}", named(&one.resource), one.message, one.rule, one.exemption);
+        writeln!(out, "  {}", printable(&line))?;
+    }
+    if let more @ 1.. = report.exempted.len().saturating_sub(MAX_EXEMPTED) {
+        writeln!(out, "  and {more} more")?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Exempted findings shown; JSON has all.
+const MAX_EXEMPTED: usize = 50;
 /// Notes shown of a finding; JSON has all.
 const MAX_NOTES: usize = 8;
 /// Resources that a heading names.
@@ -167,7 +187,8 @@ fn write_finding(finding: &ReportedFinding, out: &mut dyn Write) -> anyhow::Resu
         }
     }
     if let Some(hint) = &finding.hint {
-        writeln!(out, "    likely typo: {}", printable(hint))?;
+        let label = if hint.starts_with("likely typo: ") { "" } else { "hint: " };
+        writeln!(out, "    {label}{}", printable(hint))?;
     }
     writeln!(out, "    fix: {}", printable(&finding.fix))?;
     for note in finding.notes.iter().take(MAX_NOTES) {

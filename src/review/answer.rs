@@ -4,104 +4,19 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use rolecall_core::chain::{Links, Subject};
-use rolecall_core::decision::{Levels, Mode, Outcome, Policy, decide};
+use rolecall_core::decision::{Mode, Outcome, Policy, decide};
 use rolecall_core::finding::{Certainty, Finding};
 use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
 use rolecall_core::rules::ASSOCIATION_MISSING;
 use rolecall_core::workload::{Kind, Metadata, Object, Stage, Text, Workload};
 use rolecall_core::world::{AssociationReading, Unseen, World};
 
-use super::disclosure::{Messages, Reader, Texts};
+use super::disclosure::{Reader, Texts};
 use super::guard::{self, Access, Lowering};
+use super::outcome::{Authority, Considered, OnError, Reply, Settings, Standing};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
 use super::response::{Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, ResponseOut, Status, cut, fit_warnings, write};
-
-/// What the operator set.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The cap on every namespace.
-    pub mode: Mode,
-    /// The levels of a namespace that says nothing.
-    pub defaults: Levels,
-    /// Refuse workload templates and service accounts too.
-    pub enforce_workloads: bool,
-    /// What an object that cannot be understood gets in `enforce`.
-    pub on_error: OnError,
-    /// Annotations of a workload or its service account lift denials too, not only warnings.
-    pub self_exemptions: bool,
-    /// Patterns of namespaces that may not exempt themselves by annotation.
-    pub no_exemptions: Vec<String>,
-    /// Seconds after which a snapshot no longer denies; `None`: never.
-    pub snapshot_max_age: Option<i64>,
-    /// What requesters are told.
-    pub messages: Messages,
-}
-
-/// What an object that cannot be understood gets in `enforce`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnError {
-    /// It passes, with a warning.
-    Allow,
-    /// It is refused.
-    Deny,
-}
-
-/// An answer.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// HTTP status: 200, or 400 where there is nobody to answer to.
-    pub status: u16,
-    /// The body: an AdmissionReview, or a line of text.
-    pub body: Vec<u8>,
-}
-
-/// How far a denial reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Authority<'a> {
-    /// What is known is all that there is to know, or was read just now: a denial stands.
-    Final,
-    /// A denial is to be confirmed first: its links come back instead of an answer.
-    Provisional,
-    /// A denial becomes a warning, for this reason.
-    Withheld(&'a str),
-}
-
-/// With what standing a review is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing<'a> {
-    /// How far a denial reaches.
-    pub authority: Authority<'a>,
-    /// The cluster can be asked for what is not known of it.
-    pub asks: bool,
-    /// The check must be short: a long one comes back as [`Considered::Long`].
-    pub inline: bool,
-}
-
-fn is_new_pod(record: &Record<'_>) -> bool {
-    record.kind == Some(Kind::Pod) && record.operation == "CREATE"
-}
-
-/// What came of a review.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Considered {
-    /// The answer.
-    Reply(Reply),
-    /// It would be denied: these links are to be read again first.
-    Confirm {
-        /// What the denial rests on.
-        links: Links,
-        /// A pod is to be created, which cannot be without its service account.
-        is_new_pod: bool,
-    },
-    /// It rests on what is not known of the cluster yet, and is to be asked for first.
-    Seek(Unseen),
-    /// It is allowed to whoever holds the right: [`guarded`] answers once that is known.
-    Guard(Box<Lowering>),
-    /// Checking it may take long: it is to be done elsewhere, with `inline` off.
-    Long,
-}
 
 /// Answers a review, and shows what was decided to `observe`. `snapshot_time` is when the world's snapshot was collected,
 /// as text. Links to confirm come back only under [`Authority::Provisional`], what the cluster is to be asked only where it
@@ -160,7 +75,7 @@ pub fn guarded(
     let mut record = blank(request, "");
     let mut response = ResponseOut { uid: text(&request.uid), allowed: true, ..ResponseOut::default() };
     let mut warnings: Vec<String> =
-        request.object.iter().filter_map(|object| guard::unreadable_level(&object.metadata)).collect();
+        request.object.iter().flat_map(|object| guard::ineffective(&object.metadata)).collect();
     match (access, settings.mode) {
         (Access::Granted, _) => {}
         (Access::Refused, Mode::Enforce) => {
@@ -175,7 +90,7 @@ pub fn guarded(
         }
         (Access::Unknown(reason), _) => {
             record.fault = Some(Fault::Unconfirmed);
-            warnings.insert(0, format!("rolecall could not ask whether this may be lowered: {reason}"));
+            warnings.insert(0, format!("rolecall: could not ask whether this may be lowered: {reason}"));
         }
     }
     if response.allowed && settings.mode != Mode::Audit && !warnings.is_empty() {
@@ -186,12 +101,6 @@ pub fn guarded(
     let reply = Reply { status: 200, body: write(response) };
     observe(&record);
     reply
-}
-
-impl From<Reply> for Considered {
-    fn from(reply: Reply) -> Self {
-        Self::Reply(reply)
-    }
 }
 
 pub(super) struct Door<'w> {
@@ -290,11 +199,13 @@ impl Door<'_> {
             let namespace = object.metadata.display_name();
             return Considered::Guard(Box::new(Lowering { namespace, what, user: guard::user(body) }));
         }
-        let Some(line) = guard::unreadable_level(&object.metadata).filter(|_| self.settings.mode != Mode::Audit) else {
+        let mut lines = guard::ineffective(&object.metadata);
+        lines.extend(guard::raised(before, &object.metadata, self.settings.defaults));
+        if lines.is_empty() || self.settings.mode == Mode::Audit {
             return self.pass(&record, observe).into();
-        };
+        }
         record.decision = Outcome::Warn;
-        let warnings = fit_warnings([line]);
+        let warnings = fit_warnings(lines);
         let response = ResponseOut { uid: &record.uid, allowed: true, warnings, ..ResponseOut::default() };
         let reply = Reply { status: 200, body: write(response) };
         observe(&record);
@@ -304,7 +215,8 @@ impl Door<'_> {
     /// Checking it may take long: many containers, or declared needs to be checked against policies.
     fn is_long(&self, object: &Object<'_>, kind: Kind, namespace: &str) -> bool {
         let declares = |metadata: &Metadata<'_>| metadata.annotations.get(REQUIRES).is_some();
-        let namespace_declares = self.world.namespace(namespace).is_some_and(|ns| !ns.wishes.requires.is_empty());
+        let namespace_declares =
+            self.world.namespace(namespace).is_some_and(|ns| !ns.own_annotations.requires.is_empty());
         if namespace_declares || declares(&object.metadata) {
             return true;
         }
@@ -316,7 +228,7 @@ impl Door<'_> {
         let account = self.world.service_account(namespace, workload.service_account());
         containers > MAX_INLINE_CONTAINERS
             || declares(workload.pod_metadata)
-            || account.account().is_some_and(|account| !account.wishes.requires.is_empty())
+            || account.account().is_some_and(|account| !account.own_annotations.requires.is_empty())
     }
 
     /// What the judgement would rest on and is not known.
@@ -442,13 +354,23 @@ impl Door<'_> {
         let mut record: Record<'_> = record;
         let told = seen.as_ref().map(|seen| reader.told(&foreign, &decision, seen, policy));
         let texts = self.texts(&reader, judgement, &decision, told.as_ref());
-        let Texts { outcome, warnings, .. } = texts;
+        let Texts { outcome, mut warnings, .. } = texts;
+        if outcome == Outcome::Warn
+            && told.is_none()
+            && !matches!(kind, Kind::Pod | Kind::ServiceAccount)
+            && decide(judgement, None, &Policy { enforce_workloads: true, ..policy }).outcome == Outcome::Deny
+        {
+            let (kind, level) = (kind.name(), policy.levels.enforce.name());
+            warnings.push(format!(
+                "rolecall: namespace {namespace} enforces level {level}: pods of this {kind} will be denied until this is fixed"
+            ));
+        }
         (record.decision, record.message, record.told) = (outcome, texts.message, texts.told);
         record.service_account = Cow::Borrowed(judged.service_account);
         record.rules = rules(&decision.audited);
         record.exempted = rules(&judgement.exempted.iter().collect::<Vec<_>>());
         record.exempted.retain(|rule| !decision.denials.iter().any(|denied| denied.rule() == *rule));
-        if let Some(container) = judgement.spokesman() {
+        if let Some(container) = judgement.representative() {
             record.identity = container.identity.name();
             record.role = Cow::Borrowed(container.role.as_deref().unwrap_or_default());
             record.chain = judgement.chain().name();
@@ -506,7 +428,7 @@ impl Door<'_> {
             uid: Cow::Borrowed(uid),
             namespace: Cow::Borrowed(namespace),
             kind: Kind::ALL.into_iter().map(|(_, known)| known).find(|known| known.name() == kind),
-            message: format!("rolecall could not judge this {kind}: {message}"),
+            message: format!("rolecall: could not check this {kind}: {message}"),
             fault: Some(Fault::Object),
             ..blank
         };
@@ -540,6 +462,10 @@ impl Door<'_> {
         observe(&record);
         reply
     }
+}
+
+fn is_new_pod(record: &Record<'_>) -> bool {
+    record.kind == Some(Kind::Pod) && record.operation == "CREATE"
 }
 
 /// The record of a request of which nothing is decided yet.

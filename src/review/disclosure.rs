@@ -15,9 +15,10 @@ use rolecall_core::snapshot::{OwnRole, Viewer};
 use rolecall_core::world::World;
 use rolecall_iam::RoleArn;
 
-use super::answer::{Authority, Door, Judged};
+use super::answer::{Door, Judged};
+use super::message;
+use super::outcome::Authority;
 use super::response::{MAX_WARNING_CHARS, fit_warnings};
-use super::words;
 
 /// How much a requester reads about IAM roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -39,7 +40,7 @@ pub struct Messages {
     pub iam_detail: IamDetail,
     /// Roles that are namespaces' own.
     pub own_roles: Vec<OwnRole>,
-    /// Whom to ask.
+    /// EffectiveIdentity to ask.
     pub contact: String,
 }
 
@@ -212,7 +213,7 @@ impl Reader<'_> {
         } else {
             format!("role {name} may not allow what service account {subject} declares that it needs")
         };
-        let problem = Problem { message, expected: None, found: None, slip: None, ..finding.problem.clone() };
+        let problem = Problem { message, expected: None, found: None, hint: None, ..finding.problem.clone() };
         let problem = Problem { fix: format!("ask {}", self.messages.contact), ..problem };
         let mut told = Finding { problem, containers: finding.containers.clone(), notes: Vec::new() };
         told.notes.push(self.reference());
@@ -222,7 +223,7 @@ impl Reader<'_> {
     /// Adds whom to ask, and under which reference, to a finding that withholds something.
     fn referred(&self, mut finding: Finding) -> Finding {
         if finding.problem.rule == &ROLE_NOT_ASSUMABLE {
-            if finding.problem.slip.is_none() {
+            if finding.problem.hint.is_none() {
                 finding.problem.fix = format!("ask {}", self.messages.contact);
             }
             finding.notes.insert(0, self.reference());
@@ -235,24 +236,34 @@ impl Reader<'_> {
         format!("reference: {uid} (the audit log of rolecall has the full text; rolecall scan prints it too)")
     }
 
-    /// A warning; where something is withheld, its reference is never cut off.
-    fn one_line(&self, finding: &Finding) -> String {
+    /// The warnings of a finding; where something is withheld, there is one, and, its reference is never cut off.
+    fn warnings_of(&self, finding: &Finding) -> Vec<String> {
         if finding.notes.first() != Some(&self.reference()) {
-            return words::one_line(finding, MAX_WARNING_CHARS);
+            return message::warnings(finding).into();
         }
         let uid: String = self.uid.chars().take(MAX_REFERENCE_CHARS).collect();
         let contact: String = self.messages.contact.chars().take(MAX_CONTACT_CHARS).collect();
         let end = format!("; ask {contact}, reference {uid}");
         let room = MAX_WARNING_CHARS.saturating_sub(end.chars().count());
-        let whole = words::one_line(finding, 0);
+        let whole = message::headline(finding);
         let mut line: String = whole.chars().take(room).collect();
-        if let (Some(_), Some(own)) = (&finding.problem.slip, &finding.problem.expected) {
+        if let (Some(_), Some(own)) = (&finding.problem.hint, &finding.problem.expected) {
             let hint = format!("; did you mean {}?", RoleArn::parse(&own.value).map_or("", |role| role.name));
             if whole.chars().count() + hint.chars().count() <= room {
                 line.push_str(&hint);
             }
         }
-        line + &end
+        vec![line + &end]
+    }
+}
+
+/// `37 h`, `5 d`, `12 min`.
+fn describe_age(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..259_200 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
     }
 }
 
@@ -282,8 +293,8 @@ impl Door<'_> {
         let mut texts = Texts { outcome, message: String::new(), told: None, warnings: Vec::new() };
         match outcome {
             Outcome::Deny => {
-                texts.message = words::denial(&decision.denials);
-                texts.told = told.map(|told| words::denial(&told.denials.iter().collect::<Vec<_>>()));
+                texts.message = message::denial(&decision.denials);
+                texts.told = told.map(|told| message::denial(&told.denials.iter().collect::<Vec<_>>()));
             }
             Outcome::Warn => texts.warnings = self.warnings(reader, decision, told),
             Outcome::Allow => {}
@@ -291,25 +302,28 @@ impl Door<'_> {
         if told.is_some() && outcome != Outcome::Deny {
             // The reference that was told leads here.
             let all: Vec<&Finding> = judgement.findings.iter().chain(&judgement.exempted).collect();
-            texts.message = words::denial(&all);
+            texts.message = message::denial(&all);
         }
         texts
     }
 
     fn warnings(&self, reader: &Reader<'_>, decision: &Decision<'_>, told: Option<&Told>) -> Vec<String> {
         let lines: Vec<String> = match told {
-            Some(told) => told.warnings.iter().map(|finding| reader.one_line(finding)).collect(),
-            None => decision.warnings.iter().map(|finding| words::one_line(finding, MAX_WARNING_CHARS)).collect(),
+            Some(told) => told.warnings.iter().flat_map(|finding| reader.warnings_of(finding)).collect(),
+            None => decision.warnings.iter().flat_map(|finding| message::warnings(finding)).collect(),
         };
         let age = self.staleness().map(|seconds| {
-            format!("rolecall denies nothing now: what it knows of AWS is {seconds} s old, from {}", self.snapshot_time)
+            let age = describe_age(seconds);
+            let (date, time) = self.snapshot_time.split_once('T').unwrap_or((self.snapshot_time, ""));
+            let since = format!("{date} {} UTC", time.get(..5).unwrap_or(time));
+            format!("rolecall: not enforcing: its AWS data is {age} old (since {since})")
         });
         let withheld = match self.authority {
             // The reason may name roles, or say how AWS answered for one.
             Authority::Withheld(_) if told.is_some() => {
-                Some("rolecall denies nothing now: it could not read again what a denial depends on".to_owned())
+                Some("rolecall: not enforcing: it could not re-read from AWS what a denial depends on".to_owned())
             }
-            Authority::Withheld(reason) => Some(format!("rolecall denies nothing now: {reason}")),
+            Authority::Withheld(reason) => Some(format!("rolecall: not enforcing: {reason}")),
             Authority::Final | Authority::Provisional => None,
         };
         fit_warnings(lines.into_iter().chain(age).chain(withheld))

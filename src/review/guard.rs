@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::BoxFuture;
-use rolecall_core::cluster::{Namespace, Wishes};
+use rolecall_core::cluster::{Namespace, OwnAnnotations};
 use rolecall_core::decision::{Level, Levels};
 use rolecall_core::finding::printable;
+use rolecall_core::judge::own_names_of_namespace;
 use rolecall_core::workload::Metadata;
 use serde::Deserialize;
 
@@ -82,8 +83,8 @@ pub(super) fn lowered(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defau
     if is_out(after) && !before.is_some_and(is_out) {
         what.push(format!("{OPT_OUT}, which hides the namespace from rolecall"));
     }
-    let nothing = Wishes::default();
-    let (old, new) = (before.map(Wishes::of).unwrap_or(nothing), Wishes::of(after));
+    let nothing = OwnAnnotations::default();
+    let (old, new) = (before.map(OwnAnnotations::of).unwrap_or(nothing), OwnAnnotations::of(after));
     exempted(&old, &new, &mut what);
     what
 }
@@ -92,12 +93,12 @@ pub(super) fn lowered(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defau
 const MAX_NAMED: usize = 8;
 
 /// Exemptions that are added or last longer. Taking one away, or ending it earlier, lowers nothing.
-fn exempted(old: &Wishes, new: &Wishes, what: &mut Vec<String>) {
+fn exempted(old: &OwnAnnotations, new: &OwnAnnotations, what: &mut Vec<String>) {
     let known: HashSet<&str> = old.ignore.iter().map(|rule| &**rule).collect();
     let mut added: Vec<&str> = new.ignore.iter().map(|rule| &**rule).filter(|rule| !known.contains(rule)).collect();
     added.sort_unstable();
     added.dedup();
-    let until = |wishes: &Wishes| match &wishes.ignore_until {
+    let until = |own_annotations: &OwnAnnotations| match &own_annotations.ignore_until {
         Some(until) => printable(&until.text.chars().take(40).collect::<String>()),
         None => "no end".to_owned(),
     };
@@ -142,15 +143,38 @@ pub(super) fn refusal(lowering: &Lowering) -> String {
         name => (name, name),
     };
     format!(
-        "{subject} may not lower what rolecall asks of namespace {namespace}: {}\n  the right needed is  {verb} on \
-         {resource}.{group}, as cluster role rolecall-levels has it\n  fix: kubectl create clusterrolebinding \
+        "{subject} may not lower the rolecall levels of namespace {namespace}: {}\n  the right needed is  {verb} on \
+         {resource}.{group}, which cluster role rolecall-levels grants\n  fix: kubectl create clusterrolebinding \
          rolecall-levels-NAME --clusterrole=rolecall-levels --user={named}",
         what.join("; "),
     )
 }
 
-/// A level that is none: it counts as not set, which somebody should know.
-pub(super) fn unreadable_level(metadata: &Metadata<'_>) -> Option<String> {
+/// How to see what a raised level would deny, before it does.
+pub(super) fn raised(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defaults: Levels) -> Option<String> {
+    let level = |metadata: &Metadata<'_>| Namespace::of(metadata).enforce.unwrap_or(defaults.enforce);
+    let (old, new) = (level(before?), level(after));
+    (new > old).then(|| {
+        let (name, level) = (after.display_name(), new.name());
+        format!(
+            "rolecall: pods of namespace {name} that are created from now on are denied at level {level}; to see which running \
+             workloads that concerns: rolecall scan -n {name} --would-deny --level {level}"
+        )
+    })
+}
+
+/// Labels and annotations of a namespace that have no effect as they are written.
+pub(super) fn ineffective(metadata: &Metadata<'_>) -> Vec<String> {
+    let level = unreadable_level(metadata);
+    let names = own_names_of_namespace(metadata).into_iter();
+    // A level that cannot be read has its own sentence.
+    let names = names.filter(|_| level.is_none()).map(|sentence| format!("rolecall: {sentence}"));
+    let names: Vec<String> = names.collect();
+    level.into_iter().chain(names).collect()
+}
+
+/// A level that is none: it counts as not set.
+fn unreadable_level(metadata: &Metadata<'_>) -> Option<String> {
     let (label, value) = Namespace::of(metadata).unreadable?;
     Some(format!(
         "rolecall: label {label}={value} is none of off, chain, fallback, strict and counts as not set; fix: kubectl label \

@@ -77,12 +77,25 @@ pub(super) fn write(response: ResponseOut<'_>) -> Vec<u8> {
     body
 }
 
-/// Cuts warnings to what the API server passes on: one printable line each, the most severe first, none twice.
+/// Longest warning, as long as all together are short.
+const MAX_LONG_WARNING_CHARS: usize = 500;
+/// Up to this total, warnings may be longer than the API server's limit for one: it cuts single warnings only where all of a
+/// request together, also those of other webhooks, pass [`MAX_WARNINGS_CHARS`].
+const MAX_SHORT_TOTAL_CHARS: usize = 2_000;
+
+/// Fits warnings to what the API server passes on: one printable line each, the most severe first, none twice. Long words,
+/// such as ARNs, are shortened in the middle before anything is cut off.
 pub(super) fn fit_warnings(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<String> = lines.into_iter().take(MAX_WARNINGS).map(|line| printable(&line)).collect();
+    lines.dedup();
+    let fit = |limit: usize| lines.iter().map(|line| shorten(line, limit)).collect::<Vec<_>>();
+    let mut fitted = fit(MAX_LONG_WARNING_CHARS);
+    if fitted.iter().map(|line| line.chars().count()).sum::<usize>() > MAX_SHORT_TOTAL_CHARS {
+        fitted = fit(MAX_WARNING_CHARS);
+    }
     let mut warnings: Vec<String> = Vec::new();
     let mut total = 0;
-    for line in lines {
-        let line = cut(&printable(&line), MAX_WARNING_CHARS).into_owned();
+    for line in fitted {
         let length = line.chars().count();
         if warnings.contains(&line) {
             continue;
@@ -95,6 +108,35 @@ pub(super) fn fit_warnings(lines: impl IntoIterator<Item = String>) -> Vec<Strin
         warnings.push(line);
     }
     warnings
+}
+
+/// Most warnings that are looked at: more than fit.
+const MAX_WARNINGS: usize = 64;
+/// Words up to this length are never shortened.
+const SHORT_WORD_CHARS: usize = 24;
+
+/// A text of at most this many characters: its longest words lose their middle, and only then its end is cut.
+fn shorten(text: &str, limit: usize) -> String {
+    let text = cut(text, MAX_MESSAGE_CHARS);
+    let mut words: Vec<Cow<'_, str>> = text.split(' ').map(Cow::Borrowed).collect();
+    let length = |words: &[Cow<'_, str>]| words.iter().map(|word| word.chars().count() + 1).sum::<usize>() - 1;
+    loop {
+        let over = length(&words).saturating_sub(limit);
+        if over == 0 {
+            break;
+        }
+        let longest = words.iter_mut().max_by_key(|word| word.chars().count());
+        let Some(longest) = longest.filter(|word| word.chars().count() > SHORT_WORD_CHARS) else {
+            break;
+        };
+        let count = longest.chars().count();
+        let keep = count.saturating_sub(over + 1).max(count / 2).max(SHORT_WORD_CHARS - 1);
+        let (head, tail) = (keep / 2, keep - keep / 2);
+        let shortened: String =
+            longest.chars().take(head).chain(['…']).chain(longest.chars().skip(count - tail)).collect();
+        *longest = Cow::Owned(shortened);
+    }
+    cut(&words.join(" "), limit).into_owned()
 }
 
 /// A text of at most this many characters; `…` stands for what was cut.
@@ -121,5 +163,23 @@ mod tests {
         assert!(warnings.iter().map(|w| w.chars().count()).sum::<usize>() <= MAX_WARNINGS_CHARS);
         assert!(warnings.last().unwrap().contains("left out"));
         assert_eq!(fit_warnings(["a".to_owned(), "a".to_owned()]).len(), 1);
+        // A few may be longer than the API server's limit for one.
+        let few = fit_warnings((0..4).map(|i| format!("{i} {}", "word ".repeat(99))));
+        assert!(few.iter().all(|w| w.chars().count() <= MAX_LONG_WARNING_CHARS && w.chars().count() > 400));
+    }
+
+    #[test]
+    fn names_are_shortened_before_evidence_is_cut() {
+        let arn = format!("arn:aws:iam::111122223333:role/{}", "long-path/".repeat(40));
+        let line =
+            format!("rolecall: cannot assume role {arn} [role-missing]; expected {arn}; the account has no such role");
+        let short = shorten(&line, MAX_WARNING_CHARS);
+        assert!(short.chars().count() <= MAX_WARNING_CHARS, "{short}");
+        assert!(
+            short.ends_with("; the account has no such role") && short.contains("[role-missing]; expected "),
+            "{short}"
+        );
+        assert_eq!(shorten("short", 5), "short");
+        assert_eq!(shorten(&"a ".repeat(300), 20).chars().count(), 20);
     }
 }

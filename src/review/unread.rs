@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use rolecall_core::workload::Kind;
 use rolecall_core::world::World;
 
-use super::answer::{Authority, Door, NotChecked, Reply, Settings};
+use super::answer::{Door, NotChecked};
 use super::frame::Frame;
+use super::outcome::{Authority, Reply, Settings};
 use super::record::{Fault, Record};
 use super::request::is_judged;
 

@@ -34,7 +34,7 @@ impl Client {
         }
         let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
-        let stream = TcpStream::connect(address).await.with_context(|| format!("{address}: nobody answers"))?;
+        let stream = TcpStream::connect(address).await.with_context(|| format!("{address}: cannot connect"))?;
         stream.set_nodelay(true)?;
         let name = ServerName::from(address.ip());
         let stream =

@@ -21,7 +21,7 @@ pub(super) fn parts(snapshot: &Snapshot) -> Vec<(&'static str, i64)> {
     oldest.map(|time| ("all", time.as_second())).into_iter().collect()
 }
 
-/// A snapshot that another process writes: looked at anew, read where it has changed.
+/// A snapshot that another process writes: looked at again, read where it has changed.
 #[derive(Debug)]
 pub(super) struct Shared {
     place: tokio::sync::Mutex<SharedPlace>,

@@ -4,16 +4,16 @@ mod certificates;
 mod client;
 #[cfg(feature = "kube")]
 mod cluster;
+mod demo;
 #[cfg(all(feature = "aws", feature = "kube"))]
-mod elected;
-mod farewell;
+mod leader;
 mod live;
 mod serve;
-mod try_out;
+mod shutdown;
 
 pub use client::Client;
+pub use demo::demo;
 pub use serve::serve;
-pub use try_out::try_out;
 
 /// Runs this to its end. What it leaves behind on other threads, such as a check or a collection under way, is not waited for.
 fn run<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

@@ -13,8 +13,8 @@ use rolecall_core::world::World;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::certificates::certificates;
-use super::farewell::Farewell;
 use super::live::Shared;
+use super::shutdown::Shutdown;
 use crate::certs::client_verifier;
 use crate::cli::ServeArgs;
 use crate::config::Config;
@@ -41,8 +41,8 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
         let metrics = Arc::new(Metrics::new());
         let kube = if args.no_kube { None } else { Some(connect().await?) };
-        let farewell = Farewell::default();
-        let start_of = Start { args, config: &config, metrics: &metrics, kube: kube.as_ref(), farewell: &farewell };
+        let shutdown = Shutdown::default();
+        let start_of = Start { args, config: &config, metrics: &metrics, kube: kube.as_ref(), shutdown: &shutdown };
         // It may wait for the API server.
         let (certificate, certifying) = tokio::select! {
             certificate = certificates(args, &config, Arc::<Metrics>::clone(&metrics), kube.as_ref()) => certificate?,
@@ -70,7 +70,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             () = certifying => {}
         }
         running.shut_down().await;
-        farewell.say().await;
+        shutdown.say().await;
         Ok(())
     })
 }
@@ -138,7 +138,7 @@ struct Start<'s> {
     metrics: &'s Arc<Metrics>,
     kube: Option<&'s Kube>,
     #[cfg_attr(not(all(feature = "aws", feature = "kube")), expect(dead_code, reason = "only a Lease is given back"))]
-    farewell: &'s Farewell,
+    shutdown: &'s Shutdown,
 }
 
 impl Start<'_> {
@@ -228,8 +228,8 @@ impl Start<'_> {
         #[cfg(feature = "kube")]
         if let Some(client) = self.kube {
             let replica =
-                super::elected::Replica::new(client, self.config, cluster, keeper, from_aws, refreshing, self.metrics);
-            return replica.serve(client.clone(), identity(), chance, self.farewell.clone()).boxed();
+                super::leader::Replica::new(client, self.config, cluster, keeper, from_aws, refreshing, self.metrics);
+            return replica.serve(client.clone(), identity(), chance, self.shutdown.clone()).boxed();
         }
         let _ = cluster;
         let collector = Arc::<super::live::FromAws>::clone(from_aws);

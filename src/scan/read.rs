@@ -182,13 +182,13 @@ pub async fn read_facts(
     progress.begin("agent and injector");
     let health = read_health(client, injector, &mut reading).await?;
     cluster.agent = match health.agent.state {
-        AgentState::Missing => Presence::Gone,
+        AgentState::Missing => Presence::Absent,
         AgentState::Unknown => Presence::Unknown,
-        _ => Presence::Here,
+        _ => Presence::Present,
     };
     cluster.injector = match health.injector.state {
-        InjectorState::Present => Presence::Here,
-        InjectorState::Missing => Presence::Gone,
+        InjectorState::Present => Presence::Present,
+        InjectorState::Missing => Presence::Absent,
         InjectorState::Unknown => Presence::Unknown,
     };
     Ok(Facts { cluster, roles, accounts, namespaces, health, unread: reading.unread })

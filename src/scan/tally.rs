@@ -1,11 +1,13 @@
 //! What was found, grouped: fifty pods of a Deployment that all have the same are one entry with a count.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use rolecall_core::chain::State;
+use rolecall_core::decision::{Level, denies_at};
 use rolecall_core::finding::Finding;
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::{JudgedContainer, Judgement};
+use rolecall_core::workload::Kind;
 
 use super::owners::Owner;
 
@@ -38,8 +40,18 @@ pub struct Group {
     /// Containers, with the pods in which they are so.
     pub containers: Vec<(Judged, usize)>,
     /// Rules that an exemption hid.
-    pub exempted: BTreeSet<&'static str>,
+    pub exempted: BTreeMap<&'static str, Finding>,
+    /// What would deny the pods of its template, by level; `None` where there is no template.
+    template: Option<Denying>,
+    /// What would deny its pods, by level, were they created again as they are.
+    running: Denying,
 }
+
+/// Rules with the lowest level at which they would deny.
+type Denying = BTreeMap<&'static str, Level>;
+
+/// What only a running pod can have: a new one gets past the injector again.
+const OF_RUNNING_PODS: [&str; 3] = ["association-shadowed", "injection-missing", "pods-predate-identity"];
 
 /// A container, judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +80,7 @@ impl Judged {
 impl Group {
     fn add(&mut self, judgement: &Judgement<'_>, pods: usize) {
         self.pods += pods;
+        self.add_denying(judgement, pods == 0);
         for finding in &judgement.findings {
             for one in single(finding) {
                 self.add_finding(one, pods);
@@ -76,7 +89,33 @@ impl Group {
         for container in &judgement.containers {
             self.add_container(Judged::of(container), pods);
         }
-        self.exempted.extend(judgement.exempted.iter().map(Finding::rule));
+        for finding in &judgement.exempted {
+            self.exempted.entry(finding.rule()).or_insert_with(|| finding.clone());
+        }
+    }
+
+    fn add_denying(&mut self, judgement: &Judgement<'_>, is_template: bool) {
+        if judgement.kind == Kind::ServiceAccount {
+            return;
+        }
+        // The workload's own exemptions lift warnings only.
+        let findings = judgement.findings.iter().chain(judgement.self_exempted());
+        let levels = [Level::Chain, Level::Fallback, Level::Strict];
+        let denying = findings.filter_map(|finding| {
+            let level = levels.into_iter().find(|level| denies_at(finding, *level))?;
+            Some((finding.rule(), level))
+        });
+        if is_template {
+            self.template.get_or_insert_default().extend(denying);
+        } else {
+            self.running.extend(denying.filter(|(rule, _)| !OF_RUNNING_PODS.contains(rule)));
+        }
+    }
+
+    /// The rules that would deny its pods, were they created again where the namespace enforces a level.
+    pub fn denied_at(&self, enforce: Level) -> Vec<&'static str> {
+        let denying = self.template.as_ref().unwrap_or(&self.running);
+        denying.iter().filter(|(_, level)| **level <= enforce).map(|(rule, _)| *rule).collect()
     }
 
     fn add_finding(&mut self, finding: Finding, pods: usize) {
@@ -115,6 +154,10 @@ impl Group {
             self.add_container(container, pods);
         }
         self.exempted.extend(other.exempted);
+        if let Some(template) = other.template {
+            self.template.get_or_insert_default().extend(template);
+        }
+        self.running.extend(other.running);
     }
 }
 
@@ -190,7 +233,7 @@ mod tests {
             message: message.to_owned(),
             expected: None,
             found: None,
-            slip: None,
+            hint: None,
             fix: String::new(),
             about: None,
         };

@@ -213,6 +213,15 @@ impl Visit for JsonFields<'_> {
         let _ = write!(self.0, "{value}");
     }
 
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if value.is_finite() {
+            self.key(field);
+            let _ = write!(self.0, "{value}");
+        } else {
+            self.record_debug(field, &value);
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
     }

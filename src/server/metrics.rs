@@ -89,7 +89,7 @@ struct CutLabels {
 /// A connection whose TLS handshake failed or did not end in time, beside the reasons of [`Cut`].
 const HANDSHAKE: &str = "handshake";
 
-/// What can come of reading a denial's links anew.
+/// What can come of reading a denial's links again.
 const REREADS: [&str; 5] = ["confirmed", "changed", "late", "unreadable", "crowded"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -224,7 +224,7 @@ impl Metrics {
             troubles.get_or_create_owned(&ErrorLabels { error: trouble.name() });
         }
         let rereads = Family::<OutcomeLabels, Counter>::default();
-        registry.register("rereads", "Links read anew before a denial, by what came of it", rereads.clone());
+        registry.register("rereads", "Re-reads from AWS before a denial, by outcome", rereads.clone());
         let by_outcome = REREADS.map(|outcome| (outcome, rereads.get_or_create_owned(&OutcomeLabels { outcome })));
         let lookups = Family::<OutcomeLabels, Counter>::default();
         registry.register(

@@ -205,7 +205,7 @@ impl UnderReview {
     async fn confirm(&self, links: Links, is_new_pod: bool, mut asked: Asked) -> Reply {
         if let Some(cluster) = &self.state.cluster {
             let (namespace, account) = &links.subject;
-            match cluster.lookups.read_anew(namespace, account, self.source, self.deadline).await {
+            match cluster.lookups.read_again(namespace, account, self.source, self.deadline).await {
                 Ok(changes) => {
                     let is_gone = |change: &Change| matches!(change, Change::ServiceAccount { account: None, .. });
                     // Kubernetes creates no pod without its service account: invented ones cost no call to AWS.
@@ -264,7 +264,7 @@ impl UnderReview {
     /// Reads the links of a would-be denial from AWS and judges again, until a denial rests on nothing else.
     async fn reread(&self, rereads: &Rereads, mut links: Links, mut asked: Asked) -> Reply {
         let state = &self.state;
-        let mut withheld = "its links change faster than they can be read anew from AWS".to_owned();
+        let mut withheld = "what the denial depends on changes faster than it can be re-read from AWS".to_owned();
         let mut changed = false;
         for _ in 0..ROUNDS {
             let issuer = issuer(&state.keeper.now());

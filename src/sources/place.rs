@@ -45,7 +45,7 @@ enum Place {
     Page(Box<Page>),
 }
 
-/// What changes when a file is written anew, or another is moved into its place.
+/// What changes when a file is written again, or another is moved into its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     modified: Option<SystemTime>,

@@ -754,7 +754,7 @@ fn check_fixes(folder: &std::path::Path, path: &str, findings: &[Finding]) -> us
         for opens in ["update-assume-role-policy", "put-role-policy", "attach-role-policy"] {
             assert!(!fix.contains(opens), "{} {path} [{rule}]: {fix}", folder.display());
         }
-        replaced += usize::from(fix.starts_with("use a role of its own"));
+        replaced += usize::from(fix.starts_with("use another role than "));
     }
     replaced
 }

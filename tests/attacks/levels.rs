@@ -44,6 +44,30 @@ fn subresources_of_a_namespace_lower_no_level() {
 }
 
 #[test]
+fn raising_a_level_says_how_to_see_what_it_denies() {
+    let warnings = |before: &Value, after: &Value| -> String {
+        let review = common::review(
+            ("", "Namespace"),
+            "UPDATE",
+            &namespace(after, &json!({})),
+            Some(&namespace(before, &json!({}))),
+        );
+        match Ground::new(&json!({}), &json!({}), "").consider(&review, Mode::Enforce, true) {
+            Considered::Reply(reply) => {
+                serde_json::from_slice::<Value>(&reply.body).unwrap()["response"]["warnings"].to_string()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let raised = warnings(&json!({}), &json!({"rolecall.dev/enforce": "chain"}));
+    assert!(raised.contains("rolecall scan -n carts --would-deny --level chain"), "{raised}");
+    let same = warnings(&json!({"rolecall.dev/enforce": "chain"}), &json!({"rolecall.dev/enforce": "chain", "a": "b"}));
+    assert_eq!(same, "null");
+    let misspelled = warnings(&json!({}), &json!({"rolecall.dev/enforced": "chain"}));
+    assert!(misspelled.contains("should be rolecall.dev/enforce"), "{misspelled}");
+}
+
+#[test]
 fn an_exemption_of_a_namespace_is_guarded_like_its_level() {
     let change = |before: Value, after: Value| {
         lowered("", &namespace(&json!({}), &before), &namespace(&json!({}), &after)).join("; ")

@@ -67,7 +67,7 @@ pub fn assert_golden(name: &str, found: &str) {
         let first = expected.lines().zip(found.lines()).position(|(e, f)| e != f).unwrap_or(0);
         let show = |text: &str| text.lines().skip(first.saturating_sub(1)).take(6).collect::<Vec<_>>().join("\n");
         panic!(
-            "{name} differs from line {} on (ROLECALL_BLESS=1 writes it anew)\nexpected:\n{}\nfound:\n{}",
+            "{name} differs from line {} on (ROLECALL_BLESS=1 writes it again)\nexpected:\n{}\nfound:\n{}",
             first + 1,
             show(&expected),
             show(found)

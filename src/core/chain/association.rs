@@ -22,15 +22,15 @@ pub(super) fn account(
         Problem::new(
             &rules::POD_IDENTITY_ROLE_ACCOUNT,
             format!(
-                "{subject} cannot become {}: the association's role is of another account than the cluster",
+                "service account {subject} cannot assume role {}: the association's role belongs to another account than the cluster",
                 role.name
             ),
             fix::update_association(
                 snapshot,
                 association,
-                &format!(
-                    "--role-arn arn:{}:iam::{}:role/ROLE_OF_THIS_ACCOUNT --target-role-arn {role_arn}",
-                    role.partition, cluster.account
+                fix::AssociationChange::RoleAndTarget(
+                    &format!("arn:{}:iam::{}:role/ROLE_OF_THIS_ACCOUNT", role.partition, cluster.account),
+                    role_arn,
                 ),
             ),
         )
@@ -41,7 +41,7 @@ pub(super) fn account(
 
 /// The agent is an add-on, or built into the nodes of Auto Mode; it may also be part of a node image, which cannot be seen.
 pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Presence) -> Option<Problem> {
-    if daemon_set == Presence::Here || snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
+    if daemon_set == Presence::Present || snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
         return None;
     }
     let Some(addons) = &snapshot.addons else {
@@ -57,11 +57,10 @@ pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Prese
             if installed.is_empty() { "no add-on".to_owned() } else { format!("only the add-ons {installed}") };
         return Some(missing::agent(snapshot, subject, &format!("{others}; the cluster's DaemonSets were not read")));
     }
-    let cluster = fix::cluster_name(snapshot);
     let problem = Problem::new(
         &rules::POD_IDENTITY_AGENT_MISSING,
-        format!("{subject} will hardly get credentials: the cluster has no eks-pod-identity-agent add-on"),
-        format!("aws eks create-addon --cluster-name {cluster} --addon-name eks-pod-identity-agent"),
+        format!("pods of service account {subject} are unlikely to get credentials: the cluster has no eks-pod-identity-agent add-on"),
+        fix::create_agent(snapshot),
     )
     .at_most(Certainty::Likely)
     .expected("add-on", "eks-pod-identity-agent")
@@ -79,7 +78,7 @@ mod tests {
         let subject = Subject { namespace: "carts", service_account: "carts" };
         let rule = |presence| agent(&snapshot, subject, presence).map(|problem| problem.rule.name);
         assert_eq!(rule(Presence::Unknown), Some("not-collected"));
-        assert_eq!(rule(Presence::Here), None);
-        assert_eq!(rule(Presence::Gone), Some("pod-identity-agent-missing"));
+        assert_eq!(rule(Presence::Present), None);
+        assert_eq!(rule(Presence::Absent), Some("pod-identity-agent-missing"));
     }
 }

@@ -1,5 +1,5 @@
 //! Why a trust policy does not let a web identity in: the statement that comes closest, every condition of it that fails,
-//! the likely slip, and one edit that mends all of it (failure family C).
+//! the likely slip, and one edit that fixes all of it (failure family C).
 
 use rolecall_iam::{BaseOperator, Condition, ConditionReport, Found, PrincipalEntry, StatementReport, Truth};
 
@@ -7,7 +7,7 @@ use super::irsa_trust::{ACTION, Case, federated};
 use super::keys::of_another_token;
 use super::trust::{self, list, place};
 use super::{Audience, fix, slips};
-use crate::finding::Problem;
+use crate::finding::{Hint, Problem};
 use crate::rules;
 use crate::snapshot::Issuer;
 
@@ -16,13 +16,13 @@ enum About<'r> {
     /// `ISSUER:sub` or `ISSUER:aud` of our own issuer: the value does not match.
     Claim(&'static str),
     /// A claim that was meant, under a key that no token of ours carries.
-    Miswritten { claim: &'static str, slip: String },
+    Miswritten { claim: &'static str, typo: String },
     /// A key that our token does not carry at all.
-    Foreign { slip: Option<String>, key: &'r str },
+    Foreign { hint: Option<String>, key: &'r str },
 }
 
 impl Case<'_> {
-    /// What keeps the web identity out; the first problem leads and its fix mends the whole statement.
+    /// What keeps the web identity out; the first problem leads and its fix fixes the whole statement.
     pub(super) fn diagnose(&self, reports: &[StatementReport<'_>]) -> Vec<Problem> {
         if let Some(deny) = trust::applying_deny(reports) {
             return vec![self.denied(deny)];
@@ -50,7 +50,7 @@ impl Case<'_> {
     fn denied(&self, deny: &StatementReport<'_>) -> Problem {
         let mut grounds: Vec<String> = deny.conditions.iter().map(trust::condition_text).collect();
         if let rolecall_iam::Principals::IsNot(_) = deny.statement.principals {
-            grounds.insert(0, "the principal is none of those it spares (NotPrincipal)".to_owned());
+            grounds.insert(0, "the principal is not one of NotPrincipal".to_owned());
         }
         let found = if grounds.is_empty() {
             format!("{} denies it unconditionally", place(deny))
@@ -60,7 +60,10 @@ impl Case<'_> {
         self.problem(
             &rules::IRSA_TRUST_DENIED,
             "a Deny in the role's trust policy applies",
-            fix::edit_trust_by_hand(self.parsed, &format!("narrow {} so that it spares {}", place(deny), self.claim)),
+            fix::edit_trust_by_hand(
+                self.parsed,
+                &format!("narrow {} so that it does not deny {}", place(deny), self.claim),
+            ),
         )
         .expected("expected", "no Deny that applies")
         .found("the trust policy's", found)
@@ -76,7 +79,7 @@ impl Case<'_> {
         };
         self.problem(
             &rules::IRSA_TRUST_ACTION,
-            "its trust policy trusts the cluster's provider for another action",
+            "the role's trust policy allows the cluster's OIDC provider another action",
             fix::edit_trust(self.parsed, &program),
         )
         .expected("a web identity needs", ACTION)
@@ -100,23 +103,27 @@ impl Case<'_> {
         match self.about(failed.condition) {
             About::Claim("sub") => self.subject(failed, fix),
             About::Claim(_) => self.token_audience(failed, fix),
-            About::Miswritten { claim, slip } => self
-                .problem(&rules::IRSA_TRUST_KEY, "a condition is on a key that its token never carries", fix)
-                .expected("the key would have to be", format!("{}:{claim}", self.issuer))
+            About::Miswritten { claim, typo } => self
+                .problem(
+                    &rules::IRSA_TRUST_KEY,
+                    "the role's trust policy has a condition on a key that no token carries",
+                    fix,
+                )
+                .expected("the key must be", format!("{}:{claim}", self.issuer))
                 .found("the trust policy has", trust::condition_text(failed))
-                .slip(Some(slip)),
-            About::Foreign { slip, key } => {
+                .hint(Some(Hint::typo(typo))),
+            About::Foreign { hint, key } => {
                 let carried = matches!(failed.found, Found::Values(_));
                 let why = if carried {
-                    format!("a condition on {key} does not match")
+                    format!("the role's trust policy has a condition on {key} that does not match")
                 } else {
-                    "a condition is on a key that its token does not carry".to_owned()
+                    "the role's trust policy has a condition on a key that the token does not carry".to_owned()
                 };
                 let found = trust::found_text(&failed.found);
                 self.problem(&rules::IRSA_TRUST_KEY, &why, fix)
                     .expected("the trust policy asks for", trust::condition_text(failed))
                     .found("the request carries", found)
-                    .slip(slip)
+                    .hint(hint.map(Hint::note))
             }
         }
     }
@@ -127,26 +134,26 @@ impl Case<'_> {
             return match known_claim(claim) {
                 Some(claim) => About::Claim(claim),
                 None => About::Foreign {
-                    slip: Some(format!("an EKS token has no `{claim}` claim that IAM reads")),
+                    hint: Some(format!("an EKS token has no `{claim}` claim that IAM reads")),
                     key: &condition.key,
                 },
             };
         }
-        if let Some((claim, slip)) = slips::miswritten_key(key, self.issuer)
+        if let Some((claim, typo)) = slips::miswritten_key(key, self.issuer)
             && let Some(claim) = known_claim(claim)
         {
-            return About::Miswritten { claim, slip: slip.to_owned() };
+            return About::Miswritten { claim, typo: typo.to_owned() };
         }
         if !of_another_token(key) {
-            return About::Foreign { slip: None, key: &condition.key };
+            return About::Foreign { hint: None, key: &condition.key };
         }
         let (address, claim) = slips::split_key(&condition.key);
         let address = address.split_once("oidc-provider/").map_or(address, |(_, rest)| rest);
         match known_claim(&claim.to_ascii_lowercase()) {
             Some(claim) if slips::is_cluster_issuer(address, self.issuer) => {
-                About::Miswritten { claim, slip: slips::issuer(address, self.issuer) }
+                About::Miswritten { claim, typo: slips::issuer(address, self.issuer) }
             }
-            _ => About::Foreign { slip: Some(format!("{address} is not this cluster's issuer")), key: &condition.key },
+            _ => About::Foreign { hint: Some(format!("{address} is not this cluster's issuer")), key: &condition.key },
         }
     }
 
@@ -157,7 +164,7 @@ impl Case<'_> {
         let condition = failed.condition;
         let negated = condition.operator.base.is_negated();
         let nearest = condition.values.iter().min_by_key(|value| strsim::levenshtein(value, self.claim));
-        let slip = nearest.filter(|_| is_plain(condition)).and_then(|value| slips::subject(value, self.subject));
+        let hint = nearest.filter(|_| is_plain(condition)).and_then(|value| slips::subject(value, self.subject));
         let label = match (negated, is_plain(condition)) {
             (true, _) => "the role's trust policy excludes",
             (false, true) => "the role's trust policy allows",
@@ -166,10 +173,10 @@ impl Case<'_> {
         let mut shown: Vec<Box<str>> = nearest.into_iter().cloned().collect();
         shown.extend(condition.values.iter().filter(|value| Some(*value) != nearest).cloned());
         let shown = if is_plain(condition) || negated { list(&shown) } else { trust::condition_text(failed) };
-        self.problem(&rules::IRSA_TRUST_SUBJECT, "its trust policy does not allow this subject", fix)
+        self.problem(&rules::IRSA_TRUST_SUBJECT, "the role's trust policy does not allow it", fix)
             .expected(label, shown)
-            .found("this pod presents", self.claim)
-            .slip(slip)
+            .found("the pod's token has", self.claim)
+            .hint(hint)
     }
 
     fn token_audience(&self, failed: &ConditionReport<'_>, fix: String) -> Problem {
@@ -179,10 +186,10 @@ impl Case<'_> {
         }
         let condition = failed.condition;
         let swapped = condition.values.iter().any(|value| is_subject(value));
-        self.problem(&rules::IRSA_TRUST_AUDIENCE, "its trust policy does not allow the token's audience", fix)
+        self.problem(&rules::IRSA_TRUST_AUDIENCE, "the role's trust policy does not allow the token's audience", fix)
             .expected("the role's trust policy allows", list(&condition.values))
             .found("the token's audience is", audience)
-            .slip(swapped.then(|| "that is a subject: `sub` and `aud` are swapped".to_owned()))
+            .hint(swapped.then(|| Hint::typo("that is a subject: `sub` and `aud` are swapped")))
     }
 
     /// A wildcard under an operator that takes it literally, and that would match under `StringLike`.
@@ -193,12 +200,12 @@ impl Case<'_> {
         Some(
             self.problem(
                 &rules::IRSA_TRUST_WILDCARD,
-                &format!("{written} takes the wildcard in its trust policy literally"),
+                &format!("{written} in the role's trust policy takes the wildcard literally"),
                 fix.to_owned(),
             )
             .expected("the role's trust policy allows, literally,", pattern)
-            .found("this pod presents", presented)
-            .slip(Some(format!("use {} instead of {written}", like(condition)))),
+            .found("the pod's token has", presented)
+            .hint(Some(Hint::note(format!("use {} instead of {written}", like(condition))))),
         )
     }
 
@@ -294,13 +301,13 @@ impl Case<'_> {
             }},
         });
         let fix = fix::edit_trust(self.parsed, &fix::add_statement(&statement));
-        let why = "its trust policy does not name this cluster's provider";
+        let why = "the role's trust policy does not name this cluster's OIDC provider";
         if let Some(arn) = providers().find(same_issuer) {
             return self
                 .problem(&rules::IRSA_TRUST_PRINCIPAL, why, fix)
-                .expected("the trust policy would have to name", self.provider_arn)
+                .expected("the trust policy must name", self.provider_arn)
                 .found("it names", arn)
-                .slip(Some(self.slip_of_provider(arn)));
+                .hint(Some(Hint::typo(self.slip_of_provider(arn))));
         }
         let clusters = providers().filter_map(provider_address);
         let other = clusters
@@ -311,14 +318,14 @@ impl Case<'_> {
                 .problem(&rules::IRSA_TRUST_ISSUER, "its trust policy trusts another issuer than this cluster's", fix)
                 .expected("the role's trust policy trusts", address)
                 .found("this cluster's issuer is", self.issuer.as_str())
-                .slip(Some(slips::issuer(address, self.issuer)));
+                .hint(Some(Hint::note(slips::issuer(address, self.issuer))));
         }
         let trusted = self.role.trust.as_ref().map(trust::trusted).unwrap_or_default();
-        let slip = made_for(reports).map(str::to_owned);
+        let hint = made_for(reports).map(Hint::note);
         self.problem(&rules::IRSA_TRUST_PRINCIPAL, why, fix)
-            .expected("the trust policy would have to name", self.provider_arn)
+            .expected("the trust policy must name", self.provider_arn)
             .found("it names", trusted)
-            .slip(slip)
+            .hint(hint)
     }
 
     /// How the ARN of a provider for our own issuer is wrong.

@@ -105,7 +105,11 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn problem(&self, rule: &'static rules::Rule, why: &str, fix: String) -> Problem {
-        Problem::new(rule, format!("{} cannot become {}: {why}", self.subject, self.parsed.name), fix)
+        Problem::new(
+            rule,
+            format!("service account {} cannot assume role {}: {why}", self.subject, self.parsed.name),
+            fix,
+        )
     }
 
     /// It is allowed by statements that name our provider, not only by one that names everyone.
@@ -167,7 +171,7 @@ impl<'a> Case<'a> {
         Some(
             Problem::new(
                 &rules::IRSA_TRUST_OPEN,
-                format!("any service account of the cluster can become {}", self.parsed.name),
+                format!("any service account of the cluster can assume role {}", self.parsed.name),
                 fix::edit_trust(self.parsed, &program),
             )
             .expected("the trust policy should ask for", format!("{}:sub = {}", self.issuer, self.claim))
@@ -179,8 +183,8 @@ impl<'a> Case<'a> {
     fn names_everyone(&self) -> Problem {
         Problem::new(
             &rules::IRSA_TRUST_OPEN,
-            format!("the trust policy of {} names everyone as its principal", self.parsed.name),
-            fix::edit_trust_by_hand(self.parsed, &format!("name {} instead of everyone", self.provider_arn)),
+            format!("the trust policy of role {} names every principal (`*`)", self.parsed.name),
+            fix::edit_trust_by_hand(self.parsed, &format!("name {} instead of `*`", self.provider_arn)),
         )
         .expected("the principal should be", self.provider_arn)
         .found("it is", "*")

@@ -1,4 +1,4 @@
-//! The links that a judgement rests on, to read them anew.
+//! The links that a judgement rests on, to read them again.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::judge::Judgement;
 use crate::rules::{self, Rule};
 use crate::world::World;
 
-/// What to read anew before a denial: nothing else that AWS holds could turn it.
+/// What to read again before a denial: nothing else that AWS holds could turn it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Links {
     /// Namespace and name of the service account, whose association may have come or gone.

@@ -78,7 +78,7 @@ pub(super) fn policies(subject: Subject<'_>, target: &str, first: &str, what: &[
 
 /// The role of an association: `ListPodIdentityAssociations` does not tell it.
 pub(super) fn association_role(snapshot: &Snapshot, subject: Subject<'_>, association: &Association) -> Problem {
-    let id = fix::association_id(association);
+    let id = fix::word(fix::association_id(association));
     let cluster = fix::word(fix::cluster_name(snapshot));
     Problem::new(
         &rules::NOT_COLLECTED,

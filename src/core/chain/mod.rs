@@ -61,34 +61,11 @@ impl State {
     }
 }
 
-/// A link of a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Link {
-    /// The Pod Identity association.
-    Association,
-    /// The role that the annotation or the association names.
-    Role,
-    /// The cluster's issuer as an OIDC provider in the role's account.
-    Provider,
-    /// The provider's client IDs.
-    Audience,
-    /// The role's trust policy.
-    Trust,
-    /// The resource control policies of the role's account.
-    Organization,
-    /// The second hop of an association.
-    Target,
-    /// The Pod Identity agent.
-    Agent,
-}
-
 /// A chain, judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
     /// Whether every link holds.
     pub state: State,
-    /// The links in their order.
-    pub links: Vec<(Link, State)>,
     /// What is wrong or not known, the surest first: it leads, the others follow as notes. Never empty where the chain does not
     /// hold.
     pub problems: Vec<Problem>,
@@ -98,7 +75,7 @@ pub struct Chain {
 
 impl Chain {
     fn new() -> Self {
-        Self { state: State::Holds, links: Vec::new(), problems: Vec::new(), open: None }
+        Self { state: State::Holds, problems: Vec::new(), open: None }
     }
 
     /// A chain that was not walked, and why.
@@ -122,14 +99,13 @@ impl Chain {
 
     /// Adds a link. Without a problem it holds; a certain problem breaks it, any other leaves it unknown. So nothing is
     /// unknown that no problem explains.
-    fn add(&mut self, link: Link, problem: Option<Problem>) {
+    fn add(&mut self, problem: Option<Problem>) {
         let state = match &problem {
             None => State::Holds,
             Some(problem) if problem.certainty == Certainty::Certain => State::Broken,
             Some(_) => State::Unknown,
         };
         self.problems.extend(problem);
-        self.links.push((link, state));
         self.state = self.state.and(state);
     }
 
@@ -219,11 +195,11 @@ fn irsa_links(
     let mut chain = Chain::new();
     let (role, parsed) = match role::link(snapshot, subject, role_arn, source) {
         Ok(located) => {
-            chain.add(Link::Role, located.problem);
+            chain.add(located.problem);
             (Some(located.role), Some(located.parsed))
         }
         Err(unlocated) => {
-            chain.add(Link::Role, Some(*unlocated.problem));
+            chain.add(Some(*unlocated.problem));
             (None, unlocated.parsed)
         }
     };
@@ -232,26 +208,26 @@ fn irsa_links(
         return chain.done(snapshot, subject, role_arn);
     };
     let Some(issuer) = issuer(snapshot) else {
-        chain.add(Link::Provider, Some(missing::issuer(snapshot, subject, parsed.name)));
+        chain.add(Some(missing::issuer(snapshot, subject, parsed.name)));
         return chain.done(snapshot, subject, role_arn);
     };
     match provider::link(snapshot, subject, parsed, issuer) {
         Ok(provider) => {
-            chain.add(Link::Provider, None);
-            chain.add(Link::Audience, provider::audience(subject, parsed, provider, audience));
+            chain.add(None);
+            chain.add(provider::audience(subject, parsed, provider, audience));
         }
-        Err(problem) => chain.add(Link::Provider, Some(*problem)),
+        Err(problem) => chain.add(Some(*problem)),
     }
     if let Some(role) = role {
         // The role's own spelling from here on.
         let parsed = rolecall_iam::RoleArn::parse(&role.arn).unwrap_or(parsed);
         let judged = irsa_trust::link(subject, role, parsed, issuer, audience);
         let mut problems = judged.problems.into_iter();
-        chain.add(Link::Trust, problems.next());
+        chain.add(problems.next());
         chain.problems.extend(problems);
         chain.open = judged.open;
         if let Some(link) = organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience) {
-            chain.add(Link::Organization, link);
+            chain.add(link);
         }
     }
     chain.done(snapshot, subject, role_arn)
@@ -264,7 +240,7 @@ pub fn role_only(snapshot: &Snapshot, subject: Subject<'_>, role_arn: &str, sour
         Ok(located) => located.problem,
         Err(unlocated) => Some(*unlocated.problem),
     };
-    chain.add(Link::Role, problem.map(|problem| problem.about(role_arn, RolePart::Existing)));
+    chain.add(problem.map(|problem| problem.about(role_arn, RolePart::Existing)));
     searched(chain.done(snapshot, subject, role_arn), snapshot, role_arn, source)
 }
 
@@ -276,21 +252,21 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
     let Some(role_arn) = association.role_arn.as_deref() else {
         let unreadable = unreadable::association(subject, association);
         let problem = unreadable.unwrap_or_else(|| missing::association_role(snapshot, subject, association));
-        chain.add(Link::Association, Some(problem));
+        chain.add(Some(problem));
         return chain;
     };
-    chain.add(Link::Association, association::account(snapshot, subject, association, role_arn));
+    chain.add(association::account(snapshot, subject, association, role_arn));
     match role::link(snapshot, subject, role_arn, RoleSource::Association(association)) {
         Ok(located) => {
-            chain.add(Link::Role, located.problem);
+            chain.add(located.problem);
             let trust = pod_identity_trust::link(snapshot, subject, association, located.role, located.parsed);
-            chain.add(Link::Trust, trust);
+            chain.add(trust);
             let (role, parsed) = (located.role, located.parsed);
             if let Some(link) = organization::of_association(snapshot, subject, association, role, parsed) {
-                chain.add(Link::Organization, link);
+                chain.add(link);
             }
         }
-        Err(unlocated) => chain.add(Link::Role, Some(*unlocated.problem)),
+        Err(unlocated) => chain.add(Some(*unlocated.problem)),
     }
     if let Some(target_arn) = association.target_role_arn.as_deref() {
         let mut problem = target::link(snapshot, subject, association, role_arn, target_arn);
@@ -300,12 +276,12 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
         {
             problem.fix = fix::own_role(snapshot, subject, target_arn);
         }
-        chain.add(Link::Target, problem);
+        chain.add(problem);
         if let Some(link) = organization::of_target(snapshot, subject, association, role_arn, target_arn) {
-            chain.add(Link::Organization, link);
+            chain.add(link);
         }
     }
-    chain.add(Link::Agent, association::agent(snapshot, subject, agent));
+    chain.add(association::agent(snapshot, subject, agent));
     chain.done(snapshot, subject, role_arn)
 }
 

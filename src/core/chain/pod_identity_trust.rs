@@ -5,7 +5,7 @@ use rolecall_iam::{Principal, Request, RoleArn, StatementReport, Truth};
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE};
 use super::trust::{self, Outcome, list, place};
 use super::{Subject, fix, missing, unreadable};
-use crate::finding::{Certainty, Problem};
+use crate::finding::{Certainty, Hint, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -91,7 +91,11 @@ impl Problem {
 
 impl Case<'_> {
     fn problem(&self, rule: &'static rules::Rule, why: &str, fix: String) -> Problem {
-        Problem::new(rule, format!("{} cannot become {}: {why}", self.subject, self.parsed.name), fix)
+        Problem::new(
+            rule,
+            format!("service account {} cannot assume role {}: {why}", self.subject, self.parsed.name),
+            fix,
+        )
     }
 
     /// Without session tags there is nothing to tag.
@@ -133,7 +137,7 @@ impl Case<'_> {
                     "a Deny in the role's trust policy applies",
                     fix::edit_trust_by_hand(
                         self.parsed,
-                        &format!("narrow {} so that it spares {SERVICE} for {}", place(deny), self.subject),
+                        &format!("narrow {} so that it does not deny {SERVICE} for {}", place(deny), self.subject),
                     ),
                 )
                 .expected("expected", format!("no Deny of {action} that applies"))
@@ -160,7 +164,7 @@ impl Case<'_> {
             return self
                 .problem(
                     &rules::POD_IDENTITY_TRUST_ACTION,
-                    &format!("its trust policy does not allow {SERVICE} to {action}"),
+                    &format!("the role's trust policy does not allow {SERVICE} to call {action}"),
                     fix::edit_trust(self.parsed, &program),
                 )
                 .expected("EKS Pod Identity needs", action)
@@ -181,7 +185,10 @@ impl Case<'_> {
             return Some(
                 self.problem(
                     &rules::POD_IDENTITY_TRUST_KEY,
-                    &format!("its trust policy has a condition on {} that EKS does not meet", failed.condition.key),
+                    &format!(
+                        "the role's trust policy has a condition on {} that EKS does not meet",
+                        failed.condition.key
+                    ),
                     fix::edit_trust(self.parsed, &format!("del({path})")),
                 )
                 .expected("the role's trust policy asks for", trust::condition_text(failed))
@@ -193,7 +200,7 @@ impl Case<'_> {
         }
         let disabled = self.association.disable_session_tags;
         let fix = if disabled {
-            fix::update_association(self.snapshot, self.association, "--no-disable-session-tags")
+            fix::update_association(self.snapshot, self.association, fix::AssociationChange::SessionTags)
         } else if failed.found == rolecall_iam::Found::Absent || failed.operator().base.is_negated() {
             fix::edit_trust(self.parsed, &format!("del({path})"))
         } else {
@@ -206,12 +213,12 @@ impl Case<'_> {
         Some(
             self.problem(
                 &rules::POD_IDENTITY_TRUST_TAGS,
-                &format!("its trust policy's condition on {} does not match", failed.condition.key),
+                &format!("the condition on {} in the role's trust policy does not match", failed.condition.key),
                 fix,
             )
             .expected("the role's trust policy asks for", trust::condition_text(failed))
             .found("EKS sends", found)
-            .slip(disabled.then(|| "the association disables session tags, so EKS sends none".to_owned())),
+            .hint(disabled.then(|| Hint::note("the association disables session tags, so EKS sends none"))),
         )
     }
 
@@ -222,21 +229,21 @@ impl Case<'_> {
             "Action": ACTIONS,
         });
         let trusted = self.role.trust.as_ref().map(trust::trusted).unwrap_or_default();
-        let slip = if trusted.contains(":oidc-provider/") {
-            Some("the role is made for IRSA; for Pod Identity it needs a statement of its own".to_owned())
+        let hint = if trusted.contains(":oidc-provider/") {
+            Some(Hint::note("the role is for IRSA; Pod Identity needs another statement"))
         } else if trusted.contains("eks.amazonaws.com") {
-            Some(format!("the service principal of Pod Identity is {SERVICE}"))
+            Some(Hint::note(format!("the service principal of Pod Identity is {SERVICE}")))
         } else {
             None
         };
         self.problem(
             &rules::POD_IDENTITY_TRUST_PRINCIPAL,
-            &format!("its trust policy does not trust {SERVICE}"),
+            &format!("the role's trust policy does not trust {SERVICE}"),
             fix::edit_trust(self.parsed, &fix::add_statement(&statement)),
         )
-        .expected("the trust policy would have to name", SERVICE)
+        .expected("the trust policy must name", SERVICE)
         .found("it names", trusted)
-        .slip(slip)
+        .hint(hint)
         .at_most(certainty)
     }
 }

@@ -4,7 +4,7 @@
 use rolecall_iam::RoleArn;
 
 use super::{Audience, Subject, fix, missing, unreadable};
-use crate::finding::Problem;
+use crate::finding::{Hint, Problem};
 use crate::rules;
 use crate::snapshot::{Issuer, Provider, Snapshot};
 
@@ -29,11 +29,17 @@ pub(super) fn link<'s>(
 fn unregistered(snapshot: &Snapshot, subject: Subject<'_>, role: RoleArn<'_>, issuer: &Issuer) -> Problem {
     let home = snapshot.cluster.as_ref().and_then(|cluster| cluster.location()).map(|place| place.account);
     let fix = if home == Some(role.account) {
-        format!("eksctl utils associate-iam-oidc-provider --cluster {} --approve", fix::cluster_name(snapshot))
+        fix::Command::new("eksctl utils associate-iam-oidc-provider")
+            .option("--cluster", fix::cluster_name(snapshot))
+            .word("--approve")
+            .to_string()
     } else {
         format!(
-            "in account {}: aws iam create-open-id-connect-provider --url https://{issuer} --client-id-list sts.amazonaws.com",
-            role.account
+            "in account {}: {}",
+            role.account,
+            fix::Command::new("aws iam create-open-id-connect-provider")
+                .option("--url", format!("https://{issuer}"))
+                .option("--client-id-list", "sts.amazonaws.com")
         )
     };
     let close = snapshot
@@ -44,14 +50,14 @@ fn unregistered(snapshot: &Snapshot, subject: Subject<'_>, role: RoleArn<'_>, is
     Problem::new(
         &rules::OIDC_PROVIDER_MISSING,
         format!(
-            "{subject} cannot become {}: account {} has no OIDC provider for the cluster's issuer",
+            "service account {subject} cannot assume role {}: account {} has no OIDC provider for the cluster's issuer",
             role.name, role.account
         ),
         fix,
     )
     .expected("the account needs a provider for", format!("https://{issuer}"))
     .found("it has", close.map_or_else(|| "none for it".to_owned(), |url| format!("https://{url}")))
-    .slip(close.map(|url| format!("the account has a provider for https://{url}, which comes close")))
+    .hint(close.map(|url| Hint::note(format!("the account has a provider for https://{url}, which is similar"))))
 }
 
 /// The provider's client IDs must hold the token's audience.
@@ -72,11 +78,14 @@ pub(super) fn audience(
     }
     let problem = Problem::new(
         &rules::OIDC_PROVIDER_AUDIENCE,
-        format!("{subject} cannot become {}: the OIDC provider does not accept the token's audience", role.name),
         format!(
-            "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {audience}",
-            provider.arn
+            "service account {subject} cannot assume role {}: the OIDC provider does not accept the token's audience",
+            role.name
         ),
+        fix::Command::new("aws iam add-client-id-to-open-id-connect-provider")
+            .option("--open-id-connect-provider-arn", &*provider.arn)
+            .option("--client-id", audience)
+            .to_string(),
     );
     Some(problem.expected("the provider accepts", accepted(client_ids)).found("the token's audience is", audience))
 }

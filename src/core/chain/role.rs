@@ -3,11 +3,11 @@
 use rolecall_iam::RoleArn;
 
 use super::{Subject, fix, unreadable};
-use crate::finding::{Certainty, Problem};
+use crate::finding::{Certainty, Hint, Problem};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
-/// Where the ARN stands: that is where it is to be mended.
+/// Where the ARN stands: that is where it is to be fixed.
 #[derive(Debug, Clone, Copy)]
 pub enum RoleSource<'a> {
     /// The service account's annotation, by its key.
@@ -36,13 +36,13 @@ impl RoleSource<'_> {
         match self {
             Self::Annotation(key) => fix::annotate(subject, key, arn),
             Self::Association(association) => {
-                fix::update_association(snapshot, association, &format!("--role-arn {}", fix::word(arn)))
+                fix::update_association(snapshot, association, fix::AssociationChange::Role(arn))
             }
             Self::Target(association) => {
-                fix::update_association(snapshot, association, &format!("--target-role-arn {}", fix::word(arn)))
+                fix::update_association(snapshot, association, fix::AssociationChange::Target(arn))
             }
             Self::Container | Self::OneOfMany => {
-                format!("set AWS_ROLE_ARN to {arn} in the pod template, or leave it to the injector")
+                format!("set AWS_ROLE_ARN to {arn} in the pod template, or remove it and let the injector set it")
             }
         }
     }
@@ -79,7 +79,10 @@ pub(super) fn link<'s, 'a>(
         let right = arn.replacen(parsed.partition, place.partition, 1);
         let problem = Problem::new(
             &rules::ROLE_ARN_PARTITION,
-            format!("{subject} cannot become {}: its ARN is of another partition than the cluster", parsed.name),
+            format!(
+                "service account {subject} cannot assume role {}: its ARN names another partition than the cluster's",
+                parsed.name
+            ),
             source.fix(snapshot, subject, &right),
         )
         .expected("the cluster's partition is", place.partition)
@@ -107,10 +110,10 @@ fn malformed(snapshot: &Snapshot, subject: Subject<'_>, arn: &str, complaint: &s
     let right = repaired(snapshot, arn);
     let problem = Problem::new(
         &rules::ROLE_ARN_MALFORMED,
-        format!("{subject} cannot become a role: {} is no role ARN: {complaint}", source.name()),
+        format!("service account {subject} cannot assume a role: {} is not a role ARN: {complaint}", source.name()),
         source.fix(snapshot, subject, right.as_deref().unwrap_or("arn:aws:iam::ACCOUNT:role/NAME")),
     )
-    .found("it says", format!("{arn:?}"));
+    .found("the value is", format!("{arn:?}"));
     match right {
         Some(right) => problem.expected("expected", right),
         None => problem.expected("expected", "arn:PARTITION:iam::ACCOUNT:role/NAME"),
@@ -130,7 +133,7 @@ fn repaired(snapshot: &Snapshot, arn: &str) -> Option<String> {
 fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Problem {
     let account = parsed.account;
     let (what, found) = match snapshot.accounts.get(account) {
-        None => (format!("account {account}"), "nothing of that account"),
+        None => (format!("account {account}"), "nothing of that account: not collected"),
         Some(known) if known.roles.is_some() => {
             (format!("this role of account {account}"), "the roles that were named when it was collected, not this one")
         }
@@ -138,8 +141,11 @@ fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Pro
     };
     Problem::new(
         &rules::ROLE_ACCOUNT_UNSEEN,
-        format!("whether {subject} can become {} is not known: nobody read {what}", parsed.name),
-        format!("add {what} to what the snapshot collects, or check the role there by hand"),
+        format!(
+            "cannot tell whether service account {subject} can assume role {}: the snapshot does not contain {what}",
+            parsed.name
+        ),
+        format!("add {what} to the accounts that the snapshot collects, or check the role in that account"),
     )
     .expected("needed", format!("the roles of account {account}"))
     .found("the snapshot has", found)
@@ -171,9 +177,13 @@ fn withheld(
     match nearest {
         Some(own) => Problem { fix: source.fix(snapshot, subject, &own.arn), ..problem }
             .expected("a similar role of this namespace is", own.arn.to_string())
-            .slip(Some(format!("`{}` for `{}`", parsed.name, role_name(own)))),
+            .hint(Some(typo(parsed, own))),
         None => problem,
     }
+}
+
+fn typo(parsed: RoleArn<'_>, meant: &Role) -> Hint {
+    Hint::typo(format!("role `{}` should be `{}`", parsed.name, role_name(meant)))
 }
 
 fn role_name(role: &Role) -> &str {
@@ -191,19 +201,20 @@ fn missing(
     let nearest = searches.then(|| nearest_role(snapshot, parsed)).flatten();
     let problem = Problem::new(
         &rules::ROLE_MISSING,
-        format!("{subject} cannot become {}: account {} has no such role", parsed.name, parsed.account),
+        format!(
+            "service account {subject} cannot assume role {}: account {} has no such role",
+            parsed.name, parsed.account
+        ),
         match nearest {
             Some(role) => source.fix(snapshot, subject, &role.arn),
             None => {
-                format!("create the role, or correct {}: aws iam get-role --role-name {}", source.name(), parsed.name)
+                format!("create the role, or correct {}: {}", source.name(), fix::get_role(parsed.name))
             }
         },
     )
     .expected("expected", arn);
     match nearest {
-        Some(role) => {
-            problem.found("the account has", role.arn.to_string()).slip(Some(format!("the account has {}", role.arn)))
-        }
+        Some(role) => problem.found("the account has", role.arn.to_string()).hint(Some(typo(parsed, role))),
         None => problem.found("the account has", "no role of that name"),
     }
 }

@@ -1,6 +1,7 @@
 //! The likely slip behind a value that does not match.
 
 use super::Subject;
+use crate::finding::Hint;
 use crate::snapshot::Issuer;
 
 /// Whether a condition's key was meant for our issuer and is written in a way that no token carries: a whole ARN,
@@ -31,7 +32,7 @@ pub(super) fn issuer(found: &str, ours: &Issuer) -> String {
     let (found_host, found_id) = split_issuer(found.as_str());
     let (our_host, our_id) = split_issuer(ours.as_str());
     if found.folded() == ours.folded() {
-        return "it differs from the cluster's issuer in case only".to_owned();
+        return "it differs from the cluster's issuer in case".to_owned();
     }
     if found_id == our_id && is_transposed(found_host, our_host) {
         return "`oidc.eks` and the region are transposed in the host".to_owned();
@@ -44,9 +45,9 @@ pub(super) fn issuer(found: &str, ours: &Issuer) -> String {
     }
     let edits = strsim::levenshtein(found_id, our_id);
     if found_host == our_host && edits <= 2 {
-        return format!("the issuer's ID is {edits} character(s) off");
+        return format!("the issuer's ID differs in {edits} character{}", plural(edits));
     }
-    format!("it is another cluster's issuer: {found_id}, this cluster's is {our_id}")
+    format!("it is the issuer of another cluster: {found_id}; this cluster has {our_id}")
 }
 
 fn split_issuer(issuer: &str) -> (&str, &str) {
@@ -84,35 +85,42 @@ pub(super) fn is_cluster_issuer(address: &str, ours: &Issuer) -> bool {
 }
 
 /// How a subject in a policy differs from the service account's.
-pub(super) fn subject(value: &str, subject: Subject<'_>) -> Option<String> {
+pub(super) fn subject(value: &str, subject: Subject<'_>) -> Option<Hint> {
     let claim = subject.claim();
     if value == claim || value.contains("${") {
         return None;
     }
     if value.trim() == claim {
-        return Some("there is a blank around the subject in the policy".to_owned());
+        return Some(Hint::typo("the subject in the policy begins or ends with a blank"));
     }
     if value.eq_ignore_ascii_case(&claim) {
-        return Some("it differs in case only, and case counts".to_owned());
+        return Some(Hint::typo("the case differs: `sub` is case-sensitive"));
     }
     if value.contains(".amazonaws.com") && !value.contains("serviceaccount") {
-        return Some("that is an audience: `sub` and `aud` are swapped".to_owned());
+        return Some(Hint::typo("that is an audience: `sub` and `aud` are swapped"));
     }
     let rest = value.strip_prefix("system:serviceaccount:");
     let Some((namespace, name)) = rest.and_then(|rest| rest.split_once(':')) else {
-        return Some("a subject is written system:serviceaccount:NAMESPACE:NAME".to_owned());
+        return Some(Hint::typo("a subject must have the form system:serviceaccount:NAMESPACE:NAME"));
     };
     if namespace == subject.service_account && name == subject.namespace && namespace != name {
-        return Some("namespace and name are swapped".to_owned());
+        return Some(Hint::typo("namespace and name are swapped"));
     }
+    // A typo changes little. Where neither is alike, the policy means another service account.
     let differs = |what: &str, theirs: &str, ours: &str| match strsim::levenshtein(theirs, ours) {
         _ if rolecall_iam::wildcard_match(theirs, ours) => None,
-        edits @ 0..=2 => Some(format!("the {what} is {edits} character{} off: `{theirs}` for `{ours}`", plural(edits))),
-        _ => Some(format!("it names another {what}: `{theirs}` for `{ours}`")),
+        0..=2 => Some((true, format!("{what} `{theirs}` should be `{ours}`"))),
+        _ => Some((false, format!("the policy names another {what}: `{theirs}`"))),
     };
-    let slips = [differs("namespace", namespace, subject.namespace), differs("name", name, subject.service_account)];
-    let slips: Vec<String> = slips.into_iter().flatten().collect();
-    (!slips.is_empty()).then(|| slips.join("; "))
+    let found = [differs("namespace", namespace, subject.namespace), differs("name", name, subject.service_account)];
+    let found: Vec<(bool, String)> = found.into_iter().flatten().collect();
+    match found.as_slice() {
+        [] | [(false, _), (false, _)] => None,
+        found => {
+            let text = found.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("; ");
+            Some(Hint { is_typo: found.iter().any(|(is_typo, _)| *is_typo), text })
+        }
+    }
 }
 
 fn plural(count: usize) -> &'static str {
@@ -170,12 +178,13 @@ mod tests {
 
     #[test]
     fn tells_subjects_apart() {
-        let of = |value: &str| subject(value, Subject { namespace: "carts", service_account: "carts-sa" }).unwrap();
-        assert!(of("system:serviceaccount:cart:carts-sa").contains("namespace is 1 character off"));
-        assert!(of("system:serviceaccount:carts-sa:carts").contains("swapped"));
-        assert!(of("system:serviceaccount:orders:carts-sa").contains("another namespace"));
-        assert!(of("sts.amazonaws.com").contains("swapped"));
-        assert!(of("System:ServiceAccount:carts:carts-sa").contains("case"));
-        assert!(of("carts:carts-sa").contains("written"));
+        let of = |value: &str| subject(value, Subject { namespace: "carts", service_account: "carts-sa" });
+        assert_eq!(of("system:serviceaccount:cart:carts-sa"), Some(Hint::typo("namespace `cart` should be `carts`")));
+        assert!(of("system:serviceaccount:carts-sa:carts").unwrap().text.contains("swapped"));
+        assert!(!of("system:serviceaccount:orders:carts-sa").unwrap().is_typo);
+        assert_eq!(of("system:serviceaccount:orders:billing"), None, "nothing is alike");
+        assert!(of("sts.amazonaws.com").unwrap().text.contains("swapped"));
+        assert!(of("System:ServiceAccount:carts:carts-sa").unwrap().text.contains("case"));
+        assert!(of("carts:carts-sa").unwrap().text.contains("form"));
     }
 }

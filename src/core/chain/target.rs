@@ -230,7 +230,7 @@ impl<'a> Case<'a> {
         let problem = Problem::new(
             &rules::POD_IDENTITY_TARGET,
             format!(
-                "{} cannot become {}: its trust policy does not allow {} to {}",
+                "service account {} cannot assume target role {}: its trust policy does not allow role {} to call {}",
                 self.subject, self.target.name, self.first.name, request.action
             ),
             fix::edit_trust(self.target, &fix::add_statement(&statement)),
@@ -252,7 +252,7 @@ impl<'a> Case<'a> {
         Problem::new(
             &rules::POD_IDENTITY_TARGET,
             format!(
-                "{} cannot become {}: the policies of {} do not allow it to {action}",
+                "service account {} cannot assume target role {}: the policies of role {} do not allow {action}",
                 self.subject, self.target.name, self.first.name
             ),
             if by_identity {
@@ -261,10 +261,11 @@ impl<'a> Case<'a> {
                     "Statement":
                         {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": target_arn},
                 });
-                format!(
-                    "aws iam put-role-policy --role-name {} --policy-name assume-{} --policy-document '{document}'",
-                    self.first.name, self.target.name
-                )
+                fix::Command::new("aws iam put-role-policy")
+                    .option("--role-name", self.first.name)
+                    .option("--policy-name", format!("assume-{}", self.target.name))
+                    .option("--policy-document", document.to_string())
+                    .to_string()
             } else {
                 permission::fix_for(self.first_arn, action, Resources::One(target_arn), ruling)
             },

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::conventions::Conventions;
 use super::near_miss::{legacy_annotation, misspelled_annotation};
-use super::wishes::Wishes;
+use super::own_annotations::OwnAnnotations;
 use crate::decision::Level;
 use crate::workload::Metadata;
 
@@ -22,7 +22,7 @@ pub struct ServiceAccount {
     /// A kiam or kube2iam annotation, with its value.
     pub legacy: Option<(Box<str>, Box<str>)>,
     /// Annotations for rolecall.
-    pub wishes: Wishes,
+    pub own_annotations: OwnAnnotations,
 }
 
 impl ServiceAccount {
@@ -37,12 +37,12 @@ impl ServiceAccount {
             token_expiration: annotation(conventions.token_expiration_key()),
             misspelled: own(misspelled_annotation(metadata, conventions)),
             legacy: own(legacy_annotation(metadata)),
-            wishes: Wishes::of(metadata),
+            own_annotations: OwnAnnotations::of(metadata),
         }
     }
 }
 
-/// A namespace: its levels and its wishes.
+/// A namespace: its levels and its own_annotations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Namespace {
     /// `rolecall.dev/enforce`
@@ -54,7 +54,7 @@ pub struct Namespace {
     /// A level label whose value is none of the four: the label and its value.
     pub unreadable: Option<(Box<str>, Box<str>)>,
     /// Annotations for rolecall.
-    pub wishes: Wishes,
+    pub own_annotations: OwnAnnotations,
 }
 
 impl Namespace {
@@ -71,7 +71,7 @@ impl Namespace {
         };
         let (enforce, warn, audit) =
             (level("rolecall.dev/enforce"), level("rolecall.dev/warn"), level("rolecall.dev/audit"));
-        Self { enforce, warn, audit, unreadable, wishes: Wishes::of(metadata) }
+        Self { enforce, warn, audit, unreadable, own_annotations: OwnAnnotations::of(metadata) }
     }
 }
 
@@ -93,13 +93,13 @@ pub struct Cluster {
 /// Whether something is there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Presence {
-    /// Nobody looked.
+    /// Not looked for.
     #[default]
     Unknown,
-    /// It is.
-    Here,
-    /// It is not.
-    Gone,
+    /// It exists.
+    Present,
+    /// It does not exist.
+    Absent,
 }
 
 impl Cluster {

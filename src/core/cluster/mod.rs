@@ -3,9 +3,9 @@
 mod conventions;
 mod facts;
 mod near_miss;
-mod wishes;
+mod own_annotations;
 
 pub use conventions::Conventions;
 pub use facts::{Cluster, Namespace, Presence, ServiceAccount};
 pub use near_miss::{legacy_annotation, misspelled_annotation};
-pub use wishes::{Until, Validity, Wishes};
+pub use own_annotations::{OwnAnnotations, Until, Validity};

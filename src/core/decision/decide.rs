@@ -90,6 +90,11 @@ fn counts(finding: &Finding, level: Level) -> bool {
     level != Level::Off && finding.problem.level <= level
 }
 
+/// Whether a finding of a pod denies where its namespace enforces a level, in mode `enforce`.
+pub fn denies_at(finding: &Finding, enforce: Level) -> bool {
+    counts(finding, enforce) && may_deny(finding, enforce)
+}
+
 /// Certain findings deny at their level, likely ones only at `strict`, undecided ones never. A service account that is
 /// missing may be on its way, so it never denies.
 fn may_deny(finding: &Finding, enforce: Level) -> bool {

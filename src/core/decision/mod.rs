@@ -3,5 +3,5 @@
 mod decide;
 mod level;
 
-pub use decide::{Decision, Outcome, Policy, decide};
+pub use decide::{Decision, Outcome, Policy, decide, denies_at};
 pub use level::{Level, Levels, Mode};

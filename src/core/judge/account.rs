@@ -1,9 +1,9 @@
 //! Service accounts, and what is wrong with them in the eyes of their pods.
 
-use super::exemptions::{AllWishes, Holder};
-use super::{Circumstances, Gathering, Judgement, needs, token_expiration};
+use super::exemptions::{AllOwnAnnotations, Holder};
+use super::{Circumstances, Gathering, Judgement, needs, own_names, token_expiration};
 use crate::chain::{Subject, fix};
-use crate::cluster::{Conventions, ServiceAccount, Wishes};
+use crate::cluster::{Conventions, OwnAnnotations, ServiceAccount};
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::workload::{Kind, Metadata};
@@ -32,15 +32,18 @@ pub fn judge_service_account<'a>(
     let conventions = &world.conventions;
     let subject = Subject { namespace: change.namespace, service_account: change.name };
     let account = ServiceAccount::of(change.metadata, conventions);
-    let namespace_wishes = world.namespace(change.namespace).map(|namespace| &namespace.wishes);
-    let own_wishes = Wishes::of(change.metadata);
-    let wishes = AllWishes::gather(
-        &[(Holder::Account(subject), Some(&own_wishes)), (Holder::Namespace(change.namespace), namespace_wishes)],
+    let namespace_annotations = world.namespace(change.namespace).map(|namespace| &namespace.own_annotations);
+    let account_annotations = OwnAnnotations::of(change.metadata);
+    let own_annotations = AllOwnAnnotations::gather(
+        &[
+            (Holder::Account(subject), Some(&account_annotations)),
+            (Holder::Namespace(change.namespace), namespace_annotations),
+        ],
         circumstances.exemptions,
         circumstances.now,
     );
-    let requires = wishes.requires.clone();
-    let mut gathering = Gathering::new(wishes);
+    let requires = own_annotations.requires.clone();
+    let mut gathering = Gathering::new(own_annotations);
 
     let plan = world.conclude(subject, &account);
     if let Some(chain) = &plan.chain {
@@ -57,6 +60,8 @@ pub fn judge_service_account<'a>(
     } else if let Some((key, value)) = &account.legacy {
         gathering.add(legacy(subject, conventions, key, value));
     }
+    let holder = Holder::Account(subject).text();
+    own_names::problems(change.metadata, &holder, false).into_iter().for_each(|problem| gathering.add(problem));
     needs::of_the_account(world, subject, &plan, &requires, &mut gathering);
     if let Some(problem) = ambiguous(world, subject, Some(&account)) {
         gathering.add(problem);
@@ -91,30 +96,25 @@ fn pods_predate(
     Some(
         Problem::new(
             &rules::PODS_PREDATE_IDENTITY,
-            format!("pods of {subject} that run already keep the identity they were created with"),
+            format!("running pods of service account {subject} keep the identity they were created with"),
             format!(
-                "restart what uses it: kubectl rollout restart -n {} deployment/NAME",
+                "restart the workloads that use it: kubectl rollout restart -n {} deployment/NAME",
                 fix::word(subject.namespace)
             ),
         )
         .expected("new pods get", new)
-        .found("pods that run have", old.unwrap_or("no role of their own")),
+        .found("running pods have", old.unwrap_or("no role")),
     )
 }
 
 pub(super) fn misspelled(subject: Subject<'_>, conventions: &Conventions, key: &str, value: &str) -> Problem {
     let right = conventions.role_arn_key();
-    let Subject { namespace, service_account } = subject;
     Problem::new(
         &rules::ANNOTATION_MISSPELLED,
-        format!("{subject} is annotated {key}, which nobody reads: no identity will be injected"),
         format!(
-            "kubectl annotate serviceaccount -n {} {} {right}={} {}- --overwrite",
-            fix::word(namespace),
-            fix::word(service_account),
-            fix::word(value),
-            fix::word(key)
+            "no identity will be injected into pods of service account {subject}: its annotation {key} is misspelled"
         ),
+        fix::move_annotation(subject, key, right, value),
     )
     .expected("the injector reads", right)
     .found("the service account has", key)
@@ -124,11 +124,13 @@ pub(super) fn legacy(subject: Subject<'_>, conventions: &Conventions, key: &str,
     let role = if value.starts_with("arn:") { value } else { "ROLE_ARN" };
     Problem::new(
         &rules::ANNOTATION_LEGACY,
-        format!("{key} does nothing for {subject} on EKS unless kiam or kube2iam runs here"),
+        format!(
+            "{key} has no effect for service account {subject} on EKS, unless kiam or kube2iam runs in the cluster"
+        ),
         fix::annotate(subject, conventions.role_arn_key(), role),
     )
     .expected("the injector reads", format!("{} on the service account", conventions.role_arn_key()))
-    .found("there is", format!("{key}: {value}"))
+    .found("it has", format!("{key}: {value}"))
 }
 
 /// Annotation and association name different roles: the association wins, and its removal changes the role silently.
@@ -140,19 +142,13 @@ pub(super) fn ambiguous(world: &World, subject: Subject<'_>, account: Option<&Se
     if annotated == associated || target == Some(annotated) {
         return None;
     }
-    let Subject { namespace, service_account } = subject;
     Some(
         Problem::new(
             &rules::IDENTITY_AMBIGUOUS,
-            format!("{subject} is given two roles: the association's counts, the annotation's does not"),
-            format!(
-                "kubectl annotate serviceaccount -n {} {} {}-",
-                fix::word(namespace),
-                fix::word(service_account),
-                world.conventions.role_arn_key()
-            ),
+            format!("service account {subject} has two roles: its pods get the role of the Pod Identity association, not that of the annotation"),
+            fix::remove_annotation(subject, world.conventions.role_arn_key()),
         )
         .expected("the association gives", associated)
-        .found("the annotation says", annotated),
+        .found("the annotation has", annotated),
     )
 }

@@ -66,6 +66,14 @@ impl<'a> Scene<'a, '_> {
         }
     }
 
+    /// `role carts`, or `its role` where the role is not known.
+    pub(super) fn role_phrase(&self) -> String {
+        match self.plan.role_arn.as_deref() {
+            Some(arn) => format!("role {}", arn.rsplit('/').next().unwrap_or(arn)),
+            None => "its role".to_owned(),
+        }
+    }
+
     pub(super) fn role_name(&self) -> &str {
         self.plan.role_arn.as_deref().map_or("its role", |arn| arn.rsplit('/').next().unwrap_or(arn))
     }
@@ -198,7 +206,10 @@ impl<'a, 'p> One<'a, '_, 'p> {
         let keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
         let problem = Problem::new(
             &rules::STATIC_KEYS,
-            format!("pods of {} will use static keys: SDKs take them before any role", self.scene.subject),
+            format!(
+                "pods of service account {} will use static keys: SDKs use them before any role",
+                self.scene.subject
+            ),
             match self.plan().mechanism {
                 Some(_) => format!("remove {keys} from the pod template: the role is then used"),
                 None => format!(
@@ -254,17 +265,30 @@ impl<'a, 'p> One<'a, '_, 'p> {
             return State::Unknown;
         }
         let found = Injection::found(&self.env, mechanism);
+        let hidden = found != Injection::Nothing && other_credentials::may_bring_keys(self.container);
         let problem = if found == Injection::Nothing {
             self.not_injected()
         } else {
             // The other may come from an object or a profile that is not looked into.
-            let hidden = other_credentials::may_bring_keys(self.container);
             let at_most = if hidden { Certainty::Likely } else { Certainty::Certain };
             let why = "a variable of its own keeps the injector from adding the other";
             self.preset(why, self.preset_variable(mechanism)).at_most(at_most)
         };
         let state = if problem.certainty == Certainty::Certain { State::Broken } else { State::Unknown };
         match &scene.plan.chain {
+            // The pod opted out of the role, so that it does not matter what is wrong with it.
+            _ if self.opted_out == Some(OptOut::Pod) => {
+                gathering.add_for(self.name(), problem);
+                state
+            }
+            // So it is where the container may bring another.
+            Some(chain) if chain.state == State::Broken && hidden => {
+                let likely = |problem: &Problem| problem.clone().at_most(Certainty::Likely);
+                let mut problems: Vec<Problem> = chain.problems.iter().map(likely).collect();
+                problems.push(problem);
+                gathering.add_chain(&problems);
+                State::Unknown
+            }
             Some(chain) if chain.state == State::Broken => {
                 let mut problems = chain.problems.clone();
                 problems.push(problem);

@@ -13,21 +13,21 @@ use crate::world::AssociationReading;
 /// considerations": eventually consistent, several seconds).
 pub(super) const PROPAGATION_SECONDS: i64 = 60;
 
-/// What mends a pod that the injector did not act on.
-const AGAIN: &str = "create the pod anew (its controller does); where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";
+/// What fixes a pod that the injector did not act on.
+const AGAIN: &str = "delete the pod; its controller re-creates it. If that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";
 
 /// The same where the injector is known to be registered: it was late, down, or did not know the service account yet.
-const RACED: &str = "create the pod anew (its controller does): it was created before the injector knew of the service account's role, or while the injector did not answer; where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";
+const RACED: &str = "delete the pod; its controller re-creates it: the injector did not know the service account's role yet, or did not answer. If that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";
 
 /// The same where it is known to be gone.
-pub(super) const REGISTER: &str = "register the injector again (kubectl get mutatingwebhookconfigurations; on EKS the control plane has pod-identity-webhook, elsewhere install amazon-eks-pod-identity-webhook), then create the pod anew";
+pub(super) const REGISTER: &str = "register the injector again (kubectl get mutatingwebhookconfigurations; on EKS the control plane has pod-identity-webhook, elsewhere install amazon-eks-pod-identity-webhook), then re-create the pod";
 
 impl One<'_, '_, '_> {
     pub(super) fn overridden(&self, role: &str) -> Problem {
         Problem::new(
             &rules::ROLE_OVERRIDDEN,
-            format!("the container brings a role of its own, not that of {}", self.scene.subject),
-            "remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template, or give the service account this role",
+            format!("the container sets its own role, not that of service account {}", self.scene.subject),
+            "remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template, or annotate the service account with this role",
         )
         .expected("the service account's role is", self.plan().role_arn.as_deref().unwrap_or_default())
         .found("AWS_ROLE_ARN is", role)
@@ -36,20 +36,20 @@ impl One<'_, '_, '_> {
     pub(super) fn shadowed(&self, role: &str) -> Problem {
         Problem::new(
             &rules::ASSOCIATION_SHADOWED,
-            format!("the association of {} is not used: web identity variables come first", self.scene.subject),
-            "remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template; where the injector added them, create the pod anew",
+            format!("the Pod Identity association of service account {} is not used: SDKs read the web identity variables first", self.scene.subject),
+            "remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template; if the injector added them, re-create the pod",
         )
-        .expected("the association gives", self.plan().role_arn.as_deref().unwrap_or("a role that was not read"))
+        .expected("the association gives", self.plan().role_arn.as_deref().unwrap_or("a role that is not in the snapshot"))
         .found("AWS_ROLE_ARN is", role)
     }
 
     pub(super) fn preset(&self, why: &str, found: &str) -> Problem {
         Problem::new(
             &rules::INJECTION_PRESET,
-            format!("{} cannot become {}: {why}", self.scene.subject, self.scene.role_name()),
+            format!("service account {} cannot assume {}: {why}", self.scene.subject, self.scene.role_phrase()),
             "remove the AWS_* credentials variables and volumes from the pod template: the injector adds the whole set",
         )
-        .expected("expected", "no variables or volumes of its own")
+        .expected("expected", "no AWS_* credentials variables or volumes in the pod template")
         .found("the container has", found)
     }
 
@@ -58,11 +58,11 @@ impl One<'_, '_, '_> {
         let annotated = scene.known.account().and_then(|account| account.role_arn.as_deref());
         Problem::new(
             &rules::POD_IDENTITY_UNSUPPORTED,
-            format!("{} cannot use its association on {platform}: there is no Pod Identity agent", scene.subject),
+            format!("service account {} cannot use its Pod Identity association on {platform}: the Pod Identity agent does not run there", scene.subject),
             {
                 let delete = delete_association(scene);
                 match annotated {
-                    Some(_) => format!("{delete}  # the annotation then counts"),
+                    Some(_) => format!("{delete}  # the annotation then applies"),
                     None => format!(
                         "{delete} && {}  # with a role that trusts the cluster's OIDC provider",
                         fix::annotate(scene.subject, scene.world.conventions.role_arn_key(), "ROLE_ARN")
@@ -78,18 +78,21 @@ impl One<'_, '_, '_> {
         let with = if exceptions.is_empty() { String::new() } else { format!("{exceptions},") };
         Problem::new(
             &rules::PROXY_INTERCEPTS,
-            format!("calls of {} to the Pod Identity agent will go to the proxy", self.scene.subject),
+            format!(
+                "pods of service account {} will send calls to the Pod Identity agent through the proxy",
+                self.scene.subject
+            ),
             format!("set NO_PROXY={with}169.254.170.23,[fd00:ec2::23] in the pod template"),
         )
-        .expected("NO_PROXY should hold", "169.254.170.23")
-        .found("it holds", if exceptions.is_empty() { "nothing" } else { exceptions })
+        .expected("NO_PROXY must contain", "169.254.170.23")
+        .found("it contains", if exceptions.is_empty() { "nothing" } else { exceptions })
     }
 
     pub(super) fn no_association(&self) -> Problem {
         let scene = self.scene;
         Problem::new(
             &rules::ASSOCIATION_MISSING,
-            format!("{} has Pod Identity variables but no association", scene.subject),
+            format!("pods of service account {} get no credentials: they have the Pod Identity variables, but the cluster has no association", scene.subject),
             fix::create_association(&scene.world.snapshot, scene.subject, "ROLE_ARN"),
         )
         .at_most(if self.shows_association() { Certainty::Likely } else { Certainty::Certain })
@@ -127,11 +130,11 @@ impl One<'_, '_, '_> {
         let said = self.scene.workload.pod_metadata.annotations.get(key).unwrap_or_default();
         Problem::new(
             &rules::INJECTION_SKIPPED,
-            format!("the container is opted out of {} by {key}", self.scene.role_name()),
-            format!("remove the container from {key} where it does need the role"),
+            format!("the container does not get {}: the annotation {key} names it", self.scene.role_phrase()),
+            format!("remove the container from {key} if it needs the role"),
         )
         .expected("the injector would add", self.scene.role_name())
-        .found("the pod says", format!("{key}: {said}"))
+        .found("the pod has", format!("{key}: {said}"))
     }
 
     pub(super) fn not_injected(&self) -> Problem {
@@ -139,13 +142,15 @@ impl One<'_, '_, '_> {
         let (acts, fix) = match (scene.workload.stage, scene.world.injector) {
             (Stage::Predicted, _) => ("the injector will not act on its pods", AGAIN),
             (Stage::Admitted, Presence::Unknown) => ("the injector did not act on this pod", AGAIN),
-            (Stage::Admitted, Presence::Here) => ("the injector is registered but did not act on this pod", RACED),
-            (Stage::Admitted, Presence::Gone) => ("the injector's webhook is not registered in this cluster", REGISTER),
+            (Stage::Admitted, Presence::Present) => ("the injector is registered but did not act on this pod", RACED),
+            (Stage::Admitted, Presence::Absent) => {
+                ("the injector's webhook is not registered in this cluster", REGISTER)
+            }
         };
         let conventions = &scene.world.conventions;
         let problem = Problem::new(
             &rules::INJECTION_MISSING,
-            format!("{} cannot become {}: {acts}", scene.subject, scene.role_name()),
+            format!("service account {} cannot assume {}: {acts}", scene.subject, scene.role_phrase()),
             fix,
         )
         .expected(
@@ -156,7 +161,7 @@ impl One<'_, '_, '_> {
             },
         );
         if self.opted_out == Some(OptOut::Pod) {
-            // A person's own wish, if perhaps a copied one.
+            // A person's own annotation, if perhaps a copied one.
             let label = conventions.skip_label_key();
             let mut problem =
                 problem.at_most(Certainty::Likely).found("the pod has", format!("none of them, and the label {label}"));
@@ -167,7 +172,7 @@ impl One<'_, '_, '_> {
         // The injector is registered and added nothing: either it failed, or the association was deleted after it was read.
         let may_be_deleted = scene.plan.mechanism == Some(Mechanism::PodIdentity)
             && scene.workload.stage == Stage::Admitted
-            && scene.world.injector == Presence::Here
+            && scene.world.injector == Presence::Present
             && scene.world.association_reading == AssociationReading::Before;
         if may_be_deleted || self.is_young() { problem.at_most(Certainty::Likely) } else { problem }
     }
@@ -182,12 +187,7 @@ impl One<'_, '_, '_> {
     }
 }
 
-/// The command that takes an association away.
+/// The command that deletes the association of the pod's service account.
 pub(super) fn delete_association(scene: &Scene<'_, '_>) -> String {
-    let association = scene.world.association(scene.subject);
-    format!(
-        "aws eks delete-pod-identity-association --cluster-name {} --association-id {}",
-        fix::word(fix::cluster_name(&scene.world.snapshot)),
-        association.map_or_else(|| "ASSOCIATION_ID".to_owned(), fix::association_id)
-    )
+    fix::delete_association(&scene.world.snapshot, scene.world.association(scene.subject))
 }

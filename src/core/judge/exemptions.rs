@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 
 use crate::chain::{Subject, fix};
-use crate::cluster::{Validity, Wishes};
+use crate::cluster::{OwnAnnotations, Validity};
 use crate::finding::{Finding, Problem};
 use crate::rules::{self, Rule};
 use crate::workload::Kind;
@@ -28,7 +28,7 @@ pub(super) enum Holder<'w> {
 }
 
 impl Holder<'_> {
-    fn text(self) -> String {
+    pub(super) fn text(self) -> String {
         match self {
             Self::Object(Kind::Pod) => "the pod".to_owned(),
             Self::Object(Kind::ServiceAccount) => "the service account".to_owned(),
@@ -68,7 +68,7 @@ pub(super) enum Exempts {
 #[derive(Debug)]
 struct Source<'w> {
     holder: Holder<'w>,
-    wishes: &'w Wishes,
+    own_annotations: &'w OwnAnnotations,
     validity: Validity,
     /// It names the rule of a problem that was found.
     is_used: bool,
@@ -86,7 +86,7 @@ impl Source<'_> {
 
 /// Who asked for what: the workload, its pods, its service account, its namespace.
 #[derive(Debug, Default)]
-pub(super) struct AllWishes<'w> {
+pub(super) struct AllOwnAnnotations<'w> {
     /// Texts of `rolecall.dev/requires`.
     pub(super) requires: Vec<&'w str>,
     allow_node_role: Option<Exempts>,
@@ -95,27 +95,38 @@ pub(super) struct AllWishes<'w> {
     ignored: Vec<(&'static Rule, usize)>,
 }
 
-impl<'w> AllWishes<'w> {
-    pub(super) fn gather(all: &[(Holder<'w>, Option<&'w Wishes>)], exemptions: bool, now: Option<Timestamp>) -> Self {
+impl<'w> AllOwnAnnotations<'w> {
+    pub(super) fn gather(
+        all: &[(Holder<'w>, Option<&'w OwnAnnotations>)],
+        exemptions: bool,
+        now: Option<Timestamp>,
+    ) -> Self {
         let mut gathered = Self::default();
-        for (holder, wishes) in all.iter().filter_map(|(holder, wishes)| Some((*holder, (*wishes)?))) {
-            if !wishes.requires.is_empty() && !gathered.requires.contains(&&*wishes.requires) {
-                gathered.requires.push(&wishes.requires);
+        for (holder, own_annotations) in
+            all.iter().filter_map(|(holder, own_annotations)| Some((*holder, (*own_annotations)?)))
+        {
+            if !own_annotations.requires.is_empty() && !gathered.requires.contains(&&*own_annotations.requires) {
+                gathered.requires.push(&own_annotations.requires);
             }
-            if !exemptions || (!wishes.allow_node_role && wishes.ignore.is_empty()) {
+            if !exemptions || (!own_annotations.allow_node_role && own_annotations.ignore.is_empty()) {
                 continue;
             }
-            if wishes.allow_node_role {
+            if own_annotations.allow_node_role {
                 let exempts = if matches!(holder, Holder::Namespace(_)) { Exempts::All } else { Exempts::Warnings };
                 gathered.allow_node_role = gathered.allow_node_role.max(Some(exempts));
             }
             let source = gathered.sources.len();
-            for rule in wishes.ignore.iter().filter_map(|name| find(name)) {
+            for rule in own_annotations.ignore.iter().filter_map(|name| find(name)) {
                 if !gathered.ignored.contains(&(rule, source)) {
                     gathered.ignored.push((rule, source));
                 }
             }
-            gathered.sources.push(Source { holder, wishes, validity: wishes.validity(now), is_used: false });
+            gathered.sources.push(Source {
+                holder,
+                own_annotations,
+                validity: own_annotations.validity(now),
+                is_used: false,
+            });
         }
         gathered
     }
@@ -149,6 +160,23 @@ impl<'w> AllWishes<'w> {
         self.exempts(rule)
     }
 
+    /// Which annotation hides findings of a rule, where it stands, why and until when.
+    pub(super) fn describe(&self, rule: &Rule) -> String {
+        let source = self.sources_of(rule).filter_map(|source| self.sources.get(source)).max_by_key(|s| s.exempts());
+        let Some(source) = source.filter(|source| source.exempts() != Exempts::Nothing) else {
+            return "exempted by the annotation rolecall.dev/allow-node-role".to_owned();
+        };
+        let short = |text: &str| text.chars().take(MAX_ECHOED).collect::<String>();
+        let mut text = format!("exempted by rolecall.dev/ignore on {}", source.holder.text());
+        if let Some(until) = &source.own_annotations.ignore_until {
+            text.push_str(&format!(" until {}", short(&until.text)));
+        }
+        if !source.own_annotations.ignore_reason.is_empty() {
+            text.push_str(&format!(": {}", short(&source.own_annotations.ignore_reason)));
+        }
+        text
+    }
+
     /// What should be known of the exemptions that mattered.
     pub(super) fn notices(&self) -> Vec<Problem> {
         let used = self.sources.iter().filter(|source| source.is_used);
@@ -156,7 +184,8 @@ impl<'w> AllWishes<'w> {
     }
 }
 
-fn find(name: &str) -> Option<&'static Rule> {
+/// The rule of this name.
+pub(super) fn find(name: &str) -> Option<&'static Rule> {
     static SORTED: LazyLock<Vec<&'static Rule>> = LazyLock::new(rules::all);
     let at = SORTED.binary_search_by_key(&name, |rule| rule.name).ok()?;
     SORTED.get(at).copied()
@@ -165,9 +194,9 @@ fn find(name: &str) -> Option<&'static Rule> {
 fn notice(source: &Source<'_>) -> Option<Problem> {
     let holder = source.holder.text();
     let short = |text: &str| text.chars().take(MAX_ECHOED).collect::<String>();
-    let until = source.wishes.ignore_until.as_ref().map(|until| short(&until.text)).unwrap_or_default();
+    let until = source.own_annotations.ignore_until.as_ref().map(|until| short(&until.text)).unwrap_or_default();
     let problem = |message: String, fix: String| Problem::new(&rules::EXEMPTION_EXPIRY, message, fix);
-    let rules = short(&source.wishes.ignore.join(", "));
+    let rules = short(&source.own_annotations.ignore.join(", "));
     let set_end = source.holder.set_end();
     let problem = match source.validity {
         Validity::Counts => return None,
@@ -191,8 +220,8 @@ fn notice(source: &Source<'_>) -> Option<Problem> {
     };
     Some(match source.validity {
         Validity::Unreadable => problem.found("rolecall.dev/ignore-until is", until),
-        _ if source.wishes.ignore_reason.is_empty() => problem,
-        _ => problem.found("its reason is", short(&source.wishes.ignore_reason)),
+        _ if source.own_annotations.ignore_reason.is_empty() => problem,
+        _ => problem.found("its reason is", short(&source.own_annotations.ignore_reason)),
     })
 }
 

@@ -51,18 +51,20 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         (Level::Fallback, Certainty::Certain, format!("it declares that it needs {what}"))
     } else if needs.is_empty() {
         // Everyone else at `strict`: nobody's business otherwise.
-        (Level::Strict, Certainty::Likely, "every workload here is to have an identity of its own".to_owned())
+        (Level::Strict, Certainty::Likely, "this level expects an AWS identity for every workload".to_owned())
     } else {
         (Level::Fallback, Certainty::Likely, needs.join("; "))
     };
     let is_opted_out = scene.plan.mechanism.is_some();
     let subject = scene.subject;
     let message = if is_opted_out {
-        format!("{subject} needs AWS, but its containers are opted out of injection: its pods will use {lands}")
+        format!(
+            "pods of service account {subject} need AWS, but injection is skipped for its containers: they will use {lands}"
+        )
     } else if level == Level::Strict {
-        format!("{subject} has no AWS identity of its own: its pods would use {lands}")
+        format!("service account {subject} has no AWS identity: its pods would use {lands}")
     } else {
-        format!("{subject} needs AWS but has no identity configured: its pods will use {lands}")
+        format!("service account {subject} needs AWS but has no identity configured: its pods will use {lands}")
     };
     let conventions = &scene.world.conventions;
     let (found, fix) = if scene.opt_outs.pod() && is_opted_out {
@@ -81,7 +83,9 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
     Problem::new(
         &rules::NODE_ROLE_FALLBACK,
         message,
-        format!("{fix}  # or, where the node role is intended, annotate the namespace rolecall.dev/allow-node-role: \"true\""),
+        format!(
+            "{fix}  # or, if the node role is intended, annotate the namespace rolecall.dev/allow-node-role: \"true\""
+        ),
     )
     .at_level(level)
     .at_most(certainty)
@@ -99,7 +103,10 @@ fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> String {
         return "no credentials at all: AWS_EC2_METADATA_DISABLED is true".to_owned();
     }
     match scene.world.snapshot.node_role() {
-        Some(role) => format!("the node role {}, or get no credentials", role.rsplit('/').next().unwrap_or(role)),
-        None => "the node role, or get no credentials".to_owned(),
+        Some(role) => format!(
+            "the node role {} (or get no credentials if IMDS is blocked)",
+            role.rsplit('/').next().unwrap_or(role)
+        ),
+        None => "the node role (or get no credentials if IMDS is blocked)".to_owned(),
     }
 }

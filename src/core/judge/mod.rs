@@ -1,19 +1,20 @@
 //! The way from a workload to findings: the one place where identity, chain and rules meet.
 
 mod account;
+mod cluster_checks;
 mod container;
 mod container_credentials;
 mod container_problems;
+mod effective_identity;
 mod exemptions;
 mod fallback;
 mod needs;
 mod other_credentials;
+mod own_names;
 mod pod;
 mod running;
 mod token_expiration;
 mod web_identity;
-mod whole;
-mod whom;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,14 +23,15 @@ use jiff::Timestamp;
 use rolecall_iam::RoleArn;
 
 pub use account::{ServiceAccountChange, judge_service_account};
-pub use pod::judge_workload;
-pub use running::{Running, judge_running};
-pub use whole::{
+pub use cluster_checks::{
     Absent, AgentFault, agent_fault, injector_missing, near_account, node_roles_without_agent, orphaned_association,
 };
-pub use whom::{Whom, whom};
+pub use effective_identity::{EffectiveIdentity, effective_identity};
+pub use own_names::of_namespace as own_names_of_namespace;
+pub use pod::judge_workload;
+pub use running::{Running, judge_running};
 
-use self::exemptions::{AllWishes, Exempts, from_warnings_only};
+use self::exemptions::{AllOwnAnnotations, Exempts, from_warnings_only};
 use crate::chain::State;
 use crate::decision::Level;
 use crate::finding::{AboutRole, Certainty, Finding, Problem};
@@ -145,7 +147,7 @@ impl<'a> Judgement<'a> {
 
     /// The container that speaks for the workload in audit annotations: the first whose chain is broken, else
     /// the first with an identity of its own, else the first.
-    pub fn spokesman(&self) -> Option<&JudgedContainer<'a>> {
+    pub fn representative(&self) -> Option<&JudgedContainer<'a>> {
         let own = |container: &&JudgedContainer<'_>| !matches!(container.identity, Identity::Node | Identity::None);
         let broken = self.containers.iter().find(|container| container.chain == State::Broken);
         broken.or_else(|| self.containers.iter().find(own)).or_else(|| self.containers.first())
@@ -212,16 +214,16 @@ struct Gathering<'w> {
     exempted: FindingList,
     /// What the workload's own annotations hide.
     self_exempted: FindingList,
-    wishes: AllWishes<'w>,
+    own_annotations: AllOwnAnnotations<'w>,
 }
 
 impl<'w> Gathering<'w> {
-    fn new(wishes: AllWishes<'w>) -> Self {
-        Self { wishes, ..Self::default() }
+    fn new(own_annotations: AllOwnAnnotations<'w>) -> Self {
+        Self { own_annotations, ..Self::default() }
     }
 
     fn is_ignored(&self, problem: &Problem) -> bool {
-        self.wishes.exempts(problem.rule) != Exempts::Nothing
+        self.own_annotations.exempts(problem.rule) != Exempts::Nothing
     }
 
     /// Where a finding belongs.
@@ -240,7 +242,7 @@ impl<'w> Gathering<'w> {
 
     /// A problem of one container; where others have the same, they share a finding.
     fn add_for(&mut self, container: &str, problem: Problem) {
-        let exempts = self.wishes.exempt(problem.rule);
+        let exempts = self.own_annotations.exempt(problem.rule);
         let finding = Finding { problem, containers: Vec::new(), notes: Vec::new() };
         merge(self.place(exempts), finding, Some(container));
     }
@@ -259,7 +261,7 @@ impl<'w> Gathering<'w> {
     fn add_led(&mut self, problems: &[Problem], container: Option<&str>) {
         let mut counting: Vec<&Problem> = Vec::with_capacity(problems.len());
         for problem in problems {
-            match self.wishes.exempt(problem.rule) {
+            match self.own_annotations.exempt(problem.rule) {
                 Exempts::Nothing => counting.push(problem),
                 exempts => merge(self.place(exempts), Finding::of_workload(problem.clone()), container),
             }
@@ -279,7 +281,7 @@ impl<'w> Gathering<'w> {
     }
 
     fn add_finding(&mut self, finding: Finding) {
-        let exempts = self.wishes.exempt(finding.problem.rule);
+        let exempts = self.own_annotations.exempt(finding.problem.rule);
         self.place(exempts).push(finding);
     }
 
@@ -289,8 +291,11 @@ impl<'w> Gathering<'w> {
     }
 
     fn finish(mut self, judgement: &mut Judgement<'_>) {
-        for problem in self.wishes.notices() {
+        for problem in self.own_annotations.notices() {
             self.add(problem);
+        }
+        for finding in self.exempted.findings.iter_mut().chain(&mut self.self_exempted.findings) {
+            finding.notes.insert(0, self.own_annotations.describe(finding.problem.rule));
         }
         self.findings.findings.sort_by_key(Finding::severity);
         judgement.findings = self.findings.findings;

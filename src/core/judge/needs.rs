@@ -7,7 +7,7 @@ use rolecall_iam::{Arn, PolicyKind, RoleArn, Ruling, Verdict};
 use super::container::Scene;
 use super::{Gathering, Judgement, note};
 use crate::chain::{State, Subject, fix};
-use crate::finding::{Certainty, Finding, Problem, RolePart};
+use crate::finding::{Certainty, Finding, Hint, Problem, RolePart};
 use crate::identity::{Identity, Mechanism};
 use crate::permission::{self, Actor, Answer, Effort, MOST_NEEDS, Need, Resources, Session, ask_need_within};
 use crate::rules;
@@ -131,7 +131,7 @@ fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut G
         gathering.add(
             Problem::new(
                 &rules::ACTION_UNKNOWN,
-                format!("{subject} declares more than {MOST_NEEDS} needs: those beyond were not checked"),
+                format!("service account {subject} declares more than {MOST_NEEDS} needs: rolecall checked the first {MOST_NEEDS}"),
                 "name actions by patterns, such as dynamodb:*Item, in the annotation rolecall.dev/requires",
             )
             .at_most(Certainty::Undecided),
@@ -162,7 +162,7 @@ fn unknown_action(subject: Subject<'_>, need: Need<'_>, suggests: bool) -> Probl
     let right = suggestion.as_deref().unwrap_or("SERVICE:ACTION");
     let problem = Problem::new(
         &rules::ACTION_UNKNOWN,
-        format!("{subject} declares that it needs {}, which is no AWS action", need.action),
+        format!("service account {subject} declares that it needs {}, which is not an AWS action", need.action),
         format!("write {right} in the annotation rolecall.dev/requires"),
     )
     .at_most(if certain { Certainty::Certain } else { Certainty::Likely })
@@ -231,7 +231,7 @@ fn unchecked(actors: &[Actor<'_>], from: Need<'_>) -> Problem {
     Problem::new(
         &rules::PERMISSION_UNCHECKED,
         format!(
-            "the declared needs of {subject} were not all checked: the policies of {} are too large",
+            "rolecall did not check all declared needs of service account {subject}: the policies of {} are too large",
             names.join(", ")
         ),
         "declare fewer needs, or name the resource of each in the annotation rolecall.dev/requires",
@@ -257,12 +257,12 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
     let role = RoleArn::parse(&actor.role.arn).map_or(&*actor.role.arn, |arn| arn.name);
     let subject = actor.subject;
     let rule = if limited { &rules::PERMISSION_DENIED } else { &rules::PERMISSION_MISSING };
-    let verb = if certain { "will be refused" } else { "may be refused" };
+    let verb = if certain { "will deny" } else { "may deny" };
     let on = match resources {
         Resources::One(resource) => format!(" on {resource}"),
         Resources::None | Resources::Some => String::new(),
     };
-    let slip = need
+    let hint = need
         .resource
         .filter(|resource| Arn::parse(resource).is_some())
         .zip(rolecall_actions::find(action))
@@ -272,18 +272,20 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
         .or_else(|| permission::unlisted_key(action, ruling));
     let problem = Problem::new(
         rule,
-        format!("{subject} declares that it needs {action}{on}, which {verb} as {role}"),
+        format!(
+            "AWS {verb} {action}{on} to service account {subject} as role {role}, which its declared needs include"
+        ),
         match actor.session {
             Session::PodIdentity(association) if ruling.missing_in == Some(PolicyKind::Session) => format!(
-                "allow {action} in the association's session policy, or take the need back: {}",
-                fix::update_association(actor.snapshot, association, "--policy file://policy.json")
+                "allow {action} in the association's session policy, or remove the declared need: {}",
+                fix::update_association(actor.snapshot, association, fix::AssociationChange::Policy)
             ),
             _ => permission::fix_for(&actor.role.arn, action, *resources, ruling),
         },
     )
     .expected("the declared need is", need.to_string())
     .found("found", permission::denial(ruling))
-    .slip(slip)
+    .hint(hint.map(Hint::note))
     .about(&actor.role.arn, RolePart::Beyond)
     .at_most(if certain { Certainty::Certain } else { Certainty::Likely });
     Some(match actor.snapshot.is_protected(&actor.role.arn) {
@@ -314,18 +316,18 @@ fn overprivileged_node(scene: &Scene<'_, '_>, needs: &[Need<'_>]) -> Option<Prob
         Problem::new(
             &rules::NODE_ROLE_OVERPRIVILEGED,
             format!(
-                "the node role {name} permits what {} needs: it would work, and so would every pod on that node",
+                "the node role {name} allows what service account {} needs: it works, and so it does for every pod on that node",
                 scene.subject
             ),
             format!(
-                "give the workload a role of its own, then take the permission from {name}: {}",
+                "give the workload its own role, then remove the permission from {name}: {}",
                 fix::create_association(snapshot, scene.subject, "ROLE_ARN")
             ),
         )
         .about(&role.arn, RolePart::Beyond)
-        .expected("a node role permits", "what the node itself needs")
+        .expected("a node role should allow", "what the node needs")
         .found(
-            "it also permits",
+            "it also allows",
             format!("{} by {found}", needs.iter().map(Need::to_string).collect::<Vec<_>>().join(", ")),
         ),
     )

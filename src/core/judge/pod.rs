@@ -1,11 +1,11 @@
 //! Pods and what has a pod template.
 
 use super::container::{OwnChains, Scene, judge_container};
-use super::exemptions::{AllWishes, Holder};
+use super::exemptions::{AllOwnAnnotations, Exempts, Holder};
 use super::other_credentials::may_bring_keys;
-use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note, token_expiration};
+use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note, own_names, token_expiration};
 use crate::chain::{State, Subject, fix};
-use crate::cluster::{Wishes, legacy_annotation};
+use crate::cluster::{OwnAnnotations, legacy_annotation};
 use crate::finding::{Certainty, Problem};
 use crate::identity::{Identity, OptOuts};
 use crate::permission;
@@ -22,23 +22,23 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     let subject = Subject { namespace: workload.namespace, service_account: workload.service_account() };
     let known = world.service_account(subject.namespace, subject.service_account);
     let plan = world.plan(subject);
-    let object_wishes = Wishes::of(workload.metadata);
+    let object_annotations = OwnAnnotations::of(workload.metadata);
     let same = std::ptr::eq(workload.metadata, workload.pod_metadata);
-    let pod_wishes = if same { Wishes::default() } else { Wishes::of(workload.pod_metadata) };
+    let pod_annotations = if same { OwnAnnotations::default() } else { OwnAnnotations::of(workload.pod_metadata) };
     let namespace = world.namespace(workload.namespace);
-    let wishes = AllWishes::gather(
+    let own_annotations = AllOwnAnnotations::gather(
         &[
-            (Holder::Object(workload.kind), Some(&object_wishes)),
-            (Holder::Template(workload.kind), Some(&pod_wishes)),
-            (Holder::Account(subject), known.account().map(|account| &account.wishes)),
-            (Holder::Namespace(workload.namespace), namespace.map(|namespace| &namespace.wishes)),
+            (Holder::Object(workload.kind), Some(&object_annotations)),
+            (Holder::Template(workload.kind), Some(&pod_annotations)),
+            (Holder::Account(subject), known.account().map(|account| &account.own_annotations)),
+            (Holder::Namespace(workload.namespace), namespace.map(|namespace| &namespace.own_annotations)),
         ],
         circumstances.exemptions,
         circumstances.now,
     );
-    let requires = wishes.requires.clone();
-    let node_role = wishes.node_role();
-    let mut gathering = Gathering::new(wishes);
+    let requires = own_annotations.requires.clone();
+    let node_role = own_annotations.node_role();
+    let mut gathering = Gathering::new(own_annotations);
     let fargate = fallback::on_fargate(world, workload);
     let opt_outs = OptOuts::of(workload, &world.conventions);
     let volumes = Volumes::of(workload.spec);
@@ -58,8 +58,8 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     };
     scene.refused_expiration = token_expiration::is_refused(&scene);
 
-    // A wish that was written where nobody reads it, and no identity in its stead.
-    let misguided = if scene.plan.mechanism.is_none() { misguided_wish(&scene) } else { None };
+    // A annotation that was written where nobody reads it, and no identity in its stead.
+    let misplaced_role = if scene.plan.mechanism.is_none() { misplaced_annotation(&scene) } else { None };
 
     let spec = workload.spec;
     let all = spec.init_containers.iter().map(|container| (container, false));
@@ -87,9 +87,11 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
 
     // It is in vain only where a container goes without, and no association can have been overlooked.
     let overlooked = workload.stage == Stage::Predicted && world.snapshot.associations.is_none();
-    let at_most = if fallen.is_empty() || overlooked { Certainty::Likely } else { Certainty::Certain };
-    let misguided = misguided.map(|problem| problem.at_most(at_most));
-    if misguided.as_ref().is_some_and(|problem| problem.certainty == Certainty::Certain) {
+    // Nor where the container may bring other credentials, or the namespace allows the node role.
+    let elsewhere = fallen.iter().any(|container| may_bring_keys(container)) || node_role == Some(Exempts::All);
+    let at_most = if fallen.is_empty() || overlooked || elsewhere { Certainty::Likely } else { Certainty::Certain };
+    let misplaced_role = misplaced_role.map(|problem| problem.at_most(at_most));
+    if misplaced_role.as_ref().is_some_and(|problem| problem.certainty == Certainty::Certain) {
         let going_without =
             |judged: &&mut JudgedContainer<'_>| matches!(judged.identity, Identity::Node | Identity::None);
         judgement.containers.iter_mut().filter(going_without).for_each(|judged| judged.chain = State::Broken);
@@ -107,17 +109,17 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         let elsewhere = pod_containers > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
         Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
     };
-    match (misguided, fallen_problem) {
-        (Some(wish), fallen) => {
+    match (misplaced_role, fallen_problem) {
+        (Some(annotation), fallen) => {
             let notes = fallen.filter(|problem| problem.level < crate::decision::Level::Strict);
             gathering.add_finding(crate::finding::Finding {
-                problem: wish,
+                problem: annotation,
                 containers: Vec::new(),
                 notes: notes.iter().map(note).collect(),
             });
         }
         (None, Some(fallen)) => match node_role {
-            Some(exempts) if exempts > gathering.wishes.exempts(fallen.rule) => {
+            Some(exempts) if exempts > gathering.own_annotations.exempts(fallen.rule) => {
                 gathering.add_exempted(crate::finding::Finding::of_workload(fallen), exempts);
             }
             _ => gathering.add(fallen),
@@ -125,6 +127,11 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         (None, None) => {}
     }
     of_the_pod(&scene, &mut gathering);
+    let kind = workload.kind;
+    let own = [(Holder::Object(kind), workload.metadata), (Holder::Template(kind), workload.pod_metadata)];
+    for (holder, metadata) in own.into_iter().take(if same { 1 } else { 2 }) {
+        own_names::problems(metadata, &holder.text(), false).into_iter().for_each(|problem| gathering.add(problem));
+    }
     let has_own =
         |container: &JudgedContainer<'_>| matches!(container.identity, Identity::Irsa | Identity::PodIdentity);
     if judgement.containers.iter().any(has_own)
@@ -175,7 +182,7 @@ fn of_the_pod(scene: &Scene<'_, '_>, gathering: &mut Gathering<'_>) {
 }
 
 /// An annotation that was meant to give an identity and gives none: misspelled, misplaced, or another system's.
-fn misguided_wish(scene: &Scene<'_, '_>) -> Option<Problem> {
+fn misplaced_annotation(scene: &Scene<'_, '_>) -> Option<Problem> {
     let account = scene.known.account();
     let misspelled = account.and_then(|account| account.misspelled.as_ref());
     if let Some((key, value)) = misspelled {
@@ -214,9 +221,9 @@ fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
     Some(
         Problem::new(
             &rules::ANNOTATION_MISPLACED,
-            format!("{key} is on {place}, where nobody reads it: it belongs on service account {}", scene.subject),
+            format!("the annotation {key} on {place} has no effect: it belongs on service account {}", scene.subject),
             if configured {
-                format!("remove {key} from {place}: service account {} has a role already", scene.subject)
+                format!("remove {key} from {place}: service account {} already has a role", scene.subject)
             } else {
                 fix::annotate(scene.subject, key, &value)
             },

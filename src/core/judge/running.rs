@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::container_problems::{PROPAGATION_SECONDS, REGISTER};
 use super::{Circumstances, Judgement, judge_workload};
 use crate::chain::{Subject, fix};
-use crate::cluster::{Presence, Validity, Wishes};
+use crate::cluster::{OwnAnnotations, Presence, Validity};
 use crate::finding::{Finding, Problem};
 use crate::identity::{Mechanism, OptOuts};
 use crate::rules;
@@ -19,13 +19,13 @@ pub struct Running<'a> {
     pub created: Option<Timestamp>,
     /// When its service account was last annotated with a role, where the API server tells.
     pub annotated: Option<Timestamp>,
-    /// Kind of what makes such pods anew; `Pod` where nothing does.
+    /// Kind of what makes such pods again; `Pod` where nothing does.
     pub owner_kind: &'a str,
     /// Its name.
     pub owner: &'a str,
 }
 
-/// Judges a pod that runs. Where it lacks what its service account has, its age tells why, and its owner can mend it.
+/// Judges a pod that runs. Where it lacks what its service account has, its age tells why, and its owner can fix it.
 pub fn judge_running<'a>(
     world: &'a World,
     workload: &Workload<'a>,
@@ -55,9 +55,9 @@ pub fn judge_running<'a>(
         } else if problem.rule == &rules::INJECTION_MISSING {
             let restart = restart(workload.namespace, running);
             problem.fix = match world.injector {
-                Presence::Gone => format!("{REGISTER}: {restart}"),
-                Presence::Here | Presence::Unknown => format!(
-                    "{restart}; where that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml"
+                Presence::Absent => format!("{REGISTER}: {restart}"),
+                Presence::Present | Presence::Unknown => format!(
+                    "{restart}; if that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml"
                 ),
             };
         }
@@ -100,29 +100,32 @@ fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, inste
     let what = if plan.mechanism == Some(Mechanism::PodIdentity) { "association" } else { "role annotation" };
     let found = match &instead.found {
         Some(found) if instead.rule != &rules::INJECTION_MISSING => found.value.clone(),
-        _ => "no role of their own".to_owned(),
+        _ => "no role".to_owned(),
     };
     Problem::new(
         &rules::PODS_PREDATE_IDENTITY,
-        format!("pods of {subject} are older than its {what}: they keep the identity they were created with"),
+        format!(
+            "pods of service account {subject} are older than its {what}: they keep the identity they were created with"
+        ),
         restart(workload.namespace, running),
     )
-    .expected("new pods get", plan.role_arn.as_deref().unwrap_or("a role that was not read"))
+    .expected("new pods get", plan.role_arn.as_deref().unwrap_or("a role that is not in the snapshot"))
     .found("these pods have", found)
 }
 
 /// `rolecall.dev/ignore: pods-predate-identity` on the pod, its service account or its namespace.
 fn is_exempted(world: &World, workload: &Workload<'_>, now: Option<Timestamp>) -> bool {
     let name = rules::PODS_PREDATE_IDENTITY.name;
-    let ignores =
-        |wishes: &Wishes| wishes.validity(now) != Validity::Ended && wishes.ignore.iter().any(|rule| **rule == *name);
+    let ignores = |own_annotations: &OwnAnnotations| {
+        own_annotations.validity(now) != Validity::Ended && own_annotations.ignore.iter().any(|rule| **rule == *name)
+    };
     let account = world.service_account(workload.namespace, workload.service_account()).account();
-    ignores(&Wishes::of(workload.metadata))
-        || account.is_some_and(|account| ignores(&account.wishes))
-        || world.namespace(workload.namespace).is_some_and(|namespace| ignores(&namespace.wishes))
+    ignores(&OwnAnnotations::of(workload.metadata))
+        || account.is_some_and(|account| ignores(&account.own_annotations))
+        || world.namespace(workload.namespace).is_some_and(|namespace| ignores(&namespace.own_annotations))
 }
 
-/// What has the pods made anew.
+/// What has the pods created again.
 fn restart(namespace: &str, running: Running<'_>) -> String {
     let (kind, name) = (running.owner_kind, fix::word(running.owner));
     let namespace = fix::word(namespace);
@@ -133,11 +136,11 @@ fn restart(namespace: &str, running: Running<'_>) -> String {
         "CronJob" => format!(
             "wait for the next run, or start one: kubectl create job -n {namespace} --from=cronjob/{name} {name}-again"
         ),
-        "Job" => format!("create the job anew, after kubectl delete job -n {namespace} {name}"),
+        "Job" => format!("re-create the job after: kubectl delete job -n {namespace} {name}"),
         "Pod" => {
-            format!("create the pod anew, which no controller does, after kubectl delete pod -n {namespace} {name}")
+            format!("re-create the pod, which has no controller, after: kubectl delete pod -n {namespace} {name}")
         }
-        _ => format!("delete the pods in {namespace} that {kind} {name} controls: it makes new ones"),
+        _ => format!("delete the pods of {kind} {name} in {namespace}: it re-creates them"),
     }
 }
 
@@ -228,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn says_what_makes_the_pods_anew() {
+    fn says_how_to_create_the_pods_again() {
         let old = "2026-11-01T00:00:00Z";
         for (kind, words) in [
             ("StatefulSet", "kubectl rollout restart -n shop statefulset/carts"),
             ("CronJob", "kubectl create job -n shop --from=cronjob/carts"),
             ("Job", "kubectl delete job -n shop carts"),
             ("Pod", "kubectl delete pod -n shop carts"),
-            ("Rollout", "Rollout carts controls"),
+            ("Rollout", "delete the pods of Rollout carts"),
         ] {
             let (_, fix) = said(&world(false), old, PLAIN, kind);
             assert!(fix.contains(words), "{kind}: {fix}");

@@ -26,13 +26,13 @@ pub(super) fn problem(subject: Subject<'_>, key: &str, text: &str) -> Option<Pro
     Some(
         Problem::new(
             &rules::TOKEN_EXPIRATION,
-            format!("the token of {subject} will not live as long as {key} says: {becomes}"),
+            format!("the token of service account {subject} will not have the lifetime that {key} asks for: {becomes}"),
             fix::annotate(subject, key, "86400"),
         )
         .at_level(level)
         .at_most(certainty)
         .expected("expected", "a number of seconds from 600 to 86400")
-        .found("the annotation says", format!("{text:?}")),
+        .found("the annotation is", format!("{text:?}")),
     )
 }
 
@@ -85,8 +85,10 @@ pub(super) fn is_refused(scene: &Scene<'_, '_>) -> bool {
     let of_pod = scene.workload.pod_metadata.annotations.get(key);
     let of_account = scene.known.account().and_then(|account| account.token_expiration.as_deref());
     let mut texts = [of_pod, of_account].into_iter().flatten();
+    // The injector adds no volume where one of that name exists.
+    let adds_volume = scene.plan.mechanism.is_some_and(|mechanism| scene.volumes.get(mechanism.volume()).is_none());
     scene.workload.stage == Stage::Predicted
         && !scene.opt_outs.pod()
-        && scene.plan.mechanism.is_some()
+        && adds_volume
         && texts.find_map(|text| text.parse::<i64>().ok()).is_some_and(|seconds| seconds > MAX_SECONDS)
 }

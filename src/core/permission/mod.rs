@@ -2,14 +2,14 @@
 
 mod context;
 mod effort;
+mod message;
 mod need;
 mod policies;
-mod words;
 
 pub use context::Session;
 pub use effort::Effort;
+pub(crate) use message::fix_for;
+pub use message::{denial, describe_statement, doubt, exemption, not_considered, place, unlisted_key};
 pub(crate) use need::MOST_NEEDS;
 pub use need::{Need, needs, takes_credentials};
 pub use policies::{Actor, Answer, Resources, RolePolicies, ask_need, ask_need_within, granted_actions};
-pub(crate) use words::fix_for;
-pub use words::{denial, describe_statement, doubt, exemption, not_considered, place, unlisted_key};

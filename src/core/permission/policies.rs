@@ -2,7 +2,7 @@
 
 use rolecall_actions::Action;
 use rolecall_iam::{
-    Accounts, Effect, Layer, Levels, Named, NotConsidered, Policies, Principal, Request, ResourcePolicy, RoleArn,
+    Accounts, Arn, Effect, Layer, Levels, Named, NotConsidered, Policies, Principal, Request, ResourcePolicy, RoleArn,
     Ruling, Verdict,
 };
 
@@ -252,7 +252,16 @@ pub fn ask_need_within<'a>(actor: Actor<'a>, need: Need<'a>, effort: &Effort) ->
                 (Some(resource), _) => Resources::One(resource),
                 (None, _) => Resources::Some,
             };
-            let ruling = ask_of(&policies, actor, &name, resources, effort);
+            let mut ruling = ask_of(&policies, actor, &name, resources, effort);
+            // AWS asks for the action on resources of other types, or of another partition: this one matches nothing.
+            if let (Resources::One(resource), Some(action)) = (resources, known)
+                && ruling.exempt.is_none()
+                && ruling.verdict == Verdict::Allowed
+                && (!action.fits_resource(resource) || is_elsewhere(actor, resource))
+            {
+                ruling.verdict = Verdict::ImplicitlyDenied;
+                ruling.is_guess = true;
+            }
             rulings.push((name, resources, ruling));
         }
     }
@@ -267,6 +276,13 @@ pub fn ask_need_within<'a>(actor: Actor<'a>, need: Need<'a>, effort: &Effort) ->
         Verdict::Allowed
     };
     Answer { verdict, rulings }
+}
+
+/// Whether a resource is in another partition than the role.
+fn is_elsewhere(actor: Actor<'_>, resource: &str) -> bool {
+    let partition = |arn: &str| Arn::parse(arn).map(|arn| arn.partition.to_owned());
+    let (own, its) = (partition(&actor.role.arn), partition(resource));
+    its.is_some_and(|its| !its.contains(['*', '?']) && own.is_some_and(|own| own != its))
 }
 
 /// Every known action that an Allow statement of the role's own policies names, in the order of the reference.

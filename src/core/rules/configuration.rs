@@ -1,4 +1,4 @@
-//! Rules on where the wish for an identity is written: service accounts, annotations, age.
+//! Rules on where the annotation for an identity is written: service accounts, annotations, age.
 
 use super::Rule;
 use crate::decision::Level;
@@ -15,7 +15,7 @@ pub static NODE_ROLE_FALLBACK: Rule = Rule {
               EKS Pod Identity association, so nothing is injected into the pod. The finding is \
               certain when the need is declared, with `rolecall.dev/requires` or by the namespace, \
               and likely when only evidence speaks for it, such as `AWS_REGION` or an ARN in the \
-              arguments. At `strict` every workload without an identity of its own is reported.",
+              arguments. At `strict` every workload without its own identity is reported.",
     why: "The SDK finds nothing in the environment and asks the instance metadata service (IMDS). \
           Where IMDS answers pods, the calls run as the node role \
           (`assumed-role/NODE-ROLE/i-...`): they fail with `AccessDenied`, or they succeed with \
@@ -144,7 +144,7 @@ pub static ANNOTATION_LEGACY: Rule = Rule {
               EKS does not read them. The finding is likely, not certain, because one of those \
               tools may still run in the cluster.",
     why: "Without kiam or kube2iam the annotation does nothing, and nothing says so. The pod \
-          starts without an identity of its own. Its calls run as the node role, or fail with \
+          starts without its own identity. Its calls run as the node role, or fail with \
           `Unable to locate credentials`.",
     example: r#"apiVersion: v1
 kind: Pod
@@ -277,7 +277,7 @@ pub static TOKEN_EXPIRATION: Rule = Rule {
     meaning: "The annotation `eks.amazonaws.com/token-expiration` cannot be used as written. The \
               injector ignores a value that is not a whole number of seconds, and raises one below \
               600 to 600.",
-    why: "Nothing fails, and the tokens live longer than somebody meant: 600 seconds for a short \
+    why: "Nothing fails, and the tokens live longer than intended: 600 seconds for a short \
           value; for a value that is no number, what the service account or else the cluster's \
           default says, which is 86400 seconds unless it was changed. The lifetime of the token is \
           not that of the AWS session.",
@@ -331,6 +331,32 @@ metadata:
     sources: &["rolecall: docs/webhook.md, Exemptions", "RFC 3339: Date and Time on the Internet"],
 };
 
+/// A label or annotation of `rolecall.dev` has no effect as it is written.
+pub static OWN_NAME_UNKNOWN: Rule = Rule {
+    name: "own-name-unknown",
+    level: Level::Chain,
+    certainty: Certainty::Undecided,
+    fires: "a label or annotation of rolecall.dev is misspelled, in the wrong place, or has a value \
+            that rolecall does not read",
+    meaning: "rolecall reads a few labels and annotations whose names begin with `rolecall.dev/`. This \
+              one is not among them, is a label where rolecall reads an annotation (or the other way \
+              round), or has a value without effect: a rule that does not exist, a level in capitals, \
+              `True` for `true`. This finding never denies.",
+    why: "What was meant does not happen. An exemption does not apply, a declared need is not checked, \
+          or a namespace is not enforced, and nothing else says so.",
+    example: r#"apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: carts
+  namespace: carts
+  annotations:
+    rolecall.dev/require: dynamodb:Query # must be rolecall.dev/requires"#,
+    fix: "Correct the name or the value. docs/webhook.md lists all labels and annotations.\n\
+          \n    kubectl annotate serviceaccount -n carts carts rolecall.dev/require- \\\
+          \n        rolecall.dev/requires=dynamodb:Query",
+    sources: &["rolecall: docs/webhook.md, Labels and annotations"],
+};
+
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] = &[
     &NODE_ROLE_FALLBACK,
@@ -342,4 +368,5 @@ pub(super) static RULES: &[&Rule] = &[
     &IDENTITY_AMBIGUOUS,
     &TOKEN_EXPIRATION,
     &EXEMPTION_EXPIRY,
+    &OWN_NAME_UNKNOWN,
 ];

@@ -93,7 +93,7 @@ pub static IDENTITY_UNDECIDED: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Undecided,
     fires: "which identity a container gets depends on what rolecall does not see",
-    meaning: "The container has AWS variables of its own, and their meaning depends on something \
+    meaning: "The container has its own AWS variables, and their meaning depends on something \
               that rolecall does not read: a role ARN or token file from a ConfigMap, another STS \
               endpoint, a credentials URI that is not the Pod Identity agent's, or a token file \
               whose content is not known. This is a note: it never denies.",

@@ -51,7 +51,7 @@ pub static INJECTION_SKIPPED: Rule = Rule {
     fires: "a container is opted out with `eks.amazonaws.com/skip-containers`",
     meaning: "The pod's annotation `eks.amazonaws.com/skip-containers` names this container, so \
               the injector leaves it alone. Usually that is meant; this is a note.",
-    why: "If the container does call AWS, it finds no identity of its own: its calls run as the \
+    why: "If the container does call AWS, it finds no identity: its calls run as the \
           node role, or fail with `Unable to locate credentials`. The annotation is read as \
           comma-separated values; if it cannot be read, nothing is skipped.",
     example: r#"apiVersion: v1
@@ -146,7 +146,7 @@ spec:
         - name: AWS_WEB_IDENTITY_TOKEN_FILE
           value: /var/run/secrets/eks.amazonaws.com/serviceaccount/token"#,
     fix: "Delete both variables from the container, so that the service account decides. If it \
-          needs a role of its own, give that workload a service account of its own.\n\
+          needs another role, give that workload its own service account.\n\
           \n    kubectl set env deployment/carts -n carts -c carts \\\
           \n        AWS_ROLE_ARN- AWS_WEB_IDENTITY_TOKEN_FILE-",
     sources: &[
@@ -167,7 +167,7 @@ pub static ASSOCIATION_SHADOWED: Rule = Rule {
     why: "The container uses the role in `AWS_ROLE_ARN` and never asks the Pod Identity agent, so \
           the association changes nothing. If the leftover role or its token file is broken, most \
           SDKs stop with an error instead of trying Pod Identity. The Java SDKs go on through \
-          their chain and may end with an identity that nobody chose.",
+          their chain and may end with an unintended identity.",
     example: r#"# The cluster has an association for carts/carts.
 apiVersion: v1
 kind: Pod
@@ -245,7 +245,7 @@ pub static INJECTOR_MISSING: Rule = Rule {
     fires: "service accounts have an identity, and the cluster has no configuration of AWS's injector",
     meaning: "The injector is a mutating webhook that EKS runs beside the API server. Its \
               MutatingWebhookConfiguration `pod-identity-webhook` is gone, or has no webhooks, so \
-              that the API server calls nobody. The finding is likely, because an injector of your \
+              that the API server calls no webhook. The finding is likely, because an injector of your \
               own may be configured under another name. Only a scan of a running cluster reports it.",
     why: "Pods are created without variables and tokens, without an error and without an event. \
           Pods that run keep what they have, so the loss shows at the next rollout: all new pods \

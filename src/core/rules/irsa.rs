@@ -4,31 +4,35 @@ use super::Rule;
 use crate::decision::Level;
 use crate::finding::Certainty;
 
-/// A sentence, followed by the commands that take a trust policy out and put it back.
+/// A sentence, followed by the commands that read a trust policy, change it with a jq program and write it back.
 macro_rules! edit_trust_policy {
-    ($sentence:literal) => {
+    ($sentence:literal, $program:literal) => {
         concat!(
             $sentence,
             "\n",
             "\n    aws iam get-role --role-name eks-workshop-carts-dynamo --output json \\",
             "\n        --query Role.AssumeRolePolicyDocument > trust.json",
+            "\n    jq '",
+            $program,
+            "' \\",
+            "\n        trust.json > new-trust.json",
             "\n    aws iam update-assume-role-policy --role-name eks-workshop-carts-dynamo \\",
-            "\n        --policy-document file://trust.json",
+            "\n        --policy-document file://new-trust.json",
         )
     };
 }
 
 /// The same for a trust policy that kept pods out.
-macro_rules! mend_trust_policy {
-    ($sentence:literal) => {
+macro_rules! fix_trust_policy {
+    ($sentence:literal, $program:literal) => {
         concat!(
-            edit_trust_policy!($sentence),
+            edit_trust_policy!($sentence, $program),
             "\n\nThen restart the Java workloads concerned: once their SDK has the node role, it \
              keeps it.",
         )
     };
 }
-pub(super) use {edit_trust_policy, mend_trust_policy};
+pub(super) use {edit_trust_policy, fix_trust_policy};
 
 /// The cluster's issuer is not registered in the role's account.
 pub static OIDC_PROVIDER_MISSING: Rule = Rule {
@@ -104,7 +108,7 @@ pub static IRSA_TRUST_PRINCIPAL: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     fires: "no statement of the trust policy trusts this cluster's OIDC provider",
-    meaning: "The role trusts somebody else: EC2, ECS, Lambda, EKS Pod Identity or another \
+    meaning: "The role trusts another principal: EC2, ECS, Lambda, EKS Pod Identity or another \
               account. No statement has this cluster's OIDC provider as its `Federated` principal.",
     why: "STS answers `AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity`, the \
           same words for every mistake in a trust policy. Python, Go v2 and Rust SDKs stop with \
@@ -121,10 +125,11 @@ pub static IRSA_TRUST_PRINCIPAL: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Add a statement that allows `sts:AssumeRoleWithWebIdentity` to the `Federated` principal \
          `arn:aws:iam::ACCOUNT:oidc-provider/ISSUER`, where ISSUER is the issuer URL without \
-         `https://`. Limit it to the service account with a condition on `ISSUER:sub`."
+         `https://`. Limit it to the service account with a condition on `ISSUER:sub`.",
+        r#".Statement += [{"Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::ACCOUNT:oidc-provider/ISSUER"}, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": {"StringEquals": {"ISSUER:sub": "system:serviceaccount:carts:carts", "ISSUER:aud": "sts.amazonaws.com"}}}]"#
     ),
     sources: &[
         "Amazon EKS User Guide: Assign IAM roles to Kubernetes service accounts",
@@ -162,10 +167,11 @@ pub static IRSA_TRUST_ISSUER: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Add a statement for this cluster's issuer, in the principal and in every condition key. \
          `aws eks describe-cluster --name shop --query cluster.identity.oidc.issuer` prints it; \
-         leave out `https://`. Keep the old statement as long as the other cluster lives."
+         leave out `https://`. Keep the old statement as long as the other cluster lives.",
+        r#".Statement += [{"Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::ACCOUNT:oidc-provider/ISSUER"}, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": {"StringEquals": {"ISSUER:sub": "system:serviceaccount:carts:carts", "ISSUER:aud": "sts.amazonaws.com"}}}]"#
     ),
     sources: &[
         "Amazon EKS User Guide: Assign IAM roles to Kubernetes service accounts",
@@ -204,9 +210,10 @@ pub static IRSA_TRUST_ACTION: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Make the action of the statement `sts:AssumeRoleWithWebIdentity`. IRSA sends no session \
-         tags, so `sts:TagSession` is not needed."
+         tags, so `sts:TagSession` is not needed.",
+        r#".Statement[0].Action = "sts:AssumeRoleWithWebIdentity""#
     ),
     sources: &[
         "Amazon EKS User Guide: Assign IAM roles to Kubernetes service accounts",
@@ -245,9 +252,10 @@ pub static IRSA_TRUST_SUBJECT: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Write the subject that the pod presents, here `system:serviceaccount:carts:carts`, under \
-         `ISSUER:sub`. Several service accounts go in a list."
+         `ISSUER:sub`. Several service accounts go in a list.",
+        r#".Statement[0].Condition.StringEquals["ISSUER:sub"] = "system:serviceaccount:carts:carts""#
     ),
     sources: &[
         "Amazon EKS User Guide: Assign IAM roles to Kubernetes service accounts",
@@ -284,10 +292,11 @@ pub static IRSA_TRUST_WILDCARD: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Name the service account in full, here `system:serviceaccount:carts:carts`. If every \
          service account of the namespace is meant, keep the wildcard and make the operator \
-         `StringLike`."
+         `StringLike`.",
+        r#".Statement[0].Condition = {"StringEquals": {"ISSUER:sub": "system:serviceaccount:carts:carts", "ISSUER:aud": "sts.amazonaws.com"}}"#
     ),
     sources: &[
         "IAM User Guide: IAM JSON policy elements: Condition operators",
@@ -327,10 +336,11 @@ pub static IRSA_TRUST_AUDIENCE: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Write the audience that the token has, usually `sts.amazonaws.com`, under `ISSUER:aud`. \
          If the service account asks for another audience without need, remove its annotation \
-         `eks.amazonaws.com/audience` instead and restart the workload."
+         `eks.amazonaws.com/audience` instead and restart the workload.",
+        r#".Statement[0].Condition.StringEquals["ISSUER:aud"] = "sts.amazonaws.com""#
     ),
     sources: &[
         "Amazon EKS User Guide: Assign IAM roles to Kubernetes service accounts",
@@ -371,9 +381,10 @@ pub static IRSA_TRUST_KEY: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Correct the key to `ISSUER:sub` or `ISSUER:aud`, with the issuer's host and path alone. \
-         Remove a condition on a key that the token cannot have."
+         Remove a condition on a key that the token cannot have.",
+        r#"del(.Statement[0].Condition.StringEquals["WRONG_KEY"]) | .Statement[0].Condition.StringEquals["ISSUER:sub"] = "system:serviceaccount:carts:carts""#
     ),
     sources: &[
         "IAM User Guide: IAM and AWS STS condition context keys",
@@ -389,7 +400,7 @@ pub static IRSA_TRUST_DENIED: Rule = Rule {
     certainty: Certainty::Certain,
     fires: "a `Deny` statement of the trust policy applies to this service account",
     meaning: "A statement with the effect `Deny` matches the request of this pod. A `Deny` wins \
-              over every `Allow`, so no other statement can mend it.",
+              over every `Allow`, so no other statement can fix it.",
     why: "STS answers `AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity`. A \
           negated operator such as `StringNotEquals` is true also when its key is absent, so a \
           `Deny` often reaches further than its author meant. Python, Go v2 and Rust SDKs stop \
@@ -421,9 +432,10 @@ pub static IRSA_TRUST_DENIED: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
-        "If the `Deny` is not meant for this service account, take it out of its reach or remove \
-         the statement. If it is meant, the workload must use another role."
+    fix: fix_trust_policy!(
+        "If the `Deny` is not meant for this service account, exclude the service account from it or remove \
+         the statement. If it is meant, the workload must use another role.",
+        r#"del(.Statement[1])"#
     ),
     sources: &[
         "IAM User Guide: Policy evaluation logic",
@@ -464,10 +476,11 @@ pub static IRSA_TRUST_UNDECIDED: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Check the condition against the address, network or session that the pods will really \
          have. If it is not needed, remove it: `ISSUER:sub` and `ISSUER:aud` already say who may \
-         take the role."
+         take the role.",
+        r#"del(.Statement[0].Condition.OPERATOR["KEY"])"#
     ),
     sources: &[
         "IAM User Guide: AWS global condition context keys",
@@ -506,7 +519,8 @@ pub static IRSA_TRUST_OPEN: Rule = Rule {
 }"#,
     fix: edit_trust_policy!(
         "Add a plain `StringEquals` on `ISSUER:sub` with the service accounts that may take the \
-         role, here `system:serviceaccount:carts:carts`."
+         role, here `system:serviceaccount:carts:carts`.",
+        r#".Statement[0].Condition.StringEquals["ISSUER:sub"] = "system:serviceaccount:carts:carts""#
     ),
     sources: &[
         "Amazon EKS Best Practices Guide: Identity and Access Management",

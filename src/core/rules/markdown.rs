@@ -16,7 +16,7 @@ impl Rule {
              ## What it means\n\n{meaning}\n\n\
              ## Why it matters\n\n{why}\n\n\
              ## Example\n\n```{language}\n{example}\n```\n\n\
-             ## How to mend it\n\n{fix}\n\n\
+             ## How to fix it\n\n{fix}\n\n\
              ## Sources\n\n{sources}",
             name = self.name,
             level = level_word(self.level),
@@ -40,7 +40,7 @@ impl Rule {
              What it means\n\n{meaning}\n\n\
              Why it matters\n\n{why}\n\n\
              Example\n\n{example}\n\
-             How to mend it\n\n{fix}\n\n\
+             How to fix it\n\n{fix}\n\n\
              Sources\n\n{sources}",
             name = self.name,
             level = level_word(self.level),
@@ -132,7 +132,7 @@ mod tests {
             let page = rule.markdown();
             let text = rule.plain();
             let mut before = (0, 0);
-            for section in ["What it means", "Why it matters", "Example", "How to mend it", "Sources"] {
+            for section in ["What it means", "Why it matters", "Example", "How to fix it", "Sources"] {
                 let found = (
                     page.find(&format!("\n## {section}\n\n")).unwrap_or_default(),
                     text.find(&format!("\n{section}\n\n")).unwrap_or_default(),

@@ -42,11 +42,11 @@ pub struct Rule {
     pub fires: &'static str,
     /// What a finding says about the workload.
     pub meaning: &'static str,
-    /// Why that matters: what happens at run time when nobody mends it.
+    /// Why that matters: what happens at run time when it is not fixed.
     pub why: &'static str,
     /// A minimal example that fires: YAML or JSON.
     pub example: &'static str,
-    /// How to mend it, with a command whose placeholders are in capitals.
+    /// How to fix it, with a command whose placeholders are in capitals.
     pub fix: &'static str,
     /// Where the rule comes from: AWS or Kubernetes documents, by title.
     pub sources: &'static [&'static str],

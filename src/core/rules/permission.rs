@@ -84,11 +84,11 @@ pub static ACTION_UNKNOWN: Rule = Rule {
     certainty: Certainty::Certain,
     fires: "a declared need names no AWS action",
     meaning: "A line of the annotation `rolecall.dev/requires` names an action that the Service \
-              Authorization Reference does not have. The finding is certain where it is a slip of the \
-              pen beside an action that exists; a name that AWS may have added since this program was \
+              Authorization Reference does not have. The finding is certain where it is a typo of \
+              an action that exists; a name that AWS may have added since this program was \
               built is only likely.",
-    why: "The need cannot be checked, so the pod's permissions are not what somebody believes was \
-          checked. The same name in a policy would allow nothing: IAM takes unknown actions silently.",
+    why: "The need cannot be checked, so rolecall cannot tell whether the pod has the \
+          permissions that it needs. The same name in a policy would allow nothing: IAM takes unknown actions silently.",
     example: r#"apiVersion: v1
 kind: ServiceAccount
 metadata:
@@ -114,10 +114,10 @@ pub static NODE_ROLE_OVERPRIVILEGED: Rule = Rule {
     certainty: Certainty::Likely,
     fires: "the node role permits what a workload needs: it would work, and so would every pod beside \
             it",
-    meaning: "The workload declares what it needs, has no identity of its own, and would use the \
+    meaning: "The workload declares what it needs, has no identity, and would use the \
               node's role; that role's policies allow all of it. The finding is likely: whether the \
               pod reaches the instance's metadata depends on the hop limit.",
-    why: "Nothing fails, which is the trouble: somebody widened the node's role, and now every pod on \
+    why: "Nothing fails, which is the problem: someone widened the node's role, and now every pod on \
           every such node may do the same. A pod that is broken into brings all of it along.",
     example: r#"# The node role has the policy
 # {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}
@@ -133,7 +133,7 @@ spec:
   containers:
     - name: carts
       image: public.ecr.aws/aws-containers/retail-store-sample-cart:1.2.1"#,
-    fix: "Give the workload a role of its own with what it needs, then take that permission from the \
+    fix: "Give the workload its own role with what it needs, then take that permission from the \
           node's role. A hop limit of 1 keeps pods from the node's credentials altogether.\n\
           \n    aws eks create-pod-identity-association --cluster-name CLUSTER \\\
           \n        --namespace carts --service-account carts --role-arn ROLE_ARN\

@@ -1,7 +1,7 @@
 //! Rules on EKS Pod Identity: the role's trust policy, the target role, the agent, the platform.
 
 use super::Rule;
-use super::irsa::{edit_trust_policy, mend_trust_policy};
+use super::irsa::{edit_trust_policy, fix_trust_policy};
 use crate::decision::Level;
 use crate::finding::Certainty;
 
@@ -28,9 +28,10 @@ pub static POD_IDENTITY_TRUST_PRINCIPAL: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Add a statement that allows `sts:AssumeRole` and `sts:TagSession` to the service \
-         principal `pods.eks.amazonaws.com`."
+         principal `pods.eks.amazonaws.com`.",
+        r#".Statement += [{"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}]"#
     ),
     sources: &[
         "Amazon EKS User Guide: Create IAM role with trust policy required by EKS Pod Identity",
@@ -59,7 +60,10 @@ pub static POD_IDENTITY_TRUST_ACTION: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!("Allow both: `\"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]`."),
+    fix: fix_trust_policy!(
+        "Allow both: `\"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]`.",
+        r#".Statement[0].Action = ["sts:AssumeRole", "sts:TagSession"]"#
+    ),
     sources: &[
         "Amazon EKS User Guide: Create IAM role with trust policy required by EKS Pod Identity",
         "IAM User Guide: Pass session tags in AWS STS",
@@ -96,11 +100,12 @@ pub static POD_IDENTITY_TRUST_TAGS: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Write the names as the cluster has them, here `carts`. If the association does not send \
          session tags, drop the condition, or turn the tags on with `aws eks \
          update-pod-identity-association --cluster-name shop --association-id ASSOCIATION_ID \
-         --no-disable-session-tags`."
+         --no-disable-session-tags`.",
+        r#".Statement[0].Condition.StringEquals["aws:RequestTag/kubernetes-namespace"] = "carts""#
     ),
     sources: &[
         "Amazon EKS User Guide: Create IAM role with trust policy required by EKS Pod Identity",
@@ -141,10 +146,11 @@ pub static POD_IDENTITY_TRUST_KEY: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Limit the role by what EKS sends: the session tags, as \
          `aws:RequestTag/kubernetes-namespace`, or the organization, as `aws:SourceOrgID`. An \
-         `aws:SourceAccount` must be the cluster's account."
+         `aws:SourceAccount` must be the cluster's account.",
+        r#"del(.Statement[0].Condition.OPERATOR["KEY"])"#
     ),
     sources: &[
         "IAM User Guide: AWS global condition context keys",
@@ -160,7 +166,7 @@ pub static POD_IDENTITY_TRUST_DENIED: Rule = Rule {
     certainty: Certainty::Certain,
     fires: "a `Deny` statement of the trust policy applies to this pod's request",
     meaning: "A statement with the effect `Deny` matches the request that EKS makes for this pod. \
-              A `Deny` wins over every `Allow`, so no other statement can mend it.",
+              A `Deny` wins over every `Allow`, so no other statement can fix it.",
     why: "The agent's call to `AssumeRoleForPodIdentity` ends in `AccessDenied`. A negated \
           operator such as `StringNotEquals` is true also when its key is absent, so a `Deny` on a \
           session tag applies to associations that send no tags. The Python and Go v2 SDKs stop \
@@ -183,9 +189,10 @@ pub static POD_IDENTITY_TRUST_DENIED: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
-        "If the `Deny` is not meant for this service account, take it out of its reach or remove \
-         the statement. If it is meant, the association must name another role."
+    fix: fix_trust_policy!(
+        "If the `Deny` is not meant for this service account, exclude the service account from it or remove \
+         the statement. If it is meant, the association must name another role.",
+        r#"del(.Statement[1])"#
     ),
     sources: &[
         "IAM User Guide: Policy evaluation logic",
@@ -222,10 +229,11 @@ pub static POD_IDENTITY_TRUST_UNDECIDED: Rule = Rule {
     }
   ]
 }"#,
-    fix: mend_trust_policy!(
+    fix: fix_trust_policy!(
         "Check the condition against a real request in CloudTrail. Where it is not needed, use the \
          tags that are known beforehand: `eks-cluster-arn`, `kubernetes-namespace`, \
-         `kubernetes-service-account`."
+         `kubernetes-service-account`.",
+        r#"del(.Statement[0].Condition.OPERATOR["KEY"])"#
     ),
     sources: &[
         "Amazon EKS User Guide: Grant Pods access to AWS resources based on tags",
@@ -328,7 +336,7 @@ pub static POD_IDENTITY_AGENT_MISSING: Rule = Rule {
     meaning: "The service account has an association, but the agent that hands out its credentials \
               is not installed. The finding is likely, because the agent may be part of a custom \
               node image.",
-    why: "The SDK calls `169.254.170.23` on its node, nobody listens, and the connection times \
+    why: "The SDK calls `169.254.170.23` on its node, nothing listens there, and the connection times \
           out. The Python and Go v2 SDKs stop with an error; the Java SDKs fall through silently \
           to the node role.",
     example: r#"{
@@ -407,7 +415,7 @@ pub static ASSOCIATION_ORPHANED: Rule = Rule {
     meaning: "EKS does not check that the service account of an association exists. This one does \
               not: its namespace or its name is misspelled, or it was deleted and the association \
               was left. Only a scan of a running cluster reports it.",
-    why: "Where it is a slip, the service account that was meant has no identity, and its pods use \
+    why: "If it is a typo, the service account that was meant has no identity, and its pods use \
           the node role or get no credentials. Where it was left behind, whoever may create that \
           namespace or service account gets the role.",
     example: r#"{
@@ -420,7 +428,7 @@ pub static ASSOCIATION_ORPHANED: Rule = Rule {
     }
   ]
 }"#,
-    fix: "Delete the association; where it was a slip, create it with the right names. Namespace \
+    fix: "Delete the association; if it was a typo, create it with the right names. Namespace \
           and service account of an association cannot be changed.\n\
           \n    aws eks delete-pod-identity-association --cluster-name shop \\\
           \n        --association-id ASSOCIATION_ID\

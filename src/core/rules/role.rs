@@ -163,7 +163,7 @@ pub static ROLE_ACCOUNT_UNSEEN: Rule = Rule {
     certainty: Certainty::Undecided,
     fires: "the role is in an account that rolecall cannot read",
     meaning: "The role's account is not in the snapshot. Whether the role exists, whether the \
-              cluster's issuer is registered there, and whom the role trusts cannot be judged.",
+              cluster's issuer is registered there, and effective the role trusts cannot be judged.",
     why: "It may well work. For IRSA across accounts the OIDC provider must be registered in the \
           role's account, not in the cluster's; without it STS answers `InvalidIdentityToken: No \
           OpenIDConnect provider found in your account for https://...`. A missing role or a wrong \
@@ -202,7 +202,7 @@ pub static ROLE_NOT_ASSUMABLE: Rule = Rule {
               problem is certain, the workload is denied, and the denial shows this rule. The audit log has the full text under \
               the `uid` of the request; `rolecall scan` and `rolecall check` always print it.",
     why: "A requester needs no right in AWS to create a pod or a service account. With full \
-          messages, anyone who may do so could list roles of other teams, and learn whom they \
+          messages, anyone who may do so could list roles of other teams, and learn effective they \
           trust. `messages.iamDetail` in the configuration sets how much a requester reads.",
     example: r#"apiVersion: v1
 kind: ServiceAccount

@@ -18,7 +18,7 @@ pub type Associations = HashMap<Box<str>, HashMap<Box<str>, Association>>;
 pub struct Snapshot {
     /// When it was read.
     pub collected_at: Option<Timestamp>,
-    /// When the oldest part of it was read, where a part could not be read anew.
+    /// When the oldest part of it was read, where a part could not be read again.
     pub oldest_part: Option<Timestamp>,
     /// The cluster; without it neither issuer nor partition is known.
     pub cluster: Option<ClusterInfo>,

@@ -1,11 +1,11 @@
-//! What was read anew of a few links, and the snapshot that has learned it.
+//! What was read again of a few links, and the snapshot that has learned it.
 
 use std::sync::Arc;
 
 use super::issuer::Issuer;
 use super::model::{Role, Snapshot};
 
-/// The links that were read anew: in `found` what is there now, in the lists what was asked for. Of the cluster, its add-ons and
+/// The links that were read again: in `found` what is there now, in the lists what was asked for. Of the cluster, its add-ons and
 /// its Fargate profiles, what `found` has was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Reread {
@@ -30,7 +30,7 @@ fn with_policies(role: &Arc<Role>, before: Option<&Arc<Role>>) -> Arc<Role> {
 }
 
 impl Snapshot {
-    /// This snapshot with what was read anew in its place; `None` where nothing has changed.
+    /// This snapshot with what was read again in its place; `None` where nothing has changed.
     pub fn learn(&self, reread: &Reread) -> Option<Self> {
         let mut learned: Option<Self> = self.learn_cluster(&reread.found);
         for (namespace, account) in &reread.associations {
@@ -103,7 +103,7 @@ impl Snapshot {
         learned
     }
 
-    /// This snapshot with the parts of the cluster that were read anew; `None` where nothing has changed.
+    /// This snapshot with the parts of the cluster that were read again; `None` where nothing has changed.
     fn learn_cluster(&self, found: &Self) -> Option<Self> {
         let is_new = |differs: bool, is_read: bool| differs && is_read;
         let cluster = is_new(self.cluster != found.cluster, found.cluster.is_some());

@@ -131,7 +131,9 @@ fn thousands_of_roles_in_one_pod_cost_in_proportion() {
         assert_eq!(unchecked.count(), 1, "{prefix}");
         let unknown = judgement.containers.iter().filter(|container| container.chain.name() == "unknown").count();
         assert_eq!(unknown, 5_000 - 256, "{prefix}");
-        let named = |finding: &&Finding| finding.problem.slip.as_ref().is_some_and(|slip| slip.contains("role/carts-"));
+        let named = |finding: &&Finding| {
+            finding.problem.hint.as_ref().is_some_and(|hint| hint.text.contains("should be `carts-"))
+        };
         let expected = if prefix == "cartz-" { 32 } else { 0 };
         assert_eq!(judgement.findings.iter().filter(named).count(), expected, "{prefix}");
         assert_eq!(judgement.chain().name(), "broken");

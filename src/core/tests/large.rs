@@ -21,12 +21,12 @@ fn world() -> World {
     World::new(Arc::new(Snapshot::parse(base).unwrap()), Cluster::default(), Conventions::default())
 }
 
-/// A pod whose containers each bring a role and a token file of their own.
+/// A pod whose containers bring 200 roles and token files of their own.
 fn pod(count: usize, annotations: &Value) -> Value {
     let container = |i: usize| {
         json!({"name": format!("c{i}"), "env": [
-            {"name": "AWS_ROLE_ARN", "value": format!("role-{i}")},
-            {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": format!("/v{i}/token")}]})
+            {"name": "AWS_ROLE_ARN", "value": format!("role-{}", i % 200)},
+            {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": format!("/v{}/token", i % 200)}]})
     };
     json!({"kind": "Pod", "metadata": {"name": "p", "namespace": "carts", "annotations": annotations},
            "spec": {"serviceAccountName": "carts", "containers": (0..count).map(container).collect::<Vec<_>>()}})

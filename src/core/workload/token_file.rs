@@ -119,7 +119,10 @@ pub fn token_source<'a>(
         (Some(volume), _) => content(volume, &path, is_variable),
         // The volume that the injector will add.
         (None, Some(injected)) if injected.volume == name && is_variable => TokenContent::SomeToken,
-        (None, Some(injected)) if injected.volume == name && injected.file == path => {
+        (None, Some(injected))
+            if injected.volume == name
+                && injected.file == clean_relative(path.strip_prefix("..data/").unwrap_or(&path)) =>
+        {
             TokenContent::Token(injected.audience)
         }
         (None, Some(injected)) if injected.volume == name => TokenContent::NoSuchFile,
@@ -136,7 +139,10 @@ fn content<'a>(volume: &'a Volume<'a>, path: &str, is_variable: bool) -> TokenCo
     if is_variable {
         return if tokens.all(|token| token.is_some()) { TokenContent::SomeToken } else { TokenContent::Opaque };
     }
-    let at_path = |token: &&ServiceAccountToken<'_>| token.path.as_str() == path;
+    // The kubelet cleans paths, and `..data` leads to what the volume holds now (`pkg/volume/util/atomic_writer.go`).
+    let path = path.strip_prefix("..data/").unwrap_or(path);
+    let path = clean_relative(path);
+    let at_path = |token: &&ServiceAccountToken<'_>| clean_relative(token.path.as_str()) == path;
     match tokens.clone().flatten().find(at_path) {
         Some(token) => TokenContent::Token(token.audience.as_ref().map(Text::as_str).unwrap_or_default()),
         None if tokens.all(|token| token.is_some()) => TokenContent::NoSuchFile,
@@ -159,6 +165,11 @@ pub fn clean(path: &str) -> String {
     }
     let parts = parts.join("/");
     if parts.starts_with("run/") { format!("/var/{parts}") } else { format!("/{parts}") }
+}
+
+/// A path below a volume without doubled slashes and `.`.
+fn clean_relative(path: &str) -> String {
+    path.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/")
 }
 
 /// Whether a path names a drive, such as `C:\var\run`.

@@ -243,7 +243,7 @@ mod tests {
         let listed = HashMap::from([("one".into(), account(1)), ("two".into(), account(2))]);
         let after = world.with([Change::ServiceAccounts(HashMap::from([("a".into(), listed)]))]);
         assert!(is_concluded(&after, "one") && is_concluded(&after, "two"));
-        let after = world.with([Change::Agent(Presence::Here)]);
+        let after = world.with([Change::Agent(Presence::Present)]);
         assert!(!is_concluded(&after, "one"), "chains rest on the agent");
         assert!(is_concluded(&world, "one"));
     }

@@ -178,8 +178,9 @@ impl World {
 
     /// Whether a service account or a namespace declares what it needs, so that roles' policies matter.
     pub fn declares_needs(&self) -> bool {
-        self.entries().any(|entry| entry.account.as_ref().is_some_and(|account| !account.wishes.requires.is_empty()))
-            || self.namespaces.values().any(|namespace| !namespace.wishes.requires.is_empty())
+        self.entries()
+            .any(|entry| entry.account.as_ref().is_some_and(|account| !account.own_annotations.requires.is_empty()))
+            || self.namespaces.values().any(|namespace| !namespace.own_annotations.requires.is_empty())
     }
 
     fn entry(&self, namespace: &str, name: &str) -> Option<&Entry> {
@@ -195,7 +196,7 @@ impl World {
         }
     }
 
-    /// A namespace's labels and wishes, where it is known.
+    /// A namespace's labels and own_annotations, where it is known.
     pub fn namespace(&self, name: &str) -> Option<&Namespace> {
         self.namespaces.get(name)
     }

@@ -122,7 +122,7 @@ fn law(document: &Value, exact: bool) -> Result<(), TestCaseError> {
             Verdict::ImplicitlyDenied => prop_assert!(!is_allowed, "{} {:?} {:?}", document, one, two),
         }
     }
-    // The case analysis gives up where more than ten values are compared (`settle.rs`, MAX_ATOMS).
+    // The case analysis gives up where more than ten values are compared (`case_analysis.rs`, MAX_ATOMS).
     if exact && verdict == Verdict::Unknown && values(document) <= 10 {
         prop_assert!(allowed && denied, "unknown, but every filling agrees: {document}");
     }

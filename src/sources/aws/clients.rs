@@ -80,7 +80,7 @@ impl Aws {
             let theirs = config
                 .to_builder()
                 .credentials_provider(aws_sdk_iam::config::SharedCredentialsProvider::new(provider.build().await))
-                // A cache of its own: the clients' shared one would ask for each client anew.
+                // A cache of its own: the clients' shared one would ask for each client again.
                 .identity_cache(aws_config::identity::IdentityCache::lazy().build())
                 .build();
             let reader = Reader {

@@ -9,7 +9,7 @@ use rolecall_iam::RoleArn;
 use serde_json::{Value, json};
 
 use super::clients::{Aws, Reader};
-use super::collected::{AccountParts, Collected, Part, mended, readable, readable_in_full};
+use super::collected::{AccountParts, Collected, Part, readable, readable_in_full, without_unreadable};
 use super::error::AwsError;
 use super::listing;
 use super::observe::Progress;
@@ -118,7 +118,7 @@ fn list(
     Part::read(read, now, previous)
 }
 
-/// An association that was deleted and made anew while they were listed comes twice.
+/// An association that was deleted and created again while they were listed comes twice.
 fn newest_of_each(associations: Vec<Value>) -> Vec<Value> {
     let text = |association: &Value, field: &str| {
         association.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -282,7 +282,7 @@ impl Scope<'_> {
     }
 
     fn readable_role(&self, arn: &str, role: Value, malformed: &mut Malformed) -> Option<Value> {
-        let (role, fault) = mended(self.account, arn, role);
+        let (role, fault) = without_unreadable(self.account, arn, role);
         malformed.extend(fault);
         role
     }

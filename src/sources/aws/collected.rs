@@ -225,7 +225,7 @@ pub(super) fn readable_in_full(part: &Value) -> Result<(), String> {
 
 /// Leaves out of a role what the reader would refuse, so that one broken document does not cost all the others: the
 /// role stays, and what stood there is unknown. Gives the place and the fault of what went.
-pub(super) fn mended(account: &str, arn: &str, role: Value) -> (Option<Value>, Option<(String, String)>) {
+pub(super) fn without_unreadable(account: &str, arn: &str, role: Value) -> (Option<Value>, Option<(String, String)>) {
     let fault_of = |role: &Value| readable_in_full(&json!({"accounts": {account: {"roles": [role]}}})).err();
     let Some(fault) = fault_of(&role) else {
         return (Some(role), None);
@@ -293,10 +293,10 @@ mod tests {
     #[test]
     fn a_broken_document_costs_only_itself() {
         let role = json!({"Arn": ARN, "AssumeRolePolicyDocument": "%7B", "Tags": []});
-        let (kept, fault) = mended("111122223333", ARN, role);
+        let (kept, fault) = without_unreadable("111122223333", ARN, role);
         assert_eq!(kept, Some(json!({"Arn": ARN, "Tags": []})));
         assert!(fault.unwrap().0.ends_with("carts.AssumeRolePolicyDocument"));
-        let (kept, fault) = mended("111122223333", "x", json!({"Arn": "x"}));
+        let (kept, fault) = without_unreadable("111122223333", "x", json!({"Arn": "x"}));
         assert_eq!(kept, None);
         assert!(fault.is_some());
     }

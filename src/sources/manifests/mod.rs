@@ -310,14 +310,14 @@ impl Manifests {
         let (mut cluster, mut unreadable) = self.cluster_and_unreadable(conventions);
         self.unreadable.append(&mut unreadable);
         cluster.complete = self.unreadable.is_empty() && self.unrendered.is_empty();
-        if !cluster.complete && cluster.agent == Presence::Gone {
+        if !cluster.complete && cluster.agent == Presence::Absent {
             cluster.agent = Presence::Unknown;
         }
         cluster
     }
 
     fn cluster_and_unreadable(&self, conventions: &Conventions) -> (Cluster, Vec<Unreadable>) {
-        let mut cluster = Cluster { complete: true, agent: Presence::Gone, ..Cluster::default() };
+        let mut cluster = Cluster { complete: true, agent: Presence::Absent, ..Cluster::default() };
         let mut unreadable = Vec::new();
         let matters = |manifest: &&Manifest| {
             !manifest.admitted && matches!(manifest.kind, None | Some(Kind::ServiceAccount | Kind::DaemonSet))
@@ -336,7 +336,7 @@ impl Manifests {
             let name = metadata.name.as_ref().map(|name| name.as_str()).unwrap_or_default();
             if manifest.kind == Some(Kind::DaemonSet) {
                 if name == "eks-pod-identity-agent" && namespace_of(&object) == "kube-system" {
-                    cluster.agent = Presence::Here;
+                    cluster.agent = Presence::Present;
                 }
             } else if name.is_empty() {
                 let reason = "metadata.name: is absent".to_owned();

@@ -18,7 +18,7 @@ use crate::seed::Account;
 const START: Duration = Duration::from_secs(30);
 
 /// Variables for Cargo that the emulator's build keeps: where it finds and fetches packages. Of the others, some are a test
-/// run's flags for its own build, and some describe the package under test; crates with a build script compile anew when those
+/// run's flags for its own build, and some describe the package under test; crates with a build script compile again when those
 /// change, which takes minutes.
 const CARGO_KEEPS: [&str; 7] = [
     "CARGO_BUILD_JOBS",

@@ -29,11 +29,12 @@ pub fn base() -> Value {
 }
 
 /// An object of a case.
+#[derive(Clone)]
 pub struct Input {
     /// `None` for a Namespace.
     pub kind: Option<Kind>,
     pub admitted: bool,
-    value: Value,
+    pub value: Value,
 }
 
 impl Input {
@@ -42,6 +43,7 @@ impl Input {
     }
 }
 
+#[derive(Clone)]
 pub struct Case {
     /// `FAMILY/CASE`
     pub name: String,
@@ -132,7 +134,7 @@ impl Case {
     pub fn world(&self, snapshot: &Value) -> World {
         let snapshot = Snapshot::parse(&snapshot.to_string()).unwrap_or_else(|e| panic!("{}: {e}", self.name));
         let conventions = Conventions::default();
-        let mut cluster = Cluster { complete: true, agent: Presence::Gone, ..Cluster::default() };
+        let mut cluster = Cluster { complete: true, agent: Presence::Absent, ..Cluster::default() };
         for input in self.inputs.iter().filter(|input| !input.admitted) {
             let object = input.object();
             let name = object.metadata.name.as_ref().map(|name| name.as_str()).unwrap_or_default();
@@ -143,7 +145,7 @@ impl Case {
                     cluster.add_service_account(namespace, name, ServiceAccount::of(&object.metadata, &conventions));
                 }
                 Some(Kind::DaemonSet) if (namespace, name) == ("kube-system", "eks-pod-identity-agent") => {
-                    cluster.agent = Presence::Here;
+                    cluster.agent = Presence::Present;
                 }
                 Some(_) => {}
             }

@@ -14,8 +14,8 @@ use kube::Client;
 use rolecall_core::world::World;
 use tokio::time::Instant;
 
-use super::farewell::Farewell;
 use super::live::{FromAws, parts};
+use super::shutdown::Shutdown;
 use crate::config::{ClusterConfig, Config};
 use crate::kube::{Candidate, Held, Publication, Published, PublishedSnapshot};
 use crate::live::{Asked, Collection, Collector, Keeper, Refresh, Refreshing, refresh_forever};
@@ -24,7 +24,7 @@ use crate::sources::read_snapshot;
 
 /// Name of the Lease.
 const LEASE: &str = "rolecall-collector";
-/// Clocks of two nodes may differ by so much; what was read anew on this one since then is not undone by what was published.
+/// Clocks of two nodes may differ by so much; what was read again on this one since then is not undone by what was published.
 const SKEW: Duration = Duration::from_secs(10);
 
 /// How long a replica that knows nothing waits for what is published.
@@ -72,7 +72,7 @@ impl Replica {
     }
 
     /// Collects or follows, as the Lease says, for as long as it is polled.
-    pub(super) async fn serve(self, client: Client, identity: String, chance: fn() -> f64, farewell: Farewell) {
+    pub(super) async fn serve(self, client: Client, identity: String, chance: fn() -> f64, shutdown: Shutdown) {
         // What was known before this process began is better than nothing, also while AWS is out of reach.
         let read = tokio::time::timeout(READING, self.published.read()).await;
         let read = read.unwrap_or_else(|_| Err("the API server did not answer in time".to_owned()));
@@ -82,7 +82,7 @@ impl Replica {
         let duration = Duration::from_secs(self.config.lease_seconds);
         let candidate = Candidate::new(client, &self.config.own_namespace(), LEASE, &identity, duration);
         let (mut elected, task) = candidate.stand().await;
-        farewell.wait_for(task);
+        shutdown.wait_for(task);
         loop {
             let held = elected.borrow_and_update().clone();
             tracing::info!(target: "rolecall::kube", held = ?held, "the Lease was decided");

@@ -24,8 +24,8 @@ pub fn denial(findings: &[&Finding]) -> String {
     for Evidence { label, value } in [&lead.problem.expected, &lead.problem.found].into_iter().flatten() {
         line(format!("{label:width$}  {value}"));
     }
-    if let Some(slip) = &lead.problem.slip {
-        line(format!("likely slip: {slip}"));
+    if let Some(hint) = &lead.problem.hint {
+        line(hint.to_string());
     }
     line(format!("fix: {}", lead.problem.fix));
     for note in &lead.notes {
@@ -41,18 +41,21 @@ pub fn denial(findings: &[&Finding]) -> String {
     text
 }
 
-/// A warning: message and rule, then as much evidence as fits the line.
-pub fn one_line(finding: &Finding, limit: usize) -> String {
-    let mut text = format!("[{}] {}{}", finding.rule(), finding.problem.message, containers(finding));
-    let evidence = [&finding.problem.expected, &finding.problem.found].into_iter().flatten();
-    let evidence: Vec<String> = evidence.map(|evidence| format!("{} {}", evidence.label, evidence.value)).collect();
-    for addition in [evidence.join(", "), format!("fix: {}", finding.problem.fix)] {
-        if !addition.is_empty() && text.chars().count() + addition.chars().count() + 2 <= limit {
-            text.push_str("; ");
-            text.push_str(&addition);
-        }
+/// The warnings of a finding: what is wrong with its evidence, and how to fix it. Each is complete by itself.
+pub fn warnings(finding: &Finding) -> [String; 2] {
+    let mut first = headline(finding);
+    for Evidence { label, value } in [&finding.problem.expected, &finding.problem.found].into_iter().flatten() {
+        first.push_str(&format!("; {label} {value}"));
     }
-    text
+    if let Some(hint) = finding.problem.hint.as_ref().filter(|hint| hint.is_typo) {
+        first.push_str(&format!("; {hint}"));
+    }
+    [first, format!("rolecall: fix for {}: {}", finding.rule(), finding.problem.fix)]
+}
+
+/// What is wrong, in one sentence with the rule's name.
+pub(super) fn headline(finding: &Finding) -> String {
+    format!("rolecall: {}{} [{}]", finding.problem.message, containers(finding), finding.rule())
 }
 
 fn containers(finding: &Finding) -> String {

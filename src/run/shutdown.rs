@@ -7,12 +7,12 @@ use tokio::task::JoinHandle;
 
 /// Tasks that are to end before the process does.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Farewell(Arc<Mutex<Vec<JoinHandle<()>>>>);
+pub(super) struct Shutdown(Arc<Mutex<Vec<JoinHandle<()>>>>);
 
 /// The longest that all of them are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-impl Farewell {
+impl Shutdown {
     /// This one is waited for.
     #[cfg_attr(not(all(feature = "aws", feature = "kube")), expect(dead_code, reason = "only a Lease is given back"))]
     pub(super) fn wait_for(&self, task: JoinHandle<()>) {

@@ -3,7 +3,7 @@
 use rolecall_iam::{RoleArn, Verdict};
 
 use crate::chain::{Subject, fix};
-use crate::finding::{Finding, Problem};
+use crate::finding::{Finding, Hint, Problem};
 use crate::permission::{self, Actor, Need, Session, ask_need};
 use crate::rules;
 use crate::snapshot::Association;
@@ -37,17 +37,13 @@ pub fn orphaned_association(
         Problem::new(
             &rules::ASSOCIATION_ORPHANED,
             format!(
-                "the association for {subject} gives {role} to nobody: whoever creates that service account gets it"
+                "the Pod Identity association for {subject} names a service account that does not exist: whoever creates it gets role {role}"
             ),
-            format!(
-                "aws eks delete-pod-identity-association --cluster-name {} --association-id {}",
-                fix::word(fix::cluster_name(&world.snapshot)),
-                fix::association_id(association)
-            ),
+            fix::delete_association(&world.snapshot, Some(association)),
         )
         .expected("the association names", subject.to_string())
         .found("the cluster has", found)
-        .slip(near.map(|near| format!("{near} exists, and may be meant"))),
+        .hint(near.map(|near| Hint::note(format!("{near} exists and may be meant")))),
     )
 }
 
@@ -62,11 +58,10 @@ pub enum AgentFault {
 
 /// The cluster has associations and nothing that hands out their credentials.
 pub fn agent_fault(world: &World, associations: usize, fault: AgentFault) -> Finding {
-    let cluster = fix::word(fix::cluster_name(&world.snapshot));
     let (message, fix, found) = match fault {
         AgentFault::Missing => (
-            format!("{} will hardly get credentials: no Pod Identity agent runs", pods_of(associations)),
-            format!("aws eks create-addon --cluster-name {cluster} --addon-name eks-pod-identity-agent"),
+            format!("{} are unlikely to get credentials: the Pod Identity agent does not run", pods_of(associations)),
+            fix::create_agent(&world.snapshot),
             "no DaemonSet kube-system/eks-pod-identity-agent".to_owned(),
         ),
         AgentFault::Down(desired) => (
@@ -84,8 +79,8 @@ pub fn agent_fault(world: &World, associations: usize, fault: AgentFault) -> Fin
 
 fn pods_of(associations: usize) -> String {
     match associations {
-        1 => "the pods of the one association".to_owned(),
-        many => format!("the pods of all {many} associations"),
+        1 => "pods of the Pod Identity association".to_owned(),
+        many => format!("pods of the {many} Pod Identity associations"),
     }
 }
 
@@ -95,11 +90,10 @@ pub fn injector_missing(configuration: &str, accounts: usize) -> Finding {
     Finding::of_workload(
         Problem::new(
             &rules::INJECTOR_MISSING,
-            format!("nothing will be injected into new pods of the {whose} with an identity"),
+            format!("new pods of {whose} with an AWS identity will get no credentials: the injector is not registered"),
             format!(
-                "restore the injector's configuration, which EKS creates with the cluster (kubectl get \
-                 mutatingwebhookconfigurations lists what there is); where it has another name, set \
-                 cluster.injectorConfiguration instead of {}",
+                "restore the injector's MutatingWebhookConfiguration, which EKS creates with the cluster: kubectl get \
+                 mutatingwebhookconfigurations; if it has another name, set cluster.injectorConfiguration instead of {}",
                 fix::word(configuration)
             ),
         )
@@ -129,12 +123,11 @@ pub fn node_roles_without_agent(world: &World) -> Vec<Finding> {
         findings.push(Finding::of_workload(
             Problem::new(
                 &rules::NODE_ROLE_AGENT,
-                format!("the Pod Identity agent may not fetch credentials as the node role {name}"),
-                format!(
-                    "aws iam attach-role-policy --role-name {} \
-                     --policy-arn arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy",
-                    fix::word(name)
-                ),
+                format!("the Pod Identity agent is not allowed to fetch credentials: the node role {name} lacks the permission"),
+                fix::Command::new("aws iam attach-role-policy")
+                    .option("--role-name", name)
+                    .option("--policy-arn", format!("arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy"))
+                    .to_string(),
             )
             .expected("the agent needs", AGENT_ACTION)
             .found("found", permission::denial(ruling)),

@@ -29,7 +29,7 @@ const WEBHOOK: &str = "validate.rolecall.dev";
 ///
 /// # Errors
 /// Where no socket can be bound on loopback, or the output cannot be written.
-pub fn try_out(args: &TryArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn demo(args: &TryArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     super::run(async {
         let directory = args.keep.then(|| std::env::temp_dir().join(format!("rolecall-try-{}", std::process::id())));
         let names = names("rolecall", "rolecall", &[]);
@@ -38,7 +38,7 @@ pub fn try_out(args: &TryArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         let running = serve(&certificate)?;
         let tally = play(&running, &certificate, out).await?;
         writeln!(out, "{tally}\n\nNext:")?;
-        writeln!(out, "  rolecall explain irsa-trust-subject    what a finding means, and how to mend it")?;
+        writeln!(out, "  rolecall explain irsa-trust-subject    what a finding means, and how to fix it")?;
         writeln!(
             out,
             "  rolecall check examples/shop --source examples/shop/snapshot.json    the same on manifests, as in CI"

@@ -1,4 +1,4 @@
-//! Whom will the pods of a service account be, as far as snapshot and cluster tell? For questions about an identity that no
+//! EffectiveIdentity will the pods of a service account be, as far as snapshot and cluster tell? For questions about an identity that no
 //! workload asks.
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use crate::world::{Known, World};
 
 /// The identity of a service account's pods, where nothing in the pod itself changes it.
 #[derive(Debug)]
-pub struct Whom<'w> {
+pub struct EffectiveIdentity<'w> {
     /// What the SDK will try first.
     pub identity: Identity,
     /// The role; `None` where it is not known.
@@ -31,7 +31,7 @@ pub struct Whom<'w> {
     pub undecided: Option<Vec<&'w str>>,
 }
 
-impl Whom<'_> {
+impl EffectiveIdentity<'_> {
     /// Which policies of AWS Organizations were not read of the role's account, in words.
     pub fn unread_control_policies(&self) -> Option<&'static str> {
         let actor = self.actor?;
@@ -45,8 +45,8 @@ impl Whom<'_> {
     }
 }
 
-/// Whom the pods of a service account will be.
-pub fn whom<'w>(world: &'w World, subject: Subject<'w>) -> Whom<'w> {
+/// EffectiveIdentity the pods of a service account will be.
+pub fn effective_identity<'w>(world: &'w World, subject: Subject<'w>) -> EffectiveIdentity<'w> {
     let snapshot = &*world.snapshot;
     let plan = world.plan(subject);
     if let Some(mechanism) = plan.mechanism {
@@ -55,7 +55,7 @@ pub fn whom<'w>(world: &'w World, subject: Subject<'w>) -> Whom<'w> {
         let role = role_arn.as_deref().and_then(|arn| snapshot.role(arn));
         let session = session(world, subject, &plan, identity, role_arn.as_ref());
         let chain = plan.chain.as_ref();
-        return Whom {
+        return EffectiveIdentity {
             identity,
             actor: role.zip(session).map(|(role, session)| Actor { snapshot, role, subject, session }),
             role_arn,
@@ -71,7 +71,7 @@ pub fn whom<'w>(world: &'w World, subject: Subject<'w>) -> Whom<'w> {
             [only] => (Some(Cow::Borrowed(*only)), snapshot.role(only), None),
             _ => (None, None, Some(trusting)),
         };
-        return Whom {
+        return EffectiveIdentity {
             identity: if role_arn.is_some() { Identity::Irsa } else { Identity::Node },
             assumed: role_arn.is_some(),
             chain: if role_arn.is_some() { State::Holds } else { State::Unknown },
@@ -82,7 +82,7 @@ pub fn whom<'w>(world: &'w World, subject: Subject<'w>) -> Whom<'w> {
         };
     }
     let role = snapshot.node_role().and_then(|arn| snapshot.role(arn));
-    Whom {
+    EffectiveIdentity {
         identity: Identity::Node,
         role_arn: snapshot.node_role().map(Cow::Borrowed),
         chain: State::Unknown,

@@ -135,27 +135,27 @@ fn limits(near: &Deciding<'_>) -> String {
     parts.join(" ")
 }
 
-/// What mends a denied permission of a role.
+/// What fixes a denied permission of a role.
 pub(crate) fn fix_for(role_arn: &str, action: &str, resources: Resources<'_>, ruling: &Ruling<'_>) -> String {
     let role = RoleArn::parse(role_arn).map_or("ROLE", |arn| arn.name);
     let denying = ruling.deciding.iter().find(|deciding| deciding.statement.effect == Effect::Deny);
     if let (Verdict::ExplicitlyDenied, Some(denying)) = (ruling.verdict, denying) {
         return format!(
-            "narrow {}, or take the need back: {}",
+            "narrow {}, or remove the declared need: {}",
             describe_statement(denying),
             read_policy(role, denying)
         );
     }
     if ruling.exempt.is_some() {
-        return "take the need back: a role's credentials are temporary already".to_owned();
+        return "remove the declared need: a role's credentials are temporary already".to_owned();
     }
     match ruling.missing_in {
         Some(PolicyKind::Session) => format!(
-            "allow {action} in the association's session policy, or take the need back: \
+            "allow {action} in the association's session policy, or remove the declared need: \
              aws eks update-pod-identity-association --cluster-name CLUSTER --association-id ASSOCIATION_ID --policy file://policy.json"
         ),
         Some(PolicyKind::ServiceControl) => format!(
-            "have the organization's administrator allow {action} in the service control policies, or take the need back: \
+            "have the organization's administrator allow {action} in the service control policies, or remove the declared need: \
              aws organizations list-policies-for-target --target-id {} --filter SERVICE_CONTROL_POLICY",
             RoleArn::parse(role_arn).map_or("ACCOUNT", |arn| arn.account)
         ),
@@ -164,7 +164,7 @@ pub(crate) fn fix_for(role_arn: &str, action: &str, resources: Resources<'_>, ru
                 "aws iam get-role --role-name {} --query Role.PermissionsBoundary.PermissionsBoundaryArn",
                 word(role)
             );
-            format!("allow {action} in the permissions boundary, or take the need back: {boundary}")
+            format!("allow {action} in the permissions boundary, or remove the declared need: {boundary}")
         }
         _ => {
             let resource = match resources {

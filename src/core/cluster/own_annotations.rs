@@ -11,7 +11,7 @@ const NOTICE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// What a person asked of rolecall by annotation, on a Pod, a template, a ServiceAccount or a Namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct OwnAnnotations {
     /// `rolecall.dev/requires`, as written; empty where nothing is declared.
     pub requires: Box<str>,
     /// `rolecall.dev/allow-node-role: "true"`
@@ -71,24 +71,24 @@ fn parse_end(text: &str) -> Option<Timestamp> {
     time.starts_with(['T', 't']).then(|| text.parse().ok()).flatten()
 }
 
-impl Wishes {
+impl OwnAnnotations {
     /// Reads the annotations.
     pub fn of(metadata: &Metadata<'_>) -> Self {
-        let mut wishes = Self::default();
+        let mut own_annotations = Self::default();
         for (key, value) in metadata.annotations.iter() {
             let Some(name) = key.strip_prefix("rolecall.dev/") else {
                 continue;
             };
             match name {
-                "requires" => wishes.requires = value.trim().into(),
-                "allow-node-role" => wishes.allow_node_role = value.trim() == "true",
-                "ignore" => wishes.ignore = split_list(value).map(Into::into).collect(),
-                "ignore-until" => wishes.ignore_until = Some(Until::parse(value)),
-                "ignore-reason" => wishes.ignore_reason = value.trim().into(),
+                "requires" => own_annotations.requires = value.trim().into(),
+                "allow-node-role" => own_annotations.allow_node_role = value.trim() == "true",
+                "ignore" => own_annotations.ignore = split_list(value).map(Into::into).collect(),
+                "ignore-until" => own_annotations.ignore_until = Some(Until::parse(value)),
+                "ignore-reason" => own_annotations.ignore_reason = value.trim().into(),
                 _ => {}
             }
         }
-        wishes
+        own_annotations
     }
 
     /// Nothing was asked.
@@ -111,7 +111,7 @@ impl Wishes {
     /// Whether `ignore` here counts longer than there.
     pub fn ignores_longer_than(&self, other: &Self) -> bool {
         // (without end, end): one whose end cannot be read refuses nothing, and so comes first.
-        let rank = |wishes: &Self| match &wishes.ignore_until {
+        let rank = |own_annotations: &Self| match &own_annotations.ignore_until {
             None => (true, None),
             Some(until) => (false, until.end),
         };
@@ -127,13 +127,17 @@ fn split_list(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn wishes(until: &str) -> Wishes {
-        Wishes { ignore: vec!["static-keys".into()], ignore_until: Some(Until::parse(until)), ..Wishes::default() }
+    fn own_annotations(until: &str) -> OwnAnnotations {
+        OwnAnnotations {
+            ignore: vec!["static-keys".into()],
+            ignore_until: Some(Until::parse(until)),
+            ..OwnAnnotations::default()
+        }
     }
 
     #[test]
     fn a_date_counts_to_the_end_of_its_day() {
-        let at = |now: &str, until: &str| wishes(until).validity(Some(now.parse().unwrap()));
+        let at = |now: &str, until: &str| own_annotations(until).validity(Some(now.parse().unwrap()));
         for (now, until, expected) in [
             ("2026-11-26T23:59:59Z", "2026-11-26", Validity::EndsSoon),
             ("2026-11-27T00:00:00Z", "2026-11-26", Validity::Ended),
@@ -146,8 +150,8 @@ mod tests {
         ] {
             assert_eq!(at(now, until), expected, "{until} at {now}");
         }
-        assert_eq!(wishes("2020-01-01").validity(None), Validity::Counts);
-        assert_eq!(Wishes::default().validity(None), Validity::Counts);
+        assert_eq!(own_annotations("2020-01-01").validity(None), Validity::Counts);
+        assert_eq!(OwnAnnotations::default().validity(None), Validity::Counts);
     }
 
     #[test]
@@ -155,14 +159,17 @@ mod tests {
         for text in
             ["", "soon", "2026-02-30", "2026-13-01", "26.11.2026", "20261126", "2026-11-26T12:00:00", "2026-1-1"]
         {
-            assert_eq!(wishes(text).validity(None), Validity::Unreadable, "{text}");
+            assert_eq!(own_annotations(text).validity(None), Validity::Unreadable, "{text}");
         }
     }
 
     #[test]
     fn longer_is_later_and_longest_without_an_end() {
         let longer = |a: Option<&str>, b: Option<&str>| {
-            let of = |until: Option<&str>| Wishes { ignore_until: until.map(Until::parse), ..Wishes::default() };
+            let of = |until: Option<&str>| OwnAnnotations {
+                ignore_until: until.map(Until::parse),
+                ..OwnAnnotations::default()
+            };
             of(a).ignores_longer_than(&of(b))
         };
         assert!(longer(None, Some("2026-11-26")) && !longer(Some("2026-11-26"), None) && !longer(None, None));

@@ -1,4 +1,4 @@
-//! The house keeps its order: which room may call into which.
+//! The structure of the code: which module may import which.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 mod common;
@@ -19,15 +19,15 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-fn assert_free_of(room: &str, forbidden: &[&str]) {
+fn assert_free_of(module: &str, forbidden: &[&str]) {
     let mut files = Vec::new();
-    let place = common::root().join("src").join(room);
+    let place = common::root().join("src").join(module);
     if place.is_dir() {
         sources(&place, &mut files)
     } else {
         files.push(place)
     }
-    assert!(!files.is_empty(), "{room} is empty");
+    assert!(!files.is_empty(), "{module} is empty");
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         for name in forbidden {
@@ -37,7 +37,7 @@ fn assert_free_of(room: &str, forbidden: &[&str]) {
 }
 
 #[test]
-fn rooms_call_one_way() {
+fn modules_import_one_way() {
     assert_free_of("server", &["crate::cli", "crate::run", "crate::report"]);
     assert_free_of("cli", &["crate::server", "crate::run", "crate::review"]);
     assert_free_of("report", &["crate::server", "crate::cli", "crate::run", "crate::sources", "crate::review"]);
@@ -53,7 +53,8 @@ fn rooms_call_one_way() {
     for asking in ["kube/list.rs", "kube/write_reports.rs"] {
         assert_free_of(asking, &["crate::scan", "crate::report", "crate::review", "crate::live"]);
     }
-    let above = ["server", "cli", "run", "report", "review", "sources", "kube"].map(|room| format!("crate::{room}"));
+    let above =
+        ["server", "cli", "run", "report", "review", "sources", "kube"].map(|module| format!("crate::{module}"));
     assert_free_of("certs", &above.each_ref().map(String::as_str));
     assert_free_of("review", &["crate::server", "crate::cli", "crate::run", "crate::report", "crate::sources"]);
 }
@@ -71,11 +72,11 @@ fn the_pure_crates_are_pure() {
         "Timestamp::now",
         "std::io",
     ];
-    for room in ["actions", "iam", "core"] {
-        assert_free_of(room, &impure);
-        let manifest = std::fs::read_to_string(common::root().join("src").join(room).join("Cargo.toml")).unwrap();
+    for module in ["actions", "iam", "core"] {
+        assert_free_of(module, &impure);
+        let manifest = std::fs::read_to_string(common::root().join("src").join(module).join("Cargo.toml")).unwrap();
         for dependency in ["tokio", "hyper", "axum", "kube", "aws-", "tracing"] {
-            assert!(!manifest.contains(dependency), "{room} must not depend on {dependency}");
+            assert!(!manifest.contains(dependency), "{module} must not depend on {dependency}");
         }
     }
     assert_free_of("iam", &["rolecall_core", "rolecall_actions", "crate::snapshot"]);

@@ -1,0 +1,39 @@
+//! Annotations of GitHub Actions (GitHub Docs, "Workflow commands for GitHub Actions").
+
+use std::io::Write;
+
+use rolecall_core::finding::Certainty;
+
+use super::{full_text, subject};
+use crate::report::Report;
+
+/// Writes one workflow command for each finding and for each document that could not be read.
+///
+/// # Errors
+/// Where writing fails.
+pub fn github(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    for unreadable in &report.unreadable {
+        let (file, line) = (property(&unreadable.file), unreadable.line);
+        writeln!(out, "::error file={file},line={line},title=cannot be read::{}", data(&unreadable.message))?;
+    }
+    for finding in &report.findings {
+        let command = match finding.certainty {
+            Certainty::Certain => "error",
+            Certainty::Likely => "warning",
+            Certainty::Undecided => "notice",
+        };
+        let place =
+            finding.location.as_ref().map(|place| format!("file={},line={},", property(&place.file), place.line));
+        let title = property(&format!("{}: {}", finding.rule, subject(finding)));
+        writeln!(out, "::{command} {}title={title}::{}", place.unwrap_or_default(), data(&full_text(finding)))?;
+    }
+    Ok(())
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,69 @@
+//! Markdown, for a comment on a pull request.
+
+use std::io::Write;
+
+use rolecall_core::finding::{Certainty, printable};
+
+use super::subject;
+use crate::report::Report;
+
+/// Findings in the table; the text below says how many were left out.
+const MAX_ROWS: usize = 100;
+
+/// Writes a table of the findings and a line with the numbers.
+///
+/// # Errors
+/// Where writing fails.
+pub fn markdown(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    let summary = &report.summary;
+    writeln!(
+        out,
+        "### rolecall: {} certain, {} likely, {} undecided\n",
+        summary.certain, summary.likely, summary.undecided
+    )?;
+    if !report.findings.is_empty() {
+        writeln!(out, "| | rule | where | what is wrong | expected | found |\n|---|---|---|---|---|---|")?;
+    }
+    for finding in report.findings.iter().take(MAX_ROWS) {
+        let mark = match finding.certainty {
+            Certainty::Certain => "error",
+            Certainty::Likely => "warning",
+            Certainty::Undecided => "note",
+        };
+        let place = finding.location.as_ref().map(|place| format!(" ({}:{})", place.file, place.line));
+        writeln!(
+            out,
+            "| {mark} | {} | {}{} | {} | {} | {} |",
+            finding.rule,
+            cell(&subject(finding)),
+            cell(&place.unwrap_or_default()),
+            cell(&finding.message),
+            cell(finding.expected.as_deref().unwrap_or_default()),
+            cell(finding.found.as_deref().unwrap_or_default()),
+        )?;
+    }
+    if let more @ 1.. = report.findings.len().saturating_sub(MAX_ROWS) {
+        writeln!(out, "\nand {more} more")?;
+    }
+    for unreadable in &report.unreadable {
+        let line = format!(
+            "{} (document {}, line {}): {}",
+            unreadable.file, unreadable.document, unreadable.line, unreadable.message
+        );
+        writeln!(out, "\nCannot be read: {}", cell(&line))?;
+    }
+    writeln!(out, "\n{} resources, {} containers, level {}", summary.resources, summary.containers, summary.level)?;
+    Ok(())
+}
+
+/// A text in a cell: nothing of it is Markdown or HTML.
+fn cell(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in printable(text).chars() {
+        if matches!(c, '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '~' | '!') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}

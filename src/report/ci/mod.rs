@@ -1,0 +1,43 @@
+//! Reports in the formats that CI systems read.
+
+mod annotations;
+mod code_quality;
+mod junit;
+mod markdown;
+mod sarif;
+
+pub use annotations::github;
+pub use code_quality::gitlab;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use sarif::sarif;
+
+use super::model::{ReportedFinding, ReportedResource};
+
+/// `Deployment carts/carts, container app`.
+fn subject(finding: &ReportedFinding) -> String {
+    let container = finding.container.as_ref().map(|name| format!(", container {name}")).unwrap_or_default();
+    format!("{}{container}", super::text::named(&finding.resource))
+}
+
+/// The message with its evidence, a hint and the fix, one to a line.
+fn full_text(finding: &ReportedFinding) -> String {
+    let mut lines = vec![finding.message.clone()];
+    let evidence = [(finding.labels.0, &finding.expected), (finding.labels.1, &finding.found)];
+    lines.extend(evidence.into_iter().filter_map(|(label, value)| Some(format!("{label}: {}", value.as_ref()?))));
+    lines.extend(finding.hint.clone());
+    lines.push(format!("fix: {}", finding.fix));
+    lines.iter().map(|line| rolecall_core::finding::printable(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The same for the same finding in every run, wherever it moves in the file.
+fn fingerprint(finding: &ReportedFinding) -> String {
+    let ReportedResource { namespace, kind, name } = &finding.resource;
+    let container = finding.container.as_deref().unwrap_or_default();
+    let text = [finding.rule, kind, namespace, name, container].join("\0");
+    // FNV-1a, 64 bits.
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}

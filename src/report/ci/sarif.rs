@@ -1,0 +1,127 @@
+//! SARIF 2.1.0 (OASIS, "Static Analysis Results Interchange Format"), as GitHub code scanning reads it.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use rolecall_core::finding::{Certainty, printable};
+use rolecall_core::rules;
+use serde_json::{Value, json};
+
+use super::{fingerprint, full_text, subject};
+use crate::report::model::{Report, ReportedFinding};
+
+/// Writes one run with a result for each finding, and a suppressed one for each finding that an exemption hides.
+///
+/// # Errors
+/// Where writing fails.
+pub fn sarif(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    let named: BTreeSet<&str> = report
+        .findings
+        .iter()
+        .map(|finding| finding.rule)
+        .chain(report.exempted.iter().map(|exempted| exempted.rule))
+        .collect();
+    let rules: Vec<Value> = named.into_iter().filter_map(rules::find).map(rule).collect();
+    let suppressed = report.exempted.iter().map(|exempted| {
+        json!({
+            "ruleId": exempted.rule,
+            "level": "note",
+            "message": {"text": printable(&exempted.message)},
+            "locations": [{"logicalLocations": [{"fullyQualifiedName": super::super::text::named(&exempted.resource)}]}],
+            "suppressions": [{"kind": "external", "justification": printable(&exempted.exemption)}],
+        })
+    });
+    let results: Vec<Value> = report.findings.iter().map(result).chain(suppressed).collect();
+    let notifications: Vec<Value> = report
+        .unreadable
+        .iter()
+        .map(|unreadable| {
+            json!({
+                "level": "error",
+                "message": {"text": printable(&unreadable.message)},
+                "locations": [physical(&unreadable.file, unreadable.line)],
+            })
+        })
+        .collect();
+    let log = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "rolecall",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": rules,
+            }},
+            "invocations": [{
+                "executionSuccessful": report.unreadable.is_empty(),
+                "toolExecutionNotifications": notifications,
+            }],
+            "results": results,
+        }],
+    });
+    serde_json::to_writer_pretty(&mut *out, &log)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn rule(rule: &rules::Rule) -> Value {
+    json!({
+        "id": rule.name,
+        "shortDescription": {"text": rule.fires},
+        "fullDescription": {"text": rule.meaning},
+        "help": {"text": rule.plain(), "markdown": rule.markdown()},
+        "defaultConfiguration": {"level": level(rule.certainty)},
+        "properties": {"tags": ["security", "kubernetes", "aws-iam"], "precision": precision(rule.certainty)},
+    })
+}
+
+fn level(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Certain => "error",
+        Certainty::Likely => "warning",
+        Certainty::Undecided => "note",
+    }
+}
+
+fn precision(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Certain => "very-high",
+        Certainty::Likely => "high",
+        Certainty::Undecided => "low",
+    }
+}
+
+fn result(finding: &ReportedFinding) -> Value {
+    let mut location = match &finding.location {
+        Some(place) => physical(&place.file, place.line),
+        None => json!({}),
+    };
+    if let Some(fields) = location.as_object_mut() {
+        fields.insert("logicalLocations".to_owned(), json!([{"fullyQualifiedName": subject(finding)}]));
+    }
+    json!({
+        "ruleId": finding.rule,
+        "level": level(finding.certainty),
+        "message": {"text": full_text(finding)},
+        "locations": [location],
+        "partialFingerprints": {"rolecall/v1": fingerprint(finding)},
+    })
+}
+
+/// A place in a file; standard input has none.
+fn physical(file: &str, line: usize) -> Value {
+    let uri = if file == "-" { "stdin".to_owned() } else { encoded(file) };
+    json!({"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line.max(1)}}})
+}
+
+/// A path as a relative URI (RFC 3986).
+fn encoded(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(char::from(byte)),
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
+}

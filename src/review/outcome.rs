@@ -1,0 +1,96 @@
+//! What goes into checking a review, and what comes out of it.
+
+use rolecall_core::chain::Links;
+use rolecall_core::decision::{Levels, Mode};
+use rolecall_core::world::Unseen;
+
+use super::disclosure::Messages;
+use super::guard::Lowering;
+
+/// What the operator set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The cap on every namespace.
+    pub mode: Mode,
+    /// The levels of a namespace that says nothing.
+    pub defaults: Levels,
+    /// Refuse workload templates and service accounts too.
+    pub enforce_workloads: bool,
+    /// What an object that cannot be understood gets in `enforce`.
+    pub on_error: OnError,
+    /// Annotations of a workload or its service account lift denials too, not only warnings.
+    pub self_exemptions: bool,
+    /// Patterns of namespaces that may not exempt themselves by annotation.
+    pub no_exemptions: Vec<String>,
+    /// Seconds after which a snapshot no longer denies; `None`: never.
+    pub snapshot_max_age: Option<i64>,
+    /// What requesters are told.
+    pub messages: Messages,
+}
+
+/// What an object that cannot be understood gets in `enforce`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    /// It passes, with a warning.
+    Allow,
+    /// It is refused.
+    Deny,
+}
+
+/// An answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status: 200, or 400 where there is nobody to answer to.
+    pub status: u16,
+    /// The body: an AdmissionReview, or a line of text.
+    pub body: Vec<u8>,
+}
+
+/// How far a denial reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority<'a> {
+    /// What is known is all that there is to know, or was read just now: a denial stands.
+    Final,
+    /// A denial is to be confirmed first: its links come back instead of an answer.
+    Provisional,
+    /// A denial becomes a warning, for this reason.
+    Withheld(&'a str),
+}
+
+/// With what standing a review is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing<'a> {
+    /// How far a denial reaches.
+    pub authority: Authority<'a>,
+    /// The cluster can be asked for what is not known of it.
+    pub asks: bool,
+    /// The check must be short: a long one comes back as [`Considered::Long`].
+    pub inline: bool,
+}
+
+/// What came of a review.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Considered {
+    /// The answer.
+    Reply(Reply),
+    /// It would be denied: these links are to be read again first.
+    Confirm {
+        /// What the denial rests on.
+        links: Links,
+        /// A pod is to be created, which cannot be without its service account.
+        is_new_pod: bool,
+    },
+    /// It rests on what is not known of the cluster yet, and is to be asked for first.
+    Seek(Unseen),
+    /// It is allowed to whoever holds the right: [`guarded`] answers once that is known.
+    Guard(Box<Lowering>),
+    /// Checking it may take long: it is to be done elsewhere, with `inline` off.
+    Long,
+}
+
+impl From<Reply> for Considered {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(reply)
+    }
+}

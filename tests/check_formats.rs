@@ -1,0 +1,111 @@
+//! `rolecall check` in the formats of CI systems: each says the same findings, at their places.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
+mod common;
+
+use common::TempDir;
+use serde_json::Value;
+
+const BROKEN: &str = "\
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: carts
+  namespace: carts
+  annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::111122223333:role/gone'}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: 'ca<rts>&\"', namespace: carts}
+spec:
+  selector: {matchLabels: {app: carts}}
+  template:
+    metadata: {labels: {app: carts}}
+    spec: {serviceAccountName: carts, containers: [{name: app, image: i}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: [unreadable], namespace: carts}
+spec: {containers: []}
+";
+
+fn check(directory: &TempDir, format: &str) -> String {
+    let file = directory.file("in put.yaml", BROKEN);
+    let snapshot = directory.file("snapshot.json", &common::text("cases/base.json"));
+    let output = common::rolecall(&[
+        "check",
+        file.to_str().unwrap(),
+        "--source",
+        snapshot.to_str().unwrap(),
+        "--format",
+        format,
+    ]);
+    // What cannot be read goes before findings.
+    assert_eq!(output.status.code(), Some(2), "{format}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn sarif_has_rules_results_places_and_fingerprints() {
+    let directory = TempDir::new("sarif");
+    let log: Value = serde_json::from_str(&check(&directory, "sarif")).unwrap();
+    assert_eq!((&log["version"], log["runs"].as_array().unwrap().len()), (&"2.1.0".into(), 1));
+    let run = &log["runs"][0];
+    let rules: Vec<&str> =
+        run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    assert_eq!(rules, ["role-missing"]);
+    assert!(run["tool"]["driver"]["rules"][0]["help"]["markdown"].as_str().unwrap().contains("## How to fix it"));
+    let results = run["results"].as_array().unwrap();
+    let mut lines: Vec<u64> = results
+        .iter()
+        .map(|result| {
+            assert_eq!((&result["ruleId"], &result["level"]), (&"role-missing".into(), &"error".into()));
+            assert_eq!(result["partialFingerprints"]["rolecall/v1"].as_str().unwrap().len(), 16);
+            let place = &result["locations"][0]["physicalLocation"];
+            assert!(place["artifactLocation"]["uri"].as_str().unwrap().ends_with("in%20put.yaml"), "{place}");
+            place["region"]["startLine"].as_u64().unwrap()
+        })
+        .collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [1, 8]);
+    let invocation = &run["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], false);
+    assert_eq!(invocation["toolExecutionNotifications"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn junit_is_well_formed_and_counts() {
+    let directory = TempDir::new("junit");
+    let text = check(&directory, "junit");
+    assert!(text.contains(r#"tests="3" failures="2" errors="1""#), "{text}");
+    assert!(text.contains("ca&lt;rts&gt;&amp;&quot;") && !text.contains("ca<rts>"), "{text}");
+    assert_eq!(text.matches("<testcase ").count(), text.matches("</testcase>").count());
+    assert_eq!(text.matches("<failure ").count(), 2, "{text}");
+}
+
+#[test]
+fn annotations_are_one_command_to_a_line() {
+    let directory = TempDir::new("annotations");
+    let text = check(&directory, "github");
+    let commands: Vec<&str> = text.lines().collect();
+    assert_eq!(commands.len(), 3, "{text}");
+    assert!(commands.iter().all(|command| command.starts_with("::error ")), "{text}");
+    assert!(commands.iter().filter(|command| command.contains("title=role-missing%3A ")).count() == 2, "{text}");
+    assert!(text.contains("%0Afix: ") && text.contains(",line=8,"), "{text}");
+}
+
+#[test]
+fn code_quality_and_markdown_name_every_finding() {
+    let directory = TempDir::new("quality");
+    let list: Value = serde_json::from_str(&check(&directory, "gitlab")).unwrap();
+    let severities: Vec<&str> =
+        list.as_array().unwrap().iter().map(|entry| entry["severity"].as_str().unwrap()).collect();
+    assert_eq!(severities, ["blocker", "critical", "critical"]);
+    let prints: std::collections::BTreeSet<&str> =
+        list.as_array().unwrap().iter().map(|entry| entry["fingerprint"].as_str().unwrap()).collect();
+    assert_eq!(prints.len(), 3);
+    let text = check(&directory, "markdown");
+    assert!(text.starts_with("### rolecall: 2 certain, 0 likely, 0 undecided\n"), "{text}");
+    assert_eq!(text.matches("| error | role-missing |").count(), 2, "{text}");
+    assert!(text.contains(r"ca\<rts\>\&") && text.contains("Cannot be read: "), "{text}");
+}
