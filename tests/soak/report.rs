@@ -8,9 +8,12 @@ use crate::run::Run;
 use crate::world::REFRESH;
 
 /// docs/reliability.md, "Memory". The snapshot of this test is small.
-const MAX_RESIDENT_KIB: u64 = 128 << 10;
+const MAX_RESIDENT_KIB: u64 = 160 << 10;
 /// By how much the median of resident memory may be higher in the last quarter than in the second.
 const MEDIAN_MARGIN_KIB: u64 = 4 << 10;
+/// The same in a run of less than 10 minutes: the heap still grows to the size that the load needs.
+const SHORT_MEDIAN_MARGIN_KIB: u64 = 8 << 10;
+const SHORT: Duration = Duration::from_secs(600);
 /// The same for the highest value: large attacks happen to meet, or not.
 const PEAK_MARGIN_KIB: u64 = 24 << 10;
 /// The same for the highest count of file descriptors, since attacks hold connections.
@@ -38,6 +41,14 @@ pub(crate) fn conclude(run: &Run, whole: Duration, metrics: &str, idle: (&Sample
     );
     for (name, why) in not_compared {
         println!("    not compared: {name}: {why}");
+    }
+    println!("  answers for which each of these could have been true:");
+    let checked = counts.checked.lock().unwrap().clone();
+    for (what, count) in &checked {
+        println!("    {count:>8} {what}");
+    }
+    if checked.len() < 4 {
+        run.fail("a check was about no answer", format!("{checked:?}"));
     }
     println!(
         "  chains broken or repaired {changes}, AWS faults {aws_faults}, API server restarts {restarts}, certificates {}, \
@@ -136,7 +147,8 @@ fn resources(run: &Run, whole: Duration, (before, after): (&Sample, &Sample)) {
             run.fail("growth after the warm-up", format!("{what}: {second} in the second quarter, {last} in the last"));
         }
     };
-    grown("median resident memory, KiB", resident[1].median, resident[3].median, MEDIAN_MARGIN_KIB);
+    let median_margin = if whole < SHORT { SHORT_MEDIAN_MARGIN_KIB } else { MEDIAN_MARGIN_KIB };
+    grown("median resident memory, KiB", resident[1].median, resident[3].median, median_margin);
     grown("highest resident memory, KiB", peak[1].highest, peak[3].highest, PEAK_MARGIN_KIB);
     grown("file descriptors", descriptors[1].highest, descriptors[3].highest, DESCRIPTOR_MARGIN);
     grown("threads", threads[1].highest, threads[3].highest, THREAD_MARGIN);
