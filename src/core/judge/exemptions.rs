@@ -167,7 +167,8 @@ impl<'w> AllOwnAnnotations<'w> {
             return "exempted by the annotation rolecall.dev/allow-node-role".to_owned();
         };
         let short = |text: &str| text.chars().take(MAX_ECHOED).collect::<String>();
-        let mut text = format!("exempted by rolecall.dev/ignore on {}", source.holder.text());
+        let how = if source.exempts() == Exempts::All { "exempted" } else { "hidden from warnings" };
+        let mut text = format!("{how} by rolecall.dev/ignore on {}", source.holder.text());
         if let Some(until) = &source.own_annotations.ignore_until {
             text.push_str(&format!(" until {}", short(&until.text)));
         }
