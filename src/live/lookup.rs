@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::flight::Flights;
 use super::gate::Requester;
 use super::keeper::Keeper;
-use super::turns::Turns;
+use super::turns::{MAX_NAME_BYTES, Turns};
 
 /// Reads single objects of the cluster. Errors are sentences for a person.
 pub trait ClusterReader: Send + Sync + std::fmt::Debug {
@@ -137,6 +137,13 @@ impl Lookups {
     /// Asks, or waits for the answer to a question that was sent at `came` or later.
     async fn ask(&self, key: Key, came: Instant, requester: &Requester, deadline: Instant) -> Result<Change, String> {
         let crowded = || Err("too many other objects are being asked for".to_owned());
+        let is_long = match &key {
+            Key::ServiceAccount(namespace, name) => namespace.len().max(name.len()) > MAX_NAME_BYTES,
+            Key::Namespace(name) => name.len() > MAX_NAME_BYTES,
+        };
+        if is_long {
+            return Err("its name is longer than Kubernetes allows".to_owned());
+        }
         if !self.turns.want(&key, requester) {
             return crowded();
         }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::flight::Flights;
 use super::gate::Requester;
-use super::turns::Turns;
+use super::turns::{MAX_NAME_BYTES, Turns};
 
 /// A role as it was read, with the managed policies that it names.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -128,6 +128,8 @@ pub struct Rereads {
     patience: Duration,
 }
 
+/// Longest ARN (IAM API Reference, `arnType`).
+const MAX_ARN_BYTES: usize = 2_048;
 /// Links read at one time. What AWS allows a second is the budget's matter (`sources/aws/budget.rs`).
 const PLACES: usize = 32;
 
@@ -239,6 +241,14 @@ impl Rereads {
         let crowded = || (Unconfirmed::Crowded, "too many other links are being read again from AWS".to_owned());
         let mut joined = Vec::with_capacity(keys.len());
         for (since, key) in keys {
+            let is_long = match &key {
+                Key::Role(arn, _) => arn.len() > MAX_ARN_BYTES,
+                Key::Associations(namespace, account) => namespace.len().max(account.len()) > MAX_NAME_BYTES,
+                Key::Provider(..) | Key::Part(_) => false,
+            };
+            if is_long {
+                return Err((Unconfirmed::Unreadable, "a name is longer than AWS or Kubernetes allows".to_owned()));
+            }
             if !self.turns.want(&key, requester) {
                 return Err(crowded());
             }

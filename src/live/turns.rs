@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 use super::gate::{Gate, Place, Requester, Ticket};
 
+/// Longest name of a namespace or a service account (Kubernetes, "Object Names and IDs").
+pub(super) const MAX_NAME_BYTES: usize = 253;
 /// Requesters that lend a turn to one reading.
 const MOST_REQUESTERS: usize = 8;
 
@@ -39,12 +41,20 @@ impl<K: Eq + Hash + Clone + Send + 'static> Turns<K> {
     /// Lends the reading of a key a turn of this requester, before it is joined or started. `false`: too many wait for the
     /// requester already.
     pub(super) fn want(&self, key: &K, requester: &Requester) -> bool {
-        if !self.gate.has_room(requester) {
+        // No name that Kubernetes accepts is longer: what a client makes up must not be kept.
+        if requester.namespace.len() > MAX_NAME_BYTES || !self.gate.has_room(requester) {
             return false;
         }
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         if wanted.len() >= self.most {
-            wanted.retain(|_, wanted| wanted.since.elapsed() < self.patience);
+            let waits = |wanted: &Wanted| wanted.ticket.upgrade().is_some_and(|ticket| ticket.waits());
+            wanted.retain(|_, wanted| {
+                waits(wanted) || (!wanted.requesters.is_empty() && wanted.since.elapsed() < self.patience)
+            });
+            // It waits in the line of those whose requester is not remembered.
+            if wanted.len() >= self.most && !wanted.contains_key(key) {
+                return true;
+            }
         }
         let now = Instant::now();
         let entry = wanted.entry(key.clone()).or_insert_with(|| Wanted {

@@ -73,7 +73,12 @@ pub fn would_deny(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     let level = report.summary.level;
     let denials = report.would_deny.as_deref().unwrap_or_default();
     if denials.is_empty() {
-        writeln!(out, "No running workload would be denied at level {level}.")?;
+        for note in &report.summary.notes {
+            writeln!(out, "note: {}", printable(note))?;
+        }
+        let of_all =
+            if report.summary.notes.is_empty() { "running workload" } else { "workload that could be checked" };
+        writeln!(out, "No {of_all} would be denied at level {level}.")?;
         return Ok(());
     }
     writeln!(out, "{BOLD}Would be denied if the namespace enforced level {level}{BOLD:#}")?;

@@ -86,7 +86,7 @@ pub fn guarded(
         }
         (Access::Refused, _) => {
             record.message = guard::refusal(lowering);
-            warnings.insert(0, record.message.lines().next().unwrap_or_default().to_owned());
+            warnings.insert(0, format!("rolecall: {}", record.message.lines().next().unwrap_or_default()));
         }
         (Access::Unknown(reason), _) => {
             record.fault = Some(Fault::Unconfirmed);
@@ -362,7 +362,7 @@ impl Door<'_> {
         {
             let (kind, level) = (kind.name(), policy.levels.enforce.name());
             warnings.push(format!(
-                "rolecall: namespace {namespace} enforces level {level}: pods of this {kind} will be denied until this is fixed"
+                "rolecall: namespace {namespace} enforces level {level}: pods of this {kind} would be denied"
             ));
         }
         (record.decision, record.message, record.told) = (outcome, texts.message, texts.told);

@@ -40,7 +40,7 @@ pub struct Messages {
     pub iam_detail: IamDetail,
     /// Roles that are namespaces' own.
     pub own_roles: Vec<OwnRole>,
-    /// EffectiveIdentity to ask.
+    /// Who is to be asked.
     pub contact: String,
 }
 

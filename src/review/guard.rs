@@ -134,13 +134,19 @@ pub(super) fn user(body: &[u8]) -> User {
     serde_json::from_slice::<Wire>(body).unwrap_or_default().request.user_info
 }
 
+/// A word of a shell command, quoted where it is not plain.
+fn shell_word(text: &str) -> String {
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@+,".contains(c));
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// The message for one who may not.
 pub(super) fn refusal(lowering: &Lowering) -> String {
     let Lowering { namespace, what, user } = lowering;
     let (group, resource, verb) = RIGHT;
     let (subject, named) = match user.username.as_str() {
-        "" => ("this user", "USER"),
-        name => (name, name),
+        "" => ("this user", "USER".to_owned()),
+        name => (name, shell_word(name)),
     };
     format!(
         "{subject} may not lower the rolecall levels of namespace {namespace}: {}\n  the right needed is  {verb} on \

@@ -50,6 +50,13 @@ pub struct Group {
 /// Rules with the lowest level at which they would deny.
 type Denying = BTreeMap<&'static str, Level>;
 
+/// Adds rules; of two levels the lower one counts.
+fn add_denying(all: &mut Denying, more: impl IntoIterator<Item = (&'static str, Level)>) {
+    for (rule, level) in more {
+        all.entry(rule).and_modify(|known| *known = level.min(*known)).or_insert(level);
+    }
+}
+
 /// What only a running pod can have: a new one gets past the injector again.
 const OF_RUNNING_PODS: [&str; 3] = ["association-shadowed", "injection-missing", "pods-predate-identity"];
 
@@ -106,9 +113,9 @@ impl Group {
             Some((finding.rule(), level))
         });
         if is_template {
-            self.template.get_or_insert_default().extend(denying);
+            add_denying(self.template.get_or_insert_default(), denying);
         } else {
-            self.running.extend(denying.filter(|(rule, _)| !OF_RUNNING_PODS.contains(rule)));
+            add_denying(&mut self.running, denying.filter(|(rule, _)| !OF_RUNNING_PODS.contains(rule)));
         }
     }
 
@@ -155,9 +162,9 @@ impl Group {
         }
         self.exempted.extend(other.exempted);
         if let Some(template) = other.template {
-            self.template.get_or_insert_default().extend(template);
+            add_denying(self.template.get_or_insert_default(), template);
         }
-        self.running.extend(other.running);
+        add_denying(&mut self.running, other.running);
     }
 }
 

@@ -1,4 +1,4 @@
-//! EffectiveIdentity will each container be: the SDKs' order over what is in its environment, or will be after injection.
+//! Which identity each container gets: the SDKs' order over what is in its environment, or will be after injection.
 
 mod env;
 mod injector;

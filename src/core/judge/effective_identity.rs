@@ -1,4 +1,4 @@
-//! EffectiveIdentity will the pods of a service account be, as far as snapshot and cluster tell? For questions about an identity that no
+//! Which identity the pods of a service account get, as far as snapshot and cluster tell? For questions about an identity that no
 //! workload asks.
 
 use std::borrow::Cow;
@@ -45,7 +45,7 @@ impl EffectiveIdentity<'_> {
     }
 }
 
-/// EffectiveIdentity the pods of a service account will be.
+/// The identity that the pods of a service account get.
 pub fn effective_identity<'w>(world: &'w World, subject: Subject<'w>) -> EffectiveIdentity<'w> {
     let snapshot = &*world.snapshot;
     let plan = world.plan(subject);
