@@ -109,3 +109,36 @@ fn code_quality_and_markdown_name_every_finding() {
     assert_eq!(text.matches("| error | role-missing |").count(), 2, "{text}");
     assert!(text.contains(r"ca\<rts\>\&") && text.contains("Cannot be read: "), "{text}");
 }
+
+/// The same mistake in two files, and one that its namespace exempts: each has its own fingerprint and its place.
+#[test]
+fn every_result_has_a_place_and_its_own_fingerprint() {
+    let directory = TempDir::new("places");
+    let broken = BROKEN.split("---").next().unwrap();
+    directory.file("one.yaml", broken);
+    directory.file("two.yaml", broken);
+    let exempted = broken.replace("namespace: carts", "namespace: moved");
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: moved\n  annotations: \
+                     {rolecall.dev/ignore: role-missing, rolecall.dev/ignore-reason: it moves}\n---\n";
+    directory.file("three.yaml", &format!("{namespace}{exempted}"));
+    let snapshot = directory.file("snapshot.json", &common::text("cases/base.json"));
+    let run = |format: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_rolecall"))
+            .current_dir(&directory.0)
+            .args(["check", "./one.yaml", "./two.yaml", "./three.yaml", "--format", format, "--source"])
+            .arg(&snapshot)
+            .output()
+            .unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+    };
+    let list = run("gitlab");
+    let entries = list.as_array().unwrap();
+    let paths: Vec<&str> = entries.iter().map(|entry| entry["location"]["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["one.yaml", "two.yaml"]);
+    assert_ne!(entries[0]["fingerprint"], entries[1]["fingerprint"]);
+    let log = run("sarif");
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let uri = |result: &Value| result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].clone();
+    let suppressed: Vec<Value> = results.iter().filter(|result| result["suppressions"].is_array()).map(uri).collect();
+    assert_eq!((results.len(), suppressed), (3, vec!["three.yaml".into()]));
+}

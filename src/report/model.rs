@@ -78,6 +78,9 @@ pub struct ReportedExemption {
     pub message: String,
     /// Which annotation hides it and on what, until when and why.
     pub exemption: String,
+    /// Where the object stands; only of manifests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<FindingLocation>,
 }
 
 /// A document, or an object in it, that could not be read.
@@ -94,7 +97,7 @@ pub struct ReportedUnreadable {
 }
 
 /// Where the object of a finding stands in the manifests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct FindingLocation {
     /// The file, or `-`.
     pub file: String,
@@ -259,7 +262,7 @@ impl Report {
             name: name.to_owned(),
         };
         self.summary.resources += 1;
-        self.add_exempted(judgement.exempted.iter(), &resource);
+        self.add_exempted(judgement.exempted.iter(), &resource, location);
         for container in &judgement.containers {
             self.workloads.push(ReportedWorkload {
                 resource: resource.clone(),
@@ -285,6 +288,7 @@ impl Report {
         &mut self,
         exempted: impl ExactSizeIterator<Item = &'f Finding>,
         resource: &ReportedResource,
+        location: Option<&FindingLocation>,
     ) {
         self.summary.exempted += exempted.len();
         self.exempted.extend(exempted.map(|finding| ReportedExemption {
@@ -292,6 +296,7 @@ impl Report {
             rule: finding.rule(),
             message: finding.problem.message.clone(),
             exemption: finding.notes.first().cloned().unwrap_or_default(),
+            location: location.cloned(),
         }));
     }
 

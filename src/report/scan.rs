@@ -47,7 +47,7 @@ impl Report {
     fn add_group(&mut self, owner: Owner, group: Group) {
         let Owner { namespace, kind, name } = owner;
         let resource = ReportedResource { namespace, kind, name };
-        self.add_exempted(group.exempted.values(), &resource);
+        self.add_exempted(group.exempted.values(), &resource, None);
         for (finding, pods) in &group.findings {
             if self.asks_for(finding) {
                 self.findings.extend(counted(finding, &resource, *pods, &group));

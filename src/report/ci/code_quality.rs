@@ -5,7 +5,7 @@ use std::io::Write;
 use rolecall_core::finding::Certainty;
 use serde_json::{Value, json};
 
-use super::{fingerprint, full_text, subject};
+use super::{fingerprint, full_text, path, subject};
 use crate::report::Report;
 
 /// Writes the findings that have a place in a file, and the documents that could not be read.
@@ -25,7 +25,7 @@ pub fn gitlab(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
             "check_name": finding.rule,
             "fingerprint": fingerprint(finding),
             "severity": severity,
-            "location": {"path": place.file, "lines": {"begin": place.line}},
+            "location": {"path": path(&place.file), "lines": {"begin": place.line}},
         }))
     });
     let unreadable = report.unreadable.iter().map(|unreadable| {
@@ -34,7 +34,7 @@ pub fn gitlab(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
             "check_name": "unreadable",
             "fingerprint": format!("{}-{}", unreadable.file, unreadable.document),
             "severity": "blocker",
-            "location": {"path": unreadable.file, "lines": {"begin": unreadable.line}},
+            "location": {"path": path(&unreadable.file), "lines": {"begin": unreadable.line}},
         })
     });
     let list: Vec<Value> = unreadable.chain(findings).collect();

@@ -38,8 +38,8 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
             cell(&subject(finding)),
             cell(&place.unwrap_or_default()),
             cell(&finding.message),
-            cell(finding.expected.as_deref().unwrap_or_default()),
-            cell(finding.found.as_deref().unwrap_or_default()),
+            code(finding.expected.as_deref().unwrap_or_default()),
+            code(finding.found.as_deref().unwrap_or_default()),
         )?;
     }
     if let more @ 1.. = report.findings.len().saturating_sub(MAX_ROWS) {
@@ -56,14 +56,43 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A text in a cell: nothing of it is Markdown or HTML.
+/// A text in a cell: nothing of it is Markdown or HTML. A character that is not seen keeps `@NAME` from being a mention, and an
+/// address from being a link.
 fn cell(text: &str) -> String {
+    let text = printable(text).replace("://", ":\u{200b}//").replace('@', "@\u{200b}");
     let mut escaped = String::with_capacity(text.len());
-    for c in printable(text).chars() {
+    for c in text.chars() {
         if matches!(c, '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '~' | '!') {
             escaped.push('\\');
         }
         escaped.push(c);
     }
     escaped
+}
+
+/// A value in a cell, to copy: a code span (GitHub Flavored Markdown, "Code spans" and "Tables").
+fn code(value: &str) -> String {
+    let value = printable(value).replace('|', r"\|");
+    if value.is_empty() {
+        return value;
+    }
+    let longest = value.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    // A blank on each side does not show, and keeps backticks of the value apart from the fence.
+    let blank = if value.contains('`') || value.starts_with(' ') { " " } else { "" };
+    format!("{fence}{blank}{value}{blank}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cell, code};
+
+    #[test]
+    fn values_are_neither_markdown_nor_mentions() {
+        assert_eq!(code("arn:aws:iam::111122223333:role/a"), "`arn:aws:iam::111122223333:role/a`");
+        assert_eq!(code("a|b `c` ``d"), r"``` a\|b `c` ``d ```");
+        assert_eq!(code(""), "");
+        assert_eq!(cell("*a* <b> | [c](d)"), r"\*a\* \<b\> \| \[c\](d)");
+        assert_eq!(cell("@team https://a.b"), "@\u{200b}team https:\u{200b}//a.b");
+    }
 }

@@ -30,11 +30,18 @@ fn full_text(finding: &ReportedFinding) -> String {
     lines.iter().map(|line| rolecall_core::finding::printable(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// The same for the same finding in every run, wherever it moves in the file.
+/// A path from the folder that the command runs in, as CI systems write it.
+fn path(file: &str) -> &str {
+    file.strip_prefix("./").unwrap_or(file)
+}
+
+/// The same for the same finding in every run, wherever it moves in its file; another for another one.
 fn fingerprint(finding: &ReportedFinding) -> String {
     let ReportedResource { namespace, kind, name } = &finding.resource;
     let container = finding.container.as_deref().unwrap_or_default();
-    let text = [finding.rule, kind, namespace, name, container].join("\0");
+    let file = finding.location.as_ref().map_or("", |place| path(&place.file));
+    let found = finding.found.as_deref().unwrap_or_default();
+    let text = [file, finding.rule, kind, namespace, name, container, found].join("\0");
     // FNV-1a, 64 bits.
     let hash = text
         .bytes()

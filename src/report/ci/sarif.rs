@@ -7,27 +7,28 @@ use rolecall_core::finding::{Certainty, printable};
 use rolecall_core::rules;
 use serde_json::{Value, json};
 
-use super::{fingerprint, full_text, subject};
-use crate::report::model::{Report, ReportedFinding};
+use super::{fingerprint, full_text, path, subject};
+use crate::report::model::{FindingLocation, Report, ReportedFinding};
+use crate::report::text::named;
 
 /// Writes one run with a result for each finding, and a suppressed one for each finding that an exemption hides.
 ///
 /// # Errors
 /// Where writing fails.
 pub fn sarif(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
-    let named: BTreeSet<&str> = report
+    let fired: BTreeSet<&str> = report
         .findings
         .iter()
         .map(|finding| finding.rule)
         .chain(report.exempted.iter().map(|exempted| exempted.rule))
         .collect();
-    let rules: Vec<Value> = named.into_iter().filter_map(rules::find).map(rule).collect();
+    let rules: Vec<Value> = fired.into_iter().filter_map(rules::find).map(rule).collect();
     let suppressed = report.exempted.iter().map(|exempted| {
         json!({
             "ruleId": exempted.rule,
             "level": "note",
             "message": {"text": printable(&exempted.message)},
-            "locations": [{"logicalLocations": [{"fullyQualifiedName": super::super::text::named(&exempted.resource)}]}],
+            "locations": [place(exempted.location.as_ref(), &named(&exempted.resource))],
             "suppressions": [{"kind": "external", "justification": printable(&exempted.exemption)}],
         })
     });
@@ -92,25 +93,27 @@ fn precision(certainty: Certainty) -> &'static str {
 }
 
 fn result(finding: &ReportedFinding) -> Value {
-    let mut location = match &finding.location {
-        Some(place) => physical(&place.file, place.line),
-        None => json!({}),
-    };
-    if let Some(fields) = location.as_object_mut() {
-        fields.insert("logicalLocations".to_owned(), json!([{"fullyQualifiedName": subject(finding)}]));
-    }
     json!({
         "ruleId": finding.rule,
         "level": level(finding.certainty),
         "message": {"text": full_text(finding)},
-        "locations": [location],
+        "locations": [place(finding.location.as_ref(), &subject(finding))],
         "partialFingerprints": {"rolecall/v1": fingerprint(finding)},
     })
 }
 
+/// A place in a file, with the name of what stands there. GitHub accepts no result without a file.
+fn place(location: Option<&FindingLocation>, name: &str) -> Value {
+    let mut place = location.map_or_else(|| json!({}), |place| physical(&place.file, place.line));
+    if let Some(fields) = place.as_object_mut() {
+        fields.insert("logicalLocations".to_owned(), json!([{"fullyQualifiedName": name}]));
+    }
+    place
+}
+
 /// A place in a file; standard input has none.
 fn physical(file: &str, line: usize) -> Value {
-    let uri = if file == "-" { "stdin".to_owned() } else { encoded(file) };
+    let uri = if file == "-" { "stdin".to_owned() } else { encoded(path(file)) };
     json!({"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line.max(1)}}})
 }
 
