@@ -131,6 +131,52 @@ async fn echoed_values_are_cut() {
     assert_bounded(&server, "values of 1 MiB");
 }
 
+/// Names that Kubernetes does not allow, but a client of the webhook can send.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_names_are_checked_like_short_ones() {
+    let directory = TempDir::new("names");
+    let server = enforcing(&directory);
+    let long = "irsa-trust-".repeat(1 << 17);
+    let mut reviews = Vec::new();
+    for (at, kind) in
+        [("annotations", "rolecall.dev/"), ("labels", "rolecall.dev/"), ("annotations", "eks.amazonaws.com/")]
+    {
+        let mut review = broken_pod();
+        review["request"]["object"]["metadata"][at][format!("{kind}{long}")] = json!("x");
+        reviews.push(review);
+    }
+    let mut review = broken_pod();
+    review["request"]["object"]["metadata"]["annotations"] = json!({"rolecall.dev/ignore": long});
+    reviews.push(review);
+    for (place, field) in [
+        ("/request", "namespace"),
+        ("/request/object/metadata", "namespace"),
+        ("/request/object/spec", "serviceAccountName"),
+    ] {
+        let mut review = broken_pod();
+        review.pointer_mut(place).unwrap()[field] = json!(long);
+        reviews.push(review);
+    }
+    // The role exists, and its trust policy names another subject.
+    let mut review = broken_pod();
+    for container in review["request"]["object"]["spec"]["containers"].as_array_mut().unwrap() {
+        for variable in container["env"].as_array_mut().unwrap() {
+            if variable["name"] == "AWS_ROLE_ARN" {
+                variable["value"] = json!("arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo");
+            }
+        }
+    }
+    review["request"]["namespace"] = json!(long);
+    reviews.push(review);
+    for review in reviews {
+        for (status, answer) in at_once(&server, vec![go(&review)]).await {
+            assert!(status == 200 && answer.len() < 64_000, "{} bytes", answer.len());
+            assert_eq!(response(&answer)["allowed"], false);
+        }
+    }
+    assert_bounded(&server, "names of 1 MiB");
+}
+
 /// Thousands of containers, each broken in another way.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_findings_stay_within_the_bound() {

@@ -44,7 +44,7 @@ impl Case<'_> {
     /// How far the subjects of a statement are from ours.
     fn distance(&self, report: &StatementReport<'_>) -> usize {
         let subjects = report.failed().flat_map(|failed| &failed.condition.values);
-        subjects.map(|value| strsim::levenshtein(value, self.claim)).min().unwrap_or(0)
+        subjects.map(|value| slips::edits(value, self.claim)).min().unwrap_or(0)
     }
 
     fn denied(&self, deny: &StatementReport<'_>) -> Problem {
@@ -163,7 +163,7 @@ impl Case<'_> {
         }
         let condition = failed.condition;
         let negated = condition.operator.base.is_negated();
-        let nearest = condition.values.iter().min_by_key(|value| strsim::levenshtein(value, self.claim));
+        let nearest = condition.values.iter().min_by_key(|value| slips::edits(value, self.claim));
         let hint = nearest.filter(|_| is_plain(condition)).and_then(|value| slips::subject(value, self.subject));
         let label = match (negated, is_plain(condition)) {
             (true, _) => "the role's trust policy excludes",

@@ -84,6 +84,16 @@ pub(super) fn is_cluster_issuer(address: &str, ours: &Issuer) -> bool {
         || strsim::levenshtein(address, ours.as_str()) <= 4
 }
 
+/// Longest text that is compared letter by letter: longer than a subject of any service account.
+const MAX_COMPARED_BYTES: usize = 4_096;
+
+/// How many edits make one text the other. That takes time by the product of the lengths, so that texts which are longer than
+/// any name count as different by their whole length.
+pub(super) fn edits(one: &str, other: &str) -> usize {
+    let longest = one.len().max(other.len());
+    if longest > MAX_COMPARED_BYTES { longest } else { strsim::levenshtein(one, other) }
+}
+
 /// How a subject in a policy differs from the service account's.
 pub(super) fn subject(value: &str, subject: Subject<'_>) -> Option<Hint> {
     let claim = subject.claim();
@@ -107,7 +117,7 @@ pub(super) fn subject(value: &str, subject: Subject<'_>) -> Option<Hint> {
         return Some(Hint::typo("namespace and name are swapped"));
     }
     // A typo changes little. Where neither is alike, the policy means another service account.
-    let differs = |what: &str, theirs: &str, ours: &str| match strsim::levenshtein(theirs, ours) {
+    let differs = |what: &str, theirs: &str, ours: &str| match edits(theirs, ours) {
         _ if rolecall_iam::wildcard_match(theirs, ours) => None,
         0..=2 => Some((true, format!("{what} `{theirs}` should be `{ours}`"))),
         _ => Some((false, format!("the policy names another {what}: `{theirs}`"))),

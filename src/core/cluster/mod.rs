@@ -8,4 +8,5 @@ mod own_annotations;
 pub use conventions::Conventions;
 pub use facts::{Cluster, Namespace, Presence, ServiceAccount};
 pub use near_miss::{legacy_annotation, misspelled_annotation};
+pub(crate) use own_annotations::split_list;
 pub use own_annotations::{OwnAnnotations, Until, Validity};

@@ -119,7 +119,8 @@ impl OwnAnnotations {
     }
 }
 
-fn split_list(text: &str) -> impl Iterator<Item = &str> {
+/// The items of a list in an annotation.
+pub(crate) fn split_list(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', '\n', ' ']).map(str::trim).filter(|item| !item.is_empty())
 }
 

@@ -2,6 +2,7 @@
 //! of an annotation, a value that nothing reads.
 
 use super::exemptions::find;
+use crate::cluster::split_list;
 use crate::decision::Level;
 use crate::finding::{Hint, Problem};
 use crate::rules;
@@ -14,6 +15,8 @@ const ANNOTATIONS: [&str; 5] = ["allow-node-role", "ignore", "ignore-reason", "i
 const LABELS: [&str; 4] = ["audit", "enforce", "opt-out", "warn"];
 /// Most that one object is told about.
 const MAX_PROBLEMS: usize = 5;
+/// Longest name that is compared with those that rolecall reads.
+const MAX_TYPO_BYTES: usize = 100;
 /// Rules of a list that are looked up.
 const MAX_RULES: usize = 50;
 
@@ -69,9 +72,8 @@ fn of_annotation(name: &str, value: &str) -> Option<(String, Option<Hint>)> {
             (!is_read).then(|| ("only the value \"true\" counts".to_owned(), hint))
         }
         "ignore" => {
-            let names = value.split([',', '\n', ' ']).map(str::trim).filter(|name| !name.is_empty()).take(MAX_RULES);
-            let unknown = names.into_iter().find(|name| find(name).is_none())?;
-            let near = rules::nearest(unknown).into_iter().next();
+            let unknown = split_list(value).take(MAX_RULES).find(|name| find(name).is_none())?;
+            let near = is_short(unknown).then(|| rules::nearest(unknown)).into_iter().flatten().next();
             let near = near.filter(|rule| strsim::levenshtein(rule.name, unknown) <= 3);
             let hint = near.map(|rule| Hint::typo(format!("`{unknown}` should be `{}`", rule.name)));
             Some((format!("there is no rule `{}`", unknown.chars().take(60).collect::<String>()), hint))
@@ -103,7 +105,15 @@ fn of_label(name: &str, value: &str, is_namespace: bool) -> Option<(String, Opti
     }
 }
 
+/// Whether a name is short enough to be a typo: comparing takes time and memory by its length.
+fn is_short(name: &str) -> bool {
+    name.len() <= MAX_TYPO_BYTES
+}
+
 fn similar(name: &str) -> Option<Hint> {
+    if !is_short(name) {
+        return None;
+    }
     let known = ANNOTATIONS.iter().chain(&LABELS).map(|known| (strsim::damerau_levenshtein(known, name), known));
     let (edits, near) = known.min()?;
     (edits <= 3 && edits < near.len()).then(|| Hint::typo(format!("{PREFIX}{name} should be {PREFIX}{near}")))
@@ -131,6 +141,10 @@ mod tests {
         ] {
             let found = read(name, value).unwrap_or_default();
             assert!(found.contains(part), "{name}: {value}: {found}");
+        }
+        let long = "ignore-".repeat(100);
+        for (name, value) in [(long.as_str(), ""), ("ignore", long.as_str())] {
+            assert!(read(name, value).unwrap().ends_with("; "), "what is long is no typo");
         }
         for (name, value) in [
             ("requires", "dynamodb:Query"),

@@ -100,12 +100,19 @@ fn is_namespace_tag(folded_key: &str) -> bool {
     key == NAMESPACE_TAG || key.rsplit([':', '-', '_', '.']).next() == Some("namespace")
 }
 
+/// Longest namespace, and some more for what a hand added to it.
+const MAX_LABEL_BYTES: usize = 128;
+
 /// Whether two namespaces differ by what a hand mistypes: case, a hyphen, or few letters of one word of at least four. Names
 /// that differ by a digit or by a short word, such as `team-a` and `team-b`, are two names.
 fn is_typo(found: &str, meant: &str) -> bool {
     let (found, meant) = (found.to_ascii_lowercase(), meant.to_ascii_lowercase());
     if found == meant {
         return true;
+    }
+    // No namespace is that long (RFC 1123): comparing takes time by the product of the lengths.
+    if found.len().max(meant.len()) > MAX_LABEL_BYTES {
+        return false;
     }
     let joined = |text: &str| text.replace(['-', '_', '.'], "");
     if meant.len() > 3 && joined(&found) == joined(&meant) {
