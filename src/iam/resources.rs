@@ -1,6 +1,8 @@
 //! Questions about more than one resource: one with wildcards, or none at all (IAM User Guide, "IAM JSON policy elements:
 //! Resource").
 
+use std::collections::HashSet;
+
 use crate::case_analysis::Oracle;
 use crate::document::{Effect, Statement};
 use crate::evaluate::{Request, Verdict};
@@ -99,9 +101,10 @@ impl<'p> Policies<'p> {
         let naming = statements.filter(may_be_open).filter(|s| s.actions.apply_to(request.action));
         let named = naming.flat_map(|statement| statement.resources.written.iter().map(|written| &**written));
         let named = named.filter(|written| fits(written));
-        let mut candidates: Vec<&str> = std::iter::once("*").chain(named).take(MAX_CANDIDATES).collect();
+        let mut known = HashSet::new();
+        let distinct = std::iter::once("*").chain(named).filter(|written| known.insert(*written));
+        let mut candidates: Vec<&str> = distinct.take(MAX_CANDIDATES).collect();
         candidates.sort_unstable();
-        candidates.dedup();
         candidates
     }
 }

@@ -290,12 +290,12 @@ impl Rereads {
             }
         };
         Box::pin(async move {
-            let given_up = |_| Err(format!("AWS did not answer within {} s", patience.as_secs()));
-            let in_turn = async {
-                let _place = place.await;
-                reading.await
+            let end = Instant::now() + patience;
+            let Ok(_place) = tokio::time::timeout_at(end, place).await else {
+                return Arc::new(Err(format!("it waited {} s behind other readings", patience.as_secs())));
             };
-            Arc::new(tokio::time::timeout(patience, in_turn).await.unwrap_or_else(given_up))
+            let given_up = |_| Err(format!("AWS did not answer within {} s", patience.as_secs()));
+            Arc::new(tokio::time::timeout_at(end, reading).await.unwrap_or_else(given_up))
         })
     }
 }
