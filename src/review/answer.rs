@@ -361,9 +361,9 @@ impl Door<'_> {
             && decide(judgement, None, &Policy { enforce_workloads: true, ..policy }).outcome == Outcome::Deny
         {
             let (kind, level) = (kind.name(), policy.levels.enforce.name());
-            warnings.push(format!(
-                "rolecall: namespace {namespace} enforces level {level}: pods of this {kind} would be denied"
-            ));
+            let line =
+                format!("rolecall: namespace {namespace} enforces level {level}: pods of this {kind} would be denied");
+            warnings = fit_warnings(std::iter::once(line).chain(warnings));
         }
         (record.decision, record.message, record.told) = (outcome, texts.message, texts.told);
         record.service_account = Cow::Borrowed(judged.service_account);

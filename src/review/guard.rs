@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::BoxFuture;
+use rolecall_core::chain::shell_word;
 use rolecall_core::cluster::{Namespace, OwnAnnotations};
 use rolecall_core::decision::{Level, Levels};
 use rolecall_core::finding::printable;
@@ -132,12 +133,6 @@ pub(super) fn user(body: &[u8]) -> User {
         user_info: User,
     }
     serde_json::from_slice::<Wire>(body).unwrap_or_default().request.user_info
-}
-
-/// A word of a shell command, quoted where it is not plain.
-fn shell_word(text: &str) -> String {
-    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@+,".contains(c));
-    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// The message for one who may not.

@@ -6,7 +6,7 @@ use super::Subject;
 use crate::snapshot::{Association, Snapshot};
 
 /// A word of a shell command: what comes from a manifest or a policy must not become a command of its own.
-pub(crate) fn word(text: &str) -> String {
+pub fn word(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+,".contains(c);
     if !text.is_empty() && text.chars().all(safe) {
         text.to_owned()

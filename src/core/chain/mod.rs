@@ -24,6 +24,7 @@ use crate::finding::{Certainty, Evidence, Problem, RolePart};
 use crate::rules;
 use crate::snapshot::{Association, Issuer, Snapshot};
 
+pub use fix::word as shell_word;
 pub use links::Links;
 pub(crate) use pod_identity_context::session_tag;
 pub use role::RoleSource;
@@ -212,10 +213,7 @@ fn irsa_links(
         return chain.done(snapshot, subject, role_arn);
     };
     match provider::link(snapshot, subject, parsed, issuer) {
-        Ok(provider) => {
-            chain.add(None);
-            chain.add(provider::audience(subject, parsed, provider, audience));
-        }
+        Ok(provider) => chain.add(provider::audience(subject, parsed, provider, audience)),
         Err(problem) => chain.add(Some(*problem)),
     }
     if let Some(role) = role {
