@@ -59,7 +59,7 @@ pub struct MessagesConfig {
     pub iam_detail: IamDetail,
     /// Roles that are namespaces' own, beside those that trust, name or tag a namespace.
     pub own_roles: Vec<OwnRoleConfig>,
-    /// Whom a requester is told to ask; absent: the platform team.
+    /// The contact that a message names; absent: the platform team.
     pub contact: Option<String>,
 }
 

@@ -39,7 +39,7 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
     let options = ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
     let (cluster, roles) = known(args, &conventions, &options)?;
-    // EffectiveIdentity it may be is of no use without what that may do.
+    // The identity alone is no answer: its policies say what it may do.
     let aws = AwsSettings { policies: true, ..config.aws };
     let options = SourceOptions { cluster: args.cluster.as_deref(), aws: &aws, roles };
     let snapshot = load_snapshot(source, &options)?.snapshot;

@@ -170,6 +170,7 @@ const OF_THE_ROLE: [&str; 6] = [
     "role-missing",
     "role-path-missing",
 ];
+
 /// What a placeholder of a pod bears on.
 #[derive(Clone, Copy)]
 enum Concerns {

@@ -173,7 +173,7 @@ pub enum RolePart {
     Existing,
     /// Whether it exists and the workload can assume it.
     Assuming,
-    /// What it permits, or whom else it trusts: the workload can assume it.
+    /// What it permits, or which other principals it trusts: the workload can assume it.
     Beyond,
 }
 

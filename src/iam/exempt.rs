@@ -11,7 +11,7 @@ pub enum Exempt {
     /// AWS requires no permission, and an explicit Deny does not count: `sts:GetCallerIdentity` (STS API Reference,
     /// "GetCallerIdentity").
     NeedsNoPermission,
-    /// The SDKs send it unsigned: it is no principal of IAM asks, and no identity policy is evaluated (`smithy.api#noAuth`
+    /// The SDKs send it unsigned: no IAM principal asks, and no identity policy is evaluated (`smithy.api#noAuth`
     /// in AWS's service models; Cognito Developer Guide, "Amazon Cognito user pools API operations": "Unauthenticated").
     Unsigned,
     /// AWS refuses it to every session of a role: `sts:GetSessionToken` and `sts:GetFederationToken` (STS API Reference,

@@ -78,7 +78,7 @@ impl Gate {
         let count = |namespaces: &VecDeque<OfNamespace>| {
             let of_source: usize = namespaces.iter().map(|(_, tickets)| tickets.len()).sum();
             let own = namespaces.iter().find(|(namespace, _)| *namespace == requester.namespace);
-            // One for whom nobody waits yet gets in: all tenants of an API server share a source.
+            // A namespace in which nobody waits yet gets in: all tenants of an API server share a source.
             own.is_none_or(|(_, tickets)| tickets.len() < MOST_OF_NAMESPACE && of_source < MOST_OF_SOURCE)
         };
         if count(namespaces) {

@@ -40,7 +40,7 @@ pub struct Messages {
     pub iam_detail: IamDetail,
     /// Roles that are namespaces' own.
     pub own_roles: Vec<OwnRole>,
-    /// Who is to be asked.
+    /// The contact that a message names.
     pub contact: String,
 }
 
@@ -220,7 +220,7 @@ impl Reader<'_> {
         told
     }
 
-    /// Adds whom to ask, and under which reference, to a finding that withholds something.
+    /// Adds the contact and the reference to a finding that withholds something.
     fn referred(&self, mut finding: Finding) -> Finding {
         if finding.problem.rule == &ROLE_NOT_ASSUMABLE {
             if finding.problem.hint.is_none() {
@@ -267,7 +267,7 @@ fn describe_age(seconds: i64) -> String {
     }
 }
 
-/// Longest name of whom to ask, in a warning.
+/// Longest contact in a warning.
 const MAX_CONTACT_CHARS: usize = 80;
 
 /// What is done, and what is said of it.

@@ -1,4 +1,4 @@
-//! Who owns whom: pods and what stands between fold into what a person wrote.
+//! What owns what: pods and what stands between fold into what a person wrote.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -164,7 +164,7 @@ fn first_three<'v>(values: impl Iterator<Item = &'v str>) -> String {
     }
 }
 
-/// Everyone whom the Allow statements name, for a person to read.
+/// All principals that the Allow statements name, for a person to read.
 pub(super) fn trusted(document: &Document) -> String {
     let entries = document.with_effect(Effect::Allow).flat_map(|statement| statement.principals.entries());
     let mut names: Vec<Box<str>> = Vec::new();

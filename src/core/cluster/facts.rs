@@ -42,7 +42,7 @@ impl ServiceAccount {
     }
 }
 
-/// A namespace: its levels and its own_annotations.
+/// A namespace: its levels and its annotations of `rolecall.dev`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Namespace {
     /// `rolecall.dev/enforce`

@@ -1,4 +1,4 @@
-//! One container: whom will it be, and does the chain behind that hold?
+//! One container: which identity does it get, and does the chain behind that hold?
 
 use std::borrow::Cow;
 use std::cell::RefCell;

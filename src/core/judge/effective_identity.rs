@@ -27,7 +27,7 @@ pub struct EffectiveIdentity<'w> {
     pub actor: Option<Actor<'w>>,
     /// The service account was not read: the role is the only one whose trust policy names it.
     pub assumed: bool,
-    /// The service account was not read, and these roles, none or several, trust it: whom its pods are is not known.
+    /// The service account was not read, and these roles, none or several, trust it: which one its pods have is not known.
     pub undecided: Option<Vec<&'w str>>,
 }
 

@@ -48,11 +48,11 @@ pub struct Circumstances {
     pub exemptions: bool,
 }
 
-/// Whose exemption hides findings.
+/// Which exemption hides findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HiddenBy {
     /// They count.
-    Nobody,
+    Nothing,
     /// Annotations of the workload, its pods or its service account.
     Itself,
     /// An annotation of the namespace.
@@ -100,19 +100,19 @@ impl<'a> Judgement<'a> {
         self.exempted.get(self.by_namespace..).unwrap_or_default()
     }
 
-    /// Who hides the findings of a rule; `None` where it has none.
+    /// What hides the findings of a rule; `None` where it has none.
     pub fn hidden_by(&self, rule: &Rule) -> Option<HiddenBy> {
         let has = |findings: &[Finding]| findings.iter().any(|finding| finding.problem.rule == rule);
         let of_namespace = self.exempted.get(..self.by_namespace).unwrap_or_default();
         let places = [
-            (self.findings.as_slice(), HiddenBy::Nobody),
+            (self.findings.as_slice(), HiddenBy::Nothing),
             (self.self_exempted(), HiddenBy::Itself),
             (of_namespace, HiddenBy::Namespace),
         ];
         places.into_iter().find(|(findings, _)| has(findings)).map(|(_, hidden_by)| hidden_by)
     }
 
-    /// Withholds the rules of findings whether a role can be assumed. `hidden_by`: who hides the rule that is read instead;
+    /// Withholds the rules of findings whether a role can be assumed. `hidden_by`: what hides the rule that is read instead;
     /// the workload's own annotations neither hide nor show such a finding by its true rule, for that would tell the rule.
     pub fn withhold(&mut self, is_withheld: impl Fn(&AboutRole) -> bool, hidden_by: Option<HiddenBy>) {
         for finding in self.findings.iter_mut().chain(&mut self.exempted) {
@@ -130,11 +130,11 @@ impl<'a> Judgement<'a> {
             about.is_some_and(|about| RoleArn::parse(&about.arn).is_ok())
         };
         let mut moved: Vec<Finding> = of_itself.extract_if(.., is_moved).collect();
-        if hidden_by != HiddenBy::Nobody {
+        if hidden_by != HiddenBy::Nothing {
             moved.extend(self.findings.extract_if(.., is_moved));
         }
         match hidden_by {
-            HiddenBy::Nobody => {
+            HiddenBy::Nothing => {
                 self.findings.append(&mut moved);
                 self.findings.sort_by_key(Finding::severity);
             }

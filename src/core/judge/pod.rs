@@ -58,7 +58,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     };
     scene.refused_expiration = token_expiration::is_refused(&scene);
 
-    // A annotation that was written where nobody reads it, and no identity in its stead.
+    // An annotation that was written where nothing reads it, while the pod gets no other identity.
     let misplaced_role = if scene.plan.mechanism.is_none() { misplaced_annotation(&scene) } else { None };
 
     let spec = workload.spec;

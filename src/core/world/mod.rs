@@ -196,7 +196,7 @@ impl World {
         }
     }
 
-    /// A namespace's labels and own_annotations, where it is known.
+    /// A namespace's levels and annotations of `rolecall.dev`, where it is known.
     pub fn namespace(&self, name: &str) -> Option<&Namespace> {
         self.namespaces.get(name)
     }
