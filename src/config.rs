@@ -10,6 +10,8 @@ use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 use crate::certs::Rules;
+use rolecall_message::fix::Format;
+
 use crate::review::{IamDetail, Messages, OnError, Settings};
 use crate::sources::aws::AwsSettings;
 
@@ -61,6 +63,8 @@ pub struct MessagesConfig {
     pub own_roles: Vec<OwnRoleConfig>,
     /// The contact that a message names; absent: the platform team.
     pub contact: Option<String>,
+    /// How `check`, `scan` and `can-i` write fixes: `cli`, `terraform`, `eksctl` or `cloudformation`; absent: `cli`.
+    pub fix_format: Option<String>,
 }
 
 /// A role that is the own role of namespaces.
@@ -87,6 +91,10 @@ impl MessagesConfig {
     fn check(&self) -> Result<(), String> {
         if self.own_roles.iter().any(|own| own.namespace.is_empty() || own.role.is_empty()) {
             return Err("messages: ownRoles: namespace and role must not be empty".to_owned());
+        }
+        if let Some(format) = self.fix_format.as_deref().filter(|name| Format::from_name(name).is_none()) {
+            let known = Format::ALL.map(Format::name).join(", ");
+            return Err(format!("messages: fixFormat `{}` must be one of {known}", format.escape_debug()));
         }
         match self.contact.as_deref().map(str::trim) {
             Some("") => Err("messages: contact must not be empty".to_owned()),
@@ -438,6 +446,11 @@ impl Config {
         conventions
     }
 
+    /// How a report writes fixes; `asked` is what the command line says.
+    pub fn fix_format(&self, asked: Option<Format>) -> Format {
+        asked.or_else(|| Format::from_name(self.messages.fix_format.as_deref()?)).unwrap_or(Format::Cli)
+    }
+
     /// What answering a review needs to know.
     pub fn settings(&self, mode: Mode) -> Settings {
         Settings {
@@ -490,6 +503,7 @@ mod tests {
             ("messages: {iamDetail: all}\n", "all"),
             ("messages: {ownRoles: [{namespace: '', role: x}]}\n", "ownRoles"),
             ("messages: {contact: ' '}\n", "contact"),
+            ("messages: {fixFormat: pulumi}\n", "fixFormat"),
             ("certificates: {names: [hook.example.com, a b]}\n", "`a b`"),
         ] {
             let message = Config::parse(text).unwrap_err();

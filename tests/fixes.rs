@@ -43,12 +43,35 @@ fn rules(findings: &[Value]) -> BTreeSet<String> {
 }
 
 /// The role and the program of a printed edit.
-fn edit(fix: &str) -> Option<(&str, String)> {
-    let (_, rest) = fix.split_once("aws iam get-role --role-name ")?;
+fn edit(finding: &Value) -> Option<(&str, String)> {
+    let (_, rest) = finding["fixes"]["cli"].as_str()?.split_once("aws iam get-role --role-name ")?;
     let (role, rest) = rest.split_once(' ')?;
     let (_, rest) = rest.split_once("| jq '")?;
     let (program, _) = rest.split_once("' > trust.json")?;
     Some((role, program.replace(r"'\''", "'")))
+}
+
+/// A statement with every list an array, and sorted: what it means, however it is written.
+fn normal(value: &Value) -> Value {
+    match value {
+        Value::Array(list) => {
+            let mut list: Vec<Value> = list.iter().map(normal).collect();
+            list.sort_by_key(Value::to_string);
+            list.into()
+        }
+        Value::Object(fields) => {
+            // An operator that is left without a key asks for nothing.
+            let is_empty = |value: &Value| value.as_object().is_some_and(serde_json::Map::is_empty);
+            let fields = fields.iter().map(|(key, value)| (key.clone(), normal(value)));
+            let fields: serde_json::Map<String, Value> = fields.filter(|(_, value)| !is_empty(value)).collect();
+            fields.into_iter().map(|(key, value)| (key, list(value))).collect::<serde_json::Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+fn list(value: Value) -> Value {
+    if value.is_object() || value.is_array() || value == "*" { value } else { vec![value].into() }
 }
 
 fn trust_of<'s>(snapshot: &'s mut Value, role: &str) -> &'s mut Value {
@@ -59,32 +82,37 @@ fn trust_of<'s>(snapshot: &'s mut Value, role: &str) -> &'s mut Value {
 }
 
 #[test]
-fn trust_policy_edits_mend_what_they_name_and_open_nothing() {
+fn trust_policy_edits_fix_what_they_name_and_open_nothing() {
     let directory = common::TempDir::new("fixes");
-    let mut mended = 0;
+    let mut fixed = 0;
     for folder in common::case_folders() {
         let mut snapshot = common::case_snapshot(&folder);
         let before = findings(&folder, &snapshot, &directory);
-        let Some(finding) = before.iter().find(|finding| edit(finding["fix"].as_str().unwrap()).is_some()) else {
-            continue;
-        };
-        let (rule, fix) = (finding["rule"].as_str().unwrap(), finding["fix"].as_str().unwrap());
-        let (role, program) = edit(fix).unwrap();
+        let Some(finding) = before.iter().find(|finding| edit(finding).is_some()) else { continue };
+        let rule = finding["rule"].as_str().unwrap();
+        let (role, program) = edit(finding).unwrap();
         let trust = trust_of(&mut snapshot, role);
         if let Some(text) = trust.as_str() {
             let decoded = percent_decode(text);
             *trust = serde_json::from_str(&decoded).unwrap();
         }
         *trust = jq(&program, trust.clone());
+        let shown: Value = serde_json::from_str(finding["fixes"]["statement"].as_str().unwrap()).unwrap();
+        let statements = match &trust["Statement"] {
+            Value::Array(list) => list.clone(),
+            one => vec![one.clone()],
+        };
+        let is_there = statements.iter().any(|statement| normal(statement) == normal(&shown));
+        assert!(is_there, "{}: {program} leaves {statements:#?}, the finding shows {shown:#}", folder.display());
         let after = findings(&folder, &snapshot, &directory);
         let same = after.iter().filter(|f| f["rule"] == rule && f["resource"] == finding["resource"]).count();
         assert_eq!(same, 0, "{}: still {rule} after {program}", folder.display());
         let new: Vec<_> = rules(&after).difference(&rules(&before)).cloned().collect();
         let opened = new.iter().any(|rule| rule == "irsa-trust-open");
         assert!(!opened, "{}: {program} opens the role", folder.display());
-        mended += 1;
+        fixed += 1;
     }
-    assert!(mended > 80, "only {mended} edits were carried out");
+    assert!(fixed > 80, "only {fixed} edits were carried out");
 }
 
 fn percent_decode(text: &str) -> String {
@@ -113,7 +141,7 @@ fn printed_commands_are_safe_to_paste() {
     let manifest = directory.file("account.json", &account.to_string());
     let output = common::rolecall(&["check", manifest.to_str().unwrap(), "--format", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let fix = report["findings"][0]["fix"].as_str().unwrap();
+    let fix = report["findings"][0]["fixes"]["cli"].as_str().unwrap();
     // The shell itself says what the command's words are.
     let words = std::process::Command::new("sh")
         .arg("-c")

@@ -181,6 +181,10 @@ pub struct CheckArgs {
     /// Output format
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     pub format: CheckFormat,
+    /// How the text report writes fixes: as commands, Terraform, eksctl commands or CloudFormation; where a format has nothing
+    /// for a fix, as commands. Default: messages.fixFormat of the configuration, else cli
+    #[arg(long, value_enum, value_name = "FORMAT", env = "ROLECALL_FIX_FORMAT")]
+    pub fix_format: Option<FixFormat>,
     /// Configuration file (YAML), with the settings of the injector and the namespaces without exemptions
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -208,6 +212,10 @@ pub struct ScanArgs {
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// How the text report writes fixes: as commands, Terraform, eksctl commands or CloudFormation; where a format has nothing
+    /// for a fix, as commands. Default: messages.fixFormat of the configuration, else cli
+    #[arg(long, value_enum, value_name = "FORMAT", env = "ROLECALL_FIX_FORMAT")]
+    pub fix_format: Option<FixFormat>,
     /// Configuration file (YAML), with the settings of the injector, the namespaces without exemptions, and the reports
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -242,6 +250,9 @@ pub struct CanIArgs {
     /// ARN of the resource; may have wildcards. Default: any resource
     #[arg(value_name = "RESOURCE")]
     pub resource: Option<String>,
+    /// How the text writes the fix of a no: as commands, Terraform, eksctl commands or CloudFormation
+    #[arg(long, value_enum, value_name = "FORMAT", env = "ROLECALL_FIX_FORMAT")]
+    pub fix_format: Option<FixFormat>,
     /// List all allowed actions by service
     #[arg(long, conflicts_with_all = ["action", "resource"])]
     pub list: bool,
@@ -355,6 +366,31 @@ pub enum ReportsArg {
     /// PolicyReport of wgpolicyk8s.io/v1alpha2
     #[value(name = "wgpolicyk8s")]
     PolicyWorkingGroup,
+}
+
+/// `--fix-format`, and `messages.fixFormat` of the configuration
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FixFormat {
+    /// AWS CLI and kubectl commands
+    Cli,
+    /// Terraform of the aws and kubernetes providers
+    Terraform,
+    /// eksctl commands, for associations and OIDC providers
+    Eksctl,
+    /// CloudFormation, for trust policies and associations
+    #[value(name = "cloudformation")]
+    CloudFormation,
+}
+
+impl From<FixFormat> for rolecall_message::fix::Format {
+    fn from(format: FixFormat) -> Self {
+        match format {
+            FixFormat::Cli => Self::Cli,
+            FixFormat::Terraform => Self::Terraform,
+            FixFormat::Eksctl => Self::Eksctl,
+            FixFormat::CloudFormation => Self::CloudFormation,
+        }
+    }
 }
 
 /// `--format` of `check`

@@ -40,6 +40,7 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let options = ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
     let (cluster, roles) = known(args, &conventions, &options)?;
     // The identity alone is no answer: its policies say what it may do.
+    let fixes = config.fix_format(args.fix_format.map(Into::into));
     let aws = AwsSettings { policies: true, ..config.aws };
     let options = SourceOptions { cluster: args.cluster.as_deref(), aws: &aws, roles };
     let snapshot = load_snapshot(source, &options)?.snapshot;
@@ -76,7 +77,7 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let answer: Option<Answer<'_>> = effective.actor.map(|actor| ask_need(actor, need));
     let answer = CanI::new(through, &effective, action, resource, answer.as_ref());
     match args.format {
-        Format::Text => answer.text(out)?,
+        Format::Text => answer.text(fixes, out)?,
         Format::Json => json(&answer, out)?,
     }
     Ok(match answer.answer {

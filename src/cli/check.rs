@@ -94,7 +94,7 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     match args.format {
         // Where nothing could be checked, there is nothing to report but that.
         CheckFormat::Text if report.summary.resources == 0 && (!unreadable.is_empty() || nothing_else) => {}
-        CheckFormat::Text => report::text(&report, out)?,
+        CheckFormat::Text => report::text(&report, config.fix_format(args.fix_format.map(Into::into)), out)?,
         CheckFormat::Json => report::json(&report, out)?,
         CheckFormat::Sarif => report::sarif(&report, out)?,
         CheckFormat::Junit => report::junit(&report, out)?,

@@ -7,6 +7,7 @@ use rolecall_core::chain::State;
 use rolecall_core::cluster::Conventions;
 use rolecall_core::decision::Level;
 use rolecall_core::finding::{Certainty, Finding, Problem};
+use rolecall_core::fix::Fix;
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::Judgement;
 use rolecall_core::rules::{IDENTITY_UNDECIDED, ROLE_ARN_MALFORMED};
@@ -20,7 +21,7 @@ use crate::sources::{Manifest, Manifests, namespace_of, placeholder};
 struct Doubt {
     /// `the namespace is assumed to be default`
     why: String,
-    fix: String,
+    fix: Fix,
 }
 
 impl Doubt {
@@ -29,9 +30,9 @@ impl Doubt {
         let fix = match found.strip_prefix("${") {
             Some(name) => {
                 let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
-                format!("fill it: --substitute {}=VALUE", name.get(..end).unwrap_or_default())
+                format!("give it a value: --substitute {}=VALUE", name.get(..end).unwrap_or_default()).into()
             }
-            None => "render the manifest first, or write the value".to_owned(),
+            None => "render the manifest first, or write the value".into(),
         };
         Some(Self { why: format!("{place} holds the placeholder {found}"), fix })
     }
@@ -146,7 +147,7 @@ impl Doubts {
 fn without_namespace(account: &str) -> Doubt {
     Doubt {
         why: format!("service account {account} names no namespace"),
-        fix: "say which namespace the manifests are applied to: -n NS".to_owned(),
+        fix: "say which namespace the manifests are applied to: -n NS".into(),
     }
 }
 
@@ -395,7 +396,7 @@ fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World
     let namespace = judgement.namespace;
     let doubt = Doubt {
         why: format!("the namespace is assumed to be `{namespace}`"),
-        fix: "say which namespace it is applied to: -n NS".to_owned(),
+        fix: "say which namespace it is applied to: -n NS".into(),
     };
     // In another namespace an association may win over all that is said here.
     let elsewhere = world.snapshot.associations.as_ref().is_some_and(|associations| {
@@ -410,11 +411,7 @@ fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World
         rests_on_it && finding.problem.certainty > Certainty::Undecided
     });
     // No command names the assumed namespace: it would be carried out there.
-    let names = ["serviceaccount:", "-n ", "namespace "];
     for finding in &mut judgement.findings {
-        for before in names {
-            let fix = &finding.problem.fix;
-            finding.problem.fix = fix.replace(&format!("{before}{namespace}"), &format!("{before}NAMESPACE"));
-        }
+        finding.problem.fix.rename_namespace(namespace, "NAMESPACE");
     }
 }

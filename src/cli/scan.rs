@@ -75,7 +75,10 @@ mod kube {
             let Done { report, .. } = scan.once()?;
             match args.format {
                 Format::Text if args.would_deny => report::would_deny(&report, out)?,
-                Format::Text => report::text(&report, out)?,
+                Format::Text => {
+                    let fixes = scan.config.fix_format(args.fix_format.map(Into::into));
+                    report::text(&report, fixes, out)?;
+                }
                 Format::Json => report::json(&report, out)?,
             }
             let is_clean = match &report.would_deny {

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::decision::Level;
+use crate::fix::Fix;
 use crate::rules::{self, Rule};
+use crate::text::{MAX_TEXT_BYTES, bounded};
 
 /// How sure a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -83,23 +85,6 @@ fn is_deceptive(c: char) -> bool {
     )
 }
 
-/// Longest value of an object that a message, its evidence or a likely typo may carry. No name or ARN that AWS or Kubernetes
-/// accepts is longer than 2,048 characters.
-const MAX_TEXT_BYTES: usize = 4_096;
-/// Longest fix: a command with several values.
-const MAX_FIX_BYTES: usize = 8_192;
-
-/// Cuts a text that may carry a value of any length; `…` stands for what was cut.
-fn bounded(mut text: String, limit: usize) -> String {
-    if text.len() > limit {
-        let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
-        text.shrink_to_fit();
-    }
-    text
-}
-
 /// What may be behind a problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
@@ -142,8 +127,8 @@ pub struct Problem {
     pub found: Option<Evidence>,
     /// What may be behind it.
     pub hint: Option<Hint>,
-    /// What fixes it, with a command.
-    pub fix: String,
+    /// What fixes it.
+    pub fix: Fix,
     /// The role whose state in AWS it tells of.
     pub about: Option<AboutRole>,
 }
@@ -178,7 +163,7 @@ pub enum RolePart {
 }
 
 impl Problem {
-    pub(crate) fn new(rule: &'static Rule, message: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(crate) fn new(rule: &'static Rule, message: impl Into<String>, fix: impl Into<Fix>) -> Self {
         Self {
             rule,
             level: rule.level,
@@ -187,7 +172,7 @@ impl Problem {
             expected: None,
             found: None,
             hint: None,
-            fix: bounded(fix.into(), MAX_FIX_BYTES),
+            fix: fix.into(),
             about: None,
         }
     }
@@ -230,8 +215,32 @@ pub struct Finding {
     pub problem: Problem,
     /// The containers that have it; empty where it is the whole workload's.
     pub containers: Vec<String>,
-    /// What else is wrong behind it, one line each.
-    pub notes: Vec<String>,
+    /// What else is wrong behind it, and what else to know.
+    pub notes: Vec<Note>,
+}
+
+/// What stands behind a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Another problem of the same workload.
+    Also(Box<AlsoWrong>),
+    /// Another thing to know, such as the exemption that hides the finding: one line.
+    Text(String),
+}
+
+/// A problem behind the one that leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlsoWrong {
+    /// The problem.
+    pub problem: Problem,
+    /// Its fix is another than that of the leading problem, and worth a line.
+    pub shows_fix: bool,
+}
+
+impl Note {
+    pub(crate) fn also(problem: Problem) -> Self {
+        Self::Also(Box::new(AlsoWrong { problem, shows_fix: false }))
+    }
 }
 
 impl Finding {
@@ -288,13 +297,13 @@ mod tests {
     #[test]
     fn texts_of_any_length_are_cut() {
         let long = "é".repeat(1 << 20);
-        let problem = Problem::new(&rules::ROLE_ARN_MALFORMED, format!("role {long}"), format!("use {long}"))
+        let problem = Problem::new(&rules::ROLE_ARN_MALFORMED, format!("role {long}"), "use another")
             .expected("expected", long.as_str())
             .found("found", long.as_str())
             .hint(Some(Hint::typo(long)));
-        let texts = [&problem.message, &problem.fix, &problem.expected.unwrap().value, &problem.found.unwrap().value];
+        let texts = [&problem.message, &problem.expected.unwrap().value, &problem.found.unwrap().value];
         for text in texts.into_iter().chain([&problem.hint.unwrap().text]) {
-            assert!(text.len() <= MAX_FIX_BYTES + 3 && text.ends_with('…') && text.capacity() < 2 * MAX_FIX_BYTES);
+            assert!(text.len() <= MAX_TEXT_BYTES + 3 && text.ends_with('…') && text.capacity() < 2 * MAX_TEXT_BYTES);
         }
         let arn = "a".repeat(2_048);
         assert_eq!(Problem::new(&rules::ROLE_ARN_MALFORMED, arn.clone(), "").message, arn);

@@ -2,7 +2,7 @@
 
 use crate::condition::Condition;
 use crate::context::Context;
-use crate::principal::Principals;
+use crate::principal::{PrincipalEntry, Principals};
 use crate::template::Text;
 use crate::truth::Truth;
 use crate::wildcard::{Glob, tokens_of};
@@ -67,6 +67,41 @@ pub struct Statement {
     pub resources: Resources,
     /// All must hold.
     pub conditions: Vec<Condition>,
+}
+
+impl Statement {
+    /// The statement as a policy writes it, with every list an array. It means the same; blanks, order and single values
+    /// may differ from the policy that was read.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut json = serde_json::Map::new();
+        let mut insert = |name: &str, value: serde_json::Value| json.insert(name.to_owned(), value);
+        if let Some(sid) = &self.sid {
+            insert("Sid", (**sid).into());
+        }
+        insert("Effect", if self.effect == Effect::Allow { "Allow" } else { "Deny" }.into());
+        match &self.principals {
+            Principals::Absent => {}
+            Principals::Is(entries) => drop(insert("Principal", PrincipalEntry::to_json(entries))),
+            Principals::IsNot(entries) => drop(insert("NotPrincipal", PrincipalEntry::to_json(entries))),
+        }
+        let list = |values: &[Box<str>]| values.iter().map(|value| serde_json::Value::from(&**value)).collect();
+        insert(if self.actions.negated { "NotAction" } else { "Action" }, list(&self.actions.written));
+        if !self.resources.written.is_empty() {
+            insert(if self.resources.negated { "NotResource" } else { "Resource" }, list(&self.resources.written));
+        }
+        if !self.conditions.is_empty() {
+            let mut conditions = serde_json::Map::new();
+            for condition in &self.conditions {
+                let of_operator =
+                    conditions.entry(&*condition.operator.written).or_insert_with(|| serde_json::json!({}));
+                if let Some(of_operator) = of_operator.as_object_mut() {
+                    of_operator.insert(condition.key.to_string(), list(&condition.values));
+                }
+            }
+            insert("Condition", conditions.into());
+        }
+        json.into()
+    }
 }
 
 /// `Action` or `NotAction`.

@@ -52,6 +52,30 @@ pub enum AwsPrincipal {
 }
 
 impl PrincipalEntry {
+    /// Entries as a policy writes them: `"*"`, or lists by kind.
+    pub(crate) fn to_json(entries: &[Self]) -> serde_json::Value {
+        if let [Self::Everyone] = entries {
+            return "*".into();
+        }
+        let mut kinds = serde_json::Map::new();
+        for entry in entries {
+            let (kind, name) = match entry {
+                Self::Everyone => ("AWS", "*"),
+                Self::Aws(AwsPrincipal::Account(name) | AwsPrincipal::Arn(name) | AwsPrincipal::UniqueId(name)) => {
+                    ("AWS", &**name)
+                }
+                Self::Federated(name) => ("Federated", &**name),
+                Self::Service(name) => ("Service", &**name),
+                Self::CanonicalUser(name) => ("CanonicalUser", &**name),
+            };
+            let names = kinds.entry(kind).or_insert_with(|| serde_json::json!([]));
+            if let Some(names) = names.as_array_mut() {
+                names.push(name.into());
+            }
+        }
+        kinds.into()
+    }
+
     pub(crate) fn aws(text: &str) -> Self {
         if text == "*" {
             return Self::Everyone;

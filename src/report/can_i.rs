@@ -4,11 +4,15 @@ use std::io::Write;
 
 use rolecall_core::chain::State;
 use rolecall_core::finding::printable;
+use rolecall_core::fix::Fix;
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::EffectiveIdentity;
 use rolecall_core::permission::{self, Answer};
 use rolecall_iam::{Effect, NotConsidered, PolicyKind, Ruling, Truth, Verdict};
+use rolecall_message::fix::Format;
 use serde::Serialize;
+
+use super::fixes::ReportedFixes;
 
 /// Yes, no, or depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -117,6 +121,19 @@ pub struct CanI {
     /// What the snapshot does not have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What would have to change for a yes; only of a no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixes: Option<ReportedFixes>,
+}
+
+/// What would have to change for a yes: the first break of the chain, else the policy that denies or does not allow.
+fn fix(effective: &EffectiveIdentity<'_>, answer: Option<&Answer<'_>>) -> Option<Fix> {
+    if effective.chain == State::Broken {
+        return effective.problems.first().map(|problem| problem.fix.clone());
+    }
+    let (action, resources, ruling) = answer?.deciding()?;
+    let actor = effective.actor.filter(|actor| !actor.snapshot.is_protected(&actor.role.arn))?;
+    Some(permission::fix_for(&actor.role.arn, action, *resources, ruling).into())
 }
 
 fn statements(ruling: &Ruling<'_>) -> Vec<DecidingStatement> {
@@ -252,15 +269,16 @@ impl CanI {
             actions,
             not_considered,
             notes: notes(effective),
+            fixes: if can == Can::No { fix(effective, answer).as_ref().map(ReportedFixes::from) } else { None },
             through,
         }
     }
 
-    /// Writes it as text.
+    /// Writes it as text; `fixes` is how a fix is written besides its sentence.
     ///
     /// # Errors
     /// Where writing fails.
-    pub fn text(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+    pub fn text(&self, fixes: Format, out: &mut dyn Write) -> anyhow::Result<()> {
         let on = self.resource.as_deref().map(|resource| format!(" on {resource}")).unwrap_or_default();
         let verb = match self.answer {
             Can::Yes => "is allowed",
@@ -315,6 +333,10 @@ impl CanI {
         }
         for note in &self.notes {
             say("note", note)?;
+        }
+        if let Some(fix) = &self.fixes {
+            writeln!(out, "  to allow it:")?;
+            super::text::write_fix(fix, fixes, out)?;
         }
         Ok(())
     }

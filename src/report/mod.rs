@@ -2,6 +2,7 @@
 
 mod can_i;
 mod ci;
+mod fixes;
 mod json;
 mod model;
 #[cfg(feature = "kube")]

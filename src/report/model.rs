@@ -11,6 +11,7 @@ use rolecall_core::judge::Judgement;
 use rolecall_core::snapshot::Snapshot;
 use serde::Serialize;
 
+use super::fixes::ReportedFixes;
 #[cfg(feature = "kube")]
 use super::scan::ReportedOrphan;
 #[cfg(feature = "kube")]
@@ -132,8 +133,10 @@ pub struct ReportedFinding {
     pub expected: Option<String>,
     /// What was found.
     pub found: Option<String>,
-    /// What fixes it.
+    /// What fixes it, on one line: a sentence and its commands.
     pub fix: String,
+    /// The same in every form.
+    pub fixes: ReportedFixes,
     /// What may be behind it; a likely typo says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -295,7 +298,7 @@ impl Report {
             resource: resource.clone(),
             rule: finding.rule(),
             message: finding.problem.message.clone(),
-            exemption: finding.notes.first().cloned().unwrap_or_default(),
+            exemption: finding.notes.first().map(rolecall_message::note).unwrap_or_default(),
             location: location.cloned(),
         }));
     }
@@ -379,10 +382,11 @@ pub(super) fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<Re
         message: problem.message.clone(),
         expected: value(&problem.expected),
         found: value(&problem.found),
-        fix: problem.fix.clone(),
+        fix: rolecall_message::fix::line(&problem.fix),
+        fixes: ReportedFixes::from(&problem.fix),
         hint: problem.hint.as_ref().map(|hint| if hint.is_typo { hint.to_string() } else { hint.text.clone() }),
         slip: problem.hint.as_ref().map(|hint| hint.text.clone()),
-        notes: finding.notes.clone(),
+        notes: finding.notes.iter().map(rolecall_message::note).collect(),
         labels: (label(&problem.expected), label(&problem.found)),
         some: None,
     };

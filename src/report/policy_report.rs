@@ -228,6 +228,7 @@ mod tests {
             expected: None,
             found: None,
             fix: fix.to_owned(),
+            fixes: ReportedFixes::default(),
             hint: None,
             slip: None,
             notes: Vec::new(),

@@ -6,7 +6,9 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use rolecall_core::finding::{Certainty, printable};
+use rolecall_message::fix::Format;
 
+use super::fixes::ReportedFixes;
 use super::model::{Report, ReportedFinding, ReportedResource};
 
 const BOLD: Style = Style::new().bold();
@@ -25,16 +27,16 @@ fn colour(certainty: Certainty) -> Style {
     colour.on_default().bold()
 }
 
-/// Writes the report as text.
+/// Writes the report as text; `fixes` is how fixes are written besides their sentence.
 ///
 /// # Errors
 /// Where writing fails.
-pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn text(report: &Report, fixes: Format, out: &mut dyn Write) -> anyhow::Result<()> {
     let groups = grouped(&report.findings);
     for (resources, findings) in &groups {
         writeln!(out, "{BOLD}{}{BOLD:#}", headings(report, resources))?;
         for finding in findings {
-            write_finding(finding, out)?;
+            write_finding(finding, fixes, out)?;
         }
     }
     if !report.findings.is_empty() {
@@ -163,7 +165,7 @@ fn said(finding: &ReportedFinding) -> Said<'_> {
     )
 }
 
-fn write_finding(finding: &ReportedFinding, out: &mut dyn Write) -> anyhow::Result<()> {
+fn write_finding(finding: &ReportedFinding, fixes: Format, out: &mut dyn Write) -> anyhow::Result<()> {
     let style = colour(finding.certainty);
     let container = finding.container.as_ref().map(|name| format!("container {name}"));
     let pods = finding.some.map(|(have, all)| match have {
@@ -190,12 +192,32 @@ fn write_finding(finding: &ReportedFinding, out: &mut dyn Write) -> anyhow::Resu
         let label = if hint.starts_with("likely typo: ") { "" } else { "hint: " };
         writeln!(out, "    {label}{}", printable(hint))?;
     }
-    writeln!(out, "    fix: {}", printable(&finding.fix))?;
+    write_fix(&finding.fixes, fixes, out)?;
     for note in finding.notes.iter().take(MAX_NOTES) {
         writeln!(out, "    {DIM}{}{DIM:#}", printable(note))?;
     }
     if let more @ 1.. = finding.notes.len().saturating_sub(MAX_NOTES) {
         writeln!(out, "    {DIM}and {more} more{DIM:#}")?;
+    }
+    Ok(())
+}
+
+/// What to change, with its commands; in another format than commands where there is one for it.
+pub(super) fn write_fix(fixes: &ReportedFixes, format: Format, out: &mut dyn Write) -> anyhow::Result<()> {
+    let other = fixes.rendered(format).filter(|_| format != Format::Cli);
+    for (sentence, command) in &fixes.steps {
+        writeln!(out, "    change: {}", printable(sentence))?;
+        if let Some(command) = command.as_ref().filter(|_| other.is_none()) {
+            writeln!(out, "    command: {}", printable(command))?;
+        }
+    }
+    if let Some(other) = other {
+        writeln!(out, "    {}:", format.name())?;
+        for line in other.lines() {
+            writeln!(out, "      {}", printable(line))?;
+        }
+    } else if let Some(statement) = &fixes.statement {
+        writeln!(out, "    {DIM}statement then: {}{DIM:#}", printable(statement))?;
     }
     Ok(())
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use rolecall_core::chain::{Links, Subject};
 use rolecall_core::decision::{Decision, Mode, Outcome, Policy, decide};
-use rolecall_core::finding::{AboutRole, Finding, Problem, RolePart};
+use rolecall_core::finding::{AboutRole, Finding, Note, Problem, RolePart};
+use rolecall_core::fix::Change;
 use rolecall_core::judge::Judgement;
 use rolecall_core::rules::{IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED, ROLE_NOT_ASSUMABLE};
 use rolecall_core::snapshot::{OwnRole, Viewer};
@@ -16,7 +17,6 @@ use rolecall_core::world::World;
 use rolecall_iam::RoleArn;
 
 use super::answer::{Door, Judged};
-use super::message;
 use super::outcome::Authority;
 use super::response::{MAX_WARNING_CHARS, fit_warnings};
 
@@ -214,9 +214,9 @@ impl Reader<'_> {
             format!("role {name} may not allow what service account {subject} declares that it needs")
         };
         let problem = Problem { message, expected: None, found: None, hint: None, ..finding.problem.clone() };
-        let problem = Problem { fix: format!("ask {}", self.messages.contact), ..problem };
+        let problem = Problem { fix: self.ask().into(), ..problem };
         let mut told = Finding { problem, containers: finding.containers.clone(), notes: Vec::new() };
-        told.notes.push(self.reference());
+        told.notes.push(Note::Text(self.reference()));
         told
     }
 
@@ -224,11 +224,15 @@ impl Reader<'_> {
     fn referred(&self, mut finding: Finding) -> Finding {
         if finding.problem.rule == &ROLE_NOT_ASSUMABLE {
             if finding.problem.hint.is_none() {
-                finding.problem.fix = format!("ask {}", self.messages.contact);
+                finding.problem.fix = self.ask().into();
             }
-            finding.notes.insert(0, self.reference());
+            finding.notes.insert(0, Note::Text(self.reference()));
         }
         finding
+    }
+
+    fn ask(&self) -> Change {
+        Change::Ask(self.messages.contact.as_str().into())
     }
 
     fn reference(&self) -> String {
@@ -238,14 +242,14 @@ impl Reader<'_> {
 
     /// The warnings of a finding; where something is withheld, there is one, and, its reference is never cut off.
     fn warnings_of(&self, finding: &Finding) -> Vec<String> {
-        if finding.notes.first() != Some(&self.reference()) {
-            return message::warnings(finding).into();
+        if finding.notes.first() != Some(&Note::Text(self.reference())) {
+            return rolecall_message::warnings(finding).into();
         }
         let uid: String = self.uid.chars().take(MAX_REFERENCE_CHARS).collect();
         let contact: String = self.messages.contact.chars().take(MAX_CONTACT_CHARS).collect();
         let end = format!("; ask {contact}, reference {uid}");
         let room = MAX_WARNING_CHARS.saturating_sub(end.chars().count());
-        let whole = message::headline(finding);
+        let whole = rolecall_message::headline(finding);
         let mut line: String = whole.chars().take(room).collect();
         if let (Some(_), Some(own)) = (&finding.problem.hint, &finding.problem.expected) {
             let hint = format!("; did you mean {}?", RoleArn::parse(&own.value).map_or("", |role| role.name));
@@ -293,8 +297,8 @@ impl Door<'_> {
         let mut texts = Texts { outcome, message: String::new(), told: None, warnings: Vec::new() };
         match outcome {
             Outcome::Deny => {
-                texts.message = message::denial(&decision.denials);
-                texts.told = told.map(|told| message::denial(&told.denials.iter().collect::<Vec<_>>()));
+                texts.message = rolecall_message::denial(&decision.denials);
+                texts.told = told.map(|told| rolecall_message::denial(&told.denials.iter().collect::<Vec<_>>()));
             }
             Outcome::Warn => texts.warnings = self.warnings(reader, decision, told),
             Outcome::Allow => {}
@@ -302,7 +306,7 @@ impl Door<'_> {
         if told.is_some() && outcome != Outcome::Deny {
             // The reference that was told leads here.
             let all: Vec<&Finding> = judgement.findings.iter().chain(&judgement.exempted).collect();
-            texts.message = message::denial(&all);
+            texts.message = rolecall_message::denial(&all);
         }
         texts
     }
@@ -310,7 +314,7 @@ impl Door<'_> {
     fn warnings(&self, reader: &Reader<'_>, decision: &Decision<'_>, told: Option<&Told>) -> Vec<String> {
         let lines: Vec<String> = match told {
             Some(told) => told.warnings.iter().flat_map(|finding| reader.warnings_of(finding)).collect(),
-            None => decision.warnings.iter().flat_map(|finding| message::warnings(finding)).collect(),
+            None => decision.warnings.iter().flat_map(|finding| rolecall_message::warnings(finding)).collect(),
         };
         let age = self.staleness().map(|seconds| {
             let age = describe_age(seconds);

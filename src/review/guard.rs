@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::BoxFuture;
-use rolecall_core::chain::shell_word;
 use rolecall_core::cluster::{Namespace, OwnAnnotations};
 use rolecall_core::decision::{Level, Levels};
 use rolecall_core::finding::printable;
 use rolecall_core::judge::own_names_of_namespace;
 use rolecall_core::workload::Metadata;
+use rolecall_message::shell::quote;
 use serde::Deserialize;
 
 /// A namespace with this label, whatever its value, is out of the webhooks' sight (deploy/manifests/webhook.yaml).
@@ -141,7 +141,7 @@ pub(super) fn refusal(lowering: &Lowering) -> String {
     let (group, resource, verb) = RIGHT;
     let (subject, named) = match user.username.as_str() {
         "" => ("this user", "USER".to_owned()),
-        name => (name, shell_word(name)),
+        name => (name, quote(name)),
     };
     format!(
         "{subject} may not lower the rolecall levels of namespace {namespace}: {}\n  the right needed is  {verb} on \

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use rolecall_core::chain::State;
 use rolecall_core::decision::{Level, denies_at};
-use rolecall_core::finding::Finding;
+use rolecall_core::finding::{Finding, Note};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::{JudgedContainer, Judgement};
 use rolecall_core::workload::Kind;
@@ -130,7 +130,7 @@ impl Group {
         let same = |known: &Finding| known.problem == finding.problem && known.containers == finding.containers;
         if let Some((known, count)) = self.findings.iter_mut().find(|(known, _)| same(known)) {
             *count += pods;
-            let new: Vec<String> = finding.notes.into_iter().filter(|note| !known.notes.contains(note)).collect();
+            let new: Vec<Note> = finding.notes.into_iter().filter(|note| !known.notes.contains(note)).collect();
             known.notes.extend(new);
             known.notes.truncate(MOST_NOTES);
             return;
@@ -225,7 +225,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use rolecall_core::decision::Level;
-    use rolecall_core::finding::{Certainty, Problem};
+    use rolecall_core::finding::{Certainty, Note, Problem};
     use rolecall_core::rules;
     use rolecall_core::workload::Kind;
 
@@ -241,10 +241,11 @@ mod tests {
             expected: None,
             found: None,
             hint: None,
-            fix: String::new(),
+            fix: "".into(),
             about: None,
         };
-        Finding { problem, containers: own(containers), notes: own(notes) }
+        let notes = notes.iter().map(|note| Note::Text((*note).to_owned())).collect();
+        Finding { problem, containers: own(containers), notes }
     }
 
     fn add(tally: &mut Tally, findings: Vec<Finding>, pods: usize) {

@@ -5,6 +5,7 @@ use rolecall_iam::RoleArn;
 use super::{Subject, fix, missing};
 use crate::cluster::Presence;
 use crate::finding::{Certainty, Problem};
+use crate::fix::AssociationChange;
 use crate::rules;
 use crate::snapshot::{Association, Snapshot};
 
@@ -27,10 +28,11 @@ pub(super) fn account(
             ),
             fix::update_association(
                 snapshot,
+                subject,
                 association,
-                fix::AssociationChange::RoleAndTarget(
-                    &format!("arn:{}:iam::{}:role/ROLE_OF_THIS_ACCOUNT", role.partition, cluster.account),
-                    role_arn,
+                AssociationChange::RoleAndTarget(
+                    format!("arn:{}:iam::{}:role/ROLE_OF_THIS_ACCOUNT", role.partition, cluster.account).into(),
+                    role_arn.into(),
                 ),
             ),
         )
@@ -60,7 +62,7 @@ pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Prese
     let problem = Problem::new(
         &rules::POD_IDENTITY_AGENT_MISSING,
         format!("pods of service account {subject} are unlikely to get credentials: the cluster has no eks-pod-identity-agent add-on"),
-        fix::create_agent(snapshot),
+        fix::install_agent(snapshot),
     )
     .at_most(Certainty::Likely)
     .expected("add-on", "eks-pod-identity-agent")
@@ -73,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agent_that_nobody_looked_for_is_not_missing() {
+    fn an_agent_is_missing_only_where_its_daemon_set_was_looked_for() {
         let snapshot = Snapshot::parse(r#"{"addons": []}"#).unwrap();
         let subject = Subject { namespace: "carts", service_account: "carts" };
         let rule = |presence| agent(&snapshot, subject, presence).map(|problem| problem.rule.name);

@@ -1,5 +1,5 @@
 //! Why a trust policy does not let a web identity in: the statement that comes closest, every condition of it that fails,
-//! the likely slip, and one edit that fixes all of it (failure family C).
+//! the likely typo, and one edit that fixes all of it (failure family C).
 
 use rolecall_iam::{BaseOperator, Condition, ConditionReport, Found, PrincipalEntry, StatementReport, Truth};
 
@@ -8,6 +8,7 @@ use super::keys::of_another_token;
 use super::trust::{self, list, place};
 use super::{Audience, fix, slips};
 use crate::finding::{Hint, Problem};
+use crate::fix::{Change, ConditionName, StatementEdit, StatementStep};
 use crate::rules;
 use crate::snapshot::Issuer;
 
@@ -41,6 +42,12 @@ impl Case<'_> {
         }
     }
 
+    /// Changes a statement.
+    fn edit(&self, report: &StatementReport<'_>, steps: Vec<StatementStep>) -> Change {
+        let edit = StatementEdit::new(place(report), self.jq_path(report), report.statement, steps);
+        fix::edit_statement(self.parsed, edit)
+    }
+
     /// How far the subjects of a statement are from ours.
     fn distance(&self, report: &StatementReport<'_>) -> usize {
         let subjects = report.failed().flat_map(|failed| &failed.condition.values);
@@ -60,27 +67,22 @@ impl Case<'_> {
         self.problem(
             &rules::IRSA_TRUST_DENIED,
             "a Deny in the role's trust policy applies",
-            fix::edit_trust_by_hand(
-                self.parsed,
-                &format!("narrow {} so that it does not deny {}", place(deny), self.claim),
-            ),
+            fix::narrow_deny(self.parsed, place(deny), self.claim),
         )
         .expected("expected", "no Deny that applies")
         .found("the trust policy's", found)
     }
 
     fn action(&self, report: &StatementReport<'_>) -> Problem {
-        let statement = self.jq_path(report);
         let element = if report.statement.actions.negated { "NotAction" } else { "Action" };
-        let program = if report.statement.actions.negated {
-            format!("{statement} |= (del(.NotAction) | .Action = {})", fix::text(ACTION))
-        } else {
-            fix::add_value(&format!("{statement}.Action"), ACTION)
+        let step = match report.statement.actions.negated {
+            true => StatementStep::SetActions(vec![ACTION.into()]),
+            false => StatementStep::AddActions(vec![ACTION.into()]),
         };
         self.problem(
             &rules::IRSA_TRUST_ACTION,
             "the role's trust policy allows the cluster's OIDC provider another action",
-            fix::edit_trust(self.parsed, &program),
+            self.edit(report, vec![step]),
         )
         .expected("a web identity needs", ACTION)
         .found("the statement has", format!("{element} {}", list(&report.statement.actions.written)))
@@ -95,11 +97,11 @@ impl Case<'_> {
             About::Claim("sub") => 2,
             About::Claim(_) => 3,
         });
-        let fix = fix::edit_trust(self.parsed, &self.repair(report));
+        let fix = self.edit(report, self.repair(report));
         failed.into_iter().map(|failed| self.condition(failed, fix.clone())).collect()
     }
 
-    fn condition(&self, failed: &ConditionReport<'_>, fix: String) -> Problem {
+    fn condition(&self, failed: &ConditionReport<'_>, fix: Change) -> Problem {
         match self.about(failed.condition) {
             About::Claim("sub") => self.subject(failed, fix),
             About::Claim(_) => self.token_audience(failed, fix),
@@ -157,7 +159,7 @@ impl Case<'_> {
         }
     }
 
-    fn subject(&self, failed: &ConditionReport<'_>, fix: String) -> Problem {
+    fn subject(&self, failed: &ConditionReport<'_>, fix: Change) -> Problem {
         if let Some(problem) = self.literal_wildcard(failed, self.claim, &fix) {
             return problem;
         }
@@ -179,7 +181,7 @@ impl Case<'_> {
             .hint(hint)
     }
 
-    fn token_audience(&self, failed: &ConditionReport<'_>, fix: String) -> Problem {
+    fn token_audience(&self, failed: &ConditionReport<'_>, fix: Change) -> Problem {
         let audience = self.audience_text();
         if let Some(problem) = self.literal_wildcard(failed, audience, &fix) {
             return problem;
@@ -193,7 +195,7 @@ impl Case<'_> {
     }
 
     /// A wildcard under an operator that takes it literally, and that would match under `StringLike`.
-    fn literal_wildcard(&self, failed: &ConditionReport<'_>, presented: &str, fix: &str) -> Option<Problem> {
+    fn literal_wildcard(&self, failed: &ConditionReport<'_>, presented: &str, fix: &Change) -> Option<Problem> {
         let condition = failed.condition;
         let pattern = literal_pattern(condition, presented)?;
         let written = &condition.operator.written;
@@ -201,7 +203,7 @@ impl Case<'_> {
             self.problem(
                 &rules::IRSA_TRUST_WILDCARD,
                 &format!("{written} in the role's trust policy takes the wildcard literally"),
-                fix.to_owned(),
+                fix.clone(),
             )
             .expected("the role's trust policy allows, literally,", pattern)
             .found("the pod's token has", presented)
@@ -216,11 +218,9 @@ impl Case<'_> {
         }
     }
 
-    /// A `jq` program that makes the statement let us in. What is taken out never leaves the statement without a condition on
+    /// The steps that make the statement let us in. What is taken out never leaves the statement without a condition on
     /// the subject; patterns that an exact operator took literally become patterns, as their author meant them.
-    fn repair(&self, report: &StatementReport<'_>) -> String {
-        let statement = self.jq_path(report);
-        let at = |operator: &str, key: &str| format!(".[{}][{}]", fix::text(operator), fix::text(key));
+    fn repair(&self, report: &StatementReport<'_>) -> Vec<StatementStep> {
         let right_key = |claim: &str| format!("{}:{claim}", self.issuer);
         let right_value = |claim: &str| if claim == "sub" { self.claim } else { self.audience_text() };
         let mut steps = Vec::new();
@@ -239,44 +239,46 @@ impl Case<'_> {
         for failed in report.failed() {
             let condition = failed.condition;
             let written = &*condition.operator.written;
-            let path = at(written, &condition.key);
+            let name = || ConditionName::new(written, &condition.key);
             match self.about(condition) {
                 About::Claim(claim)
                     if literal_pattern(condition, right_value(claim)).is_some() && !is_open(condition) =>
                 {
-                    steps.push(fix::put_condition(&like(condition), &condition.key, &path));
-                    steps.push(format!("del({path})"));
+                    steps.push(StatementStep::Move {
+                        from: name(),
+                        to: ConditionName::new(&like(condition), &condition.key),
+                    });
                     keep(claim);
                 }
                 About::Claim(claim) if is_plain(condition) && !self.is_swapped(claim, condition) => {
-                    steps.push(fix::add_value(&path, right_value(claim)));
+                    steps.push(StatementStep::AddValues { condition: name(), values: vec![right_value(claim).into()] });
                     keep(claim);
                 }
                 About::Miswritten { claim, .. } if is_plain(condition) => {
-                    let right = at(written, &right_key(claim));
-                    steps.push(fix::put_condition(written, &right_key(claim), &path));
-                    steps.push(format!("del({path})"));
+                    let right = || ConditionName::new(written, &right_key(claim));
+                    steps.push(StatementStep::Move { from: name(), to: right() });
                     let matches = |value: &str| match condition.operator.base {
                         BaseOperator::StringLike => rolecall_iam::wildcard_match(value, right_value(claim)),
                         _ => value == right_value(claim),
                     };
                     if !condition.values.iter().any(|value| matches(value)) {
-                        steps.push(fix::add_value(&right, right_value(claim)));
+                        let values = vec![right_value(claim).into()];
+                        steps.push(StatementStep::AddValues { condition: right(), values });
                     }
                     keep(claim);
                 }
                 About::Claim(_) | About::Miswritten { .. } | About::Foreign { .. } => {
-                    steps.push(format!("del({path})"));
+                    steps.push(StatementStep::Remove(name()));
                     removed_claims = true;
                 }
             }
         }
         for claim in ["sub", "aud"] {
             if removed_claims && !kept.contains(&(claim, true)) {
-                steps.push(fix::put_condition("StringEquals", &right_key(claim), &fix::text(right_value(claim))));
+                steps.push(fix::put_condition("StringEquals", &right_key(claim), right_value(claim)));
             }
         }
-        fix::edit_conditions(&statement, &steps)
+        steps
     }
 
     /// A subject under `aud`, or an audience under `sub`.
@@ -300,7 +302,7 @@ impl Case<'_> {
                 format!("{}:aud", self.issuer): self.audience_text(),
             }},
         });
-        let fix = fix::edit_trust(self.parsed, &fix::add_statement(&statement));
+        let fix = fix::add_statement(self.parsed, self.claim, &statement);
         let why = "the role's trust policy does not name this cluster's OIDC provider";
         if let Some(arn) = providers().find(same_issuer) {
             return self

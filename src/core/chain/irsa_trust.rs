@@ -6,6 +6,7 @@ use super::irsa_context::IrsaContext;
 use super::trust::{self, Outcome, place};
 use super::{Audience, Subject, fix, missing, unreadable};
 use crate::finding::{Certainty, Problem};
+use crate::fix::{Change, StatementEdit};
 use crate::rules;
 use crate::snapshot::{Issuer, Role};
 
@@ -37,7 +38,7 @@ pub(super) fn link(
 ) -> Judged {
     let Some(document) = &role.trust else {
         let unreadable = unreadable::trust(subject, role, parsed);
-        let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, parsed.name));
+        let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, parsed));
         return Judged { problems: vec![problem], open: None };
     };
     let provider_arn = issuer.provider_arn(parsed.partition, parsed.account);
@@ -104,7 +105,7 @@ impl<'a> Case<'a> {
         Request { action: ACTION, resource: None, principal: Some(self.caller()), context }
     }
 
-    pub(super) fn problem(&self, rule: &'static rules::Rule, why: &str, fix: String) -> Problem {
+    pub(super) fn problem(&self, rule: &'static rules::Rule, why: &str, fix: Change) -> Problem {
         Problem::new(
             rule,
             format!("service account {} cannot assume role {}: {why}", self.subject, self.parsed.name),
@@ -149,9 +150,9 @@ impl<'a> Case<'a> {
             match &self.role.trust {
                 Some(document) => {
                     let entry = format!("Principal: {{\"Federated\": \"{}\"}}", self.provider_arn);
-                    trust::settle(document, self.caller(), &entry, self.parsed.name)
+                    trust::settle(document, self.caller(), &entry, self.parsed)
                 }
-                None => String::new(),
+                None => Change::TryFromPod { role: self.parsed.into() },
             },
         )
     }
@@ -166,13 +167,13 @@ impl<'a> Case<'a> {
         }
         let reports = document.explain(&request);
         let open = trust::allows(&reports).find(|report| report.applies() == Truth::True)?;
-        let step = fix::put_condition("StringEquals", &format!("{}:sub", self.issuer), &fix::text(self.claim));
-        let program = fix::edit_conditions(&self.jq_path(open), &[step]);
+        let step = fix::put_condition("StringEquals", &format!("{}:sub", self.issuer), self.claim);
+        let edit = StatementEdit::new(place(open), self.jq_path(open), open.statement, vec![step]);
         Some(
             Problem::new(
                 &rules::IRSA_TRUST_OPEN,
                 format!("any service account of the cluster can assume role {}", self.parsed.name),
-                fix::edit_trust(self.parsed, &program),
+                fix::edit_statement(self.parsed, edit),
             )
             .expected("the trust policy should ask for", format!("{}:sub = {}", self.issuer, self.claim))
             .found("it allows every subject in", place(open)),
@@ -184,7 +185,7 @@ impl<'a> Case<'a> {
         Problem::new(
             &rules::IRSA_TRUST_OPEN,
             format!("the trust policy of role {} names every principal (`*`)", self.parsed.name),
-            fix::edit_trust_by_hand(self.parsed, &format!("name {} instead of `*`", self.provider_arn)),
+            fix::replace_principal(self.parsed, "*", self.provider_arn),
         )
         .expected("the principal should be", self.provider_arn)
         .found("it is", "*")

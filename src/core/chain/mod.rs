@@ -24,7 +24,6 @@ use crate::finding::{Certainty, Evidence, Problem, RolePart};
 use crate::rules;
 use crate::snapshot::{Association, Issuer, Snapshot};
 
-pub use fix::word as shell_word;
 pub use links::Links;
 pub(crate) use pod_identity_context::session_tag;
 pub use role::RoleSource;
@@ -93,7 +92,7 @@ impl Chain {
                     "service account",
                     format!("{subject} has an empty annotation {key}: its tokens are for the API server"),
                 );
-                problem.fix = fix::remove_annotation(subject, key);
+                problem.fix = fix::remove_annotation(subject, key).into();
             }
         }
     }
@@ -120,7 +119,7 @@ impl Chain {
         self.open = self.open.map(|open| open.about(arn, RolePart::Beyond));
         if snapshot.is_protected(arn) {
             for problem in self.problems.iter_mut().chain(&mut self.open).filter(|problem| has_role_changed(problem)) {
-                problem.fix = fix::own_role(snapshot, subject, arn);
+                problem.fix = fix::use_another_role(snapshot, subject, arn);
             }
         }
         self
@@ -272,7 +271,7 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
         if let Some(problem) = &mut problem
             && snapshot.is_protected(target_arn)
         {
-            problem.fix = fix::own_role(snapshot, subject, target_arn);
+            problem.fix = fix::use_another_role(snapshot, subject, target_arn);
         }
         chain.add(problem);
         if let Some(link) = organization::of_target(snapshot, subject, association, role_arn, target_arn) {

@@ -9,8 +9,9 @@ use rolecall_iam::{Arn, Context, Document, Effect, Lookup, Principal, Request, R
 
 use super::irsa_context::IrsaContext;
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE, SecondHop, external_id};
-use super::{Audience, Subject, fix, irsa_trust, trust};
+use super::{Audience, Subject, irsa_trust, trust};
 use crate::finding::{Certainty, Problem};
+use crate::fix::PermissionChange;
 use crate::rules;
 use crate::snapshot::{Account, Association, ClusterInfo, ControlPolicies, Issuer, Role, Snapshot};
 
@@ -216,11 +217,7 @@ impl Call<'_> {
         Problem::new(
             &rules::ORGANIZATION_POLICY_DENIED,
             format!("service account {} {why}", self.subject),
-            format!(
-                "ask the administrator of the organization to exempt this identity: aws organizations list-policies \
-                 --filter RESOURCE_CONTROL_POLICY --query {}",
-                fix::word(&format!("Policies[?Name=='{policy}']"))
-            ),
+            PermissionChange::ExemptFromResourceControl { policy: policy.into() },
         )
     }
 

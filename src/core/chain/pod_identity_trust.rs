@@ -6,6 +6,7 @@ use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE};
 use super::trust::{self, Outcome, list, place};
 use super::{Subject, fix, missing, unreadable};
 use crate::finding::{Certainty, Hint, Problem};
+use crate::fix::{AssociationChange, Change, ConditionName, StatementEdit, StatementStep, Text};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -41,7 +42,7 @@ pub(super) fn link(
 ) -> Option<Problem> {
     let Some(document) = &role.trust else {
         let unreadable = unreadable::trust(subject, role, parsed);
-        return Some(unreadable.unwrap_or_else(|| missing::trust_policy(subject, parsed.name)));
+        return Some(unreadable.unwrap_or_else(|| missing::trust_policy(subject, parsed)));
     };
     let case = Case { snapshot, subject, association, role, parsed };
     let lists = Lists::new();
@@ -90,7 +91,7 @@ impl Problem {
 }
 
 impl Case<'_> {
-    fn problem(&self, rule: &'static rules::Rule, why: &str, fix: String) -> Problem {
+    fn problem(&self, rule: &'static rules::Rule, why: &str, fix: Change) -> Problem {
         Problem::new(
             rule,
             format!("service account {} cannot assume role {}: {why}", self.subject, self.parsed.name),
@@ -103,6 +104,12 @@ impl Case<'_> {
         if self.association.disable_session_tags { &["sts:AssumeRole"] } else { &ACTIONS }
     }
 
+    /// Changes a statement.
+    fn edit(&self, report: &StatementReport<'_>, step: StatementStep) -> Change {
+        let edit = StatementEdit::new(place(report), self.jq_path(report), report.statement, vec![step]);
+        fix::edit_statement(self.parsed, edit)
+    }
+
     fn jq_path(&self, report: &StatementReport<'_>) -> String {
         self.role.trust.as_ref().map(|document| document.jq_path(report.index)).unwrap_or_default()
     }
@@ -112,7 +119,7 @@ impl Case<'_> {
         let trust = self.role.trust.as_ref();
         let doubt = trust.map(|document| trust::doubt(document, CALLER, &conditions));
         let entry = format!("Principal: {{\"Service\": \"{SERVICE}\"}}");
-        let fix = trust.map(|document| trust::settle(document, CALLER, &entry, self.parsed.name));
+        let fix = trust.map(|document| trust::settle(document, CALLER, &entry, self.parsed));
         let problem = Problem::new(
             &rules::POD_IDENTITY_TRUST_UNDECIDED,
             format!(
@@ -121,7 +128,7 @@ impl Case<'_> {
                 self.subject,
                 doubt.unwrap_or_default()
             ),
-            fix.unwrap_or_default(),
+            fix.unwrap_or_else(|| Change::TryFromPod { role: self.parsed.into() }),
         );
         trust::with_conditions(problem, &conditions)
     }
@@ -135,10 +142,7 @@ impl Case<'_> {
                 .problem(
                     &rules::POD_IDENTITY_TRUST_DENIED,
                     "a Deny in the role's trust policy applies",
-                    fix::edit_trust_by_hand(
-                        self.parsed,
-                        &format!("narrow {} so that it does not deny {SERVICE} for {}", place(deny), self.subject),
-                    ),
+                    fix::narrow_deny(self.parsed, place(deny), &format!("{SERVICE} for {}", self.subject)),
                 )
                 .expected("expected", format!("no Deny of {action} that applies"))
                 .found("the trust policy's", format!("{} denies it{conditions}", place(deny)))
@@ -155,17 +159,16 @@ impl Case<'_> {
         if let Some(report) = with_principal().find(|report| report.action == Truth::False) {
             let missing: Vec<&str> =
                 self.actions().iter().copied().filter(|needed| !report.statement.actions.apply_to(needed)).collect();
-            let path = self.jq_path(report);
-            let program = if report.statement.actions.negated {
-                format!("{path} |= (del(.NotAction) | .Action = {})", serde_json::json!(self.actions()))
-            } else {
-                format!("{path}.Action |= (([.]|flatten) + {})", serde_json::json!(missing))
+            let texts = |actions: &[&str]| actions.iter().map(|action| Text::from(*action)).collect();
+            let step = match report.statement.actions.negated {
+                true => StatementStep::SetActions(texts(self.actions())),
+                false => StatementStep::AddActions(texts(&missing)),
             };
             return self
                 .problem(
                     &rules::POD_IDENTITY_TRUST_ACTION,
                     &format!("the role's trust policy does not allow {SERVICE} to call {action}"),
-                    fix::edit_trust(self.parsed, &program),
+                    self.edit(report, step),
                 )
                 .expected("EKS Pod Identity needs", action)
                 .found("the statement has", list(&report.statement.actions.written))
@@ -178,8 +181,7 @@ impl Case<'_> {
         let failed = report.failed().next()?;
         let key = &*failed.condition.folded_key;
         let of_tags = key.starts_with("aws:requesttag/") || matches!(key, "aws:tagkeys" | "sts:transitivetagkeys");
-        let (written, key_written) = (fix::text(&failed.operator().written), fix::text(&failed.condition.key));
-        let path = format!("{}.Condition[{written}][{key_written}]", self.jq_path(report));
+        let condition = ConditionName::new(&failed.operator().written, &failed.condition.key);
         let found = trust::found_text(&failed.found);
         if !of_tags {
             return Some(
@@ -189,7 +191,7 @@ impl Case<'_> {
                         "the role's trust policy has a condition on {} that EKS does not meet",
                         failed.condition.key
                     ),
-                    fix::edit_trust(self.parsed, &format!("del({path})")),
+                    self.edit(report, StatementStep::Remove(condition)),
                 )
                 .expected("the role's trust policy asks for", trust::condition_text(failed))
                 .found(
@@ -200,15 +202,15 @@ impl Case<'_> {
         }
         let disabled = self.association.disable_session_tags;
         let fix = if disabled {
-            fix::update_association(self.snapshot, self.association, fix::AssociationChange::SessionTags)
+            fix::update_association(self.snapshot, self.subject, self.association, AssociationChange::SessionTags)
         } else if failed.found == rolecall_iam::Found::Absent || failed.operator().base.is_negated() {
-            fix::edit_trust(self.parsed, &format!("del({path})"))
+            self.edit(report, StatementStep::Remove(condition))
         } else {
             let values = match &failed.found {
-                rolecall_iam::Found::Values(values) => values.iter().collect(),
-                _ => serde_json::json!([]),
+                rolecall_iam::Found::Values(values) => values.iter().map(Text::from).collect(),
+                _ => Vec::new(),
             };
-            fix::edit_trust(self.parsed, &format!("{path} |= (([.]|flatten) + {values} | unique)"))
+            self.edit(report, StatementStep::AddValues { condition, values })
         };
         Some(
             self.problem(
@@ -239,7 +241,7 @@ impl Case<'_> {
         self.problem(
             &rules::POD_IDENTITY_TRUST_PRINCIPAL,
             &format!("the role's trust policy does not trust {SERVICE}"),
-            fix::edit_trust(self.parsed, &fix::add_statement(&statement)),
+            fix::add_statement(self.parsed, SERVICE, &statement),
         )
         .expected("the trust policy must name", SERVICE)
         .found("it names", trusted)

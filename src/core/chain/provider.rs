@@ -5,8 +5,12 @@ use rolecall_iam::RoleArn;
 
 use super::{Audience, Subject, fix, missing, unreadable};
 use crate::finding::{Hint, Problem};
+use crate::fix::{Change, Text};
 use crate::rules;
 use crate::snapshot::{Issuer, Provider, Snapshot};
+
+/// Most client IDs that an OIDC provider has (IAM User Guide, "IAM and AWS STS quotas").
+const MAX_CLIENT_IDS: usize = 100;
 
 /// The provider, or why there is none.
 pub(super) fn link<'s>(
@@ -28,19 +32,10 @@ pub(super) fn link<'s>(
 
 fn unregistered(snapshot: &Snapshot, subject: Subject<'_>, role: RoleArn<'_>, issuer: &Issuer) -> Problem {
     let home = snapshot.cluster.as_ref().and_then(|cluster| cluster.location()).map(|place| place.account);
-    let fix = if home == Some(role.account) {
-        fix::Command::new("eksctl utils associate-iam-oidc-provider")
-            .option("--cluster", fix::cluster_name(snapshot))
-            .word("--approve")
-            .to_string()
-    } else {
-        format!(
-            "in account {}: {}",
-            role.account,
-            fix::Command::new("aws iam create-open-id-connect-provider")
-                .option("--url", format!("https://{issuer}"))
-                .option("--client-id-list", "sts.amazonaws.com")
-        )
+    let fix = Change::CreateProvider {
+        account: role.account.into(),
+        issuer: issuer.as_str().into(),
+        cluster: (home == Some(role.account)).then(|| fix::cluster_name(snapshot)),
     };
     let close = snapshot
         .accounts
@@ -82,10 +77,11 @@ pub(super) fn audience(
             "service account {subject} cannot assume role {}: the OIDC provider does not accept the token's audience",
             role.name
         ),
-        fix::Command::new("aws iam add-client-id-to-open-id-connect-provider")
-            .option("--open-id-connect-provider-arn", &*provider.arn)
-            .option("--client-id", audience)
-            .to_string(),
+        Change::AddClientId {
+            provider: (&provider.arn).into(),
+            client_id: audience.into(),
+            client_ids: client_ids.iter().take(MAX_CLIENT_IDS).map(Text::from).chain([audience.into()]).collect(),
+        },
     );
     Some(problem.expected("the provider accepts", accepted(client_ids)).found("the token's audience is", audience))
 }

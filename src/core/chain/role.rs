@@ -4,6 +4,7 @@ use rolecall_iam::RoleArn;
 
 use super::{Subject, fix, unreadable};
 use crate::finding::{Certainty, Hint, Problem};
+use crate::fix::{AssociationChange, Change, RolePlace, Show, TemplateChange};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -23,27 +24,30 @@ pub enum RoleSource<'a> {
 }
 
 impl RoleSource<'_> {
-    fn name(self) -> &'static str {
+    fn place(self) -> RolePlace {
         match self {
-            Self::Annotation(_) => "the service account's annotation",
-            Self::Association(_) => "the association's roleArn",
-            Self::Target(_) => "the association's targetRoleArn",
-            Self::Container | Self::OneOfMany => "the container's AWS_ROLE_ARN",
+            Self::Annotation(_) => RolePlace::Annotation,
+            Self::Association(_) => RolePlace::Association,
+            Self::Target(_) => RolePlace::Target,
+            Self::Container | Self::OneOfMany => RolePlace::Variable,
         }
     }
 
-    fn fix(self, snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> String {
+    fn name(self) -> &'static str {
+        self.place().name()
+    }
+
+    /// Writes another ARN there.
+    fn fix(self, snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> Change {
         match self {
             Self::Annotation(key) => fix::annotate(subject, key, arn),
             Self::Association(association) => {
-                fix::update_association(snapshot, association, fix::AssociationChange::Role(arn))
+                fix::update_association(snapshot, subject, association, AssociationChange::Role(arn.into()))
             }
             Self::Target(association) => {
-                fix::update_association(snapshot, association, fix::AssociationChange::Target(arn))
+                fix::update_association(snapshot, subject, association, AssociationChange::Target(arn.into()))
             }
-            Self::Container | Self::OneOfMany => {
-                format!("set AWS_ROLE_ARN to {arn} in the pod template, or remove it and let the injector set it")
-            }
+            Self::Container | Self::OneOfMany => TemplateChange::SetRole { arn: arn.into() }.into(),
         }
     }
 }
@@ -145,7 +149,7 @@ fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Pro
             "cannot tell whether service account {subject} can assume role {}: the snapshot does not contain {what}",
             parsed.name
         ),
-        format!("add {what} to the accounts that the snapshot collects, or check the role in that account"),
+        Change::Collect { show: Show::Role(parsed.into()), what: what.into() },
     )
     .expected("needed", format!("the roles of account {account}"))
     .found("the snapshot has", found)
@@ -169,13 +173,13 @@ fn withheld(
     let problem = Problem::new(
         &rules::ROLE_NOT_ASSUMABLE,
         format!("service account {subject} cannot assume role {name}, or it does not exist, or rolecall cannot tell"),
-        "ask the platform team",
+        Change::Ask("the platform team".into()),
     )
     .expected("expected", format!("a role that trusts {}", subject.claim()))
     .found(source.name(), found);
     let nearest = if matches!(source, RoleSource::OneOfMany) { None } else { nearest_role(snapshot, parsed) };
     match nearest {
-        Some(own) => Problem { fix: source.fix(snapshot, subject, &own.arn), ..problem }
+        Some(own) => Problem { fix: source.fix(snapshot, subject, &own.arn).into(), ..problem }
             .expected("a similar role of this namespace is", own.arn.to_string())
             .hint(Some(typo(parsed, own))),
         None => problem,
@@ -207,9 +211,7 @@ fn missing(
         ),
         match nearest {
             Some(role) => source.fix(snapshot, subject, &role.arn),
-            None => {
-                format!("create the role, or correct {}: {}", source.name(), fix::get_role(parsed.name))
-            }
+            None => Change::CreateRole { role: parsed.into(), place: source.place() },
         },
     )
     .expected("expected", arn);
@@ -249,14 +251,17 @@ fn almost(
     let problem = if only_case {
         Problem::new(
             &rules::ROLE_ARN_CASE,
-            format!("{subject} may fail to become {}: the ARN differs from the role's in case", parsed.name),
+            format!(
+                "service account {subject} may fail to assume role {}: its ARN differs from the role's in case",
+                parsed.name
+            ),
             fix,
         )
         .at_most(Certainty::Likely)
     } else {
         Problem::new(
             &rules::ROLE_PATH_MISSING,
-            format!("{subject} cannot become {}: the role is there under another path", parsed.name),
+            format!("service account {subject} cannot assume role {}: the role exists under another path", parsed.name),
             fix,
         )
     };

@@ -12,6 +12,7 @@ use super::trust::{self, Outcome};
 use super::{Subject, fix, missing, unreadable};
 use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
+use crate::fix::PermissionChange;
 use crate::permission::{self, Resources, RolePolicies};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -49,7 +50,7 @@ pub(super) fn link(
     };
     let Some(document) = &role.trust else {
         let unreadable = unreadable::trust(subject, role, target);
-        let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, target.name));
+        let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, target));
         return surest(located.problem, Some(problem));
     };
     let cluster = snapshot.cluster.as_ref();
@@ -151,7 +152,7 @@ impl<'a> Case<'a> {
     }
 
     fn unread(&self, what: &[String]) -> Problem {
-        missing::policies(self.subject, self.target.name, self.first.name, what)
+        missing::policies(self.subject, self.target.name, self.first, what)
     }
 
     /// It hangs on policies that were not read, or on keys of the request.
@@ -194,7 +195,7 @@ impl<'a> Case<'a> {
                 self.document,
                 Principal::Aws(self.first_arn),
                 &format!("Principal: {{\"AWS\": \"{}\"}}", self.first_arn),
-                self.target.name,
+                self.target,
             ),
         )
         .at_most(Certainty::Undecided)
@@ -233,7 +234,7 @@ impl<'a> Case<'a> {
                 "service account {} cannot assume target role {}: its trust policy does not allow role {} to call {}",
                 self.subject, self.target.name, self.first.name, request.action
             ),
-            fix::edit_trust(self.target, &fix::add_statement(&statement)),
+            fix::add_statement(self.target, self.first_arn, &statement),
         )
         .at_most(certainty);
         match failed {
@@ -256,16 +257,12 @@ impl<'a> Case<'a> {
                 self.subject, self.target.name, self.first.name
             ),
             if by_identity {
-                let document = serde_json::json!({
-                    "Version": "2012-10-17",
-                    "Statement":
-                        {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": target_arn},
-                });
-                fix::Command::new("aws iam put-role-policy")
-                    .option("--role-name", self.first.name)
-                    .option("--policy-name", format!("assume-{}", self.target.name))
-                    .option("--policy-document", document.to_string())
-                    .to_string()
+                PermissionChange::Allow {
+                    role: self.first.into(),
+                    policy: format!("assume-{}", self.target.name).into(),
+                    actions: vec!["sts:AssumeRole".into(), "sts:TagSession".into()],
+                    resource: target_arn.into(),
+                }
             } else {
                 permission::fix_for(self.first_arn, action, Resources::One(target_arn), ruling)
             },

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use rolecall_iam::{
-    ConditionReport, Context, Document, Effect, Found, Principal, PrincipalEntry, Request, StatementReport, Truth,
-    Verdict,
+    ConditionReport, Context, Document, Effect, Found, Principal, PrincipalEntry, Request, RoleArn, StatementReport,
+    Truth, Verdict,
 };
 
+use super::fix;
 use super::readings::{Readings, undocumented};
 use crate::finding::{Certainty, Problem};
+use crate::fix::Change;
 
 /// Outcome of a trust policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,12 +84,10 @@ pub(super) fn doubt(trust: &Document, principal: Principal<'_>, conditions: &[&C
 }
 
 /// How a person finds out about an undecided trust policy, or takes the doubt out of it; `entry` is the documented principal.
-pub(super) fn settle(trust: &Document, principal: Principal<'_>, entry: &str, role: &str) -> String {
+pub(super) fn settle(trust: &Document, principal: Principal<'_>, entry: &str, role: RoleArn<'_>) -> Change {
     match undocumented(trust, principal) {
-        Some(element) => format!("in the trust policy of {role}, write `{entry}` instead of {element}"),
-        None => format!(
-            "try it from a pod: aws sts get-caller-identity; or drop that condition from the trust policy of {role}"
-        ),
+        Some(element) => fix::replace_principal(role, &element, entry),
+        None => Change::TryFromPod { role: role.into() },
     }
 }
 

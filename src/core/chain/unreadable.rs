@@ -4,6 +4,7 @@ use rolecall_iam::RoleArn;
 
 use super::Subject;
 use crate::finding::{Certainty, Problem};
+use crate::fix::{Change, Show};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -11,7 +12,7 @@ fn problem(subject: Subject<'_>, role: &str, what: &str, fault: &str) -> Problem
     Problem::new(
         &rules::SNAPSHOT_ENTRY_UNREADABLE,
         format!("cannot tell whether service account {subject} can assume {role}: {what} cannot be read"),
-        "collect the snapshot again, or correct this entry: rolecall snapshot --cluster CLUSTER -o SRC",
+        Change::Collect { what: "this entry".into(), show: Show::Snapshot },
     )
     .found("the snapshot has", fault)
     .at_most(Certainty::Undecided)

@@ -1,10 +1,11 @@
-//! Service accounts, and what is wrong with them in the eyes of their pods.
+//! Service accounts, and what is wrong with them for their pods.
 
 use super::exemptions::{AllOwnAnnotations, Holder};
 use super::{Circumstances, Gathering, Judgement, needs, own_names, token_expiration};
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, OwnAnnotations, ServiceAccount};
 use crate::finding::{Certainty, Problem};
+use crate::fix::Change;
 use crate::rules;
 use crate::workload::{Kind, Metadata};
 use crate::world::World;
@@ -97,10 +98,7 @@ fn pods_predate(
         Problem::new(
             &rules::PODS_PREDATE_IDENTITY,
             format!("running pods of service account {subject} keep the identity they were created with"),
-            format!(
-                "restart the workloads that use it: kubectl rollout restart -n {} deployment/NAME",
-                fix::word(subject.namespace)
-            ),
+            Change::Recreate { kind: "Deployment".into(), namespace: subject.namespace.into(), name: None },
         )
         .expected("new pods get", new)
         .found("running pods have", old.unwrap_or("no role")),

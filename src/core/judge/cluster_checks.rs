@@ -1,9 +1,10 @@
-//! What concerns a cluster as a whole: associations for nobody, the agent and its rights, the injector.
+//! What concerns a cluster as a whole: associations without a service account, the agent and its rights, the injector.
 
 use rolecall_iam::{RoleArn, Verdict};
 
 use crate::chain::{Subject, fix};
 use crate::finding::{Finding, Hint, Problem};
+use crate::fix::{Change, RoleName};
 use crate::permission::{self, Actor, Need, Session, ask_need};
 use crate::rules;
 use crate::snapshot::Association;
@@ -39,7 +40,7 @@ pub fn orphaned_association(
             format!(
                 "the Pod Identity association for {subject} names a service account that does not exist: whoever creates it gets role {role}"
             ),
-            fix::delete_association(&world.snapshot, Some(association)),
+            fix::delete_association(&world.snapshot, subject, Some(association)),
         )
         .expected("the association names", subject.to_string())
         .found("the cluster has", found)
@@ -61,12 +62,12 @@ pub fn agent_fault(world: &World, associations: usize, fault: AgentFault) -> Fin
     let (message, fix, found) = match fault {
         AgentFault::Missing => (
             format!("{} are unlikely to get credentials: the Pod Identity agent does not run", pods_of(associations)),
-            fix::create_agent(&world.snapshot),
+            fix::install_agent(&world.snapshot),
             "no DaemonSet kube-system/eks-pod-identity-agent".to_owned(),
         ),
         AgentFault::Down(desired) => (
             format!("{} get no credentials: none of the Pod Identity agent's pods is ready", pods_of(associations)),
-            "kubectl describe daemonset -n kube-system eks-pod-identity-agent".to_owned(),
+            Change::CheckAgent,
             format!("0 of {desired} ready"),
         ),
     };
@@ -91,11 +92,7 @@ pub fn injector_missing(configuration: &str, accounts: usize) -> Finding {
         Problem::new(
             &rules::INJECTOR_MISSING,
             format!("new pods of {whose} with an AWS identity will get no credentials: the injector is not registered"),
-            format!(
-                "restore the injector's MutatingWebhookConfiguration, which EKS creates with the cluster: kubectl get \
-                 mutatingwebhookconfigurations; if it has another name, set cluster.injectorConfiguration instead of {}",
-                fix::word(configuration)
-            ),
+            Change::RegisterInjector { configuration: Some(configuration.into()) },
         )
         .expected("expected", format!("MutatingWebhookConfiguration {configuration}"))
         .found("the cluster has", "none of that name, or one without webhooks"),
@@ -124,10 +121,10 @@ pub fn node_roles_without_agent(world: &World) -> Vec<Finding> {
             Problem::new(
                 &rules::NODE_ROLE_AGENT,
                 format!("the Pod Identity agent is not allowed to fetch credentials: the node role {name} lacks the permission"),
-                fix::Command::new("aws iam attach-role-policy")
-                    .option("--role-name", name)
-                    .option("--policy-arn", format!("arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy"))
-                    .to_string(),
+                Change::AttachPolicy {
+                    role: RoleName::of(arn),
+                    policy: format!("arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy").into(),
+                },
             )
             .expected("the agent needs", AGENT_ACTION)
             .found("found", permission::denial(ruling)),
@@ -136,8 +133,8 @@ pub fn node_roles_without_agent(world: &World) -> Vec<Finding> {
     findings
 }
 
-/// The service account that an orphaned association may mean: the same name in a namespace that is a slip away, or a name
-/// that is a slip away in the same namespace.
+/// The service account that an orphaned association may mean: the same name in a namespace that differs by a typo, or a
+/// name that differs by a typo in the same namespace.
 pub fn near_account<'a>(
     subject: Subject<'_>,
     accounts: impl Iterator<Item = (&'a str, &'a str)>,

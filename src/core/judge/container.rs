@@ -9,6 +9,7 @@ use super::other_credentials;
 use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{Chain, State, Subject, fix};
 use crate::finding::{Certainty, Problem};
+use crate::fix::{Fix, TemplateChange};
 use crate::identity::{
     CredentialEnv, ExpandedTexts, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE,
     POD_IDENTITY_FOLDER, Value, Written, predict,
@@ -211,11 +212,9 @@ impl<'a, 'p> One<'a, '_, 'p> {
                 self.scene.subject
             ),
             match self.plan().mechanism {
-                Some(_) => format!("remove {keys} from the pod template: the role is then used"),
-                None => format!(
-                    "remove {keys} from the pod template, then give it a role: {}",
-                    fix::create_association(&self.scene.world.snapshot, self.scene.subject, "ROLE_ARN")
-                ),
+                Some(_) => Fix::from(TemplateChange::RemoveKeys),
+                None => Fix::from(TemplateChange::RemoveKeys)
+                    .then(fix::create_association(&self.scene.world.snapshot, self.scene.subject)),
             },
         )
         .expected("expected", "an identity of the service account");
@@ -243,8 +242,7 @@ impl<'a, 'p> One<'a, '_, 'p> {
                 injected.volume
             );
             let mut problem = self.preset(&why, &format!("volume {own} at {path}"));
-            problem.fix =
-                format!("mount volume {own} at another path, or remove it: the injector mounts the token at {path}");
+            problem.fix = TemplateChange::MoveMount { volume: own.into(), path: path.into() }.into();
             gathering.add_for(self.name(), problem);
             return State::Broken;
         }

@@ -1,9 +1,10 @@
-//! What can be wrong with one container, in words.
+//! What can be wrong with one container.
 
 use super::container::{One, Scene};
 use crate::chain::fix;
 use crate::cluster::Presence;
 use crate::finding::{Certainty, Problem};
+use crate::fix::{Change, Fix, TemplateChange};
 use crate::identity::{Mechanism, OptOut, Value, is_pod_identity_token};
 use crate::rules;
 use crate::workload::Stage;
@@ -13,21 +14,21 @@ use crate::world::AssociationReading;
 /// considerations": eventually consistent, several seconds).
 pub(super) const PROPAGATION_SECONDS: i64 = 60;
 
-/// What fixes a pod that the injector did not act on.
-const AGAIN: &str = "delete the pod; its controller re-creates it. If that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";
-
-/// The same where the injector is known to be registered: it was late, down, or did not know the service account yet.
-const RACED: &str = "delete the pod; its controller re-creates it: the injector did not know the service account's role yet, or did not answer. If that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml";
-
-/// The same where it is known to be gone.
-pub(super) const REGISTER: &str = "register the injector again (kubectl get mutatingwebhookconfigurations; on EKS the control plane has pod-identity-webhook, elsewhere install amazon-eks-pod-identity-webhook), then re-create the pod";
+/// Has the pod created again, for which a command has no name: it was not created yet.
+fn recreate(scene: &Scene<'_, '_>) -> Change {
+    Change::Recreate { kind: "Pod".into(), namespace: scene.workload.namespace.into(), name: None }
+}
 
 impl One<'_, '_, '_> {
     pub(super) fn overridden(&self, role: &str) -> Problem {
         Problem::new(
             &rules::ROLE_OVERRIDDEN,
             format!("the container sets its own role, not that of service account {}", self.scene.subject),
-            "remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template, or annotate the service account with this role",
+            Fix::from(TemplateChange::RemoveWebIdentity).or(fix::annotate(
+                self.scene.subject,
+                self.scene.world.conventions.role_arn_key(),
+                role,
+            )),
         )
         .expected("the service account's role is", self.plan().role_arn.as_deref().unwrap_or_default())
         .found("AWS_ROLE_ARN is", role)
@@ -37,7 +38,7 @@ impl One<'_, '_, '_> {
         Problem::new(
             &rules::ASSOCIATION_SHADOWED,
             format!("the Pod Identity association of service account {} is not used: SDKs read the web identity variables first", self.scene.subject),
-            "remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template; if the injector added them, re-create the pod",
+            Fix::from(TemplateChange::RemoveWebIdentity).or(recreate(self.scene)),
         )
         .expected("the association gives", self.plan().role_arn.as_deref().unwrap_or("a role that is not in the snapshot"))
         .found("AWS_ROLE_ARN is", role)
@@ -47,7 +48,7 @@ impl One<'_, '_, '_> {
         Problem::new(
             &rules::INJECTION_PRESET,
             format!("service account {} cannot assume {}: {why}", self.scene.subject, self.scene.role_phrase()),
-            "remove the AWS_* credentials variables and volumes from the pod template: the injector adds the whole set",
+            TemplateChange::RemoveCredentials,
         )
         .expected("expected", "no AWS_* credentials variables or volumes in the pod template")
         .found("the container has", found)
@@ -59,15 +60,13 @@ impl One<'_, '_, '_> {
         Problem::new(
             &rules::POD_IDENTITY_UNSUPPORTED,
             format!("service account {} cannot use its Pod Identity association on {platform}: the Pod Identity agent does not run there", scene.subject),
-            {
-                let delete = delete_association(scene);
-                match annotated {
-                    Some(_) => format!("{delete}  # the annotation then applies"),
-                    None => format!(
-                        "{delete} && {}  # with a role that trusts the cluster's OIDC provider",
-                        fix::annotate(scene.subject, scene.world.conventions.role_arn_key(), "ROLE_ARN")
-                    ),
-                }
+            match annotated {
+                Some(_) => Fix::from(delete_association(scene)),
+                None => Fix::from(delete_association(scene)).then(fix::annotate(
+                    scene.subject,
+                    scene.world.conventions.role_arn_key(),
+                    "ROLE_ARN",
+                )),
             },
         )
         .expected("Pod Identity needs", "Linux on EC2")
@@ -82,7 +81,10 @@ impl One<'_, '_, '_> {
                 "pods of service account {} will send calls to the Pod Identity agent through the proxy",
                 self.scene.subject
             ),
-            format!("set NO_PROXY={with}169.254.170.23,[fd00:ec2::23] in the pod template"),
+            TemplateChange::SetVariable {
+                name: "NO_PROXY",
+                value: format!("{with}169.254.170.23,[fd00:ec2::23]").into(),
+            },
         )
         .expected("NO_PROXY must contain", "169.254.170.23")
         .found("it contains", if exceptions.is_empty() { "nothing" } else { exceptions })
@@ -93,7 +95,7 @@ impl One<'_, '_, '_> {
         Problem::new(
             &rules::ASSOCIATION_MISSING,
             format!("pods of service account {} get no credentials: they have the Pod Identity variables, but the cluster has no association", scene.subject),
-            fix::create_association(&scene.world.snapshot, scene.subject, "ROLE_ARN"),
+            fix::create_association(&scene.world.snapshot, scene.subject),
         )
         .at_most(if self.shows_association() { Certainty::Likely } else { Certainty::Certain })
         .expected("expected", format!("an association for {}", scene.subject))
@@ -131,7 +133,7 @@ impl One<'_, '_, '_> {
         Problem::new(
             &rules::INJECTION_SKIPPED,
             format!("the container does not get {}: the annotation {key} names it", self.scene.role_phrase()),
-            format!("remove the container from {key} if it needs the role"),
+            TemplateChange::InjectContainers { key: key.into(), container: Some(self.name().into()) },
         )
         .expected("the injector would add", self.scene.role_name())
         .found("the pod has", format!("{key}: {said}"))
@@ -139,13 +141,17 @@ impl One<'_, '_, '_> {
 
     pub(super) fn not_injected(&self) -> Problem {
         let scene = self.scene;
+        let again = |is_registered| Fix::from(recreate(scene)).then(Change::CheckInjector { is_registered });
         let (acts, fix) = match (scene.workload.stage, scene.world.injector) {
-            (Stage::Predicted, _) => ("the injector will not act on its pods", AGAIN),
-            (Stage::Admitted, Presence::Unknown) => ("the injector did not act on this pod", AGAIN),
-            (Stage::Admitted, Presence::Present) => ("the injector is registered but did not act on this pod", RACED),
-            (Stage::Admitted, Presence::Absent) => {
-                ("the injector's webhook is not registered in this cluster", REGISTER)
+            (Stage::Predicted, _) => ("the injector will not act on its pods", again(false)),
+            (Stage::Admitted, Presence::Unknown) => ("the injector did not act on this pod", again(false)),
+            (Stage::Admitted, Presence::Present) => {
+                ("the injector is registered but did not act on this pod", again(true))
             }
+            (Stage::Admitted, Presence::Absent) => (
+                "the injector's webhook is not registered in this cluster",
+                Fix::from(Change::RegisterInjector { configuration: None }).then(recreate(scene)),
+            ),
         };
         let conventions = &scene.world.conventions;
         let problem = Problem::new(
@@ -165,7 +171,7 @@ impl One<'_, '_, '_> {
             let label = conventions.skip_label_key();
             let mut problem =
                 problem.at_most(Certainty::Likely).found("the pod has", format!("none of them, and the label {label}"));
-            problem.fix = format!("remove the label {label} from the pod template");
+            problem.fix = TemplateChange::RemoveLabel { key: label.into() }.into();
             return problem;
         }
         let problem = problem.found("the pod has", "none of them");
@@ -187,7 +193,7 @@ impl One<'_, '_, '_> {
     }
 }
 
-/// The command that deletes the association of the pod's service account.
-pub(super) fn delete_association(scene: &Scene<'_, '_>) -> String {
-    fix::delete_association(&scene.world.snapshot, scene.world.association(scene.subject))
+/// Deletes the association of the pod's service account.
+pub(super) fn delete_association(scene: &Scene<'_, '_>) -> Change {
+    fix::delete_association(&scene.world.snapshot, scene.subject, scene.world.association(scene.subject))
 }

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
-use crate::chain::{Subject, fix};
+use crate::chain::Subject;
 use crate::cluster::{OwnAnnotations, Validity};
-use crate::finding::{Finding, Problem};
+use crate::finding::{Finding, Note, Problem};
+use crate::fix::{Annotated, Change, Fix};
 use crate::rules::{self, Rule};
 use crate::workload::Kind;
 
@@ -39,17 +40,19 @@ impl Holder<'_> {
         }
     }
 
-    /// The command that sets an end.
-    fn set_end(self) -> String {
-        let set = "rolecall.dev/ignore-until=YYYY-MM-DD --overwrite";
+    /// Sets an end.
+    fn set_end(self) -> Change {
+        let annotate = |object| Change::Annotate {
+            object,
+            set: vec![("rolecall.dev/ignore-until".into(), "YYYY-MM-DD".into())],
+            remove: Vec::new(),
+        };
         match self {
-            Self::Namespace(name) => format!("kubectl annotate namespace {} {set}", fix::word(name)),
-            Self::Account(Subject { namespace, service_account }) => format!(
-                "kubectl annotate serviceaccount -n {} {} {set}",
-                fix::word(namespace),
-                fix::word(service_account)
-            ),
-            Self::Object(_) | Self::Template(_) => format!("set rolecall.dev/ignore-until on {}", self.text()),
+            Self::Namespace(name) => annotate(Annotated::Namespace(name.into())),
+            Self::Account(subject) => annotate(Annotated::Account(subject.into())),
+            Self::Object(_) | Self::Template(_) => {
+                Change::manual(format!("set rolecall.dev/ignore-until=YYYY-MM-DD on {}", self.text()))
+            }
         }
     }
 }
@@ -196,26 +199,26 @@ fn notice(source: &Source<'_>) -> Option<Problem> {
     let holder = source.holder.text();
     let short = |text: &str| text.chars().take(MAX_ECHOED).collect::<String>();
     let until = source.own_annotations.ignore_until.as_ref().map(|until| short(&until.text)).unwrap_or_default();
-    let problem = |message: String, fix: String| Problem::new(&rules::EXEMPTION_EXPIRY, message, fix);
+    let problem = |message: String, fix: Fix| Problem::new(&rules::EXEMPTION_EXPIRY, message, fix);
     let rules = short(&source.own_annotations.ignore.join(", "));
     let set_end = source.holder.set_end();
     let problem = match source.validity {
         Validity::Counts => return None,
         Validity::EndsSoon => problem(
             format!("the exemption on {holder} ends on {until}: its findings count again from then on"),
-            format!("fix what it hides, or set a later end: {set_end}"),
+            Fix::from("fix what it hides").or(set_end),
         )
         .expected("it hides", rules),
         Validity::Ended => problem(
             format!("the exemption on {holder} ended on {until}: its findings count again"),
-            format!("remove rolecall.dev/ignore and rolecall.dev/ignore-until, or set a later end: {set_end}"),
+            Fix::from("remove rolecall.dev/ignore and rolecall.dev/ignore-until").or(set_end),
         )
         .expected("it hid", rules),
         Validity::Unreadable => problem(
             format!(
                 "the exemption on {holder} lifts warnings only: the date in rolecall.dev/ignore-until cannot be read"
             ),
-            set_end,
+            set_end.into(),
         )
         .expected("expected", "YYYY-MM-DD or an RFC 3339 time"),
     };
@@ -228,9 +231,9 @@ fn notice(source: &Source<'_>) -> Option<Problem> {
 
 /// A finding that only the annotations of the checked hide.
 pub(super) fn from_warnings_only(mut finding: Finding) -> Finding {
-    finding.notes.push(format!(
+    finding.notes.push(Note::Text(format!(
         "its own annotations hide [{}] from warnings only: an exemption from denials belongs on the namespace",
         finding.rule()
-    ));
+    )));
     finding
 }

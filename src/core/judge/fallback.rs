@@ -4,6 +4,7 @@ use super::container::{COMPUTE_TYPE, Scene};
 use crate::chain::fix;
 use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
+use crate::fix::{Annotated, Change, Fix, TemplateChange};
 use crate::identity::{CredentialEnv, ExpandedTexts};
 use crate::permission;
 use crate::rules;
@@ -50,7 +51,7 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         let what = if needs.is_empty() { "AWS".to_owned() } else { needs.join(", ") };
         (Level::Fallback, Certainty::Certain, format!("it declares that it needs {what}"))
     } else if needs.is_empty() {
-        // Everyone else at `strict`: nobody's business otherwise.
+        // Every other workload, at `strict` only.
         (Level::Strict, Certainty::Likely, "this level expects an AWS identity for every workload".to_owned())
     } else {
         (Level::Fallback, Certainty::Likely, needs.join("; "))
@@ -69,23 +70,25 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
     let conventions = &scene.world.conventions;
     let (found, fix) = if scene.opt_outs.pod() && is_opted_out {
         let label = conventions.skip_label_key();
-        (format!("the pod has the label {label}"), format!("remove the label {label} from the pod template"))
+        (format!("the pod has the label {label}"), Fix::from(TemplateChange::RemoveLabel { key: label.into() }))
     } else if is_opted_out {
         let key = conventions.skip_containers_key();
         let found = format!("the pod's annotation {key} names its containers");
-        (found, format!("remove the containers that need AWS from {key}"))
+        (found, Fix::from(TemplateChange::InjectContainers { key: key.into(), container: None }))
     } else {
         (
             format!("{subject} has neither the role annotation nor an association"),
-            fix::create_association(&scene.world.snapshot, subject, "ROLE_ARN"),
+            Fix::from(fix::create_association(&scene.world.snapshot, subject)),
         )
     };
     Problem::new(
         &rules::NODE_ROLE_FALLBACK,
         message,
-        format!(
-            "{fix}  # or, if the node role is intended, annotate the namespace rolecall.dev/allow-node-role: \"true\""
-        ),
+        fix.or(Change::Annotate {
+            object: Annotated::Namespace(scene.workload.namespace.into()),
+            set: vec![("rolecall.dev/allow-node-role".into(), "true".into())],
+            remove: Vec::new(),
+        }),
     )
     .at_level(level)
     .at_most(certainty)

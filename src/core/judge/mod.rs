@@ -34,7 +34,7 @@ pub use running::{Running, judge_running};
 use self::exemptions::{AllOwnAnnotations, Exempts, from_warnings_only};
 use crate::chain::State;
 use crate::decision::Level;
-use crate::finding::{AboutRole, Certainty, Finding, Problem};
+use crate::finding::{AboutRole, Certainty, Finding, Note, Problem};
 use crate::identity::Identity;
 use crate::rules::Rule;
 use crate::workload::Kind;
@@ -187,8 +187,9 @@ impl FindingList {
             (*count, *last) = (*count + 1, self.findings.len());
             self.findings.push(finding);
         } else if let Some(other) = self.findings.get_mut(*last) {
-            if other.notes.last().is_none_or(|note| note != FURTHER) {
-                other.notes.push(FURTHER.to_owned());
+            let is_said = other.notes.last().is_some_and(|note| matches!(note, Note::Text(text) if text == FURTHER));
+            if !is_said {
+                other.notes.push(Note::Text(FURTHER.to_owned()));
             }
             // A finding without containers is the whole workload's, and stays so.
             if !other.containers.is_empty() {
@@ -276,7 +277,7 @@ impl<'w> Gathering<'w> {
         // The notes tell of the role too.
         lead.about = lead.about.or_else(|| counting.iter().find_map(|problem| problem.about.clone()));
         let others = counting.iter().enumerate().filter(|(index, _)| *index != at);
-        let notes = others.map(|(_, problem)| note(problem)).collect();
+        let notes = others.map(|(_, problem)| Note::also(Problem::clone(problem))).collect();
         merge(&mut self.findings, Finding { problem: lead, containers: Vec::new(), notes }, container);
     }
 
@@ -295,7 +296,7 @@ impl<'w> Gathering<'w> {
             self.add(problem);
         }
         for finding in self.exempted.findings.iter_mut().chain(&mut self.self_exempted.findings) {
-            finding.notes.insert(0, self.own_annotations.describe(finding.problem.rule));
+            finding.notes.insert(0, Note::Text(self.own_annotations.describe(finding.problem.rule)));
         }
         self.findings.findings.sort_by_key(Finding::severity);
         judgement.findings = self.findings.findings;
@@ -317,16 +318,5 @@ fn merge(list: &mut FindingList, mut finding: Finding, container: Option<&str>) 
             finding.containers.extend(container.map(str::to_owned));
             list.push(finding);
         }
-    }
-}
-
-/// One line that stands behind a leading problem.
-fn note(problem: &Problem) -> String {
-    match (&problem.expected, &problem.found) {
-        (Some(expected), Some(found)) => format!(
-            "also [{}] {}: {} {}, {} {}",
-            problem.rule.name, problem.message, expected.label, expected.value, found.label, found.value
-        ),
-        _ => format!("also [{}] {}", problem.rule.name, problem.message),
     }
 }

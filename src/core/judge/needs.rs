@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use rolecall_iam::{Arn, PolicyKind, RoleArn, Ruling, Verdict};
 
 use super::container::Scene;
-use super::{Gathering, Judgement, note};
+use super::{Gathering, Judgement};
 use crate::chain::{State, Subject, fix};
-use crate::finding::{Certainty, Finding, Hint, Problem, RolePart};
+use crate::finding::{Certainty, Finding, Hint, Note, Problem, RolePart};
+use crate::fix::{AssociationChange, Fix, PermissionChange};
 use crate::identity::{Identity, Mechanism};
 use crate::permission::{self, Actor, Answer, Effort, MOST_NEEDS, Need, Resources, Session, ask_need_within};
 use crate::rules;
@@ -141,7 +142,7 @@ fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut G
     unknown.sort_by_key(|problem| std::cmp::Reverse(problem.certainty));
     let mut unknown = unknown.into_iter();
     if let Some(lead) = unknown.next() {
-        let notes = unknown.map(|problem| note(&problem)).collect();
+        let notes = unknown.map(Note::also).collect();
         gathering.add_finding(Finding { problem: lead, containers: Vec::new(), notes });
     }
     known
@@ -163,7 +164,7 @@ fn unknown_action(subject: Subject<'_>, need: Need<'_>, suggests: bool) -> Probl
     let problem = Problem::new(
         &rules::ACTION_UNKNOWN,
         format!("service account {subject} declares that it needs {}, which is not an AWS action", need.action),
-        format!("write {right} in the annotation rolecall.dev/requires"),
+        PermissionChange::CorrectNeed { action: right.into() },
     )
     .at_most(if certain { Certainty::Certain } else { Certainty::Likely })
     .found("rolecall.dev/requires has", need.to_string());
@@ -173,7 +174,7 @@ fn unknown_action(subject: Subject<'_>, need: Need<'_>, suggests: bool) -> Probl
     }
 }
 
-/// Whether one is the other with a slip of the finger, rather than a name that AWS may have added: `GetItems` may come to
+/// Whether one is the other with a typo, rather than a name that AWS may have added: `GetItems` may come to
 /// be beside `GetItem`, `Querry` not beside `Query`.
 fn is_misspelling(written: &str, near: &str) -> bool {
     let (written, near) = (written.to_ascii_lowercase(), near.to_ascii_lowercase());
@@ -217,7 +218,7 @@ fn report(actors: &[Actor<'_>], needs: &[Need<'_>], at_most: Certainty, gatherin
                 let is_sure = lead.certainty == Certainty::Certain;
                 state = state.and(if is_sure { broken } else { State::Unknown });
             }
-            let notes = problems.map(|problem| note(&problem)).collect();
+            let notes = problems.map(Note::also).collect();
             gathering.add_finding(Finding { problem: lead, containers: Vec::new(), notes });
         }
     }
@@ -276,11 +277,11 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
             "AWS {verb} {action}{on} to service account {subject} as role {role}, which its declared needs include"
         ),
         match actor.session {
-            Session::PodIdentity(association) if ruling.missing_in == Some(PolicyKind::Session) => format!(
-                "allow {action} in the association's session policy, or remove the declared need: {}",
-                fix::update_association(actor.snapshot, association, fix::AssociationChange::Policy)
-            ),
-            _ => permission::fix_for(&actor.role.arn, action, *resources, ruling),
+            Session::PodIdentity(association) if ruling.missing_in == Some(PolicyKind::Session) => {
+                let change = AssociationChange::Policy { action: action.as_str().into() };
+                fix::update_association(actor.snapshot, subject, association, change)
+            }
+            _ => permission::fix_for(&actor.role.arn, action, *resources, ruling).into(),
         },
     )
     .expected("the declared need is", need.to_string())
@@ -289,7 +290,7 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
     .about(&actor.role.arn, RolePart::Beyond)
     .at_most(if certain { Certainty::Certain } else { Certainty::Likely });
     Some(match actor.snapshot.is_protected(&actor.role.arn) {
-        true => Problem { fix: fix::own_role(actor.snapshot, subject, &actor.role.arn), ..problem },
+        true => Problem { fix: fix::use_another_role(actor.snapshot, subject, &actor.role.arn), ..problem },
         false => problem,
     })
 }
@@ -319,10 +320,8 @@ fn overprivileged_node(scene: &Scene<'_, '_>, needs: &[Need<'_>]) -> Option<Prob
                 "the node role {name} allows what service account {} needs: it works, and so it does for every pod on that node",
                 scene.subject
             ),
-            format!(
-                "give the workload its own role, then remove the permission from {name}: {}",
-                fix::create_association(snapshot, scene.subject, "ROLE_ARN")
-            ),
+            Fix::from(fix::create_association(snapshot, scene.subject))
+                .then(format!("remove the permission from the node role {name}")),
         )
         .about(&role.arn, RolePart::Beyond)
         .expected("a node role should allow", "what the node needs")

@@ -3,10 +3,11 @@
 use super::container::{OwnChains, Scene, judge_container};
 use super::exemptions::{AllOwnAnnotations, Exempts, Holder};
 use super::other_credentials::may_bring_keys;
-use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, note, own_names, token_expiration};
+use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, own_names, token_expiration};
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{OwnAnnotations, legacy_annotation};
-use crate::finding::{Certainty, Problem};
+use crate::finding::{Certainty, Note, Problem};
+use crate::fix::{Change, TemplateChange};
 use crate::identity::{Identity, OptOuts};
 use crate::permission;
 use crate::rules;
@@ -115,7 +116,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
             gathering.add_finding(crate::finding::Finding {
                 problem: annotation,
                 containers: Vec::new(),
-                notes: notes.iter().map(note).collect(),
+                notes: notes.into_iter().map(Note::also).collect(),
             });
         }
         (None, Some(fallen)) => match node_role {
@@ -167,7 +168,7 @@ fn of_the_pod(scene: &Scene<'_, '_>, gathering: &mut Gathering<'_>) {
     if let Some(mut problem) = super::account::ambiguous(scene.world, scene.subject, scene.known.account()) {
         if scene.fargate.is_some() || workload.is_windows() {
             // Where there is no agent, the annotation is what is needed.
-            problem.fix = super::container_problems::delete_association(scene);
+            problem.fix = super::container_problems::delete_association(scene).into();
         }
         gathering.add(problem);
     }
@@ -223,7 +224,7 @@ fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
             &rules::ANNOTATION_MISPLACED,
             format!("the annotation {key} on {place} has no effect: it belongs on service account {}", scene.subject),
             if configured {
-                format!("remove {key} from {place}: service account {} already has a role", scene.subject)
+                TemplateChange::RemoveAnnotation { key: key.into(), place: place.as_str().into() }.into()
             } else {
                 fix::annotate(scene.subject, key, &value)
             },
@@ -234,7 +235,7 @@ fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
     )
 }
 
-/// A workload whose service account is not there: its pods will not be made. It may arrive later in the same apply, and a
+/// A workload whose service account does not exist: its pods will not be created. It may arrive later in the same apply, and a
 /// Pod that was admitted has one.
 fn missing_account(scene: &Scene<'_, '_>) -> Option<Problem> {
     if scene.known != Known::Missing || scene.workload.stage == Stage::Admitted {
@@ -245,7 +246,7 @@ fn missing_account(scene: &Scene<'_, '_>) -> Option<Problem> {
         Problem::new(
             &rules::SERVICE_ACCOUNT_MISSING,
             format!("service account {namespace}/{service_account} does not exist: no pod will be created"),
-            format!("kubectl create serviceaccount -n {} {}", fix::word(namespace), fix::word(service_account)),
+            Change::CreateAccount(scene.subject.into()),
         )
         .expected("the workload names", service_account)
         .found("the namespace has", "no such service account"),

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::container_problems::{PROPAGATION_SECONDS, REGISTER};
+use super::container_problems::PROPAGATION_SECONDS;
 use super::{Circumstances, Judgement, judge_workload};
-use crate::chain::{Subject, fix};
+use crate::chain::Subject;
 use crate::cluster::{OwnAnnotations, Presence, Validity};
-use crate::finding::{Finding, Problem};
+use crate::finding::{AlsoWrong, Finding, Note, Problem};
+use crate::fix::{Change, Fix};
 use crate::identity::{Mechanism, OptOuts};
 use crate::rules;
 use crate::workload::Workload;
@@ -34,8 +35,7 @@ pub fn judge_running<'a>(
 ) -> Judgement<'a> {
     let mut judgement = judge_workload(world, workload, circumstances);
     let explained = [&rules::INJECTION_MISSING, &rules::ROLE_OVERRIDDEN, &rules::ASSOCIATION_SHADOWED];
-    let behind = format!("also [{}]", rules::INJECTION_MISSING.name);
-    let is_behind = |note: &String| note.starts_with(&behind);
+    let is_behind = |note: &Note| matches!(note, Note::Also(also) if also.problem.rule == &rules::INJECTION_MISSING);
     let concerned =
         |finding: &Finding| explained.contains(&finding.problem.rule) || finding.notes.iter().any(is_behind);
     if !judgement.findings.iter().any(concerned) || OptOuts::of(workload, &world.conventions).pod() {
@@ -46,7 +46,7 @@ pub fn judge_running<'a>(
         if older {
             for note in finding.notes.iter_mut().filter(|note| is_behind(note)) {
                 let problem = predating(world, workload, running, &finding.problem);
-                *note = format!("also [{}] {}: {}", problem.rule.name, problem.message, problem.fix);
+                *note = Note::Also(Box::new(AlsoWrong { problem, shows_fix: true }));
             }
         }
         let problem = &mut finding.problem;
@@ -55,10 +55,9 @@ pub fn judge_running<'a>(
         } else if problem.rule == &rules::INJECTION_MISSING {
             let restart = restart(workload.namespace, running);
             problem.fix = match world.injector {
-                Presence::Absent => format!("{REGISTER}: {restart}"),
-                Presence::Present | Presence::Unknown => format!(
-                    "{restart}; if that does not help: kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml"
-                ),
+                Presence::Absent => Fix::from(Change::RegisterInjector { configuration: None }).then(restart),
+                Presence::Present => Fix::from(restart).then(Change::CheckInjector { is_registered: true }),
+                Presence::Unknown => Fix::from(restart).then(Change::CheckInjector { is_registered: false }),
             };
         }
     }
@@ -126,22 +125,8 @@ fn is_exempted(world: &World, workload: &Workload<'_>, now: Option<Timestamp>) -
 }
 
 /// What has the pods created again.
-fn restart(namespace: &str, running: Running<'_>) -> String {
-    let (kind, name) = (running.owner_kind, fix::word(running.owner));
-    let namespace = fix::word(namespace);
-    match kind {
-        "Deployment" | "DaemonSet" | "StatefulSet" => {
-            format!("kubectl rollout restart -n {namespace} {}/{name}", kind.to_ascii_lowercase())
-        }
-        "CronJob" => format!(
-            "wait for the next run, or start one: kubectl create job -n {namespace} --from=cronjob/{name} {name}-again"
-        ),
-        "Job" => format!("re-create the job after: kubectl delete job -n {namespace} {name}"),
-        "Pod" => {
-            format!("re-create the pod, which has no controller, after: kubectl delete pod -n {namespace} {name}")
-        }
-        _ => format!("delete the pods of {kind} {name} in {namespace}: it re-creates them"),
-    }
+fn restart(namespace: &str, running: Running<'_>) -> Change {
+    Change::Recreate { kind: running.owner_kind.into(), namespace: namespace.into(), name: Some(running.owner.into()) }
 }
 
 #[cfg(test)]
@@ -171,7 +156,7 @@ mod tests {
     }
 
     /// Rule and fix of the first finding of a pod that was created then.
-    fn said(world: &World, created: &str, pod: &str, kind: &str) -> (&'static str, String) {
+    fn said(world: &World, created: &str, pod: &str, kind: &str) -> (&'static str, Fix) {
         let object: Object<'_> = serde_json::from_str(pod).unwrap();
         let workload = Workload::of(&object, Kind::Pod, Stage::Admitted, "shop").unwrap();
         let running =
@@ -179,24 +164,25 @@ mod tests {
         let circumstances = Circumstances { now: None, exemptions: true };
         let judgement = judge_running(world, &workload, circumstances, running);
         let first = judgement.findings.first();
-        first.map_or(("", String::new()), |finding| (finding.rule(), finding.problem.fix.clone()))
+        first.map_or(("", "".into()), |finding| (finding.rule(), finding.problem.fix.clone()))
     }
 
     const PLAIN: &str = r#"{"spec":{"serviceAccountName":"carts","containers":[{"name":"app"}]}}"#;
 
     #[test]
     fn its_age_tells_why_a_pod_lacks_its_identity() {
-        let restart = "kubectl rollout restart -n shop deployment/carts";
+        let restart =
+            || Change::Recreate { kind: "Deployment".into(), namespace: "shop".into(), name: Some("carts".into()) };
         for (association, before, after) in [
             (false, "2026-11-24T11:59:59Z", "2026-11-24T12:00:00Z"),
             // An association takes a while to reach the injector.
             (true, "2026-11-24T12:00:30Z", "2026-11-24T12:02:00Z"),
         ] {
             let world = world(association);
-            assert_eq!(said(&world, before, PLAIN, "Deployment"), ("pods-predate-identity", restart.to_owned()));
+            assert_eq!(said(&world, before, PLAIN, "Deployment"), ("pods-predate-identity", restart().into()));
             let (rule, fix) = said(&world, after, PLAIN, "Deployment");
             assert_eq!(rule, "injection-missing");
-            assert!(fix.starts_with(restart) && fix.contains("mutatingwebhookconfiguration"), "{fix}");
+            assert_eq!(fix, Fix::from(restart()).then(Change::CheckInjector { is_registered: false }));
         }
     }
 
@@ -231,17 +217,11 @@ mod tests {
     }
 
     #[test]
-    fn says_how_to_create_the_pods_again() {
-        let old = "2026-11-01T00:00:00Z";
-        for (kind, words) in [
-            ("StatefulSet", "kubectl rollout restart -n shop statefulset/carts"),
-            ("CronJob", "kubectl create job -n shop --from=cronjob/carts"),
-            ("Job", "kubectl delete job -n shop carts"),
-            ("Pod", "kubectl delete pod -n shop carts"),
-            ("Rollout", "delete the pods of Rollout carts"),
-        ] {
-            let (_, fix) = said(&world(false), old, PLAIN, kind);
-            assert!(fix.contains(words), "{kind}: {fix}");
+    fn says_what_re_creates_the_pods() {
+        for kind in ["StatefulSet", "CronJob", "Job", "Pod", "Rollout"] {
+            let (_, fix) = said(&world(false), "2026-11-01T00:00:00Z", PLAIN, kind);
+            let expected = Change::Recreate { kind: kind.into(), namespace: "shop".into(), name: Some("carts".into()) };
+            assert_eq!(fix, Fix::from(expected));
         }
     }
 }

@@ -5,6 +5,7 @@ use super::container::Scene;
 use crate::chain::{Subject, fix};
 use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
+use crate::fix::TemplateChange;
 use crate::rules;
 use crate::workload::Stage;
 
@@ -48,7 +49,7 @@ pub(super) fn of_the_pod(scene: &Scene<'_, '_>) -> Option<Problem> {
             // The injector asks for no such token here, or the pod is stored already.
             problem = problem.at_level(Level::Strict);
         }
-        problem.fix = format!("set {key}: \"86400\" in the annotations of the pod template");
+        problem.fix = TemplateChange::SetAnnotation { key: key.into(), value: "86400".into() }.into();
         return Some(problem);
     }
     let text = scene.known.account()?.token_expiration.as_deref()?;
@@ -71,7 +72,7 @@ pub(super) fn refused_volume(scene: &Scene<'_, '_>) -> Option<Problem> {
         Problem::new(
             &rules::TOKEN_EXPIRATION,
             format!("the API server refuses the pods of {}, because of the token in volume {volume}", scene.subject),
-            format!("set expirationSeconds: 86400 for the serviceAccountToken of volume {volume}"),
+            TemplateChange::SetExpiration { volume: volume.into(), seconds: 86_400 },
         )
         .at_level(Level::Chain)
         .expected("expected", "expirationSeconds from 600 to 4294967296")

@@ -8,6 +8,7 @@ use super::container::{One, Verdict};
 use super::other_credentials::endpoint_text;
 use crate::chain::{self, Audience, Chain, RoleSource, State, Subject};
 use crate::finding::{Certainty, Problem, RolePart};
+use crate::fix::TemplateChange;
 use crate::identity::{Mechanism, Value};
 use crate::rules;
 use crate::snapshot::Snapshot;
@@ -332,8 +333,7 @@ impl<'a> One<'a, '_, '_> {
         }
         let why = "the pod runs on Windows, and its token file has a Linux path without a drive";
         let mut problem = self.undecided(why, "a path on drive C:", file);
-        problem.fix =
-            "set the node selector kubernetes.io/os: windows: the injector then writes a Windows path".to_owned();
+        problem.fix = TemplateChange::SelectWindows.into();
         gathering.add_for(self.name(), problem);
         State::Unknown
     }

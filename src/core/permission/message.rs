@@ -1,9 +1,9 @@
 //! How a ruling reads.
 
-use rolecall_iam::{Deciding, Effect, Exempt, NotConsidered, PolicyKind, RoleArn, Ruling, Truth, Verdict};
+use rolecall_iam::{Deciding, Effect, Exempt, NotConsidered, PolicyKind, Ruling, Truth, Verdict};
 
 use super::policies::Resources;
-use crate::chain::fix::word;
+use crate::fix::{PermissionChange, PolicyName, RoleName};
 
 /// The name of a policy as a person says it: the last part of a managed policy's ARN.
 fn short(name: &str) -> &str {
@@ -136,54 +136,34 @@ fn limits(near: &Deciding<'_>) -> String {
 }
 
 /// What fixes a denied permission of a role.
-pub(crate) fn fix_for(role_arn: &str, action: &str, resources: Resources<'_>, ruling: &Ruling<'_>) -> String {
-    let role = RoleArn::parse(role_arn).map_or("ROLE", |arn| arn.name);
+pub fn fix_for(role_arn: &str, action: &str, resources: Resources<'_>, ruling: &Ruling<'_>) -> PermissionChange {
+    let role = RoleName::of(role_arn);
     let denying = ruling.deciding.iter().find(|deciding| deciding.statement.effect == Effect::Deny);
     if let (Verdict::ExplicitlyDenied, Some(denying)) = (ruling.verdict, denying) {
-        return format!(
-            "narrow {}, or remove the declared need: {}",
-            describe_statement(denying),
-            read_policy(role, denying)
-        );
+        let place = describe_statement(denying).into();
+        return PermissionChange::NarrowDeny { place, policy: policy_name(role, denying) };
     }
     if ruling.exempt.is_some() {
-        return "remove the declared need: a role's credentials are temporary already".to_owned();
+        return PermissionChange::RemoveNeed;
     }
+    let action = action.into();
     match ruling.missing_in {
-        Some(PolicyKind::Session) => format!(
-            "allow {action} in the association's session policy, or remove the declared need: \
-             aws eks update-pod-identity-association --cluster-name CLUSTER --association-id ASSOCIATION_ID --policy file://policy.json"
-        ),
-        Some(PolicyKind::ServiceControl) => format!(
-            "have the organization's administrator allow {action} in the service control policies, or remove the declared need: \
-             aws organizations list-policies-for-target --target-id {} --filter SERVICE_CONTROL_POLICY",
-            RoleArn::parse(role_arn).map_or("ACCOUNT", |arn| arn.account)
-        ),
-        Some(PolicyKind::Boundary) => {
-            let boundary = format!(
-                "aws iam get-role --role-name {} --query Role.PermissionsBoundary.PermissionsBoundaryArn",
-                word(role)
-            );
-            format!("allow {action} in the permissions boundary, or remove the declared need: {boundary}")
-        }
+        Some(PolicyKind::Session) => PermissionChange::AllowInSession { action },
+        Some(PolicyKind::ServiceControl) => PermissionChange::AllowInServiceControl { account: role.account, action },
+        Some(PolicyKind::Boundary) => PermissionChange::AllowInBoundary { role, action },
         _ => {
             let resource = match resources {
                 Resources::One(resource) => resource,
                 Resources::None => "*",
                 Resources::Some => "RESOURCE_ARN",
             };
-            let document = serde_json::json!({
-                "Version": "2012-10-17",
-                "Statement": {"Effect": "Allow", "Action": action, "Resource": resource},
-            });
-            // A name of its own for each resource: put-role-policy replaces what has the same.
             let name = format!("{}-{:06x}", action.replace([':', '*', '?'], "-"), fingerprint(resource) & 0xff_ffff);
-            format!(
-                "aws iam put-role-policy --role-name {} --policy-name rolecall-{} --policy-document {}",
-                word(role),
-                word(name.trim_matches('-')),
-                word(&document.to_string())
-            )
+            PermissionChange::Allow {
+                role,
+                policy: format!("rolecall-{}", name.trim_matches('-')).into(),
+                actions: vec![action],
+                resource: resource.into(),
+            }
         }
     }
 }
@@ -193,23 +173,14 @@ fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The command that shows a policy.
-fn read_policy(role: &str, deciding: &Deciding<'_>) -> String {
-    let policy = deciding.policy;
+/// The policy that a statement is in.
+fn policy_name(role: RoleName, deciding: &Deciding<'_>) -> PolicyName {
+    let policy = deciding.policy.into();
     match deciding.kind {
-        PolicyKind::Resource => format!("aws iam get-role --role-name {}", word(role)),
-        PolicyKind::Session => format!(
-            "aws eks describe-pod-identity-association --cluster-name CLUSTER --association-id {} --query association.policy",
-            word(policy)
-        ),
-        PolicyKind::ServiceControl => {
-            let query = format!("Policies[?Name=='{policy}']");
-            format!("aws organizations list-policies --filter SERVICE_CONTROL_POLICY --query {}", word(&query))
-        }
-        _ if policy.starts_with("arn:") => format!(
-            "aws iam get-policy-version --policy-arn {0} --version-id \"$(aws iam get-policy --policy-arn {0} --query Policy.DefaultVersionId --output text)\"",
-            word(policy)
-        ),
-        _ => format!("aws iam get-role-policy --role-name {} --policy-name {}", word(role), word(policy)),
+        PolicyKind::Resource => PolicyName::Trust(role),
+        PolicyKind::Session => PolicyName::Session(policy),
+        PolicyKind::ServiceControl => PolicyName::ServiceControl(policy),
+        _ if deciding.policy.starts_with("arn:") => PolicyName::Managed(policy),
+        _ => PolicyName::Inline(role, policy),
     }
 }

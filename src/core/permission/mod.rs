@@ -8,7 +8,7 @@ mod policies;
 
 pub use context::Session;
 pub use effort::Effort;
-pub(crate) use message::fix_for;
+pub use message::fix_for;
 pub use message::{denial, describe_statement, doubt, exemption, not_considered, place, unlisted_key};
 pub(crate) use need::MOST_NEEDS;
 pub use need::{Need, needs, takes_credentials};

@@ -64,7 +64,7 @@ fn chains_say_what_they_said() {
                 let mut text = format!("[{}, {}] {}\n", problem.rule.name, problem.certainty.name(), problem.message);
                 let evidence = |evidence: &Evidence| format!("{} {}", evidence.label, evidence.value);
                 let lines = [&problem.expected, &problem.found].into_iter().flatten().map(evidence);
-                for line in lines.chain(problem.hint.as_ref().map(ToString::to_string)).chain([problem.fix.clone()]) {
+                for line in lines.chain(problem.hint.as_ref().map(ToString::to_string)) {
                     writeln!(text, "  {line}").unwrap();
                 }
                 texts.insert(text);

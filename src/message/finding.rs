@@ -1,11 +1,13 @@
-//! Findings in the words that people see: a denial of several lines, a warning of one.
+//! Findings as people read them: a denial of several lines, warnings of one, notes.
 
-use rolecall_core::finding::{Evidence, Finding, printable};
+use rolecall_core::finding::{AlsoWrong, Evidence, Finding, Note, printable};
+
+use crate::fix;
 
 /// Most findings that a denial names behind the one that leads.
 const MAX_OTHERS: usize = 8;
 
-/// A denial: one finding leads; what was expected and found, the likely slip and the fix follow, then further breaks.
+/// A denial: one finding leads; what was expected and found, the likely typo and the fix follow, then further breaks.
 pub fn denial(findings: &[&Finding]) -> String {
     let Some((lead, others)) = findings.split_first() else {
         return "denied".to_owned();
@@ -27,9 +29,14 @@ pub fn denial(findings: &[&Finding]) -> String {
     if let Some(hint) = &lead.problem.hint {
         line(hint.to_string());
     }
-    line(format!("fix: {}", lead.problem.fix));
-    for note in &lead.notes {
-        line(note.clone());
+    for (sentence, command) in fix::steps(&lead.problem.fix) {
+        line(format!("change: {sentence}"));
+        if let Some(command) = command {
+            line(format!("command: {command}"));
+        }
+    }
+    for each in &lead.notes {
+        line(note(each));
     }
     for other in others.iter().take(MAX_OTHERS) {
         line(format!("also [{}] {}{}", other.rule(), other.problem.message, containers(other)));
@@ -50,12 +57,30 @@ pub fn warnings(finding: &Finding) -> [String; 2] {
     if let Some(hint) = finding.problem.hint.as_ref().filter(|hint| hint.is_typo) {
         first.push_str(&format!("; {hint}"));
     }
-    [first, format!("rolecall: fix for {}: {}", finding.rule(), finding.problem.fix)]
+    [first, format!("rolecall: fix for {}: {}", finding.rule(), fix::line(&finding.problem.fix))]
 }
 
 /// What is wrong, in one sentence with the rule's name.
-pub(super) fn headline(finding: &Finding) -> String {
+pub fn headline(finding: &Finding) -> String {
     format!("rolecall: {}{} [{}]", finding.problem.message, containers(finding), finding.rule())
+}
+
+/// One line that stands behind a leading finding.
+pub fn note(note: &Note) -> String {
+    match note {
+        Note::Text(text) => text.clone(),
+        Note::Also(also) => {
+            let AlsoWrong { problem, shows_fix } = &**also;
+            let mut text = format!("also [{}] {}", problem.rule.name, problem.message);
+            if let (Some(expected), Some(found), false) = (&problem.expected, &problem.found, *shows_fix) {
+                text.push_str(&format!(": {} {}, {} {}", expected.label, expected.value, found.label, found.value));
+            }
+            if *shows_fix {
+                text.push_str(&format!(": {}", fix::line(&problem.fix)));
+            }
+            text
+        }
+    }
 }
 
 fn containers(finding: &Finding) -> String {

@@ -1,0 +1,401 @@
+//! What to change so that a link holds: typed operations with the values of this workload, of its service account and of the
+//! role. How they read as a sentence, as commands or as Terraform is `rolecall-message`'s.
+
+mod permission;
+mod show;
+mod template;
+mod trust;
+
+pub use permission::{PermissionChange, PolicyName};
+pub use show::Show;
+pub use template::TemplateChange;
+pub(crate) use trust::statement_text;
+pub use trust::{ConditionName, RoleName, StatementEdit, StatementStep, TrustChange, TrustEdit};
+
+pub use crate::text::Text;
+
+/// What fixes a problem: steps to take in this order, or another way to end the finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What to do; the first is the fix, those behind it complete it.
+    pub steps: Vec<Change>,
+    /// What to do instead, where that is what was meant.
+    pub alternative: Option<Box<Change>>,
+}
+
+impl Fix {
+    pub(crate) fn then(mut self, change: impl Into<Change>) -> Self {
+        self.steps.push(change.into());
+        self
+    }
+
+    pub(crate) fn or(mut self, change: impl Into<Change>) -> Self {
+        self.alternative = Some(Box::new(change.into()));
+        self
+    }
+
+    /// Whether it gives access that did not exist: a person should know before it is carried out.
+    pub fn grants_access(&self) -> bool {
+        self.steps.iter().any(Change::grants_access)
+    }
+
+    /// Names another namespace wherever it names this one: commands must not act on an assumed namespace.
+    pub fn rename_namespace(&mut self, from: &str, to: &str) {
+        let subject = |namespace: &str| format!("system:serviceaccount:{namespace}:");
+        let (from_subject, to_subject) = (subject(from), subject(to));
+        for change in self.steps.iter_mut().chain(self.alternative.as_deref_mut()) {
+            for name in change.namespaces_mut() {
+                if **name == *from {
+                    *name = to.into();
+                }
+            }
+            change.texts_of_policies_mut(&mut |text| {
+                if text.contains(&from_subject) {
+                    *text = text.replace(&from_subject, &to_subject);
+                }
+            });
+        }
+    }
+}
+
+impl<C: Into<Change>> From<C> for Fix {
+    fn from(change: C) -> Self {
+        Self { steps: vec![change.into()], alternative: None }
+    }
+}
+
+/// A service account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountName {
+    /// Its namespace.
+    pub namespace: Text,
+    /// Its name.
+    pub name: Text,
+}
+
+/// An association, as commands and resources name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssociationName {
+    /// The cluster; `CLUSTER` where its name is not known.
+    pub cluster: Text,
+    /// `a-…`; absent where it was not read.
+    pub id: Option<Text>,
+    /// Whose it is.
+    pub account: AccountName,
+}
+
+/// A change to an association.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AssociationChange {
+    /// Another role.
+    Role(Text),
+    /// Another role, and a target role in another account.
+    RoleAndTarget(Text, Text),
+    /// Another target role.
+    Target(Text),
+    /// Send session tags.
+    SessionTags,
+    /// Allow an action in the session policy.
+    Policy {
+        /// The action.
+        action: Text,
+    },
+}
+
+/// What carries annotations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Annotated {
+    /// A service account.
+    Account(AccountName),
+    /// A namespace.
+    Namespace(Text),
+}
+
+/// Why a role must not be given to workloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protected {
+    /// AWS manages it: a service-linked role, or one of IAM Identity Center.
+    ByAws,
+    /// The nodes use it.
+    NodeRole,
+}
+
+/// Where a role's ARN is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolePlace {
+    /// The service account's annotation.
+    Annotation,
+    /// The association's `roleArn`.
+    Association,
+    /// The association's `targetRoleArn`.
+    Target,
+    /// The container's `AWS_ROLE_ARN`.
+    Variable,
+}
+
+impl RolePlace {
+    /// How a message names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Annotation => "the service account's annotation",
+            Self::Association => "the association's roleArn",
+            Self::Target => "the association's targetRoleArn",
+            Self::Variable => "the container's AWS_ROLE_ARN",
+        }
+    }
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Edit a role's trust policy.
+    Trust(TrustEdit),
+    /// Find out what an undecided condition of a trust policy does, or remove it.
+    TryFromPod {
+        /// The role.
+        role: RoleName,
+    },
+    /// Create the OIDC provider of the cluster's issuer in an account.
+    CreateProvider {
+        /// The role's account.
+        account: Text,
+        /// The issuer, without `https://`.
+        issuer: Text,
+        /// The cluster's name, where it is in the same account.
+        cluster: Option<Text>,
+    },
+    /// Add a client ID, which is an audience, to an OIDC provider.
+    AddClientId {
+        /// The provider's ARN.
+        provider: Text,
+        /// The audience to add.
+        client_id: Text,
+        /// All audiences with it.
+        client_ids: Vec<Text>,
+    },
+    /// Create a Pod Identity association.
+    CreateAssociation {
+        /// The cluster; `CLUSTER` where its name is not known.
+        cluster: Text,
+        /// For this service account.
+        account: AccountName,
+        /// With this role; absent where a person has to choose it.
+        role: Option<Text>,
+    },
+    /// Update a Pod Identity association.
+    UpdateAssociation(AssociationName, AssociationChange),
+    /// Delete a Pod Identity association.
+    DeleteAssociation(AssociationName),
+    /// Set or remove annotations.
+    Annotate {
+        /// Of this object.
+        object: Annotated,
+        /// Keys and values to set.
+        set: Vec<(Text, Text)>,
+        /// Keys to remove.
+        remove: Vec<Text>,
+    },
+    /// Create a service account.
+    CreateAccount(AccountName),
+    /// Create the role, or correct its ARN.
+    CreateRole {
+        /// The role that does not exist.
+        role: RoleName,
+        /// Where its ARN is written.
+        place: RolePlace,
+    },
+    /// Use another role than a protected one, by an association.
+    UseAnotherRole {
+        /// The role not to use.
+        role: RoleName,
+        /// Why.
+        why: Protected,
+        /// The cluster; `CLUSTER` where its name is not known.
+        cluster: Text,
+        /// For this service account.
+        account: AccountName,
+    },
+    /// Install the Pod Identity agent.
+    InstallAgent {
+        /// The cluster; `CLUSTER` where its name is not known.
+        cluster: Text,
+    },
+    /// Attach a managed policy to a role.
+    AttachPolicy {
+        /// The role.
+        role: RoleName,
+        /// The policy's ARN.
+        policy: Text,
+    },
+    /// Change what a role may do.
+    Permission(PermissionChange),
+    /// Change the pod template.
+    Template(TemplateChange),
+    /// Re-create pods.
+    Recreate {
+        /// The owner's kind; `Pod` where the pod has none, or its controller is not known.
+        kind: Text,
+        /// Its namespace.
+        namespace: Text,
+        /// Its name; absent where a command cannot name it.
+        name: Option<Text>,
+    },
+    /// Look at the injector's configuration, where re-creating pods did not help.
+    CheckInjector {
+        /// It is known to be registered: it was late or did not answer.
+        is_registered: bool,
+    },
+    /// Register the injector again.
+    RegisterInjector {
+        /// The name under which rolecall looks for it, where that may be wrong.
+        configuration: Option<Text>,
+    },
+    /// Find out why the agent's pods are not ready.
+    CheckAgent,
+    /// Collect what the snapshot does not contain.
+    Collect {
+        /// What is missing.
+        what: Text,
+        /// What shows it.
+        show: Show,
+    },
+    /// Ask whoever may change it.
+    Ask(Text),
+    /// What only a person can do: a clause without a full stop.
+    Manual(Text),
+}
+
+impl Change {
+    pub(crate) fn manual(advice: impl Into<Text>) -> Self {
+        Self::Manual(advice.into())
+    }
+
+    fn grants_access(&self) -> bool {
+        match self {
+            Self::Trust(TrustEdit { change, .. }) => match change {
+                TrustChange::Add { .. } | TrustChange::NarrowDeny { .. } => true,
+                // What narrows a policy adds a condition and nothing else.
+                TrustChange::Statement(edit) => {
+                    !edit.steps.iter().all(|step| matches!(step, StatementStep::Put { .. }))
+                }
+                TrustChange::ReplacePrincipal { .. } => false,
+            },
+            Self::CreateProvider { .. }
+            | Self::AddClientId { .. }
+            | Self::CreateAssociation { .. }
+            | Self::UseAnotherRole { .. }
+            | Self::AttachPolicy { .. } => true,
+            Self::UpdateAssociation(_, change) => !matches!(change, AssociationChange::SessionTags),
+            Self::Annotate { object: Annotated::Account(_), set, .. } => !set.is_empty(),
+            Self::Permission(change) => change.grants_access(),
+            _ => false,
+        }
+    }
+
+    /// The account of AWS in which it acts, where that is known.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Trust(TrustEdit { role, .. })
+            | Self::TryFromPod { role }
+            | Self::AttachPolicy { role, .. }
+            | Self::CreateRole { role, .. } => Some(&*role.account),
+            Self::CreateProvider { account, .. } => Some(&**account),
+            Self::AddClientId { provider, .. } => rolecall_iam::Arn::parse(provider).map(|arn| arn.account),
+            Self::Permission(change) => change.account(),
+            _ => None,
+        }
+        .filter(|account| account.len() == 12)
+    }
+
+    /// The cluster in which it acts, where that is known.
+    pub fn cluster(&self) -> Option<&str> {
+        match self {
+            Self::CreateProvider { cluster, .. } => cluster.as_deref(),
+            Self::CreateAssociation { cluster, .. }
+            | Self::UseAnotherRole { cluster, .. }
+            | Self::InstallAgent { cluster } => Some(&**cluster),
+            Self::UpdateAssociation(association, _) | Self::DeleteAssociation(association) => {
+                Some(&*association.cluster)
+            }
+            _ => None,
+        }
+        .filter(|cluster| *cluster != "CLUSTER")
+    }
+
+    fn namespaces_mut(&mut self) -> Vec<&mut Text> {
+        match self {
+            Self::CreateAssociation { account, .. }
+            | Self::UseAnotherRole { account, .. }
+            | Self::CreateAccount(account)
+            | Self::Annotate { object: Annotated::Account(account), .. } => vec![&mut account.namespace],
+            Self::UpdateAssociation(association, _) | Self::DeleteAssociation(association) => {
+                vec![&mut association.account.namespace]
+            }
+            Self::Annotate { object: Annotated::Namespace(namespace), .. } | Self::Recreate { namespace, .. } => {
+                vec![namespace]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Texts of a trust policy, in which the namespace is a part of a subject.
+    fn texts_of_policies_mut(&mut self, change: &mut dyn FnMut(&mut String)) {
+        let mut text = |text: &mut Text| {
+            let mut changed = text.to_string();
+            change(&mut changed);
+            *text = changed.into();
+        };
+        let Self::Trust(edit) = self else { return };
+        match &mut edit.change {
+            TrustChange::Add { principal, statement } => {
+                text(principal);
+                let mut json = statement.to_string();
+                change(&mut json);
+                *statement = json.into();
+            }
+            TrustChange::Statement(edit) => {
+                for step in &mut edit.steps {
+                    if let StatementStep::AddValues { values, .. } | StatementStep::Put { values, .. } = step {
+                        values.iter_mut().for_each(&mut text);
+                    }
+                }
+                let mut json = edit.after.to_string();
+                change(&mut json);
+                edit.after = json.into();
+            }
+            TrustChange::NarrowDeny { principal, .. } => text(principal),
+            TrustChange::ReplacePrincipal { .. } => {}
+        }
+    }
+}
+
+impl From<TrustEdit> for Change {
+    fn from(edit: TrustEdit) -> Self {
+        Self::Trust(edit)
+    }
+}
+
+impl From<PermissionChange> for Change {
+    fn from(change: PermissionChange) -> Self {
+        Self::Permission(change)
+    }
+}
+
+impl From<TemplateChange> for Change {
+    fn from(change: TemplateChange) -> Self {
+        Self::Template(change)
+    }
+}
+
+/// A text: what only a person can do.
+impl From<&str> for Change {
+    fn from(advice: &str) -> Self {
+        Self::manual(advice)
+    }
+}
+
+impl From<String> for Change {
+    fn from(advice: String) -> Self {
+        Self::manual(advice)
+    }
+}

@@ -1,0 +1,215 @@
+//! Edits of a role's trust policy: a new statement, or the smallest change of one that exists.
+
+use rolecall_iam::{RoleArn, Statement};
+use serde_json::{Map, Value, json};
+
+use crate::text::Text;
+
+/// A role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleName {
+    /// The account that has it; twelve digits.
+    pub account: Text,
+    /// Its name, without its path.
+    pub name: Text,
+}
+
+impl From<RoleArn<'_>> for RoleName {
+    fn from(arn: RoleArn<'_>) -> Self {
+        Self { account: arn.account.into(), name: arn.name.into() }
+    }
+}
+
+impl RoleName {
+    /// The role of an ARN; a text that is none counts as the name.
+    pub fn of(arn: &str) -> Self {
+        RoleArn::parse(arn).map_or_else(|_| Self { account: "ACCOUNT".into(), name: arn.into() }, Self::from)
+    }
+}
+
+/// An edit of a role's trust policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustEdit {
+    /// The role.
+    pub role: RoleName,
+    /// What to change.
+    pub change: TrustChange,
+}
+
+/// What to change in a trust policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustChange {
+    /// Add a statement.
+    Add {
+        /// Who may assume the role by it, as a person names it: a subject or a service principal.
+        principal: Text,
+        /// The statement, as JSON.
+        statement: Box<str>,
+    },
+    /// Change one statement.
+    Statement(StatementEdit),
+    /// A person has to narrow a Deny.
+    NarrowDeny {
+        /// The statement: `statement 2 ("Guard")`.
+        place: Text,
+        /// Whom it must not deny.
+        principal: Text,
+    },
+    /// A person has to write a principal in the documented form.
+    ReplacePrincipal {
+        /// What the policy has.
+        from: Text,
+        /// What it must have.
+        to: Text,
+    },
+}
+
+/// A change of one statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementEdit {
+    /// `statement 2 ("Guard")`.
+    pub place: Text,
+    /// The statement's place in the document, as a `jq` path: `.Statement[1]`.
+    pub path: Text,
+    /// What to change, in this order.
+    pub steps: Vec<StatementStep>,
+    /// The whole statement after all steps, as JSON.
+    pub after: Box<str>,
+}
+
+/// A step of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatementStep {
+    /// Has `Action` with just these, in place of `NotAction`.
+    SetActions(Vec<Text>),
+    /// Adds these actions.
+    AddActions(Vec<Text>),
+    /// Adds values to a condition.
+    AddValues {
+        /// Operator and key.
+        condition: ConditionName,
+        /// The values.
+        values: Vec<Text>,
+    },
+    /// Removes a condition.
+    Remove(ConditionName),
+    /// Adds a condition.
+    Put {
+        /// Operator and key.
+        condition: ConditionName,
+        /// Its values.
+        values: Vec<Text>,
+    },
+    /// Moves the values of a condition under another operator or key.
+    Move {
+        /// From this one.
+        from: ConditionName,
+        /// To this one.
+        to: ConditionName,
+    },
+}
+
+/// How a condition is found in a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConditionName {
+    /// `StringEquals`, as the policy writes it.
+    pub operator: Text,
+    /// The key, as the policy writes it.
+    pub key: Text,
+}
+
+impl ConditionName {
+    pub(crate) fn new(operator: &str, key: &str) -> Self {
+        Self { operator: operator.into(), key: key.into() }
+    }
+}
+
+impl StatementEdit {
+    pub(crate) fn new(place: String, path: String, statement: &Statement, steps: Vec<StatementStep>) -> Self {
+        let mut after = statement.to_json();
+        steps.iter().for_each(|step| step.apply(&mut after));
+        Self { place: place.into(), path: path.into(), steps, after: statement_text(&after).into() }
+    }
+}
+
+impl StatementStep {
+    /// Changes a statement whose lists are all arrays.
+    fn apply(&self, statement: &mut Value) {
+        let Some(statement) = statement.as_object_mut() else { return };
+        match self {
+            Self::SetActions(actions) => {
+                statement.remove("NotAction");
+                statement.insert("Action".to_owned(), list(actions));
+            }
+            Self::AddActions(actions) => add(statement.entry("Action").or_insert_with(|| json!([])), actions),
+            Self::AddValues { condition, values } => {
+                if let Some(conditions) = conditions(statement, &condition.operator) {
+                    add(conditions.entry(&*condition.key).or_insert_with(|| json!([])), values);
+                }
+            }
+            Self::Remove(condition) => drop(take(statement, condition)),
+            Self::Put { condition, values } => put(statement, condition, list(values)),
+            Self::Move { from, to } => {
+                let values = take(statement, from).unwrap_or_else(|| json!([]));
+                put(statement, to, values);
+            }
+        }
+    }
+}
+
+/// A statement as JSON in the order in which people write it, with a single value instead of a list of one.
+pub(crate) fn statement_text(statement: &Value) -> String {
+    let elements = ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "Condition"];
+    let element = |name: &&str| Some(format!("{}: {}", json!(name), short(statement.get(*name)?)));
+    format!("{{{}}}", elements.iter().filter_map(element).collect::<Vec<_>>().join(", "))
+}
+
+fn short(value: &Value) -> String {
+    match value {
+        Value::Array(list) => match list.as_slice() {
+            [one] => one.to_string(),
+            several => format!("[{}]", several.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")),
+        },
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{}: {}", json!(name), short(value)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn list(values: &[Text]) -> Value {
+    values.iter().map(|value| Value::from(&**value)).collect()
+}
+
+/// Adds values that are not there.
+fn add(list: &mut Value, values: &[Text]) {
+    if let Some(list) = list.as_array_mut() {
+        let new = values.iter().map(|value| Value::from(&**value));
+        let new: Vec<Value> = new.filter(|value| !list.contains(value)).collect();
+        list.extend(new);
+    }
+}
+
+/// The conditions of an operator.
+fn conditions<'s>(statement: &'s mut Map<String, Value>, operator: &str) -> Option<&'s mut Map<String, Value>> {
+    let all = statement.entry("Condition").or_insert_with(|| json!({})).as_object_mut()?;
+    all.entry(operator).or_insert_with(|| json!({})).as_object_mut()
+}
+
+fn put(statement: &mut Map<String, Value>, condition: &ConditionName, values: Value) {
+    if let Some(conditions) = conditions(statement, &condition.operator) {
+        conditions.insert(condition.key.to_string(), values);
+    }
+}
+
+/// Takes a condition out, and an operator that is left without any.
+fn take(statement: &mut Map<String, Value>, condition: &ConditionName) -> Option<Value> {
+    let all = statement.get_mut("Condition")?.as_object_mut()?;
+    let of_operator = all.get_mut(&*condition.operator)?.as_object_mut()?;
+    let values = of_operator.remove(&*condition.key);
+    if of_operator.is_empty() {
+        all.remove(&*condition.operator);
+    }
+    values
+}

@@ -1,0 +1,85 @@
+//! Values that come from objects, policies and annotations: of any length until they are cut here.
+
+/// Longest value of an object that a message, its evidence, a likely typo or a fix may carry, in bytes. No name or ARN that
+/// AWS or Kubernetes accepts is longer than 2,048 characters.
+pub(crate) const MAX_TEXT_BYTES: usize = 4_096;
+
+/// Cuts a text that may carry a value of any length; `…` stands for what was cut.
+pub(crate) fn bounded(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
+
+/// A value of at most [`MAX_TEXT_BYTES`]; a longer one ends with `…`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(Box<str>);
+
+impl Text {
+    /// Whether the end was cut off, so that the value cannot be used in a command.
+    pub fn is_cut(&self) -> bool {
+        self.0.len() > MAX_TEXT_BYTES
+    }
+}
+
+impl std::ops::Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        let end = (0..=MAX_TEXT_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        match text.get(..end) {
+            Some(start) if end < text.len() => Self(format!("{start}…").into()),
+            _ => Self(text.into()),
+        }
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(bounded(text, MAX_TEXT_BYTES).into())
+    }
+}
+
+impl From<&Box<str>> for Text {
+    fn from(text: &Box<str>) -> Self {
+        Self::from(&**text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_values_are_cut_at_a_character() {
+        let long = "é".repeat(1 << 20);
+        for text in [Text::from(long.as_str()), Text::from(long.clone())] {
+            assert!(text.is_cut() && text.ends_with('…') && text.len() <= MAX_TEXT_BYTES + 3);
+        }
+        let arn = "a".repeat(2_048);
+        assert_eq!(&*Text::from(arn.as_str()), arn);
+        assert!(!Text::from(arn).is_cut());
+    }
+}

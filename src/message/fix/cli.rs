@@ -1,0 +1,243 @@
+//! Fixes as AWS CLI and kubectl commands.
+
+use rolecall_core::fix::{
+    AccountName, Annotated, AssociationChange, AssociationName, Change, PermissionChange, PolicyName, RoleName, Show,
+    TrustChange, TrustEdit,
+};
+use serde_json::json;
+
+use super::jq;
+use crate::shell::Command;
+
+/// The commands of a change; none where a person has to do it.
+pub(super) fn of(change: &Change) -> Vec<String> {
+    let commands = match change {
+        Change::Trust(edit) => vec![trust(edit)],
+        Change::CreateProvider { cluster: Some(cluster), .. } => vec![
+            Command::new("eksctl utils associate-iam-oidc-provider").option("--cluster", cluster).words("--approve"),
+        ],
+        Change::CreateProvider { issuer, cluster: None, .. } => vec![
+            Command::new("aws iam create-open-id-connect-provider")
+                .option("--url", format!("https://{issuer}"))
+                .words("--client-id-list sts.amazonaws.com"),
+        ],
+        Change::AddClientId { provider, client_id, .. } => vec![
+            Command::new("aws iam add-client-id-to-open-id-connect-provider")
+                .option("--open-id-connect-provider-arn", provider)
+                .option("--client-id", client_id),
+        ],
+        Change::CreateAssociation { cluster, account, role } => {
+            vec![create_association(cluster, account, role.as_deref().unwrap_or("ROLE_ARN"))]
+        }
+        Change::UseAnotherRole { cluster, account, .. } => vec![create_association(cluster, account, "ROLE_ARN")],
+        Change::UpdateAssociation(association, change) => vec![update_association(association, change)],
+        Change::DeleteAssociation(association) => {
+            vec![of_association("aws eks delete-pod-identity-association", association)]
+        }
+        Change::Annotate { object, set, remove } => vec![annotate(object, set, remove)],
+        Change::CreateAccount(AccountName { namespace, name }) => {
+            vec![Command::new("kubectl create serviceaccount").option("-n", namespace).word(name)]
+        }
+        Change::CreateRole { role, .. } => vec![
+            Command::new("aws iam create-role")
+                .option("--role-name", &role.name)
+                .words("--assume-role-policy-document file://trust.json"),
+        ],
+        Change::InstallAgent { cluster } => vec![
+            Command::new("aws eks create-addon")
+                .option("--cluster-name", cluster)
+                .words("--addon-name eks-pod-identity-agent"),
+        ],
+        Change::AttachPolicy { role, policy } => vec![
+            Command::new("aws iam attach-role-policy").option("--role-name", &role.name).option("--policy-arn", policy),
+        ],
+        Change::Permission(change) => permission(change).into_iter().collect(),
+        Change::Recreate { kind, namespace, name } => recreate(kind, namespace, name.as_deref()).into_iter().collect(),
+        Change::CheckInjector { .. } => {
+            vec![Command::new("kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml")]
+        }
+        Change::RegisterInjector { .. } => vec![Command::new("kubectl get mutatingwebhookconfigurations")],
+        Change::CheckAgent => vec![Command::new("kubectl describe daemonset -n kube-system eks-pod-identity-agent")],
+        Change::Collect { show, .. } => self::show(show),
+        Change::TryFromPod { .. } | Change::Template(_) | Change::Ask(_) | Change::Manual(_) => Vec::new(),
+    };
+    commands.into_iter().filter_map(Command::finish).collect()
+}
+
+fn get_role(role: &RoleName) -> Command {
+    Command::new("aws iam get-role").option("--role-name", &role.name)
+}
+
+/// Reads a trust policy, changes it and writes it back.
+fn trust(TrustEdit { role, change }: &TrustEdit) -> Command {
+    let read = get_role(role).words("--query Role.AssumeRolePolicyDocument --output json");
+    let write = Command::new("aws iam update-assume-role-policy")
+        .option("--role-name", &role.name)
+        .words("--policy-document file://trust.json");
+    let read = match change {
+        TrustChange::Add { statement, .. } => read.jq(&jq::add_statement(statement)),
+        TrustChange::Statement(edit) => read.jq(&jq::edit_statement(edit)),
+        TrustChange::NarrowDeny { .. } | TrustChange::ReplacePrincipal { .. } => {
+            return read.words("> trust.json && ${EDITOR:-vi} trust.json").and(&write);
+        }
+    };
+    read.words("> trust.json").and(&write)
+}
+
+fn create_association(cluster: &str, account: &AccountName, role: &str) -> Command {
+    // The pods of every workload without a service account of its own would get the role.
+    let name = if &*account.name == "default" { "SERVICE_ACCOUNT" } else { &account.name };
+    Command::new("aws eks create-pod-identity-association")
+        .option("--cluster-name", cluster)
+        .option("--namespace", &account.namespace)
+        .option("--service-account", name)
+        .option("--role-arn", role)
+}
+
+fn of_association(words: &'static str, AssociationName { cluster, id, .. }: &AssociationName) -> Command {
+    let id = id.as_deref().unwrap_or("ASSOCIATION_ID");
+    Command::new(words).option("--cluster-name", cluster).option("--association-id", id)
+}
+
+fn update_association(association: &AssociationName, change: &AssociationChange) -> Command {
+    let command = of_association("aws eks update-pod-identity-association", association);
+    match change {
+        AssociationChange::Role(role) => command.option("--role-arn", role),
+        AssociationChange::RoleAndTarget(role, target) => {
+            command.option("--role-arn", role).option("--target-role-arn", target)
+        }
+        AssociationChange::Target(target) => command.option("--target-role-arn", target),
+        AssociationChange::SessionTags => command.words("--no-disable-session-tags"),
+        AssociationChange::Policy { .. } => command.words("--policy file://policy.json"),
+    }
+}
+
+fn annotate(
+    object: &Annotated,
+    set: &[(rolecall_core::fix::Text, rolecall_core::fix::Text)],
+    remove: &[rolecall_core::fix::Text],
+) -> Command {
+    let mut command = match object {
+        Annotated::Account(AccountName { namespace, name }) => {
+            Command::new("kubectl annotate serviceaccount").option("-n", namespace).word(name)
+        }
+        Annotated::Namespace(name) => Command::new("kubectl annotate namespace").word(name),
+    };
+    for (key, value) in set {
+        command = command.word(format!("{key}={value}"));
+    }
+    for key in remove {
+        command = command.word(format!("{key}-"));
+    }
+    if set.is_empty() { command } else { command.words("--overwrite") }
+}
+
+fn recreate(kind: &str, namespace: &str, name: Option<&str>) -> Option<Command> {
+    let in_namespace = |words| Command::new(words).option("-n", namespace);
+    Some(match (kind, name) {
+        ("Deployment" | "DaemonSet" | "StatefulSet", name) => {
+            let name = name.unwrap_or("NAME");
+            in_namespace("kubectl rollout restart").word(format!("{}/{name}", kind.to_ascii_lowercase()))
+        }
+        ("CronJob", Some(name)) => {
+            in_namespace("kubectl create job").word(format!("--from=cronjob/{name}")).word(format!("{name}-again"))
+        }
+        ("Job", Some(name)) => in_namespace("kubectl delete job").word(name),
+        ("Pod", Some(name)) => in_namespace("kubectl delete pod").word(name),
+        _ => return None,
+    })
+}
+
+fn permission(change: &PermissionChange) -> Option<Command> {
+    Some(match change {
+        PermissionChange::Allow { role, policy, actions, resource } => {
+            let actions = match actions.as_slice() {
+                [one] => json!(&**one),
+                several => several.iter().map(|action| json!(&**action)).collect(),
+            };
+            let document = json!({
+                "Version": "2012-10-17",
+                "Statement": {"Effect": "Allow", "Action": actions, "Resource": &**resource},
+            });
+            Command::new("aws iam put-role-policy")
+                .option("--role-name", &role.name)
+                .option("--policy-name", policy)
+                .option("--policy-document", document.to_string())
+        }
+        PermissionChange::NarrowDeny { policy, .. } => match policy {
+            PolicyName::Managed(arn) => {
+                let version = Command::new("aws iam get-policy")
+                    .option("--policy-arn", arn)
+                    .words("--query Policy.DefaultVersionId --output text");
+                Command::new("aws iam get-policy-version")
+                    .option("--policy-arn", arn)
+                    .output_of("--version-id", &version)
+            }
+            PolicyName::Inline(role, policy) => Command::new("aws iam get-role-policy")
+                .option("--role-name", &role.name)
+                .option("--policy-name", policy),
+            PolicyName::Trust(role) => get_role(role),
+            PolicyName::ServiceControl(policy) => {
+                Command::new("aws organizations list-policies --filter SERVICE_CONTROL_POLICY")
+                    .option("--query", format!("Policies[?Name=='{policy}']"))
+            }
+            PolicyName::Session(association) => {
+                Command::new("aws eks describe-pod-identity-association --cluster-name CLUSTER")
+                    .option("--association-id", association)
+                    .words("--query association.policy")
+            }
+        },
+        PermissionChange::AllowInBoundary { role, .. } => {
+            get_role(role).words("--query Role.PermissionsBoundary.PermissionsBoundaryArn")
+        }
+        PermissionChange::AllowInSession { .. } => Command::new(
+            "aws eks update-pod-identity-association --cluster-name CLUSTER --association-id ASSOCIATION_ID --policy file://policy.json",
+        ),
+        PermissionChange::AllowInServiceControl { account, .. } => {
+            Command::new("aws organizations list-policies-for-target")
+                .option("--target-id", account)
+                .words("--filter SERVICE_CONTROL_POLICY")
+        }
+        PermissionChange::ExemptFromResourceControl { policy } => {
+            Command::new("aws organizations list-policies --filter RESOURCE_CONTROL_POLICY")
+                .option("--query", format!("Policies[?Name=='{policy}']"))
+        }
+        PermissionChange::RemoveNeed | PermissionChange::CorrectNeed { .. } => return None,
+    })
+}
+
+fn show(show: &Show) -> Vec<Command> {
+    match show {
+        Show::Issuer { cluster } => vec![
+            Command::new("aws eks describe-cluster")
+                .option("--name", cluster)
+                .words("--query cluster.identity.oidc.issuer"),
+        ],
+        Show::Providers { .. } => vec![Command::new("aws iam list-open-id-connect-providers")],
+        Show::ClientIds { provider } => vec![
+            Command::new("aws iam get-open-id-connect-provider")
+                .option("--open-id-connect-provider-arn", provider)
+                .words("--query ClientIDList"),
+        ],
+        Show::Role(role) => vec![get_role(role)],
+        Show::TrustPolicy(role) => vec![get_role(role).words("--query Role.AssumeRolePolicyDocument")],
+        Show::Policies(role) => vec![
+            Command::new("aws iam list-role-policies").option("--role-name", &role.name),
+            Command::new("aws iam list-attached-role-policies").option("--role-name", &role.name),
+        ],
+        Show::Roles { .. } => vec![Command::new("aws iam list-roles")],
+        Show::Associations { cluster } => {
+            vec![Command::new("aws eks list-pod-identity-associations").option("--cluster-name", cluster)]
+        }
+        Show::Association { cluster, id } => vec![
+            Command::new("aws eks describe-pod-identity-association")
+                .option("--cluster-name", cluster)
+                .option("--association-id", id),
+        ],
+        Show::Agent { cluster } => vec![
+            Command::new("aws eks list-addons").option("--cluster-name", cluster),
+            Command::new("kubectl get daemonset -n kube-system eks-pod-identity-agent"),
+        ],
+        Show::Snapshot => vec![Command::new("rolecall snapshot --cluster CLUSTER -o SRC")],
+    }
+}

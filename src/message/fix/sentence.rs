@@ -1,0 +1,279 @@
+//! What a fix changes, in one plain clause without a full stop.
+
+use rolecall_core::fix::{
+    AccountName, Annotated, AssociationChange, Change, ConditionName, PermissionChange, Protected, RoleName, Show,
+    StatementStep, TemplateChange, Text, TrustChange, TrustEdit,
+};
+
+/// The clause of a change.
+pub(super) fn of(change: &Change) -> String {
+    match change {
+        Change::Trust(TrustEdit { role, change }) => trust(role, change),
+        Change::TryFromPod { role } => format!(
+            "run `aws sts get-caller-identity` in a pod to see what AWS decides, or remove that condition from the trust \
+             policy of {}",
+            named(role)
+        ),
+        Change::CreateProvider { account, issuer, .. } => {
+            format!("create an OIDC provider for the issuer https://{issuer} in account {account}")
+        }
+        Change::AddClientId { client_id, .. } => format!("add {client_id} to the client IDs of the OIDC provider"),
+        Change::CreateAssociation { account, role, .. } => match role {
+            Some(role) => format!("create a Pod Identity association of {} with role {role}", service_account(account)),
+            None if is_default(account) => format!(
+                "create a service account for this workload, and a Pod Identity association with the role that it needs \
+                 (an association of {} would give the role to every pod without a service account of its own)",
+                service_account(account)
+            ),
+            None => format!(
+                "create a Pod Identity association of {} with the role that it needs",
+                service_account(account)
+            ),
+        },
+        Change::UpdateAssociation(association, change) => {
+            update_association(&service_account(&association.account), change)
+        }
+        Change::DeleteAssociation(association) => {
+            format!("delete the Pod Identity association of {}", service_account(&association.account))
+        }
+        Change::Annotate { object, set, remove } => annotate(object, set, remove),
+        Change::CreateAccount(account) => format!("create {}", service_account(account)),
+        Change::CreateRole { role, place } => format!("create {}, or correct {}", named(role), place.name()),
+        Change::UseAnotherRole { role, why, account, .. } => {
+            let why = match why {
+                Protected::ByAws => "AWS manages it",
+                Protected::NodeRole => "it is a node role",
+            };
+            format!("give {} another role than {}: {why}", service_account(account), role.name)
+        }
+        Change::InstallAgent { .. } => "install the add-on eks-pod-identity-agent".to_owned(),
+        Change::AttachPolicy { role, policy } => {
+            format!("attach {} to {}", policy.rsplit('/').next().unwrap_or(policy), named(role))
+        }
+        Change::Permission(change) => permission(change),
+        Change::Template(change) => template(change),
+        Change::Recreate { kind, namespace, name } => recreate(kind, namespace, name.as_deref()),
+        Change::CheckInjector { is_registered: true } => {
+            "if that does not help, look at the injector's webhook: it did not know the service account's role yet, or did \
+             not answer"
+                .to_owned()
+        }
+        Change::CheckInjector { is_registered: false } => {
+            "if that does not help, look whether the injector's webhook is registered".to_owned()
+        }
+        Change::RegisterInjector { configuration } => {
+            let other = configuration.as_ref().map(|name| {
+                format!("; if it has another name than {name}, set cluster.injectorConfiguration")
+            });
+            format!(
+                "register the injector again (EKS has it as pod-identity-webhook in the control plane; elsewhere install \
+                 amazon-eks-pod-identity-webhook){}",
+                other.unwrap_or_default()
+            )
+        }
+        Change::CheckAgent => "find out why the pods of the Pod Identity agent are not ready".to_owned(),
+        Change::Collect { what, show } => collect(what, show),
+        Change::Ask(contact) => format!("ask {contact}"),
+        Change::Manual(advice) => advice.to_string(),
+    }
+}
+
+/// How the alternative is introduced.
+pub(super) fn or(alternative: &Change) -> &'static str {
+    match alternative {
+        Change::Annotate { object: Annotated::Namespace(_), set, .. }
+            if set.iter().any(|(key, _)| key.ends_with("/allow-node-role")) =>
+        {
+            "or, if the node role is intended,"
+        }
+        Change::Recreate { .. } => "if the injector added them,",
+        _ => "or",
+    }
+}
+
+fn named(RoleName { account, name }: &RoleName) -> String {
+    if account.len() == 12 { format!("role {name} (account {account})") } else { format!("role {name}") }
+}
+
+fn service_account(AccountName { namespace, name }: &AccountName) -> String {
+    format!("service account {namespace}/{name}")
+}
+
+fn is_default(account: &AccountName) -> bool {
+    &*account.name == "default"
+}
+
+fn joined(values: &[Text]) -> String {
+    values.iter().map(|value| &**value).collect::<Vec<_>>().join(", ")
+}
+
+fn trust(role: &RoleName, change: &TrustChange) -> String {
+    let policy = format!("the trust policy of {}", named(role));
+    match change {
+        TrustChange::Add { principal, .. } => format!("add to {policy} a statement that allows {principal}"),
+        TrustChange::Statement(edit) => {
+            let steps = edit.steps.iter().map(step).collect::<Vec<_>>().join(" and ");
+            format!("{steps} in {} of {policy}", edit.place)
+        }
+        TrustChange::NarrowDeny { place, principal } => {
+            format!("narrow {place} of {policy} so that it does not deny {principal}")
+        }
+        TrustChange::ReplacePrincipal { from, to } => format!("write `{to}` instead of {from} in {policy}"),
+    }
+}
+
+fn condition(ConditionName { operator, key }: &ConditionName) -> String {
+    format!("{operator} {key}")
+}
+
+fn step(step: &StatementStep) -> String {
+    match step {
+        StatementStep::SetActions(actions) => format!("replace NotAction by Action {}", joined(actions)),
+        StatementStep::AddActions(actions) => format!("allow {}", joined(actions)),
+        StatementStep::AddValues { condition, values } if condition.key.ends_with(":sub") => {
+            format!("allow subject {}", joined(values))
+        }
+        StatementStep::AddValues { condition, values } if condition.key.ends_with(":aud") => {
+            format!("allow audience {}", joined(values))
+        }
+        StatementStep::AddValues { condition: name, values } => {
+            format!("add {} to the condition {}", joined(values), condition(name))
+        }
+        StatementStep::Remove(name) => format!("remove the condition {}", condition(name)),
+        StatementStep::Put { condition: name, values } => {
+            format!("add the condition {} = {}", condition(name), joined(values))
+        }
+        StatementStep::Move { from, to } if from.key == to.key => {
+            format!("use {} instead of {} for {}", to.operator, from.operator, from.key)
+        }
+        StatementStep::Move { from, to } => format!("write the key {} instead of {}", to.key, from.key),
+    }
+}
+
+fn update_association(account: &str, change: &AssociationChange) -> String {
+    let association = format!("the Pod Identity association of {account}");
+    match change {
+        AssociationChange::Role(role) => format!("set the role of {association} to {role}"),
+        AssociationChange::RoleAndTarget(role, target) => format!(
+            "set the role of {association} to one of the cluster's account ({role}), and its target role to {target}"
+        ),
+        AssociationChange::Target(role) => format!("set the target role of {association} to {role}"),
+        AssociationChange::SessionTags => format!("have {association} send session tags"),
+        AssociationChange::Policy { action } => {
+            format!("allow {action} in the session policy of {association}, or remove the declared need")
+        }
+    }
+}
+
+fn annotate(object: &Annotated, set: &[(Text, Text)], remove: &[Text]) -> String {
+    let object = match object {
+        Annotated::Account(account) => service_account(account),
+        Annotated::Namespace(name) => format!("namespace {name}"),
+    };
+    match (set, remove) {
+        ([(key, _)], [from]) => format!("rename the annotation {from} of {object} to {key}"),
+        ([], removed) => format!("remove the annotation {} from {object}", joined(removed)),
+        (set, _) => {
+            let set: Vec<String> = set.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            format!("annotate {object} with {}", set.join(", "))
+        }
+    }
+}
+
+fn recreate(kind: &str, namespace: &str, name: Option<&str>) -> String {
+    match (kind, name) {
+        ("Deployment" | "DaemonSet" | "StatefulSet", Some(name)) => {
+            format!("restart {} {namespace}/{name}", kind)
+        }
+        ("Deployment" | "DaemonSet" | "StatefulSet", None) => "restart the workloads that use it".to_owned(),
+        ("CronJob", Some(name)) => format!("wait for the next run of CronJob {namespace}/{name}, or start one"),
+        ("Job", Some(name)) => format!("re-create Job {namespace}/{name} after this command"),
+        ("Pod", Some(name)) => format!("re-create pod {namespace}/{name}, which has no controller, after this command"),
+        ("Pod", None) => "delete the pod; its controller re-creates it".to_owned(),
+        (kind, Some(name)) => format!("delete the pods of {kind} {namespace}/{name}; it re-creates them"),
+        (_, None) => "re-create the pods".to_owned(),
+    }
+}
+
+fn permission(change: &PermissionChange) -> String {
+    match change {
+        PermissionChange::Allow { role, actions, resource, .. } => {
+            format!("allow {} on {resource} in a policy of {}", joined(actions), named(role))
+        }
+        PermissionChange::NarrowDeny { place, .. } => format!("narrow {place}, or remove the declared need"),
+        PermissionChange::AllowInBoundary { role, action } => {
+            format!("allow {action} in the permissions boundary of {}, or remove the declared need", named(role))
+        }
+        PermissionChange::AllowInSession { action } => {
+            format!("allow {action} in the association's session policy, or remove the declared need")
+        }
+        PermissionChange::AllowInServiceControl { action, account } => format!(
+            "have the organization's administrator allow {action} in the service control policies of account {account}, or \
+             remove the declared need"
+        ),
+        PermissionChange::ExemptFromResourceControl { policy } => format!(
+            "have the organization's administrator exempt this identity from the resource control policy {policy}"
+        ),
+        PermissionChange::RemoveNeed => {
+            "remove the declared need: no policy can allow it to the session of a role".to_owned()
+        }
+        PermissionChange::CorrectNeed { action } => {
+            format!("write {action} in the annotation rolecall.dev/requires")
+        }
+    }
+}
+
+fn template(change: &TemplateChange) -> String {
+    const WEB_IDENTITY: &str = "AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE";
+    match change {
+        TemplateChange::RemoveWebIdentity => format!("remove {WEB_IDENTITY} from the pod template"),
+        TemplateChange::RemoveCredentials => {
+            "remove the AWS_* credentials variables and volumes from the pod template: the injector adds the whole set"
+                .to_owned()
+        }
+        TemplateChange::RemoveKeys => {
+            "remove AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from the pod template".to_owned()
+        }
+        TemplateChange::SetRole { arn } => {
+            format!("set AWS_ROLE_ARN to {arn} in the pod template, or remove it and let the injector set it")
+        }
+        TemplateChange::SetVariable { name, value } => format!("set {name}={value} in the pod template"),
+        TemplateChange::RemoveLabel { key } => format!("remove the label {key} from the pod template"),
+        TemplateChange::SetAnnotation { key, value } => {
+            format!("set {key}: \"{value}\" in the annotations of the pod template")
+        }
+        TemplateChange::RemoveAnnotation { key, place } => {
+            format!("remove the annotation {key} from {place}: the service account already has a role")
+        }
+        TemplateChange::InjectContainers { key, container: Some(container) } => {
+            format!("remove container {container} from the annotation {key} if it needs the role")
+        }
+        TemplateChange::InjectContainers { key, container: None } => {
+            format!("remove the containers that need AWS from the annotation {key}")
+        }
+        TemplateChange::MoveMount { volume, path } => {
+            format!("mount volume {volume} at another path, or remove it: the injector mounts the token at {path}")
+        }
+        TemplateChange::SetExpiration { volume, seconds } => {
+            format!("set expirationSeconds: {seconds} for the serviceAccountToken of volume {volume}")
+        }
+        TemplateChange::SelectWindows => {
+            "set the node selector kubernetes.io/os: windows: the injector then writes a Windows path".to_owned()
+        }
+    }
+}
+
+fn collect(what: &str, show: &Show) -> String {
+    match show {
+        Show::Role(_) | Show::Roles { .. } => {
+            format!("add {what} to the accounts that the snapshot collects, or check the role in that account")
+        }
+        Show::Agent { .. } => "find out whether the Pod Identity agent runs".to_owned(),
+        Show::Snapshot => format!("collect the snapshot again, or correct {what}"),
+        Show::Providers { account, issuer } => format!(
+            "collect the snapshot with the rights to read {what}, or add {what} (in account {account}, one must end in \
+             {issuer})"
+        ),
+        _ => format!("collect the snapshot with the rights to read {what}, or add {what}"),
+    }
+}
