@@ -228,8 +228,12 @@ fn tells_pods_that_predate_their_identity() {
     let scan = || scan_json(cluster, &["--source", source, "-n", "late"]);
     let report = scan();
     assert_eq!(said(&report), ["Deployment/carts injection-missing 2", "Deployment/early pods-predate-identity 3"]);
-    let fixes: Vec<&str> = report["findings"].as_array().unwrap().iter().map(|f| f["fix"].as_str().unwrap()).collect();
-    assert!(fixes[0].starts_with("kubectl rollout restart -n late deployment/carts; if that"), "{fixes:?}");
+    let fixes: Vec<&str> =
+        report["findings"].as_array().unwrap().iter().map(|f| f["fixes"]["cli"].as_str().unwrap()).collect();
+    assert!(
+        fixes[0].starts_with("kubectl rollout restart -n late deployment/carts\nkubectl get mutating"),
+        "{fixes:?}"
+    );
     assert_eq!(fixes[1], "kubectl rollout restart -n late deployment/early");
     // The template will be right, and the pods are not.
     let early: Vec<&Value> =
@@ -544,7 +548,7 @@ fn writes_reports_and_leaves_them_where_nothing_changed() {
     assert_eq!(said, ["rolecall", "irsa-trust-subject", "fail", "high", "rolecall"]);
     let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "carts", "name": "carts-dev"});
     assert_eq!(result["resources"], json!([reference]));
-    assert!(result["properties"]["fix"].as_str().unwrap().starts_with("aws iam get-role"));
+    assert!(result["properties"]["fix"].as_str().unwrap().starts_with("allow subject system:serviceaccount:carts:"));
 
     // Again: nothing is written, and what was found keeps its time.
     assert_eq!(reports(&cluster, &["--source", SHOP]), "0 written, 2 unchanged, 0 deleted");

@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn long_values_are_cut_at_a_character() {
         let long = "é".repeat(1 << 20);
-        for text in [Text::from(long.as_str()), Text::from(long.clone())] {
+        for text in [Text::from(long.as_str()), Text::from(long)] {
             assert!(text.is_cut() && text.ends_with('…') && text.len() <= MAX_TEXT_BYTES + 3);
         }
         let arn = "a".repeat(2_048);

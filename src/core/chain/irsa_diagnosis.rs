@@ -44,7 +44,7 @@ impl Case<'_> {
 
     /// Changes a statement.
     fn edit(&self, report: &StatementReport<'_>, steps: Vec<StatementStep>) -> Change {
-        let edit = StatementEdit::new(place(report), self.jq_path(report), report.statement, steps);
+        let edit = StatementEdit::new(place(report), self.jq_path(report), trust::as_written(self.role, report), steps);
         fix::edit_statement(self.parsed, edit)
     }
 

@@ -168,7 +168,7 @@ impl<'a> Case<'a> {
         let reports = document.explain(&request);
         let open = trust::allows(&reports).find(|report| report.applies() == Truth::True)?;
         let step = fix::put_condition("StringEquals", &format!("{}:sub", self.issuer), self.claim);
-        let edit = StatementEdit::new(place(open), self.jq_path(open), open.statement, vec![step]);
+        let edit = StatementEdit::new(place(open), self.jq_path(open), trust::as_written(self.role, open), vec![step]);
         Some(
             Problem::new(
                 &rules::IRSA_TRUST_OPEN,

@@ -106,7 +106,8 @@ impl Case<'_> {
 
     /// Changes a statement.
     fn edit(&self, report: &StatementReport<'_>, step: StatementStep) -> Change {
-        let edit = StatementEdit::new(place(report), self.jq_path(report), report.statement, vec![step]);
+        let edit =
+            StatementEdit::new(place(report), self.jq_path(report), trust::as_written(self.role, report), vec![step]);
         fix::edit_statement(self.parsed, edit)
     }
 

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 
 use rolecall_iam::{
-    ConditionReport, Context, Document, Effect, Found, Principal, PrincipalEntry, Request, RoleArn, StatementReport,
-    Truth, Verdict,
+    ConditionReport, Context, Document, Effect, Found, Principal, PrincipalEntry, Request, RoleArn, Statement,
+    StatementReport, Truth, Verdict,
 };
 
 use super::fix;
 use super::readings::{Readings, undocumented};
 use crate::finding::{Certainty, Problem};
 use crate::fix::Change;
+use crate::snapshot::Role;
 
 /// Outcome of a trust policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +134,11 @@ pub(super) fn place(report: &StatementReport<'_>) -> String {
         Some(sid) => format!("statement {} (\"{sid}\")", report.index + 1),
         None => format!("statement {}", report.index + 1),
     }
+}
+
+/// The statement of a report as the role's trust policy has it: a report may be of one reading of it.
+pub(super) fn as_written<'r>(role: &'r Role, report: &StatementReport<'r>) -> &'r Statement {
+    role.trust.as_ref().and_then(|trust| trust.statements.get(report.index)).unwrap_or(report.statement)
 }
 
 /// `StringEquals KEY = VALUE, VALUE`.
