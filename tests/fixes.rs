@@ -66,6 +66,8 @@ fn normal(value: &Value) -> Value {
             let fields: serde_json::Map<String, Value> = fields.filter(|(_, value)| !is_empty(value)).collect();
             fields.into_iter().map(|(key, value)| (key, list(value))).collect::<serde_json::Map<_, _>>().into()
         }
+        // AWS reads `false` and "false" alike.
+        Value::Bool(_) | Value::Number(_) => value.to_string().into(),
         other => other.clone(),
     }
 }
