@@ -48,8 +48,31 @@ pub fn denial(findings: &[&Finding]) -> String {
     text
 }
 
+/// One warning. A command that is cut is of no use: it is printed whole, or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// One line.
+    pub text: String,
+    /// The same with commands behind it.
+    pub with_commands: Option<String>,
+}
+
+impl Warning {
+    /// The warning with its commands where that has at most so many characters, else without.
+    pub fn within(&self, limit: usize) -> &str {
+        let whole = self.with_commands.as_deref().filter(|text| text.chars().count() <= limit);
+        whole.unwrap_or(&self.text)
+    }
+}
+
+impl From<String> for Warning {
+    fn from(text: String) -> Self {
+        Self { text, with_commands: None }
+    }
+}
+
 /// The warnings of a finding: what is wrong with its evidence, and how to fix it. Each is complete by itself.
-pub fn warnings(finding: &Finding) -> [String; 2] {
+pub fn warnings(finding: &Finding) -> [Warning; 2] {
     let mut first = headline(finding);
     for Evidence { label, value } in [&finding.problem.expected, &finding.problem.found].into_iter().flatten() {
         first.push_str(&format!("; {label} {value}"));
@@ -57,7 +80,10 @@ pub fn warnings(finding: &Finding) -> [String; 2] {
     if let Some(hint) = finding.problem.hint.as_ref().filter(|hint| hint.is_typo) {
         first.push_str(&format!("; {hint}"));
     }
-    [first, format!("rolecall: fix for {}: {}", finding.rule(), fix::line(&finding.problem.fix))]
+    let rule = finding.rule();
+    let (sentence, line) = (fix::sentence(&finding.problem.fix), fix::line(&finding.problem.fix));
+    let with_commands = (line != sentence).then(|| printable(&format!("rolecall: fix for {rule}: {line}")));
+    [first.into(), Warning { text: format!("rolecall: fix for {rule}: {sentence}"), with_commands }]
 }
 
 /// What is wrong, in one sentence with the rule's name.

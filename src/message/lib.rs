@@ -7,4 +7,4 @@ mod finding;
 pub mod fix;
 pub mod shell;
 
-pub use finding::{denial, headline, note, warnings};
+pub use finding::{Warning, denial, headline, note, warnings};

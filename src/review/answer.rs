@@ -363,7 +363,7 @@ impl Door<'_> {
             let (kind, level) = (kind.name(), policy.levels.enforce.name());
             let line =
                 format!("rolecall: namespace {namespace} enforces level {level}: pods of this {kind} would be denied");
-            warnings = fit_warnings(std::iter::once(line).chain(warnings));
+            warnings.insert(0, line.into());
         }
         (record.decision, record.message, record.told) = (outcome, texts.message, texts.told);
         record.service_account = Cow::Borrowed(judged.service_account);
@@ -381,7 +381,7 @@ impl Door<'_> {
             record.fault = Some(Fault::Unconfirmed);
         }
         let mut response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
-        response.warnings = warnings;
+        response.warnings = fit_warnings(warnings);
         if outcome == Outcome::Deny {
             response.allowed = false;
             response.status = Some(forbidden(record.told.as_ref().unwrap_or(&record.message)));

@@ -15,10 +15,11 @@ use rolecall_core::rules::{IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED, ROLE_NOT_A
 use rolecall_core::snapshot::{OwnRole, Viewer};
 use rolecall_core::world::World;
 use rolecall_iam::RoleArn;
+use rolecall_message::Warning;
 
 use super::answer::{Door, Judged};
 use super::outcome::Authority;
-use super::response::{MAX_WARNING_CHARS, fit_warnings};
+use super::response::MAX_WARNING_CHARS;
 
 /// How much a requester reads about IAM roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -241,7 +242,7 @@ impl Reader<'_> {
     }
 
     /// The warnings of a finding; where something is withheld, there is one, and, its reference is never cut off.
-    fn warnings_of(&self, finding: &Finding) -> Vec<String> {
+    fn warnings_of(&self, finding: &Finding) -> Vec<Warning> {
         if finding.notes.first() != Some(&Note::Text(self.reference())) {
             return rolecall_message::warnings(finding).into();
         }
@@ -257,7 +258,7 @@ impl Reader<'_> {
                 line.push_str(&hint);
             }
         }
-        vec![line + &end]
+        vec![(line + &end).into()]
     }
 }
 
@@ -281,7 +282,7 @@ pub(super) struct Texts {
     pub(super) message: String,
     /// Of a denial, where the requester is told less.
     pub(super) told: Option<String>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Door<'_> {
@@ -311,8 +312,8 @@ impl Door<'_> {
         texts
     }
 
-    fn warnings(&self, reader: &Reader<'_>, decision: &Decision<'_>, told: Option<&Told>) -> Vec<String> {
-        let lines: Vec<String> = match told {
+    fn warnings(&self, reader: &Reader<'_>, decision: &Decision<'_>, told: Option<&Told>) -> Vec<Warning> {
+        let lines: Vec<Warning> = match told {
             Some(told) => told.warnings.iter().flat_map(|finding| reader.warnings_of(finding)).collect(),
             None => decision.warnings.iter().flat_map(|finding| rolecall_message::warnings(finding)).collect(),
         };
@@ -330,6 +331,6 @@ impl Door<'_> {
             Authority::Withheld(reason) => Some(format!("rolecall: not enforcing: {reason}")),
             Authority::Final | Authority::Provisional => None,
         };
-        fit_warnings(lines.into_iter().chain(age).chain(withheld))
+        lines.into_iter().chain(age.map(Warning::from)).chain(withheld.map(Warning::from)).collect()
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use rolecall_core::finding::printable;
+use rolecall_message::Warning;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -85,10 +86,11 @@ const MAX_SHORT_TOTAL_CHARS: usize = 2_000;
 
 /// Fits warnings to what the API server passes on: one printable line each, the most severe first, none twice. Long words,
 /// such as ARNs, are shortened in the middle before anything is cut off.
-pub(super) fn fit_warnings(lines: impl IntoIterator<Item = String>) -> Vec<String> {
-    let mut lines: Vec<String> = lines.into_iter().take(MAX_WARNINGS).map(|line| printable(&line)).collect();
+pub(super) fn fit_warnings<W: Into<Warning>>(warnings: impl IntoIterator<Item = W>) -> Vec<String> {
+    let mut lines: Vec<Warning> = warnings.into_iter().take(MAX_WARNINGS).map(Into::into).collect();
     lines.dedup();
-    let fit = |limit: usize| lines.iter().map(|line| shorten(line, limit)).collect::<Vec<_>>();
+    let fit =
+        |limit: usize| lines.iter().map(|line| shorten(&printable(line.within(limit)), limit)).collect::<Vec<_>>();
     let mut fitted = fit(MAX_LONG_WARNING_CHARS);
     if fitted.iter().map(|line| line.chars().count()).sum::<usize>() > MAX_SHORT_TOTAL_CHARS {
         fitted = fit(MAX_WARNING_CHARS);
