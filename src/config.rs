@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use rolecall_core::cluster::Conventions;
 use rolecall_core::decision::{Level, Levels, Mode};
+use rolecall_core::rules::DocsUrl;
 use rolecall_core::snapshot::OwnRole;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
@@ -61,6 +62,8 @@ pub struct MessagesConfig {
     pub own_roles: Vec<OwnRoleConfig>,
     /// The contact that a message names; absent: the platform team.
     pub contact: Option<String>,
+    /// Where the pages of the rules are published; absent: messages have no address. `serve`, `check` and `scan` print it.
+    pub docs_url: Option<DocsUrl>,
 }
 
 /// A role that is the own role of namespaces.
@@ -81,6 +84,7 @@ impl MessagesConfig {
             iam_detail: self.iam_detail,
             own_roles: self.own_roles.iter().map(own).collect(),
             contact: self.contact.clone().unwrap_or(default.contact),
+            docs_url: self.docs_url.clone(),
         }
     }
 
@@ -490,6 +494,7 @@ mod tests {
             ("messages: {iamDetail: all}\n", "all"),
             ("messages: {ownRoles: [{namespace: '', role: x}]}\n", "ownRoles"),
             ("messages: {contact: ' '}\n", "contact"),
+            ("messages: {docsUrl: docs.example.com}\n", "http or https URL"),
             ("certificates: {names: [hook.example.com, a b]}\n", "`a b`"),
         ] {
             let message = Config::parse(text).unwrap_err();

@@ -117,7 +117,8 @@ mod kube {
             let cluster = std::mem::take(&mut facts.cluster);
             let namespaces = facts.namespaces().cloned();
             let world = World::new(Arc::new(snapshot), cluster, conventions);
-            let mut report = Report::new(args.level.into(), &world.snapshot).with_denials(args.would_deny);
+            let report = Report::new(args.level.into(), &world.snapshot).with_denials(args.would_deny);
+            let mut report = report.with_docs(config.messages.docs_url.clone());
             if args.source.is_none() {
                 report.note("no --source: roles, providers and associations are unknown");
             }

@@ -8,7 +8,7 @@ use crate::chain::{Subject, fix};
 use crate::cluster::{OwnAnnotations, Presence, Validity};
 use crate::finding::{Finding, Problem};
 use crate::identity::{Mechanism, OptOuts};
-use crate::rules;
+use crate::rules::{self, Trait};
 use crate::workload::Workload;
 use crate::world::World;
 
@@ -33,11 +33,11 @@ pub fn judge_running<'a>(
     running: Running<'_>,
 ) -> Judgement<'a> {
     let mut judgement = judge_workload(world, workload, circumstances);
-    let explained = [&rules::INJECTION_MISSING, &rules::ROLE_OVERRIDDEN, &rules::ASSOCIATION_SHADOWED];
     let behind = format!("also [{}]", rules::INJECTION_MISSING.name);
     let is_behind = |note: &String| note.starts_with(&behind);
-    let concerned =
-        |finding: &Finding| explained.contains(&finding.problem.rule) || finding.notes.iter().any(is_behind);
+    let concerned = |finding: &Finding| {
+        finding.problem.rule.has(Trait::ExplainedByAge) || finding.notes.iter().any(is_behind)
+    };
     if !judgement.findings.iter().any(concerned) || OptOuts::of(workload, &world.conventions).pod() {
         return judgement;
     }
@@ -91,7 +91,7 @@ fn is_older(world: &World, workload: &Workload<'_>, running: Running<'_>) -> boo
 fn predates(workload: &Workload<'_>, problem: &Problem) -> bool {
     let injected = || workload.spec.volumes.iter().any(|volume| volume.name.as_str() == Mechanism::Irsa.volume());
     problem.rule == &rules::INJECTION_MISSING
-        || ([&rules::ROLE_OVERRIDDEN, &rules::ASSOCIATION_SHADOWED].contains(&problem.rule) && injected())
+        || (problem.rule.has(Trait::ExplainedByAge) && injected())
 }
 
 fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, instead: &Problem) -> Problem {
@@ -115,9 +115,9 @@ fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, inste
 
 /// `rolecall.dev/ignore: pods-predate-identity` on the pod, its service account or its namespace.
 fn is_exempted(world: &World, workload: &Workload<'_>, now: Option<Timestamp>) -> bool {
-    let name = rules::PODS_PREDATE_IDENTITY.name;
     let ignores = |own_annotations: &OwnAnnotations| {
-        own_annotations.validity(now) != Validity::Ended && own_annotations.ignore.iter().any(|rule| **rule == *name)
+        let is_named = own_annotations.ignore.iter().any(|name| rules::PODS_PREDATE_IDENTITY.is_named(name));
+        is_named && own_annotations.validity(now) != Validity::Ended
     };
     let account = world.service_account(workload.namespace, workload.service_account()).account();
     ignores(&OwnAnnotations::of(workload.metadata))
