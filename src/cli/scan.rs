@@ -172,8 +172,8 @@ mod kube {
             }
             writeln!(
                 out,
-                "{} pods: {} certain, {} likely, {} undecided; reports: {} written, {} unchanged, {} deleted",
-                summary.pods.unwrap_or_default(),
+                "{}: {} certain, {} likely, {} undecided; reports: {} written, {} unchanged, {} deleted",
+                report::count(summary.pods.unwrap_or_default(), "pod"),
                 summary.certain,
                 summary.likely,
                 summary.undecided,

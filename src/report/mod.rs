@@ -18,6 +18,8 @@ pub use json::json;
 pub use model::{FindingLocation, Report, ReportedFinding, ReportedResource, ReportedUnreadable, ReportedWorkload};
 pub use text::text;
 #[cfg(feature = "kube")]
+pub(crate) use text::count;
+#[cfg(feature = "kube")]
 pub use {
     policy_report::{Dialect, PolicyReport, policy_reports},
     scan::ReportedOrphan,

@@ -83,7 +83,7 @@ pub(super) fn shown_below(number: usize) -> String {
 }
 
 /// `1 pod`, `2 pods`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 

@@ -1,14 +1,11 @@
 //! The text of a rule, as a page to read: Markdown for `docs/rules/`, plain text for the terminal.
 //!
-//! A file in `pages/` has a heading with the rule's name, a paragraph `Fires when ….`, and the sections of [`SECTIONS`] in this order.
-//! The commands and the example are in fenced blocks.
+//! A file in `pages/` has a heading with the rule's name, a paragraph `Fires when ….`, and these sections: *What it means*, *Why it
+//! matters*, *Example*, *How to fix it*, *Sources*. The commands and the example are in fenced blocks.
 
 use super::{Family, Impact, Rule, Trait};
 use crate::decision::Level;
 use crate::finding::Certainty;
-
-/// The headings of every page, in their order.
-pub const SECTIONS: [&str; 5] = ["What it means", "Why it matters", "Example", "How to fix it", "Sources"];
 
 impl Rule {
     /// When the rule fires: one line, lower case, no full stop.
@@ -154,6 +151,9 @@ fn on_one_line(text: &str) -> String {
 mod tests {
     use super::super::{all, families};
     use super::*;
+
+    /// The headings of every page, in their order.
+    const SECTIONS: [&str; 5] = ["What it means", "Why it matters", "Example", "How to fix it", "Sources"];
 
     /// Placeholders of an author, not of a reader.
     const UNFINISHED: [&str; 5] = ["TODO", "FIXME", "TBD", "XXX", "lorem"];
