@@ -40,7 +40,7 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     if !report.findings.is_empty() {
         writeln!(out)?;
     }
-    if report.findings.iter().any(ReportedFinding::counts) {
+    if !report.findings.is_empty() {
         writeln!(out, "{DIM}more on a rule: rolecall explain RULE{DIM:#}\n")?;
     }
     write_exempted(report, out)?;

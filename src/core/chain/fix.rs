@@ -130,6 +130,14 @@ pub(crate) fn create_association(snapshot: &Snapshot, subject: Subject<'_>, role
         .to_string()
 }
 
+/// Shows the status and the problems of the Pod Identity agent's add-on.
+pub(crate) fn describe_agent(snapshot: &Snapshot) -> String {
+    Command::new("aws eks describe-addon")
+        .option("--cluster-name", cluster_name(snapshot))
+        .option("--addon-name", "eks-pod-identity-agent")
+        .to_string()
+}
+
 /// Installs the Pod Identity agent.
 pub(crate) fn create_agent(snapshot: &Snapshot) -> String {
     Command::new("aws eks create-addon")

@@ -1,7 +1,7 @@
 //! Workloads that have no identity of their own.
 
 use super::container::{COMPUTE_TYPE, Scene};
-use crate::chain::fix;
+use crate::chain::{Subject, fix};
 use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
 use crate::identity::{CredentialEnv, ExpandedTexts};
@@ -75,22 +75,39 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         let found = format!("the pod's annotation {key} names its containers");
         (found, format!("remove the containers that need AWS from {key}"))
     } else {
-        (
-            format!("{subject} has neither the role annotation nor an association"),
-            fix::create_association(&scene.world.snapshot, subject, "ROLE_ARN"),
-        )
+        let fix = match subject.service_account {
+            "default" => own_account(scene, subject),
+            _ => fix::create_association(&scene.world.snapshot, subject, "ROLE_ARN"),
+        };
+        (format!("{subject} has neither the role annotation nor an association"), fix)
+    };
+    let gets_own = subject.service_account == "default" && !is_opted_out;
+    let other = if gets_own {
+        "other pods use `default` too, so use a service account of its own: set serviceAccountName: NAME; or,"
+    } else {
+        "or,"
     };
     Problem::new(
         &rules::NODE_ROLE_FALLBACK,
         message,
         format!(
-            "{fix}  # or, if the node role is intended, annotate the namespace rolecall.dev/allow-node-role: \"true\""
+            "{fix}  # {other} if the node role is intended, annotate the namespace rolecall.dev/allow-node-role: \"true\""
         ),
     )
     .at_level(level)
     .at_most(certainty)
     .expected("an identity is expected because", why)
     .found("found", found)
+}
+
+/// Every pod of the namespace that names no service account uses `default`, and would get its role too.
+fn own_account(scene: &Scene<'_, '_>, subject: Subject<'_>) -> String {
+    let own = Subject { service_account: "NAME", ..subject };
+    format!(
+        "kubectl create serviceaccount -n {} NAME && {}",
+        fix::word(subject.namespace),
+        fix::create_association(&scene.world.snapshot, own, "ROLE_ARN"),
+    )
 }
 
 fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> String {

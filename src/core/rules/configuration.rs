@@ -95,7 +95,7 @@ pub static TOKEN_EXPIRATION: Rule = Rule {
     since: "0.1.0",
     level: Level::Strict,
     certainty: Certainty::Certain,
-    impact: Impact::Hygiene,
+    impact: Impact::Availability,
     traits: &[Trait::InAnyNamespace],
     page: include_str!("pages/token-expiration.md"),
 };

@@ -78,7 +78,7 @@ impl Impact {
     /// The name, with what it means in a few words.
     pub fn explained(self) -> &'static str {
         match self {
-            Self::Security => "security: more access than intended",
+            Self::Security => "security: more access than intended, or credentials that leak",
             Self::Availability => "availability: calls to AWS may fail",
             Self::Hygiene => "hygiene: nothing fails now",
         }

@@ -76,7 +76,7 @@ impl Rule {
         };
         let mut effect = self.effect().to_owned();
         if self.impact == Impact::Security && self.level > Level::Chain {
-            effect.push_str(" `rolecall check` and `rolecall scan` show it at every level.");
+            effect.push_str("\n`rolecall check` and `rolecall scan` show it at every level.");
         }
         Facts { level: self.level.name(), certainty, impact: self.impact.explained(), since: self.since, effect }
     }
@@ -117,7 +117,7 @@ pub fn index_markdown(families: &[Family]) -> String {
          denies at its level, a likely one warns and denies only at `strict`, and an undecided one never denies. The\n\
          certainty below is the strongest that a finding of the rule has.\n\n\
          The impact says what happens if a finding is not fixed. *availability*: calls to AWS may fail. *security*: pods get\n\
-         more access than intended. *hygiene*: nothing fails now. `rolecall check` and `rolecall scan` show findings with the\n\
+         more access than intended, or credentials leak. *hygiene*: nothing fails now. `rolecall check` and `rolecall scan` show findings with the\n\
          impact *security* at every level ([check.md](../check.md#levels)).\n"
         .to_owned();
     for Family { title, rules } in families {
