@@ -71,8 +71,8 @@ impl Rule {
     fn facts(&self) -> Facts {
         let certainty = match self.certainty {
             Certainty::Undecided => "undecided",
-            Certainty::Likely => "at most likely",
-            Certainty::Certain => "at most certain",
+            Certainty::Likely => "up to likely",
+            Certainty::Certain => "up to certain",
         };
         let mut effect = self.effect().to_owned();
         if self.impact == Impact::Security && self.level > Level::Chain {
@@ -117,8 +117,8 @@ pub fn index_markdown(families: &[Family]) -> String {
          denies at its level, a likely one warns and denies only at `strict`, and an undecided one never denies. The\n\
          certainty below is the strongest that a finding of the rule has.\n\n\
          The impact says what happens if a finding is not fixed. *availability*: calls to AWS may fail. *security*: pods get\n\
-         more access than intended, or credentials leak. *hygiene*: nothing fails now. `rolecall check` and `rolecall scan` show findings with the\n\
-         impact *security* at every level ([check.md](../check.md#levels)).\n"
+         more access than intended, or credentials leak. *hygiene*: nothing fails now. `rolecall check` and `rolecall scan`\n\
+         show findings with the impact *security* at every level ([check.md](../check.md#levels)).\n"
         .to_owned();
     for Family { title, rules } in families {
         page.push_str(&format!(
