@@ -178,7 +178,8 @@ fn check_insecure(directory: &TempDir, arguments: &[&str]) -> (String, Option<i3
     let mut open = account["roles"][0].clone();
     open["RoleName"] = "open".into();
     open["Arn"] = "arn:aws:iam::111122223333:role/open".into();
-    let condition = open["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"].as_object_mut().unwrap();
+    let condition =
+        open["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"].as_object_mut().unwrap();
     condition.retain(|key, _| key.ends_with(":aud"));
     account["roles"].as_array_mut().unwrap().push(open);
     let file = directory.file("insecure.yaml", INSECURE);
@@ -210,17 +211,28 @@ fn findings_on_security_are_shown_at_every_level_and_count_at_their_own() {
         let shown = [("static-keys".to_owned(), true), ("irsa-trust-open".to_owned(), true)];
         assert_eq!(said(&report), shown, "{level}");
         let summary = &report["summary"];
-        assert_eq!((&summary["certain"], &summary["likely"], &summary["belowLevel"]), (&0.into(), &0.into(), &2.into()));
+        assert_eq!(
+            (&summary["certain"], &summary["likely"], &summary["belowLevel"]),
+            (&0.into(), &0.into(), &2.into())
+        );
     }
     let (strict, code) = report("strict");
     assert_eq!(code, Some(1));
-    assert!(said(&strict).iter().all(|(_, is_below)| !is_below) && strict["summary"]["belowLevel"].is_null(), "{strict}");
+    assert!(
+        said(&strict).iter().all(|(_, is_below)| !is_below) && strict["summary"]["belowLevel"].is_null(),
+        "{strict}"
+    );
     let (off, code) = report("off");
     assert_eq!((code, off["findings"].as_array().unwrap().len()), (Some(0), 0));
     // The text says it, and from which level they count.
     let (text, _) = check_insecure(&directory, &[]);
     assert!(text.contains("(container app, counts from level strict) [static-keys]"), "{text}");
-    assert!(text.ends_with("0 certain, 0 likely, 0 undecided at level fallback; 2 security findings shown from higher levels\n"), "{text}");
+    assert!(
+        text.ends_with(
+            "0 certain, 0 likely, 0 undecided at level fallback; 2 security findings shown from higher levels\n"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -244,7 +256,10 @@ fn below_their_level_findings_are_notes_in_every_format() {
     assert!(formatted("junit", "fallback").contains(r#"failures="0""#));
     assert!(formatted("junit", "strict").contains("<failure "));
     let table = formatted("markdown", "fallback");
-    assert!(table.contains("| note | static-keys |") && table.contains("2 security findings shown from higher levels"), "{table}");
+    assert!(
+        table.contains("| note | static-keys |") && table.contains("2 security findings shown from higher levels"),
+        "{table}"
+    );
 }
 
 #[test]

@@ -98,9 +98,7 @@ impl Doubts {
         let own_needs = of_needs(&object.metadata);
         let pod_needs = workload.and_then(|workload| of_needs(workload.pod_metadata));
         for doubt in [own_needs, pod_needs].into_iter().flatten() {
-            apply(judgement, &doubt, |finding| {
-                finding.problem.rule.has(Trait::ReadsNeeds)
-            });
+            apply(judgement, &doubt, |finding| finding.problem.rule.has(Trait::ReadsNeeds));
             notes.push(doubt.why);
         }
         let lifetime = world.conventions.token_expiration_key();
@@ -351,9 +349,7 @@ fn one_container(judgement: &mut Judgement<'_>, name: &str, doubt: &Doubt) {
     }
     explain(judgement, doubt, vec![name.to_owned()]);
     // The workload's own findings speak of this container too.
-    apply(judgement, doubt, |finding| {
-        finding.containers.is_empty() && finding.problem.rule.has(Trait::OnNodeRole)
-    });
+    apply(judgement, doubt, |finding| finding.containers.is_empty() && finding.problem.rule.has(Trait::OnNodeRole));
 }
 
 fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World) {

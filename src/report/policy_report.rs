@@ -276,6 +276,17 @@ mod tests {
     }
 
     #[test]
+    fn what_counts_from_a_higher_level_only_is_a_warning() {
+        let shown = ReportedFinding { below_level: true, ..finding("shop", Certainty::Certain, "x") };
+        let reports = made(vec![shown], Dialect::OpenReports);
+        let body = &reports.first().unwrap().body;
+        let result = &body["results"][0];
+        assert_eq!((&result["result"], &result["severity"]), (&json!("warn"), &json!("medium")));
+        assert_eq!(result["properties"]["impact"], "security");
+        assert_eq!((&body["summary"]["fail"], &body["summary"]["warn"]), (&json!(0), &json!(1)));
+    }
+
+    #[test]
     fn stays_below_what_the_store_takes() {
         let long = "x".repeat(10_000);
         let reports = made(vec![finding("shop", Certainty::Certain, &long); 200], Dialect::OpenReports);

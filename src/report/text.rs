@@ -79,7 +79,11 @@ pub fn text(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
 
 /// How many findings are shown though they count from a higher level only.
 pub(super) fn shown_below(number: usize) -> String {
-    if number == 0 { String::new() } else { format!("; {} shown from higher levels", count(number, "security finding")) }
+    if number == 0 {
+        String::new()
+    } else {
+        format!("; {} shown from higher levels", count(number, "security finding"))
+    }
 }
 
 /// `1 pod`, `2 pods`.

@@ -48,7 +48,12 @@ pub struct Messages {
 
 impl Default for Messages {
     fn default() -> Self {
-        Self { iam_detail: IamDetail::default(), own_roles: Vec::new(), contact: "the platform team".to_owned(), docs_url: None }
+        Self {
+            iam_detail: IamDetail::default(),
+            own_roles: Vec::new(),
+            contact: "the platform team".to_owned(),
+            docs_url: None,
+        }
     }
 }
 

@@ -119,7 +119,9 @@ impl Chain {
         }
         self.open = self.open.map(|open| open.about(arn, RolePart::Beyond));
         if snapshot.is_protected(arn) {
-            for problem in self.problems.iter_mut().chain(&mut self.open).filter(|problem| problem.rule.has(Trait::ChangesRole)) {
+            for problem in
+                self.problems.iter_mut().chain(&mut self.open).filter(|problem| problem.rule.has(Trait::ChangesRole))
+            {
                 problem.fix = fix::own_role(snapshot, subject, arn);
             }
         }

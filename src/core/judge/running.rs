@@ -35,9 +35,8 @@ pub fn judge_running<'a>(
     let mut judgement = judge_workload(world, workload, circumstances);
     let behind = format!("also [{}]", rules::INJECTION_MISSING.name);
     let is_behind = |note: &String| note.starts_with(&behind);
-    let concerned = |finding: &Finding| {
-        finding.problem.rule.has(Trait::ExplainedByAge) || finding.notes.iter().any(is_behind)
-    };
+    let concerned =
+        |finding: &Finding| finding.problem.rule.has(Trait::ExplainedByAge) || finding.notes.iter().any(is_behind);
     if !judgement.findings.iter().any(concerned) || OptOuts::of(workload, &world.conventions).pod() {
         return judgement;
     }
@@ -90,8 +89,7 @@ fn is_older(world: &World, workload: &Workload<'_>, running: Running<'_>) -> boo
 /// Whether its age explains it. Another role than the service account's is the injector's doing only beside its own volume.
 fn predates(workload: &Workload<'_>, problem: &Problem) -> bool {
     let injected = || workload.spec.volumes.iter().any(|volume| volume.name.as_str() == Mechanism::Irsa.volume());
-    problem.rule == &rules::INJECTION_MISSING
-        || (problem.rule.has(Trait::ExplainedByAge) && injected())
+    problem.rule == &rules::INJECTION_MISSING || (problem.rule.has(Trait::ExplainedByAge) && injected())
 }
 
 fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, instead: &Problem) -> Problem {

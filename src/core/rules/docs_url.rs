@@ -23,7 +23,9 @@ impl DocsUrl {
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic());
         match rest {
-            Some(rest) if is_printable && text.len() <= MAX_BYTES && !rest.starts_with(['/', '{']) && !rest.is_empty() => {
+            Some(rest)
+                if is_printable && text.len() <= MAX_BYTES && !rest.starts_with(['/', '{']) && !rest.is_empty() =>
+            {
                 Ok(Self(text.into()))
             }
             _ => Err(DocsUrlError),
@@ -52,7 +54,10 @@ pub struct DocsUrlError;
 
 impl fmt::Display for DocsUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "must be an http or https URL of at most {MAX_BYTES} characters, such as https://docs.example.com/{{rule}}.html")
+        write!(
+            f,
+            "must be an http or https URL of at most {MAX_BYTES} characters, such as https://docs.example.com/{{rule}}.html"
+        )
     }
 }
 
@@ -76,7 +81,17 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         let long = format!("https://x/{}", "a".repeat(MAX_BYTES));
-        for text in ["", "docs", "ftp://x/y", "https://", "https:///x", "https://{rule}", "https://x/a b", "https://x/\n", &long] {
+        for text in [
+            "",
+            "docs",
+            "ftp://x/y",
+            "https://",
+            "https:///x",
+            "https://{rule}",
+            "https://x/a b",
+            "https://x/\n",
+            &long,
+        ] {
             assert_eq!(DocsUrl::parse(text), Err(DocsUrlError), "{text:?}");
         }
     }

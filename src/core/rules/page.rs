@@ -92,7 +92,9 @@ impl Rule {
         match (self.certainty, self.level) {
             (Certainty::Undecided, _) => "A finding is a note and never denies.",
             (_, Level::Strict) => "A finding counts only at level `strict`, and denies there in `enforce` mode.",
-            (Certainty::Likely, _) => "A finding warns at its level. It denies only at level `strict`, in `enforce` mode.",
+            (Certainty::Likely, _) => {
+                "A finding warns at its level. It denies only at level `strict`, in `enforce` mode."
+            }
             (Certainty::Certain, _) => {
                 "In `enforce` mode, a certain finding denies at its level and above. A likely one warns, and denies only \
                  at level `strict`."

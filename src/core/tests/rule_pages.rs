@@ -52,7 +52,9 @@ fn context(rule: &str) -> Value {
         json!({"RolePolicyList": [policy], "AttachedManagedPolicies": []})
     };
     match rule {
-        "role-arn-partition" => json!({"cluster": {"arn": "arn:aws-us-gov:eks:us-gov-west-1:111122223333:cluster/shop"}}),
+        "role-arn-partition" => {
+            json!({"cluster": {"arn": "arn:aws-us-gov:eks:us-gov-west-1:111122223333:cluster/shop"}})
+        }
         "role-path-missing" => role("shop/eks-workshop-carts-dynamo", json!({})),
         "permission-denied" => {
             role("carts", allowing(json!({"Effect": "Deny", "Action": "dynamodb:DeleteItem", "Resource": "*"})))
@@ -61,14 +63,14 @@ fn context(rule: &str) -> Value {
             let table = "arn:aws:dynamodb:eu-west-1:111122223333:table/carts";
             role("carts", allowing(json!({"Effect": "Allow", "Action": "dynamodb:Query", "Resource": table})))
         }
-        "node-role-overprivileged" => role(
-            "shop-managed-ondemand",
-            allowing(json!({"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"})),
-        ),
+        "node-role-overprivileged" => {
+            role("shop-managed-ondemand", allowing(json!({"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"})))
+        }
         "exemption-expiry" => {
             let condition = json!({"StringEquals": {format!("{ISSUER}:sub"): "system:serviceaccount:carts:other"}});
             let mut wrong = role("eks-workshop-carts-dynamo", json!({}));
-            wrong["accounts"]["111122223333"]["roles"][0]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"] = condition;
+            wrong["accounts"]["111122223333"]["roles"][0]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"] =
+                condition;
             wrong
         }
         "pod-identity-target" | "pod-identity-agent-missing" => {
@@ -84,7 +86,8 @@ fn context(rule: &str) -> Value {
 
 /// Rules of which the example says that the service account has an association.
 fn is_associated(rule: &str) -> bool {
-    rule.starts_with("pod-identity-") || ["association-shadowed", "proxy-intercepts", "identity-ambiguous"].contains(&rule)
+    rule.starts_with("pod-identity-")
+        || ["association-shadowed", "proxy-intercepts", "identity-ambiguous"].contains(&rule)
 }
 
 /// Rules whose example has a service account without a role.
@@ -100,7 +103,8 @@ fn case(rule: &Rule, example: &Value, admitted: bool) -> Case {
     snapshot["podIdentityAssociations"] = json!([]);
     common::merge(&mut snapshot, &context(name));
     if is_associated(name) {
-        let association = json!({"clusterName": "shop", "namespace": "carts", "serviceAccount": "carts", "roleArn": ROLE});
+        let association =
+            json!({"clusterName": "shop", "namespace": "carts", "serviceAccount": "carts", "roleArn": ROLE});
         snapshot["podIdentityAssociations"] = json!([association]);
     }
     let mut inputs: Vec<Input> = Vec::new();
@@ -132,8 +136,7 @@ fn case(rule: &Rule, example: &Value, admitted: bool) -> Case {
     let has = |wanted: Kind| inputs.iter().any(|input| input.kind == Some(wanted));
     let (has_account, has_workload) = (has(Kind::ServiceAccount), has(Kind::Pod) || has(Kind::Deployment));
     if !has_account {
-        let annotations =
-            if is_without_role(name) { json!({}) } else { json!({"eks.amazonaws.com/role-arn": ROLE}) };
+        let annotations = if is_without_role(name) { json!({}) } else { json!({"eks.amazonaws.com/role-arn": ROLE}) };
         let metadata = json!({"name": "carts", "namespace": "carts", "annotations": annotations});
         let value = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
         inputs.push(Input { kind: Some(Kind::ServiceAccount), admitted: false, value });

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use super::{full_text, subject};
-use crate::report::model::Severity;
 use crate::report::Report;
+use crate::report::model::Severity;
 
 /// Writes one workflow command for each finding and for each document that could not be read.
 ///
