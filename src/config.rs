@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use rolecall_core::cluster::Conventions;
 use rolecall_core::decision::{Level, Levels, Mode};
+use rolecall_core::rules::DocsUrl;
 use rolecall_core::snapshot::OwnRole;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
@@ -65,6 +66,8 @@ pub struct MessagesConfig {
     pub contact: Option<String>,
     /// How `check`, `scan` and `can-i` write fixes: `cli`, `terraform`, `eksctl` or `cloudformation`; absent: `cli`.
     pub fix_format: Option<String>,
+    /// Where the pages of the rules are published; absent: messages have no address. `serve`, `check` and `scan` print it.
+    pub docs_url: Option<DocsUrl>,
 }
 
 /// A role that is the own role of namespaces.
@@ -85,6 +88,7 @@ impl MessagesConfig {
             iam_detail: self.iam_detail,
             own_roles: self.own_roles.iter().map(own).collect(),
             contact: self.contact.clone().unwrap_or(default.contact),
+            docs_url: self.docs_url.clone(),
         }
     }
 
@@ -504,6 +508,7 @@ mod tests {
             ("messages: {ownRoles: [{namespace: '', role: x}]}\n", "ownRoles"),
             ("messages: {contact: ' '}\n", "contact"),
             ("messages: {fixFormat: pulumi}\n", "fixFormat"),
+            ("messages: {docsUrl: docs.example.com}\n", "http or https URL"),
             ("certificates: {names: [hook.example.com, a b]}\n", "`a b`"),
         ] {
             let message = Config::parse(text).unwrap_err();

@@ -210,12 +210,21 @@ fn explain_knows_every_rule() {
         let output = rolecall(&["explain", rule.name]);
         assert!(output.status.success());
         let text = stdout(&output);
-        assert!(text.contains(rule.fires) && text.contains(rule.example.lines().next().unwrap()), "{text}");
+        assert!(text.contains(rule.level.name()) && text.contains(rule.impact.explained()), "{text}");
     }
+    // By family, with a line for each rule.
+    for family in rolecall_core::rules::families() {
+        assert!(list.contains(&format!("{}\n", family.title)), "{list}");
+    }
+    let line = list.lines().find(|line| line.trim_start().starts_with("irsa-trust-open ")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().take(5).collect();
+    assert_eq!(words, ["irsa-trust-open", "strict", "likely", "security", "any"]);
     // Whatever the case; and a beginning lists all that begin so.
     assert!(stdout(&rolecall(&["explain", "IRSA-Trust-Subject"])).starts_with("irsa-trust-subject"));
     let begun = stdout(&rolecall(&["explain", "IRSA-TRUST"]));
-    assert!(begun.lines().count() > 5 && begun.lines().all(|line| line.starts_with("irsa-trust-")), "{begun}");
+    let listed = begun.lines().filter(|line| line.starts_with("  irsa-trust-")).count();
+    assert!(listed > 5 && !begun.contains("  oidc-"), "{begun}");
+    assert!(stdout(&rolecall(&["explain", "NODE-ROLE-O"])).starts_with("node-role-overprivileged\n\nFires when "));
     let output = rolecall(&["explain", "irsa-trust-subjekt"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("similar names: irsa-trust-subject"), "{}", stderr(&output));

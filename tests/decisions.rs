@@ -68,6 +68,31 @@ async fn labels_choose_the_levels_and_the_mode_caps_them() {
 }
 
 #[tokio::test]
+async fn a_denial_names_the_published_page_of_its_rule() {
+    let review = common::json_file(DENIABLE);
+    let said = async |config: &str| {
+        let server = server("rolecall.dev/enforce: chain", "", config, &[]);
+        ask(&server, &review).await["status"]["message"].as_str().unwrap().to_owned()
+    };
+    let message = said("").await;
+    assert!(message.ends_with("\n  more: rolecall explain role-arn-malformed"), "{message}");
+    let message = said("messages: {docsUrl: 'https://docs.example.com/rules/'}").await;
+    let page = "https://docs.example.com/rules/role-arn-malformed";
+    assert!(message.ends_with(&format!("\n  more: rolecall explain role-arn-malformed, {page}")), "{message}");
+}
+
+/// Reports show it at every level; admission warns from its level on.
+#[tokio::test]
+async fn a_finding_on_security_warns_from_its_level_on() {
+    let review = common::json_file("fixtures/reviews/pod-irsa-static-create.json");
+    for (level, decided) in [("fallback", "allow"), ("strict", "warn")] {
+        let server = server(&format!("rolecall.dev/warn: {level}"), "", "", &[]);
+        let response = ask(&server, &review).await;
+        assert_eq!(decision(&response), decided, "{level}: {response}");
+    }
+}
+
+#[tokio::test]
 async fn likely_findings_deny_at_strict_only_and_undecided_ones_never() {
     let likely = common::json_file("fixtures/reviews/pod-both-create.json");
     let undecided = common::json_file("fixtures/reviews/pod-irsa-skip-create.json");

@@ -93,3 +93,25 @@ fn files_stay_readable() {
         assert!(lines <= 600, "{} has {lines} lines", file.display());
     }
 }
+
+/// What code must know of a rule is in its declaration: no other module keeps names of rules in texts.
+#[test]
+fn rules_are_named_in_their_declarations_only() {
+    // These are also names of something else: an identity, and an annotation.
+    let other_meanings = [("core/identity/mod.rs", "static-keys"), ("core/cluster/conventions.rs", "token-expiration")];
+    let root = common::root().join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut read = 0;
+    for file in files.iter().filter(|file| !file.starts_with(root.join("core/rules"))) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for rule in rolecall_core::rules::all() {
+            let place = file.strip_prefix(&root).unwrap().to_str().unwrap();
+            let is_named = code.contains(&format!("\"{}\"", rule.name));
+            assert!(!is_named || other_meanings.contains(&(place, rule.name)), "{place}: \"{}\"", rule.name);
+        }
+        read += 1;
+    }
+    assert!(read > 100, "only {read} files");
+}

@@ -48,7 +48,7 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     let doubts = Doubts::of(&manifests, &conventions);
     let world = World::new(Arc::new(snapshot), cluster, conventions);
     let level: Level = args.level.into();
-    let mut report = Report::new(level, &world.snapshot);
+    let mut report = Report::new(level, &world.snapshot).with_docs(config.messages.docs_url.clone());
     if args.source.is_none() {
         report.note("no --source: roles, providers and associations are unknown");
     }

@@ -10,7 +10,10 @@ use rolecall_core::finding::{Certainty, Finding, Problem};
 use rolecall_core::fix::Fix;
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::Judgement;
-use rolecall_core::rules::{IDENTITY_UNDECIDED, ROLE_ARN_MALFORMED};
+use rolecall_core::rules::{
+    IDENTITY_AMBIGUOUS, IDENTITY_UNDECIDED, NODE_ROLE_FALLBACK, ROLE_ARN_MALFORMED, SERVICE_ACCOUNT_MISSING,
+    TOKEN_EXPIRATION, Trait,
+};
 use rolecall_core::workload::{Container, Kind, Metadata, Object, Workload};
 use rolecall_core::world::World;
 
@@ -96,10 +99,7 @@ impl Doubts {
         let own_needs = of_needs(&object.metadata);
         let pod_needs = workload.and_then(|workload| of_needs(workload.pod_metadata));
         for doubt in [own_needs, pod_needs].into_iter().flatten() {
-            apply(judgement, &doubt, |finding| {
-                finding.rule().starts_with("permission-")
-                    || matches!(finding.rule(), "action-unknown" | "node-role-overprivileged")
-            });
+            apply(judgement, &doubt, |finding| finding.problem.rule.has(Trait::ReadsNeeds));
             notes.push(doubt.why);
         }
         let lifetime = world.conventions.token_expiration_key();
@@ -107,14 +107,14 @@ impl Doubts {
             && let Some(text) = object.metadata.annotations.get(lifetime)
             && let Some(doubt) = Doubt::placeholder(lifetime, text)
         {
-            apply(judgement, &doubt, |finding| finding.rule() == "token-expiration");
+            apply(judgement, &doubt, |finding| finding.problem.rule == &TOKEN_EXPIRATION);
             notes.push(doubt.why);
         }
         for (doubt, concerns) in workload.into_iter().flat_map(|workload| of_pod(workload, world)) {
             apply(judgement, &doubt, |finding| match concerns {
-                Concerns::Lifetime => finding.rule() == "token-expiration",
+                Concerns::Lifetime => finding.problem.rule == &TOKEN_EXPIRATION,
                 Concerns::Injection => true,
-                Concerns::Placement => !OF_THE_ROLE.contains(&finding.rule()),
+                Concerns::Placement => !finding.problem.rule.has(Trait::OnAnyNode),
             });
             for container in judgement.containers.iter_mut().filter(|container| container.chain == State::Holds) {
                 container.chain = State::Unknown;
@@ -138,7 +138,7 @@ impl Doubts {
         } else if manifest.assumed_namespace {
             assumed_namespace(judgement, account, world);
         } else if self.has_no_namespace(account) {
-            apply(judgement, &without_namespace(account), |finding| finding.rule() == "service-account-missing");
+            apply(judgement, &without_namespace(account), |finding| finding.problem.rule == &SERVICE_ACCOUNT_MISSING);
         }
         notes
     }
@@ -161,16 +161,6 @@ fn of_needs(metadata: &Metadata<'_>) -> Option<Doubt> {
     let key = "rolecall.dev/requires";
     Doubt::placeholder(key, metadata.annotations.get(key)?)
 }
-
-/// What stays certain of a pod wherever it runs and whatever it mounts.
-const OF_THE_ROLE: [&str; 6] = [
-    "annotation-legacy",
-    "annotation-misspelled",
-    "role-arn-malformed",
-    "role-arn-partition",
-    "role-missing",
-    "role-path-missing",
-];
 
 /// What a placeholder of a pod bears on.
 #[derive(Clone, Copy)]
@@ -316,11 +306,8 @@ fn of_role(judgement: &mut Judgement<'_>, doubt: &Doubt) {
     let irsa = judgement.kind == Kind::ServiceAccount
         || judgement.containers.iter().any(|container| container.identity == Identity::Irsa);
     let said = apply(judgement, doubt, |finding| {
-        let rule = finding.rule();
-        rule == "identity-ambiguous"
-            || (irsa
-                && (["role-", "irsa-", "oidc-", "permission-"].iter().any(|family| rule.starts_with(family))
-                    && rule != "role-not-connected"))
+        let rule = finding.problem.rule;
+        rule == &IDENTITY_AMBIGUOUS || (irsa && rule.has(Trait::ReadsRoleAnnotation))
     });
     unknown(judgement, |identity| identity == Identity::Irsa);
     if irsa && !said {
@@ -363,34 +350,8 @@ fn one_container(judgement: &mut Judgement<'_>, name: &str, doubt: &Doubt) {
     }
     explain(judgement, doubt, vec![name.to_owned()]);
     // The workload's own findings speak of this container too.
-    apply(judgement, doubt, |finding| {
-        finding.containers.is_empty() && matches!(finding.rule(), "node-role-fallback" | "node-role-overprivileged")
-    });
+    apply(judgement, doubt, |finding| finding.containers.is_empty() && finding.problem.rule.has(Trait::OnNodeRole));
 }
-
-/// Findings that are the same in every namespace.
-const ANYWHERE: [&str; 20] = [
-    "action-unknown",
-    "annotation-legacy",
-    "annotation-misplaced",
-    "annotation-misspelled",
-    "injection-preset",
-    "irsa-trust-issuer",
-    "irsa-trust-principal",
-    "oidc-provider-audience",
-    "oidc-provider-missing",
-    "pod-identity-agent-missing",
-    "proxy-intercepts",
-    "role-account-unseen",
-    "role-arn-case",
-    "role-arn-malformed",
-    "role-arn-partition",
-    "role-missing",
-    "role-path-missing",
-    "static-keys",
-    "static-keys-possible",
-    "token-expiration",
-];
 
 fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World) {
     let namespace = judgement.namespace;
@@ -402,12 +363,12 @@ fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World
     let elsewhere = world.snapshot.associations.as_ref().is_some_and(|associations| {
         associations.iter().any(|(other, accounts)| **other != *namespace && accounts.contains_key(account))
     });
-    for finding in judgement.findings.iter_mut().filter(|finding| finding.rule() == "node-role-fallback") {
+    for finding in judgement.findings.iter_mut().filter(|finding| finding.problem.rule == &NODE_ROLE_FALLBACK) {
         finding.problem.certainty = finding.problem.certainty.min(Certainty::Likely);
     }
     apply(judgement, &doubt, |finding| {
-        let rule = finding.rule();
-        let rests_on_it = elsewhere || (rule != "node-role-fallback" && !ANYWHERE.contains(&rule));
+        let rule = finding.problem.rule;
+        let rests_on_it = elsewhere || (rule != &NODE_ROLE_FALLBACK && !rule.has(Trait::InAnyNamespace));
         rests_on_it && finding.problem.certainty > Certainty::Undecided
     });
     // No command names the assumed namespace: it would be carried out there.

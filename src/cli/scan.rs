@@ -120,7 +120,8 @@ mod kube {
             let cluster = std::mem::take(&mut facts.cluster);
             let namespaces = facts.namespaces().cloned();
             let world = World::new(Arc::new(snapshot), cluster, conventions);
-            let mut report = Report::new(args.level.into(), &world.snapshot).with_denials(args.would_deny);
+            let report = Report::new(args.level.into(), &world.snapshot).with_denials(args.would_deny);
+            let mut report = report.with_docs(config.messages.docs_url.clone());
             if args.source.is_none() {
                 report.note("no --source: roles, providers and associations are unknown");
             }
@@ -174,8 +175,8 @@ mod kube {
             }
             writeln!(
                 out,
-                "{} pods: {} certain, {} likely, {} undecided; reports: {} written, {} unchanged, {} deleted",
-                summary.pods.unwrap_or_default(),
+                "{}: {} certain, {} likely, {} undecided; reports: {} written, {} unchanged, {} deleted",
+                report::count(summary.pods.unwrap_or_default(), "pod"),
                 summary.certain,
                 summary.likely,
                 summary.undecided,

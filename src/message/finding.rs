@@ -1,14 +1,16 @@
 //! Findings as people read them: a denial of several lines, warnings of one, notes.
 
 use rolecall_core::finding::{AlsoWrong, Evidence, Finding, Note, printable};
+use rolecall_core::rules::DocsUrl;
 
 use crate::fix;
 
 /// Most findings that a denial names behind the one that leads.
 const MAX_OTHERS: usize = 8;
 
-/// A denial: one finding leads; what was expected and found, the likely typo and the fix follow, then further breaks.
-pub fn denial(findings: &[&Finding]) -> String {
+/// A denial: one finding leads; what was expected and found, the likely typo and the fix follow, then further breaks, and where to
+/// read more.
+pub fn denial(findings: &[&Finding], docs_url: Option<&DocsUrl>) -> String {
     let Some((lead, others)) = findings.split_first() else {
         return "denied".to_owned();
     };
@@ -44,7 +46,8 @@ pub fn denial(findings: &[&Finding]) -> String {
     if others.len() > MAX_OTHERS {
         line(format!("and {} more", others.len() - MAX_OTHERS));
     }
-    line(format!("more: rolecall explain {}", lead.rule()));
+    let page = docs_url.map(|url| format!(", {}", url.of(lead.rule())));
+    line(format!("more: rolecall explain {}{}", lead.rule(), page.unwrap_or_default()));
     text
 }
 

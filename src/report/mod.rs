@@ -17,6 +17,8 @@ pub use can_i::{Can, CanI, Grants, Through};
 pub use ci::{github, gitlab, junit, markdown, sarif};
 pub use json::json;
 pub use model::{FindingLocation, Report, ReportedFinding, ReportedResource, ReportedUnreadable, ReportedWorkload};
+#[cfg(feature = "kube")]
+pub(crate) use text::count;
 pub use text::text;
 #[cfg(feature = "kube")]
 pub use {

@@ -8,6 +8,7 @@ use rolecall_core::decision::Level;
 use rolecall_core::finding::{Certainty, Evidence, Finding};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::Judgement;
+use rolecall_core::rules::{DocsUrl, Impact};
 use rolecall_core::snapshot::Snapshot;
 use serde::Serialize;
 
@@ -21,7 +22,7 @@ use crate::scan::Health;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Findings up to the level that was asked for, sorted.
+    /// Findings up to the level that was asked for, and those on security from higher levels; sorted.
     pub findings: Vec<ReportedFinding>,
     /// Every container judged, sorted by resource.
     pub workloads: Vec<ReportedWorkload>,
@@ -53,6 +54,9 @@ pub struct Report {
     /// Whether it says what would be denied.
     #[serde(skip)]
     pub(super) tells_denials: bool,
+    /// Where the pages of the rules are published.
+    #[serde(skip)]
+    docs_url: Option<DocsUrl>,
     #[serde(skip)]
     missing_parts: Vec<String>,
 }
@@ -110,6 +114,7 @@ pub struct FindingLocation {
 
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ReportedFinding {
     /// The rule's name.
     pub rule: &'static str,
@@ -117,6 +122,11 @@ pub struct ReportedFinding {
     pub level: Level,
     /// How sure it is.
     pub certainty: Certainty,
+    /// What happens if it is not fixed.
+    pub impact: Impact,
+    /// It counts only from a higher level than the one that was asked for: it is shown, and does not change the exit code.
+    #[serde(skip_serializing_if = "is_false")]
+    pub below_level: bool,
     /// Where it is.
     pub resource: ReportedResource,
     /// The container; null where it is the whole workload's.
@@ -146,6 +156,9 @@ pub struct ReportedFinding {
     /// What else is wrong behind it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The published page of the rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docs: Option<String>,
     #[serde(skip)]
     pub(super) labels: (&'static str, &'static str),
     /// The pods that have it, of how many, where they are not all.
@@ -188,6 +201,9 @@ pub struct Summary {
     pub likely: usize,
     /// Undecided findings: notes, which do not count.
     pub undecided: usize,
+    /// Findings on security that count from a higher level only: shown, and not among the numbers above.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub below_level: usize,
     /// Containers whose chain is unknown: not a sign of health.
     pub unknown: usize,
     /// Findings hidden by an exemption.
@@ -235,6 +251,7 @@ impl Report {
             pods: BTreeMap::new(),
             level,
             tells_denials: false,
+            docs_url: None,
             missing_parts,
         }
     }
@@ -244,6 +261,18 @@ impl Report {
     pub fn with_denials(mut self, tells_denials: bool) -> Self {
         self.tells_denials = tells_denials;
         self
+    }
+
+    /// Has findings name the published page of their rule.
+    #[must_use]
+    pub fn with_docs(mut self, docs_url: Option<DocsUrl>) -> Self {
+        self.docs_url = docs_url;
+        self
+    }
+
+    /// Where the page of a rule is published.
+    pub(super) fn docs(&self, rule: &str) -> Option<String> {
+        self.docs_url.as_ref().map(|url| url.of(rule))
     }
 
     /// Adds a remark on the whole.
@@ -279,8 +308,8 @@ impl Report {
         let findings: Vec<ReportedFinding> = judgement
             .findings
             .iter()
-            .filter(|finding| self.asks_for(finding))
-            .flat_map(|finding| reported(finding, &resource))
+            .filter(|finding| self.shows(finding))
+            .flat_map(|finding| self.reported(finding, &resource))
             .map(|finding| ReportedFinding { location: location.cloned(), ..finding })
             .collect();
         self.findings.extend(findings);
@@ -303,9 +332,43 @@ impl Report {
         }));
     }
 
-    /// Whether a finding counts at the level that was asked for.
-    pub(super) fn asks_for(&self, finding: &Finding) -> bool {
-        self.level != Level::Off && finding.problem.level <= self.level
+    /// Whether a finding is shown: it counts at the level that was asked for, or it is on security.
+    pub(super) fn shows(&self, finding: &Finding) -> bool {
+        let is_on_security = finding.problem.rule.impact == Impact::Security;
+        self.level != Level::Off && (is_on_security || finding.problem.level <= self.level)
+    }
+
+    /// One entry for each container that has it, or one for the workload.
+    pub(super) fn reported(&self, finding: &Finding, resource: &ReportedResource) -> Vec<ReportedFinding> {
+        let problem = &finding.problem;
+        let value = |evidence: &Option<Evidence>| evidence.as_ref().map(|evidence| evidence.value.clone());
+        let label = |evidence: &Option<Evidence>| evidence.as_ref().map_or("", |evidence| evidence.label);
+        let one = |container: Option<String>| ReportedFinding {
+            rule: problem.rule.name,
+            level: problem.level,
+            certainty: problem.certainty,
+            impact: problem.rule.impact,
+            below_level: problem.level > self.level,
+            resource: resource.clone(),
+            container,
+            location: None,
+            count: None,
+            message: problem.message.clone(),
+            expected: value(&problem.expected),
+            found: value(&problem.found),
+            fix: rolecall_message::fix::line(&problem.fix),
+            fixes: ReportedFixes::from(&problem.fix),
+            hint: problem.hint.as_ref().map(|hint| if hint.is_typo { hint.to_string() } else { hint.text.clone() }),
+            slip: problem.hint.as_ref().map(|hint| hint.text.clone()),
+            notes: finding.notes.iter().map(rolecall_message::note).collect(),
+            docs: self.docs(problem.rule.name),
+            labels: (label(&problem.expected), label(&problem.found)),
+            some: None,
+        };
+        if finding.containers.is_empty() {
+            return vec![one(None)];
+        }
+        finding.containers.iter().map(|container| one(Some(container.clone()))).collect()
     }
 
     /// Sorts and counts.
@@ -322,16 +385,50 @@ impl Report {
         if self.summary.unknown > 0 {
             self.summary.notes.extend(std::mem::take(&mut self.missing_parts));
         }
-        let count = |certainty| self.findings.iter().filter(|finding| finding.certainty == certainty).count();
+        let counted = |finding: &&ReportedFinding| !finding.below_level;
+        let count = |certainty| self.findings.iter().filter(counted).filter(|f| f.certainty == certainty).count();
         self.summary.certain = count(Certainty::Certain);
         self.summary.likely = count(Certainty::Likely);
         self.summary.undecided = count(Certainty::Undecided);
+        self.summary.below_level = self.findings.iter().filter(|finding| finding.below_level).count();
     }
 
     /// Whether there is anything to fix: notes do not count.
     pub fn counts(&self) -> bool {
-        self.findings.iter().any(|finding| finding.certainty != Certainty::Undecided)
+        self.findings.iter().any(ReportedFinding::counts)
     }
+}
+
+/// How much a finding matters in formats that know three grades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Severity {
+    /// Certain.
+    Error,
+    /// Likely.
+    Warning,
+    /// Undecided, or of a higher level than the one that was asked for.
+    Note,
+}
+
+impl ReportedFinding {
+    pub(super) fn severity(&self) -> Severity {
+        match self.certainty {
+            _ if self.below_level => Severity::Note,
+            Certainty::Certain => Severity::Error,
+            Certainty::Likely => Severity::Warning,
+            Certainty::Undecided => Severity::Note,
+        }
+    }
+
+    /// Whether it makes the exit code 1.
+    pub fn counts(&self) -> bool {
+        self.severity() != Severity::Note
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -364,34 +461,4 @@ fn missing_parts(snapshot: &Snapshot) -> Vec<String> {
 
 pub(super) fn is_role_arn(text: &str) -> bool {
     rolecall_iam::RoleArn::parse(text).is_ok()
-}
-
-/// One entry for each container that has it, or one for the workload.
-pub(super) fn reported(finding: &Finding, resource: &ReportedResource) -> Vec<ReportedFinding> {
-    let problem = &finding.problem;
-    let value = |evidence: &Option<Evidence>| evidence.as_ref().map(|evidence| evidence.value.clone());
-    let label = |evidence: &Option<Evidence>| evidence.as_ref().map_or("", |evidence| evidence.label);
-    let one = |container: Option<String>| ReportedFinding {
-        rule: problem.rule.name,
-        level: problem.level,
-        certainty: problem.certainty,
-        resource: resource.clone(),
-        container,
-        location: None,
-        count: None,
-        message: problem.message.clone(),
-        expected: value(&problem.expected),
-        found: value(&problem.found),
-        fix: rolecall_message::fix::line(&problem.fix),
-        fixes: ReportedFixes::from(&problem.fix),
-        hint: problem.hint.as_ref().map(|hint| if hint.is_typo { hint.to_string() } else { hint.text.clone() }),
-        slip: problem.hint.as_ref().map(|hint| hint.text.clone()),
-        notes: finding.notes.iter().map(rolecall_message::note).collect(),
-        labels: (label(&problem.expected), label(&problem.found)),
-        some: None,
-    };
-    if finding.containers.is_empty() {
-        return vec![one(None)];
-    }
-    finding.containers.iter().map(|container| one(Some(container.clone()))).collect()
 }

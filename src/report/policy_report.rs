@@ -78,7 +78,7 @@ pub fn policy_reports(
     }
     let judged: BTreeSet<&ReportedResource> = report.workloads.iter().map(|workload| &workload.resource).collect();
     let mut passing: BTreeMap<&str, usize> = BTreeMap::new();
-    let counting = report.findings.iter().filter(|finding| finding.certainty != Certainty::Undecided);
+    let counting = report.findings.iter().filter(|finding| finding.counts());
     let failing: BTreeSet<&ReportedResource> = counting.map(|finding| &finding.resource).collect();
     for resource in judged.difference(&failing) {
         *passing.entry(&resource.namespace).or_default() += 1;
@@ -123,7 +123,7 @@ fn body(
         }
         metadata.insert("annotations".to_owned(), json!({"rolecall.dev/capped": capped}));
     }
-    let count = |certainty| findings.iter().filter(|finding| finding.certainty == certainty).count();
+    let count = |wanted: &str| findings.iter().filter(|finding| grade(finding).0 == wanted).count();
     let mut body = Map::from_iter([
         ("apiVersion".to_owned(), Value::from(dialect.api_version())),
         ("kind".to_owned(), dialect.kind(namespace.is_none()).into()),
@@ -138,10 +138,10 @@ fn body(
     }
     let summary = json!({
         "pass": passed,
-        "fail": count(Certainty::Certain),
-        "warn": count(Certainty::Likely),
+        "fail": count("fail"),
+        "warn": count("warn"),
         "error": 0,
-        "skip": count(Certainty::Undecided),
+        "skip": count("skip"),
     });
     body.insert("metadata".to_owned(), metadata.into());
     body.insert("summary".to_owned(), summary);
@@ -149,25 +149,33 @@ fn body(
     body.into()
 }
 
-fn result(finding: &ReportedFinding, now: Timestamp) -> Value {
-    let (result, severity) = match (finding.certainty, finding.level) {
+/// Result and severity. What counts from a higher level only is a warning.
+fn grade(finding: &ReportedFinding) -> (&'static str, &'static str) {
+    match (finding.certainty, finding.level) {
+        (Certainty::Certain, _) if finding.below_level => ("warn", "medium"),
         (Certainty::Certain, Level::Strict) => ("fail", "medium"),
         (Certainty::Certain, _) => ("fail", "high"),
         (Certainty::Likely, Level::Strict) => ("warn", "low"),
         (Certainty::Likely, _) => ("warn", "medium"),
         (Certainty::Undecided, _) => ("skip", "info"),
-    };
+    }
+}
+
+fn result(finding: &ReportedFinding, now: Timestamp) -> Value {
+    let (result, severity) = grade(finding);
     let texts = [
         ("container", finding.container.as_ref()),
         ("expected", finding.expected.as_ref()),
         ("found", finding.found.as_ref()),
         ("hint", finding.hint.as_ref()),
         ("fix", Some(&finding.fix)),
+        ("docs", finding.docs.as_ref()),
     ];
     let mut properties: Map<String, Value> =
         texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Value::from(printable(text?))))).collect();
     properties.insert("certainty".to_owned(), finding.certainty.name().into());
     properties.insert("level".to_owned(), finding.level.name().into());
+    properties.insert("impact".to_owned(), finding.impact.name().into());
     if let Some(pods) = finding.count {
         properties.insert("pods".to_owned(), pods.to_string().into());
     }
@@ -207,6 +215,7 @@ fn reference(resource: &ReportedResource) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use rolecall_core::rules::Impact;
     use rolecall_core::snapshot::Snapshot;
 
     use super::*;
@@ -216,6 +225,8 @@ mod tests {
             rule: "static-keys",
             level: Level::Strict,
             certainty,
+            impact: Impact::Security,
+            below_level: false,
             resource: ReportedResource {
                 namespace: namespace.to_owned(),
                 kind: "Rollout".into(),
@@ -232,6 +243,7 @@ mod tests {
             hint: None,
             slip: None,
             notes: Vec::new(),
+            docs: None,
             labels: ("", ""),
             some: None,
         }
@@ -262,6 +274,17 @@ mod tests {
         assert_eq!(first["resources"], json!([{"kind": "Rollout", "name": "carts", "namespace": "shop"}]));
         assert_eq!(first["properties"]["pods"], "3");
         assert!(shop.body.get("source").is_none(), "no field of that dialect");
+    }
+
+    #[test]
+    fn what_counts_from_a_higher_level_only_is_a_warning() {
+        let shown = ReportedFinding { below_level: true, ..finding("shop", Certainty::Certain, "x") };
+        let reports = made(vec![shown], Dialect::OpenReports);
+        let body = &reports.first().unwrap().body;
+        let result = &body["results"][0];
+        assert_eq!((&result["result"], &result["severity"]), (&json!("warn"), &json!("medium")));
+        assert_eq!(result["properties"]["impact"], "security");
+        assert_eq!((&body["summary"]["fail"], &body["summary"]["warn"]), (&json!(0), &json!(1)));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use anstyle::Style;
-use rolecall_core::finding::{Finding, printable};
+use rolecall_core::finding::printable;
 use rolecall_core::identity::Identity;
 use serde::Serialize;
 
-use super::model::{Report, ReportedFinding, ReportedResource, ReportedWorkload, is_role_arn, reported};
+use super::model::{Report, ReportedFinding, ReportedResource, ReportedWorkload, is_role_arn};
 use crate::scan::{
     AgentHealth, AgentState, Group, InjectorHealth, InjectorState, Judged, Orphan, OrphanReason, Owner, Scanned,
 };
@@ -49,8 +49,8 @@ impl Report {
         let resource = ReportedResource { namespace, kind, name };
         self.add_exempted(group.exempted.values(), &resource, None);
         for (finding, pods) in &group.findings {
-            if self.asks_for(finding) {
-                self.findings.extend(counted(finding, &resource, *pods, &group));
+            if self.shows(finding) {
+                self.findings.extend(counted(self.reported(finding, &resource), *pods, &group));
             }
         }
         for (container, pods) in group.containers {
@@ -62,8 +62,7 @@ impl Report {
     }
 }
 
-fn counted(finding: &Finding, resource: &ReportedResource, pods: usize, group: &Group) -> Vec<ReportedFinding> {
-    let mut list = reported(finding, resource);
+fn counted(mut list: Vec<ReportedFinding>, pods: usize, group: &Group) -> Vec<ReportedFinding> {
     for one in &mut list {
         // A finding of what has no containers is of no pod.
         one.count = Some(pods).filter(|pods| *pods != 1 && !group.containers.is_empty());

@@ -42,6 +42,9 @@ pub fn text(report: &Report, fixes: Format, out: &mut dyn Write) -> anyhow::Resu
     if !report.findings.is_empty() {
         writeln!(out)?;
     }
+    if !report.findings.is_empty() {
+        writeln!(out, "{DIM}more on a rule: rolecall explain RULE{DIM:#}\n")?;
+    }
     write_exempted(report, out)?;
     #[cfg(feature = "kube")]
     super::scan::sections(report, out)?;
@@ -55,7 +58,8 @@ pub fn text(report: &Report, fixes: Format, out: &mut dyn Write) -> anyhow::Resu
     }
     let pods = summary.pods.map(|pods| format!(" {},", count(pods, "pod"))).unwrap_or_default();
     let shown = |certainty: Certainty| -> usize {
-        groups.iter().flat_map(|(_, findings)| findings).filter(|finding| finding.certainty == certainty).count()
+        let all = groups.iter().flat_map(|(_, findings)| findings);
+        all.filter(|finding| finding.certainty == certainty && !finding.below_level).count()
     };
     writeln!(
         out,
@@ -70,13 +74,22 @@ pub fn text(report: &Report, fixes: Format, out: &mut dyn Write) -> anyhow::Resu
             (if summary.unknown == 1 { "chain unknown" } else { "chains unknown" }, summary.unknown),
             ("exempted", summary.exempted),
             ("unreadable", summary.unreadable)
-        ]),
+        ]) + &shown_below(summary.below_level),
     )?;
     Ok(())
 }
 
+/// How many findings are shown though they count from a higher level only.
+pub(super) fn shown_below(number: usize) -> String {
+    if number == 0 {
+        String::new()
+    } else {
+        format!("; {} shown from higher levels", count(number, "security finding"))
+    }
+}
+
 /// `1 pod`, `2 pods`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
@@ -172,7 +185,8 @@ fn write_finding(finding: &ReportedFinding, fixes: Format, out: &mut dyn Write) 
         0 => format!("none of the {all} pods, but new ones"),
         _ => format!("{have} of {all} pods"),
     });
-    let place = [container, pods].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let level = finding.below_level.then(|| format!("counts from level {}", finding.level.name()));
+    let place = [container, pods, level].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
     writeln!(
         out,
@@ -193,6 +207,9 @@ fn write_finding(finding: &ReportedFinding, fixes: Format, out: &mut dyn Write) 
         writeln!(out, "    {label}{}", printable(hint))?;
     }
     write_fix(&finding.fixes, fixes, out)?;
+    if let Some(docs) = &finding.docs {
+        writeln!(out, "    more: {docs}")?;
+    }
     for note in finding.notes.iter().take(MAX_NOTES) {
         writeln!(out, "    {DIM}{}{DIM:#}", printable(note))?;
     }

@@ -11,7 +11,7 @@ use rolecall_core::decision::{Decision, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::{AboutRole, Finding, Note, Problem, RolePart};
 use rolecall_core::fix::Change;
 use rolecall_core::judge::Judgement;
-use rolecall_core::rules::{IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED, ROLE_NOT_ASSUMABLE};
+use rolecall_core::rules::{DocsUrl, IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED, ROLE_NOT_ASSUMABLE};
 use rolecall_core::snapshot::{OwnRole, Viewer};
 use rolecall_core::world::World;
 use rolecall_iam::RoleArn;
@@ -43,11 +43,18 @@ pub struct Messages {
     pub own_roles: Vec<OwnRole>,
     /// The contact that a message names.
     pub contact: String,
+    /// Where the pages of the rules are published.
+    pub docs_url: Option<DocsUrl>,
 }
 
 impl Default for Messages {
     fn default() -> Self {
-        Self { iam_detail: IamDetail::default(), own_roles: Vec::new(), contact: "the platform team".to_owned() }
+        Self {
+            iam_detail: IamDetail::default(),
+            own_roles: Vec::new(),
+            contact: "the platform team".to_owned(),
+            docs_url: None,
+        }
     }
 }
 
@@ -296,10 +303,12 @@ impl Door<'_> {
     ) -> Texts {
         let outcome = told.map_or(decision.outcome, Told::outcome);
         let mut texts = Texts { outcome, message: String::new(), told: None, warnings: Vec::new() };
+        let docs_url = reader.messages.docs_url.as_ref();
         match outcome {
             Outcome::Deny => {
-                texts.message = rolecall_message::denial(&decision.denials);
-                texts.told = told.map(|told| rolecall_message::denial(&told.denials.iter().collect::<Vec<_>>()));
+                texts.message = rolecall_message::denial(&decision.denials, docs_url);
+                texts.told =
+                    told.map(|told| rolecall_message::denial(&told.denials.iter().collect::<Vec<_>>(), docs_url));
             }
             Outcome::Warn => texts.warnings = self.warnings(reader, decision, told),
             Outcome::Allow => {}
@@ -307,7 +316,7 @@ impl Door<'_> {
         if told.is_some() && outcome != Outcome::Deny {
             // The reference that was told leads here.
             let all: Vec<&Finding> = judgement.findings.iter().chain(&judgement.exempted).collect();
-            texts.message = rolecall_message::denial(&all);
+            texts.message = rolecall_message::denial(&all, docs_url);
         }
         texts
     }

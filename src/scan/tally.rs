@@ -7,6 +7,7 @@ use rolecall_core::decision::{Level, denies_at};
 use rolecall_core::finding::{Finding, Note};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::{JudgedContainer, Judgement};
+use rolecall_core::rules::Trait;
 use rolecall_core::workload::Kind;
 
 use super::owners::Owner;
@@ -57,9 +58,6 @@ fn add_denying(all: &mut Denying, more: impl IntoIterator<Item = (&'static str, 
     }
 }
 
-/// What only a running pod can have: a new one gets past the injector again.
-const OF_RUNNING_PODS: [&str; 3] = ["association-shadowed", "injection-missing", "pods-predate-identity"];
-
 /// A container, judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
@@ -107,6 +105,7 @@ impl Group {
         }
         // The workload's own exemptions lift warnings only.
         let findings = judgement.findings.iter().chain(judgement.self_exempted());
+        let findings = findings.filter(|finding| is_template || !finding.problem.rule.has(Trait::OfRunningPods));
         let levels = [Level::Chain, Level::Fallback, Level::Strict];
         let denying = findings.filter_map(|finding| {
             let level = levels.into_iter().find(|level| denies_at(finding, *level))?;
@@ -115,7 +114,7 @@ impl Group {
         if is_template {
             add_denying(self.template.get_or_insert_default(), denying);
         } else {
-            add_denying(&mut self.running, denying.filter(|(rule, _)| !OF_RUNNING_PODS.contains(rule)));
+            add_denying(&mut self.running, denying);
         }
     }
 

@@ -74,6 +74,11 @@ pub(crate) fn create_association(snapshot: &Snapshot, subject: Subject<'_>) -> C
     Change::CreateAssociation { cluster: cluster_name(snapshot), account: subject.into(), role: None }
 }
 
+/// Shows the status and the problems of the Pod Identity agent's add-on.
+pub(crate) fn describe_agent(snapshot: &Snapshot) -> Change {
+    Change::DescribeAgent { cluster: cluster_name(snapshot) }
+}
+
 /// Installs the Pod Identity agent.
 pub(crate) fn install_agent(snapshot: &Snapshot) -> Change {
     Change::InstallAgent { cluster: cluster_name(snapshot) }

@@ -6,7 +6,7 @@ use rolecall_iam::RoleArn;
 
 use super::Subject;
 use crate::judge::Judgement;
-use crate::rules::{self, Rule};
+use crate::rules::Trait;
 use crate::world::World;
 
 /// What to read again before a denial: nothing else that AWS holds could turn it.
@@ -49,15 +49,15 @@ impl Links {
         };
         let roles: BTreeSet<String> = roles.flat_map(|arn| [Some(arn.to_owned()), own(arn)]).flatten().collect();
         let denying = || judgement.findings.iter().chain(judgement.self_exempted());
-        let rests_on = |test: fn(&Rule) -> bool| denying().any(|finding| test(finding.problem.rule));
+        let rests_on = |data: Trait| denying().any(|finding| finding.problem.rule.has(data));
         Self {
             subject: (subject.namespace.to_owned(), subject.service_account.to_owned()),
             roles,
-            policies: rests_on(Rule::reads_policies),
-            new_association: rests_on(|rule| rule == &rules::ASSOCIATION_MISSING),
-            issuer: rests_on(Rule::reads_issuer),
-            addons: rests_on(|rule| rule == &rules::POD_IDENTITY_AGENT_MISSING),
-            fargate_profiles: rests_on(|rule| rule == &rules::POD_IDENTITY_UNSUPPORTED),
+            policies: rests_on(Trait::ReadsPolicies),
+            new_association: rests_on(Trait::ReadsNewAssociation),
+            issuer: rests_on(Trait::ReadsIssuer),
+            addons: rests_on(Trait::ReadsAddons),
+            fargate_profiles: rests_on(Trait::ReadsFargateProfiles),
         }
     }
 

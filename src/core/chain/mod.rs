@@ -21,7 +21,7 @@ mod unreadable;
 
 use crate::cluster::Presence;
 use crate::finding::{Certainty, Evidence, Problem, RolePart};
-use crate::rules;
+use crate::rules::{self, Trait};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
 pub use links::Links;
@@ -87,7 +87,7 @@ impl Chain {
     /// and the token is then for the API server (amazon-eks-pod-identity-webhook, `pkg/cache/cache.go`).
     pub(crate) fn blame_empty_audience(&mut self, subject: Subject<'_>, key: &str) {
         for problem in &mut self.problems {
-            if [&rules::OIDC_PROVIDER_AUDIENCE, &rules::IRSA_TRUST_AUDIENCE].contains(&problem.rule) {
+            if problem.rule.has(Trait::AboutAudience) {
                 problem.found = Evidence::new(
                     "service account",
                     format!("{subject} has an empty annotation {key}: its tokens are for the API server"),
@@ -118,20 +118,14 @@ impl Chain {
         }
         self.open = self.open.map(|open| open.about(arn, RolePart::Beyond));
         if snapshot.is_protected(arn) {
-            for problem in self.problems.iter_mut().chain(&mut self.open).filter(|problem| has_role_changed(problem)) {
+            for problem in
+                self.problems.iter_mut().chain(&mut self.open).filter(|problem| problem.rule.has(Trait::ChangesRole))
+            {
                 problem.fix = fix::use_another_role(snapshot, subject, arn);
             }
         }
         self
     }
-}
-
-/// Its fix changes a role, its trust policy or its policies.
-fn has_role_changed(problem: &Problem) -> bool {
-    let name = problem.rule.name;
-    name.starts_with("irsa-trust-")
-        || name.starts_with("pod-identity-trust-")
-        || [&rules::POD_IDENTITY_TARGET, &rules::ROLE_PATH_MISSING, &rules::ROLE_ARN_CASE].contains(&problem.rule)
 }
 
 /// The audience of a web identity token.

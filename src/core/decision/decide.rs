@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::level::{Level, Levels, Mode};
 use crate::finding::{Certainty, Finding};
 use crate::judge::Judgement;
-use crate::rules;
+use crate::rules::Trait;
 use crate::workload::Kind;
 
 /// What is done about a workload.
@@ -95,12 +95,12 @@ pub fn denies_at(finding: &Finding, enforce: Level) -> bool {
     counts(finding, enforce) && may_deny(finding, enforce)
 }
 
-/// Certain findings deny at their level, likely ones only at `strict`, undecided ones never. A service account that is
-/// missing may be on its way, so it never denies.
+/// Certain findings deny at their level, likely ones only at `strict`, undecided ones never. Some rules never deny: a service
+/// account that is missing may be created a moment later.
 fn may_deny(finding: &Finding, enforce: Level) -> bool {
     match finding.problem.certainty {
         Certainty::Certain => enforce != Level::Off,
-        Certainty::Likely => enforce == Level::Strict && finding.problem.rule != &rules::SERVICE_ACCOUNT_MISSING,
+        Certainty::Likely => enforce == Level::Strict && !finding.problem.rule.has(Trait::NeverDenies),
         Certainty::Undecided => false,
     }
 }

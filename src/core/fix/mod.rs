@@ -220,6 +220,11 @@ pub enum Change {
         /// The cluster; `CLUSTER` where its name is not known.
         cluster: Text,
     },
+    /// Find out why the agent does not run, although its add-on is installed.
+    DescribeAgent {
+        /// The cluster; `CLUSTER` where its name is not known.
+        cluster: Text,
+    },
     /// Attach a managed policy to a role.
     AttachPolicy {
         /// The role.
@@ -313,7 +318,8 @@ impl Change {
             Self::CreateProvider { cluster, .. } => cluster.as_deref(),
             Self::CreateAssociation { cluster, .. }
             | Self::UseAnotherRole { cluster, .. }
-            | Self::InstallAgent { cluster } => Some(&**cluster),
+            | Self::InstallAgent { cluster }
+            | Self::DescribeAgent { cluster } => Some(&**cluster),
             Self::UpdateAssociation(association, _) | Self::DeleteAssociation(association) => {
                 Some(&*association.cluster)
             }

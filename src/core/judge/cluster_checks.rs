@@ -57,9 +57,22 @@ pub enum AgentFault {
     Down(u64),
 }
 
+/// The name of the agent's add-on and of its DaemonSet.
+const AGENT: &str = "eks-pod-identity-agent";
+
 /// The cluster has associations and nothing that hands out their credentials.
 pub fn agent_fault(world: &World, associations: usize, fault: AgentFault) -> Finding {
+    let mut addons = world.snapshot.addons.iter().flatten();
     let (message, fix, found) = match fault {
+        // To create the add-on again would fail.
+        AgentFault::Missing if addons.any(|addon| **addon == *AGENT) => (
+            format!(
+                "{} are unlikely to get credentials: the add-on {AGENT} is installed, but the agent does not run",
+                pods_of(associations)
+            ),
+            fix::describe_agent(&world.snapshot),
+            format!("the add-on, and no DaemonSet kube-system/{AGENT}"),
+        ),
         AgentFault::Missing => (
             format!("{} are unlikely to get credentials: the Pod Identity agent does not run", pods_of(associations)),
             fix::install_agent(&world.snapshot),

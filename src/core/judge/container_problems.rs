@@ -45,12 +45,26 @@ impl One<'_, '_, '_> {
     }
 
     pub(super) fn preset(&self, why: &str, found: &str) -> Problem {
+        if self.ephemeral {
+            return self.preset_in_ephemeral(why, found);
+        }
         Problem::new(
             &rules::INJECTION_PRESET,
             format!("service account {} cannot assume {}: {why}", self.scene.subject, self.scene.role_phrase()),
             TemplateChange::RemoveCredentials,
         )
         .expected("expected", "no AWS_* credentials variables or volumes in the pod template")
+        .found("the container has", found)
+    }
+
+    /// The injector never changes an ephemeral container, so the role of the pod does not matter here.
+    fn preset_in_ephemeral(&self, why: &str, found: &str) -> Problem {
+        Problem::new(
+            &rules::INJECTION_PRESET,
+            format!("ephemeral container {} gets no credentials with its own variables: {why}", self.name()),
+            "start the ephemeral container without AWS_* credentials variables, or mount the token's volume in it",
+        )
+        .expected("expected", "no AWS_* credentials variables, or a token where they point")
         .found("the container has", found)
     }
 

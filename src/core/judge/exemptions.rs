@@ -1,8 +1,6 @@
 //! Who asked for what, and which findings that hides. The namespace's exemptions hide findings altogether. Those of the object
 //! itself, its pods and its service account hide warnings only: whoever is checked writes them.
 
-use std::sync::LazyLock;
-
 use jiff::Timestamp;
 
 use crate::chain::Subject;
@@ -119,7 +117,7 @@ impl<'w> AllOwnAnnotations<'w> {
                 gathered.allow_node_role = gathered.allow_node_role.max(Some(exempts));
             }
             let source = gathered.sources.len();
-            for rule in own_annotations.ignore.iter().filter_map(|name| find(name)) {
+            for rule in own_annotations.ignore.iter().filter_map(|name| rules::find(name)) {
                 if !gathered.ignored.contains(&(rule, source)) {
                     gathered.ignored.push((rule, source));
                 }
@@ -186,13 +184,6 @@ impl<'w> AllOwnAnnotations<'w> {
         let used = self.sources.iter().filter(|source| source.is_used);
         used.filter_map(notice).collect()
     }
-}
-
-/// The rule of this name.
-pub(super) fn find(name: &str) -> Option<&'static Rule> {
-    static SORTED: LazyLock<Vec<&'static Rule>> = LazyLock::new(rules::all);
-    let at = SORTED.binary_search_by_key(&name, |rule| rule.name).ok()?;
-    SORTED.get(at).copied()
 }
 
 fn notice(source: &Source<'_>) -> Option<Problem> {

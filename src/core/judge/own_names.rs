@@ -1,7 +1,6 @@
 //! Labels and annotations of `rolecall.dev` that have no effect as they are written: a misspelled name, a label in the place
 //! of an annotation, a value that nothing reads.
 
-use super::exemptions::find;
 use crate::cluster::split_list;
 use crate::decision::Level;
 use crate::finding::{Hint, Problem};
@@ -72,7 +71,7 @@ fn of_annotation(name: &str, value: &str) -> Option<(String, Option<Hint>)> {
             (!is_read).then(|| ("only the value \"true\" counts".to_owned(), hint))
         }
         "ignore" => {
-            let unknown = split_list(value).take(MAX_RULES).find(|name| find(name).is_none())?;
+            let unknown = split_list(value).take(MAX_RULES).find(|name| rules::find(name).is_none())?;
             let near = is_short(unknown).then(|| rules::nearest(unknown)).into_iter().flatten().next();
             let near = near.filter(|rule| strsim::levenshtein(rule.name, unknown) <= 3);
             let hint = near.map(|rule| Hint::typo(format!("`{unknown}` should be `{}`", rule.name)));

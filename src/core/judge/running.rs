@@ -9,7 +9,7 @@ use crate::cluster::{OwnAnnotations, Presence, Validity};
 use crate::finding::{AlsoWrong, Finding, Note, Problem};
 use crate::fix::{Change, Fix};
 use crate::identity::{Mechanism, OptOuts};
-use crate::rules;
+use crate::rules::{self, Trait};
 use crate::workload::Workload;
 use crate::world::World;
 
@@ -34,10 +34,9 @@ pub fn judge_running<'a>(
     running: Running<'_>,
 ) -> Judgement<'a> {
     let mut judgement = judge_workload(world, workload, circumstances);
-    let explained = [&rules::INJECTION_MISSING, &rules::ROLE_OVERRIDDEN, &rules::ASSOCIATION_SHADOWED];
     let is_behind = |note: &Note| matches!(note, Note::Also(also) if also.problem.rule == &rules::INJECTION_MISSING);
     let concerned =
-        |finding: &Finding| explained.contains(&finding.problem.rule) || finding.notes.iter().any(is_behind);
+        |finding: &Finding| finding.problem.rule.has(Trait::ExplainedByAge) || finding.notes.iter().any(is_behind);
     if !judgement.findings.iter().any(concerned) || OptOuts::of(workload, &world.conventions).pod() {
         return judgement;
     }
@@ -89,8 +88,7 @@ fn is_older(world: &World, workload: &Workload<'_>, running: Running<'_>) -> boo
 /// Whether its age explains it. Another role than the service account's is the injector's doing only beside its own volume.
 fn predates(workload: &Workload<'_>, problem: &Problem) -> bool {
     let injected = || workload.spec.volumes.iter().any(|volume| volume.name.as_str() == Mechanism::Irsa.volume());
-    problem.rule == &rules::INJECTION_MISSING
-        || ([&rules::ROLE_OVERRIDDEN, &rules::ASSOCIATION_SHADOWED].contains(&problem.rule) && injected())
+    problem.rule == &rules::INJECTION_MISSING || (problem.rule.has(Trait::ExplainedByAge) && injected())
 }
 
 fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, instead: &Problem) -> Problem {
@@ -114,9 +112,9 @@ fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, inste
 
 /// `rolecall.dev/ignore: pods-predate-identity` on the pod, its service account or its namespace.
 fn is_exempted(world: &World, workload: &Workload<'_>, now: Option<Timestamp>) -> bool {
-    let name = rules::PODS_PREDATE_IDENTITY.name;
     let ignores = |own_annotations: &OwnAnnotations| {
-        own_annotations.validity(now) != Validity::Ended && own_annotations.ignore.iter().any(|rule| **rule == *name)
+        let is_named = own_annotations.ignore.iter().any(|name| rules::PODS_PREDATE_IDENTITY.is_named(name));
+        is_named && own_annotations.validity(now) != Validity::Ended
     };
     let account = world.service_account(workload.namespace, workload.service_account()).account();
     ignores(&OwnAnnotations::of(workload.metadata))

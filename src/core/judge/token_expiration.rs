@@ -16,11 +16,13 @@ const MAX_SECONDS: i64 = 1 << 32;
 /// (`pkg/constants.go`); what lies above a day is not documented, and above 2^32 seconds the API server refuses the pod.
 pub(super) fn problem(subject: Subject<'_>, key: &str, text: &str) -> Option<Problem> {
     let (certainty, level, becomes) = match text.parse::<i64>() {
-        Err(_) => (Certainty::Certain, Level::Strict, "the injector ignores it and uses its default, mostly 86400"),
+        Err(_) => {
+            (Certainty::Certain, Level::Strict, "the injector ignores it and uses its default, usually 86400 seconds")
+        }
         Ok(seconds) if seconds > MAX_SECONDS => {
             (Certainty::Certain, Level::Chain, "the API server refuses every pod that the injector gives such a token")
         }
-        Ok(seconds) if seconds < 600 => (Certainty::Certain, Level::Strict, "the injector raises it to 600"),
+        Ok(seconds) if seconds < 600 => (Certainty::Certain, Level::Strict, "the injector raises it to 600 seconds"),
         Ok(seconds) if seconds > 86_400 => (Certainty::Likely, Level::Strict, "EKS grants at most a day"),
         Ok(_) => return None,
     };

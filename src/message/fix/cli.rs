@@ -26,6 +26,12 @@ pub(super) fn of(change: &Change) -> Vec<String> {
                 .option("--open-id-connect-provider-arn", provider)
                 .option("--client-id", client_id),
         ],
+        // The pods of every workload without a service account of its own would get the role of `default`.
+        Change::CreateAssociation { cluster, account, role: None } if &*account.name == "default" => {
+            let own = AccountName { name: "SERVICE_ACCOUNT".into(), ..account.clone() };
+            let create = Command::new("kubectl create serviceaccount").option("-n", &own.namespace).word(&own.name);
+            vec![create, create_association(cluster, &own, "ROLE_ARN")]
+        }
         Change::CreateAssociation { cluster, account, role } => {
             vec![create_association(cluster, account, role.as_deref().unwrap_or("ROLE_ARN"))]
         }
@@ -45,6 +51,11 @@ pub(super) fn of(change: &Change) -> Vec<String> {
         ],
         Change::InstallAgent { cluster } => vec![
             Command::new("aws eks create-addon")
+                .option("--cluster-name", cluster)
+                .words("--addon-name eks-pod-identity-agent"),
+        ],
+        Change::DescribeAgent { cluster } => vec![
+            Command::new("aws eks describe-addon")
                 .option("--cluster-name", cluster)
                 .words("--addon-name eks-pod-identity-agent"),
         ],
@@ -85,12 +96,10 @@ fn trust(TrustEdit { role, change }: &TrustEdit) -> Command {
 }
 
 fn create_association(cluster: &str, account: &AccountName, role: &str) -> Command {
-    // The pods of every workload without a service account of its own would get the role.
-    let name = if &*account.name == "default" { "SERVICE_ACCOUNT" } else { &account.name };
     Command::new("aws eks create-pod-identity-association")
         .option("--cluster-name", cluster)
         .option("--namespace", &account.namespace)
-        .option("--service-account", name)
+        .option("--service-account", &account.name)
         .option("--role-arn", role)
 }
 

@@ -46,6 +46,10 @@ pub(super) fn of(change: &Change) -> String {
             };
             format!("give {} another role than {}: {why}", service_account(account), role.name)
         }
+        Change::DescribeAgent { .. } => {
+            "find out why the agent does not run: look at the status and the health of the add-on eks-pod-identity-agent"
+                .to_owned()
+        }
         Change::InstallAgent { .. } => "install the add-on eks-pod-identity-agent".to_owned(),
         Change::AttachPolicy { role, policy } => {
             format!("attach {} to {}", policy.rsplit('/').next().unwrap_or(policy), named(role))

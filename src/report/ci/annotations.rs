@@ -2,10 +2,9 @@
 
 use std::io::Write;
 
-use rolecall_core::finding::Certainty;
-
 use super::{full_text, subject};
 use crate::report::Report;
+use crate::report::model::Severity;
 
 /// Writes one workflow command for each finding and for each document that could not be read.
 ///
@@ -17,10 +16,10 @@ pub fn github(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(out, "::error file={file},line={line},title=cannot be read::{}", data(&unreadable.message))?;
     }
     for finding in &report.findings {
-        let command = match finding.certainty {
-            Certainty::Certain => "error",
-            Certainty::Likely => "warning",
-            Certainty::Undecided => "notice",
+        let command = match finding.severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "notice",
         };
         let place =
             finding.location.as_ref().map(|place| format!("file={},line={},", property(&place.file), place.line));

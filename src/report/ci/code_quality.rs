@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use rolecall_core::finding::Certainty;
 use serde_json::{Value, json};
 
 use super::{fingerprint, full_text, path, subject};
 use crate::report::Report;
+use crate::report::model::Severity;
 
 /// Writes the findings that have a place in a file, and the documents that could not be read.
 ///
@@ -15,10 +15,10 @@ use crate::report::Report;
 pub fn gitlab(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     let findings = report.findings.iter().filter_map(|finding| {
         let place = finding.location.as_ref()?;
-        let severity = match finding.certainty {
-            Certainty::Certain => "critical",
-            Certainty::Likely => "major",
-            Certainty::Undecided => "info",
+        let severity = match finding.severity() {
+            Severity::Error => "critical",
+            Severity::Warning => "major",
+            Severity::Note => "info",
         };
         Some(json!({
             "description": format!("{}: {}", subject(finding), full_text(finding)),

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use quick_xml::escape::escape;
-use rolecall_core::finding::{Certainty, printable};
+use rolecall_core::finding::printable;
 
 use super::full_text;
 use crate::report::model::{Report, ReportedFinding, ReportedResource};
 use crate::report::text::named;
 
-/// Writes one test suite. Certain and likely findings are failures; undecided ones are in `system-out`.
+/// Writes one test suite. What makes the exit code 1 is a failure; other findings are in `system-out`.
 ///
 /// # Errors
 /// Where writing fails.
@@ -22,7 +22,7 @@ pub fn junit(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     for finding in &report.findings {
         cases.entry(&finding.resource).or_default().push(finding);
     }
-    let fails = |finding: &&&ReportedFinding| finding.certainty != Certainty::Undecided;
+    let fails = |finding: &&&ReportedFinding| finding.counts();
     let failures = cases.values().filter(|findings| findings.iter().any(|finding| fails(&finding))).count();
     let (tests, errors) = (cases.len() + report.unreadable.len(), report.unreadable.len());
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 
-use rolecall_core::finding::{Certainty, printable};
+use rolecall_core::finding::printable;
 
 use super::subject;
 use crate::report::Report;
+use crate::report::model::Severity;
+use crate::report::text::{count, shown_below};
 
 /// Findings in the table; the text below says how many were left out.
 const MAX_ROWS: usize = 100;
@@ -25,10 +27,10 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(out, "| | rule | where | what is wrong | expected | found |\n|---|---|---|---|---|---|")?;
     }
     for finding in report.findings.iter().take(MAX_ROWS) {
-        let mark = match finding.certainty {
-            Certainty::Certain => "error",
-            Certainty::Likely => "warning",
-            Certainty::Undecided => "note",
+        let mark = match finding.severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
         };
         let place = finding.location.as_ref().map(|place| format!(" ({}:{})", place.file, place.line));
         writeln!(
@@ -52,7 +54,14 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         );
         writeln!(out, "\nCannot be read: {}", cell(&line))?;
     }
-    writeln!(out, "\n{} resources, {} containers, level {}", summary.resources, summary.containers, summary.level)?;
+    writeln!(
+        out,
+        "\n{}, {}, level {}{}",
+        count(summary.resources, "resource"),
+        count(summary.containers, "container"),
+        summary.level,
+        shown_below(summary.below_level),
+    )?;
     Ok(())
 }
 

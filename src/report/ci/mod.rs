@@ -27,6 +27,8 @@ fn full_text(finding: &ReportedFinding) -> String {
     lines.extend(evidence.into_iter().filter_map(|(label, value)| Some(format!("{label}: {}", value.as_ref()?))));
     lines.extend(finding.hint.clone());
     lines.push(format!("fix: {}", finding.fix));
+    let docs = finding.docs.as_ref().map(|url| format!(", {url}"));
+    lines.push(format!("more: rolecall explain {}{}", finding.rule, docs.unwrap_or_default()));
     lines.iter().map(|line| rolecall_core::finding::printable(line)).collect::<Vec<_>>().join("\n")
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use rolecall_core::finding::{Certainty, printable};
-use rolecall_core::rules;
-use serde_json::{Value, json};
+use rolecall_core::rules::{self, Impact};
+use serde_json::{Map, Value, json};
 
 use super::{fingerprint, full_text, path, subject};
-use crate::report::model::{FindingLocation, Report, ReportedFinding};
+use crate::report::model::{FindingLocation, Report, ReportedFinding, Severity};
 use crate::report::text::named;
 
 /// Writes one run with a result for each finding, and a suppressed one for each finding that an exemption hides.
@@ -22,7 +22,7 @@ pub fn sarif(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         .map(|finding| finding.rule)
         .chain(report.exempted.iter().map(|exempted| exempted.rule))
         .collect();
-    let rules: Vec<Value> = fired.into_iter().filter_map(rules::find).map(rule).collect();
+    let rules: Vec<Value> = fired.into_iter().filter_map(rules::find).map(|found| rule(found, report)).collect();
     let suppressed = report.exempted.iter().map(|exempted| {
         json!({
             "ruleId": exempted.rule,
@@ -65,15 +65,36 @@ pub fn sarif(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn rule(rule: &rules::Rule) -> Value {
-    json!({
+fn rule(rule: &rules::Rule, report: &Report) -> Value {
+    let mut properties = Map::from_iter([
+        ("tags".to_owned(), json!([rule.impact.name(), "kubernetes", "aws-iam"])),
+        ("precision".to_owned(), precision(rule.certainty).into()),
+    ]);
+    // GitHub shows a rule as one on security where it has that tag and a score (GitHub Docs, "SARIF support for code scanning").
+    if rule.impact == Impact::Security {
+        properties.insert("security-severity".to_owned(), security_severity(rule.certainty).into());
+    }
+    let mut descriptor = json!({
         "id": rule.name,
-        "shortDescription": {"text": rule.fires},
-        "fullDescription": {"text": rule.meaning},
+        "shortDescription": {"text": rule.fires()},
+        "fullDescription": {"text": rule.meaning()},
         "help": {"text": rule.plain(), "markdown": rule.markdown()},
         "defaultConfiguration": {"level": level(rule.certainty)},
-        "properties": {"tags": ["security", "kubernetes", "aws-iam"], "precision": precision(rule.certainty)},
-    })
+        "properties": properties,
+    });
+    if let (Some(docs), Some(fields)) = (report.docs(rule.name), descriptor.as_object_mut()) {
+        fields.insert("helpUri".to_owned(), docs.into());
+    }
+    descriptor
+}
+
+/// A score from 0 to 10, as in CVSS: from 7.0 GitHub calls it high, from 4.0 medium.
+fn security_severity(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Certain => "7.5",
+        Certainty::Likely => "5.5",
+        Certainty::Undecided => "2.0",
+    }
 }
 
 fn level(certainty: Certainty) -> &'static str {
@@ -95,7 +116,11 @@ fn precision(certainty: Certainty) -> &'static str {
 fn result(finding: &ReportedFinding) -> Value {
     json!({
         "ruleId": finding.rule,
-        "level": level(finding.certainty),
+        "level": match finding.severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        },
         "message": {"text": full_text(finding)},
         "locations": [place(finding.location.as_ref(), &subject(finding))],
         "partialFingerprints": {"rolecall/v1": fingerprint(finding)},

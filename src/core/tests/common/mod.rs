@@ -103,7 +103,7 @@ fn read(mut value: Value, admitted: bool, inputs: &mut Vec<Input>) {
 }
 
 /// RFC 7386.
-fn merge(target: &mut Value, patch: &Value) {
+pub fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;
