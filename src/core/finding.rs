@@ -1,34 +1,10 @@
 //! Findings: what was found, where, how surely, and what fixes it.
 
-use serde::Serialize;
-
-use crate::decision::Level;
+pub use crate::certainty::Certainty;
 use crate::fix::Fix;
+use crate::level::Level;
 use crate::rules::{self, Rule};
 use crate::text::{MAX_TEXT_BYTES, bounded};
-
-/// How sure a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Certainty {
-    /// Admission cannot know: a note, which never denies.
-    Undecided,
-    /// Right for most workloads: warns, denies only at `strict`.
-    Likely,
-    /// The facts fix it: may deny.
-    Certain,
-}
-
-impl Certainty {
-    /// The name in JSON and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Undecided => "undecided",
-            Self::Likely => "likely",
-            Self::Certain => "certain",
-        }
-    }
-}
 
 /// A value that was expected or found, with the words that introduce it in a denial.
 #[derive(Debug, Clone, PartialEq, Eq)]

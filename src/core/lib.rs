@@ -5,6 +5,7 @@
 //! [`workload`] → [`identity`] → [`chain`] → [`finding`] → [`decision`], over a [`world::World`] that joins the
 //! [`snapshot`] of AWS with the [`cluster`]'s service accounts and namespaces; [`judge`] walks it.
 
+mod certainty;
 pub mod chain;
 pub mod cluster;
 pub mod decision;
@@ -12,9 +13,11 @@ pub mod finding;
 pub mod fix;
 pub mod identity;
 pub mod judge;
+mod level;
 pub mod permission;
 pub mod rules;
 pub mod snapshot;
+mod subject;
 mod text;
 pub mod workload;
 pub mod world;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
-use rolecall_core::chain::Links;
+use rolecall_core::judge::Links;
 use rolecall_core::snapshot::{Issuer, Reread, Snapshot};
 use rolecall_iam::RoleArn;
 use serde_json::{Map, Value, json};

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use rolecall_core::chain::{Links, Subject};
+use rolecall_core::chain::Subject;
 use rolecall_core::decision::{Mode, Outcome, Policy, decide};
 use rolecall_core::finding::{Certainty, Finding};
-use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
+use rolecall_core::judge::{
+    Circumstances, Judgement, Links, ServiceAccountChange, judge_service_account, judge_workload,
+};
 use rolecall_core::rules::ASSOCIATION_MISSING;
 use rolecall_core::workload::{Kind, Metadata, Object, Stage, Text, Workload};
 use rolecall_core::world::{AssociationReading, Unseen, World};

@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use rolecall_core::chain::{Links, Subject};
+use rolecall_core::chain::Subject;
 use rolecall_core::decision::{Decision, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::{AboutRole, Finding, Note, Problem, RolePart};
 use rolecall_core::fix::Change;
-use rolecall_core::judge::Judgement;
+use rolecall_core::judge::{Judgement, Links};
 use rolecall_core::rules::{DocsUrl, IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED, ROLE_NOT_ASSUMABLE};
 use rolecall_core::snapshot::{OwnRole, Viewer};
 use rolecall_core::world::World;

@@ -1,7 +1,7 @@
 //! What goes into checking a review, and what comes out of it.
 
-use rolecall_core::chain::Links;
 use rolecall_core::decision::{Levels, Mode};
+use rolecall_core::judge::Links;
 use rolecall_core::world::Unseen;
 
 use super::disclosure::Messages;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rolecall_core::chain::Links;
 use rolecall_core::decision::Outcome;
+use rolecall_core::judge::Links;
 use rolecall_core::snapshot::Issuer;
 use rolecall_core::world::{AssociationReading, Change, Unseen};
 use tokio::time::Instant;

@@ -6,7 +6,6 @@ mod irsa_context;
 mod irsa_diagnosis;
 mod irsa_trust;
 mod keys;
-mod links;
 pub(crate) mod missing;
 mod organization;
 mod pod_identity_context;
@@ -24,9 +23,9 @@ use crate::finding::{Certainty, Evidence, Problem, RolePart};
 use crate::rules::{self, Trait};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
-pub use links::Links;
-pub(crate) use pod_identity_context::session_tag;
 pub use role::RoleSource;
+
+pub use crate::subject::Subject;
 
 /// What is known of a link, or of a whole chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -135,28 +134,6 @@ pub enum Audience<'a> {
     Is(&'a str),
     /// What stands behind the token file cannot be seen.
     Unknown,
-}
-
-/// Whose chain is judged.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// Namespace of the service account.
-    pub namespace: &'a str,
-    /// Name of the service account.
-    pub service_account: &'a str,
-}
-
-impl Subject<'_> {
-    /// The `sub` claim of its tokens (Kubernetes, "Managing Service Accounts").
-    pub fn claim(&self) -> String {
-        format!("system:serviceaccount:{}:{}", self.namespace, self.service_account)
-    }
-}
-
-impl std::fmt::Display for Subject<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.service_account)
-    }
 }
 
 /// The chain of IAM roles for service accounts: role → provider → audience → trust.

@@ -6,6 +6,7 @@ use rolecall_iam::{Context, Lookup};
 
 use super::Subject;
 use super::keys;
+use crate::permission::session_tag;
 use crate::snapshot::{Association, ClusterInfo, Role};
 
 /// The six session tags, all of them transitive.
@@ -189,17 +190,5 @@ impl PodIdentityContext<'_> {
             "aws:multifactorauthpresent" | "aws:multifactorauthage" | "aws:sourceidentity" => Lookup::Absent,
             _ => Lookup::Unknown,
         }
-    }
-}
-
-/// The value of a session tag that EKS sends; `tag` in lower case.
-pub(crate) fn session_tag<'a>(subject: Subject<'a>, cluster: Option<&'a ClusterInfo>, tag: &str) -> Lookup<'a> {
-    match tag {
-        "kubernetes-namespace" => Lookup::One(subject.namespace),
-        "kubernetes-service-account" => Lookup::One(subject.service_account),
-        "eks-cluster-name" => cluster.map_or(Lookup::Present, |cluster| Lookup::One(&cluster.name)),
-        "eks-cluster-arn" => cluster.and_then(|cluster| cluster.arn.as_deref()).map_or(Lookup::Present, Lookup::One),
-        "kubernetes-pod-name" | "kubernetes-pod-uid" => Lookup::Present,
-        _ => Lookup::Absent,
     }
 }

@@ -10,9 +10,9 @@ use super::pod_identity_context::{Lists, PodIdentityContext, SecondHop, document
 use super::role::{self, RoleSource};
 use super::trust::{self, Outcome};
 use super::{Subject, fix, missing, unreadable};
-use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
 use crate::fix::PermissionChange;
+use crate::level::Level;
 use crate::permission::{self, Resources, RolePolicies};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::conventions::Conventions;
 use super::near_miss::{legacy_annotation, misspelled_annotation};
 use super::own_annotations::OwnAnnotations;
-use crate::decision::Level;
+use crate::level::Level;
 use crate::workload::Metadata;
 
 /// A service account, as far as identity goes.

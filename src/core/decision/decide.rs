@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::level::{Level, Levels, Mode};
 use crate::finding::{Certainty, Finding};
 use crate::judge::Judgement;
+use crate::level::{Level, Levels, Mode};
 use crate::rules::Trait;
 use crate::workload::Kind;
 

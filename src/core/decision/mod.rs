@@ -1,7 +1,7 @@
 //! Findings, levels, mode and exemptions → allow, warn or deny. The only place where a mode is applied.
 
 mod decide;
-mod level;
 
 pub use decide::{Decision, Outcome, Policy, decide, denies_at};
-pub use level::{Level, Levels, Mode};
+
+pub use crate::level::{Level, Levels, Mode};

@@ -2,10 +2,10 @@
 
 use super::container::{COMPUTE_TYPE, Scene};
 use crate::chain::fix;
-use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
 use crate::fix::{Annotated, Change, Fix, TemplateChange};
 use crate::identity::{CredentialEnv, ExpandedTexts};
+use crate::level::Level;
 use crate::permission;
 use crate::rules;
 use crate::workload::{Container, Evidence, Kind, Stage, Workload, evidence};

@@ -8,6 +8,7 @@ mod container_problems;
 mod effective_identity;
 mod exemptions;
 mod fallback;
+mod links;
 mod needs;
 mod other_credentials;
 mod own_names;
@@ -27,15 +28,16 @@ pub use cluster_checks::{
     Absent, AgentFault, agent_fault, injector_missing, near_account, node_roles_without_agent, orphaned_association,
 };
 pub use effective_identity::{EffectiveIdentity, effective_identity};
+pub use links::Links;
 pub use own_names::of_namespace as own_names_of_namespace;
 pub use pod::judge_workload;
 pub use running::{Running, judge_running};
 
 use self::exemptions::{AllOwnAnnotations, Exempts, from_warnings_only};
 use crate::chain::State;
-use crate::decision::Level;
 use crate::finding::{AboutRole, Certainty, Finding, Note, Problem};
 use crate::identity::Identity;
+use crate::level::Level;
 use crate::rules::Rule;
 use crate::workload::Kind;
 

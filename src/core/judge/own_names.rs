@@ -2,8 +2,8 @@
 //! of an annotation, a value that nothing reads.
 
 use crate::cluster::split_list;
-use crate::decision::Level;
 use crate::finding::{Hint, Problem};
+use crate::level::Level;
 use crate::rules;
 use crate::workload::Metadata;
 

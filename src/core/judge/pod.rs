@@ -112,7 +112,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
     };
     match (misplaced_role, fallen_problem) {
         (Some(annotation), fallen) => {
-            let notes = fallen.filter(|problem| problem.level < crate::decision::Level::Strict);
+            let notes = fallen.filter(|problem| problem.level < crate::level::Level::Strict);
             gathering.add_finding(crate::finding::Finding {
                 problem: annotation,
                 containers: Vec::new(),

@@ -3,9 +3,9 @@
 
 use super::container::Scene;
 use crate::chain::{Subject, fix};
-use crate::decision::Level;
 use crate::finding::{Certainty, Problem};
 use crate::fix::TemplateChange;
+use crate::level::Level;
 use crate::rules;
 use crate::workload::Stage;
 

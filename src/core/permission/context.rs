@@ -4,8 +4,8 @@
 use rolecall_iam::{Arn, Context, Lookup};
 
 use super::effort::Effort;
-use crate::chain::{Subject, session_tag};
 use crate::snapshot::{Association, ClusterInfo, Role};
+use crate::subject::Subject;
 
 /// How the session came about.
 #[derive(Debug, Clone, Copy)]
@@ -81,5 +81,17 @@ impl SessionContext<'_> {
         tags.iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(tag))
             .map_or(Lookup::Absent, |(_, value)| Lookup::One(value))
+    }
+}
+
+/// The value of a session tag that EKS sends; `tag` in lower case.
+pub(crate) fn session_tag<'a>(subject: Subject<'a>, cluster: Option<&'a ClusterInfo>, tag: &str) -> Lookup<'a> {
+    match tag {
+        "kubernetes-namespace" => Lookup::One(subject.namespace),
+        "kubernetes-service-account" => Lookup::One(subject.service_account),
+        "eks-cluster-name" => cluster.map_or(Lookup::Present, |cluster| Lookup::One(&cluster.name)),
+        "eks-cluster-arn" => cluster.and_then(|cluster| cluster.arn.as_deref()).map_or(Lookup::Present, Lookup::One),
+        "kubernetes-pod-name" | "kubernetes-pod-uid" => Lookup::Present,
+        _ => Lookup::Absent,
     }
 }

@@ -7,6 +7,7 @@ mod need;
 mod policies;
 
 pub use context::Session;
+pub(crate) use context::session_tag;
 pub use effort::Effort;
 pub use message::fix_for;
 pub use message::{denial, describe_statement, doubt, exemption, not_considered, place, unlisted_key};

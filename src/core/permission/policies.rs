@@ -9,8 +9,8 @@ use rolecall_iam::{
 use super::context::{Session, SessionContext};
 use super::effort::Effort;
 use super::need::Need;
-use crate::chain::Subject;
 use crate::snapshot::{Account, ControlPolicies, Role, Snapshot};
+use crate::subject::Subject;
 
 /// The policies that are attached to a role, compiled.
 #[derive(Debug, Clone)]

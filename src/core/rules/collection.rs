@@ -1,8 +1,8 @@
 //! Rules on the AWS data that rolecall has.
 
 use super::{Impact, Rule};
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 /// A part of AWS that the result depends on is not in the snapshot.
 pub static NOT_COLLECTED: Rule = Rule {

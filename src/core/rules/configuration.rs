@@ -1,8 +1,8 @@
 //! Rules on where the annotation for an identity is written: service accounts, annotations, age.
 
 use super::{Impact, Rule, Trait};
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 /// A workload needs AWS, and no identity is configured for it.
 pub static NODE_ROLE_FALLBACK: Rule = Rule {

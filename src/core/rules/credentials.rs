@@ -1,8 +1,8 @@
 //! Rules on credentials that come before an injected identity, and on what stands in its way.
 
 use super::{Impact, Rule, Trait};
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 /// Access keys in the environment come before every role.
 pub static STATIC_KEYS: Rule = Rule {

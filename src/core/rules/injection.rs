@@ -1,8 +1,8 @@
 //! Rules on what the injector did to the pod, or will do.
 
 use super::{Impact, Rule, Trait};
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 /// The pod was admitted without the variables that its identity calls for.
 pub static INJECTION_MISSING: Rule = Rule {

@@ -1,8 +1,8 @@
 //! Rules on IAM roles for service accounts: the OIDC provider and the role's trust policy.
 
 use super::{Impact, Rule, Trait};
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 /// The cluster's issuer is not registered in the role's account.
 pub static OIDC_PROVIDER_MISSING: Rule = Rule {

@@ -29,8 +29,8 @@ pub use pod_identity::*;
 pub use role::*;
 use serde::Serialize;
 
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 /// The declaration of one kind of finding.
 #[derive(Debug)]

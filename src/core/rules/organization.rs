@@ -1,8 +1,8 @@
 //! Rules on policies of AWS Organizations.
 
 use super::{Impact, Rule};
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 /// A resource control policy denies the call that assumes the role.
 pub static ORGANIZATION_POLICY_DENIED: Rule = Rule {

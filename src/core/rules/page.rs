@@ -4,8 +4,8 @@
 //! matters*, *Example*, *How to fix it*, *Sources*. The commands and the example are in fenced blocks.
 
 use super::{Family, Impact, Rule, Trait};
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 impl Rule {
     /// When the rule fires: one line, lower case, no full stop.

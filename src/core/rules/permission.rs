@@ -1,8 +1,8 @@
 //! Rules on what an identity may do once a pod has it.
 
 use super::{Impact, Rule, Trait};
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 /// A declared need is refused by a policy, whatever else allows it.
 pub static PERMISSION_DENIED: Rule = Rule {

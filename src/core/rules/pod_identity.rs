@@ -1,8 +1,8 @@
 //! Rules on EKS Pod Identity: the role's trust policy, the target role, the agent, the platform.
 
 use super::{Impact, Rule, Trait};
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 /// The role does not trust EKS Pod Identity.
 pub static POD_IDENTITY_TRUST_PRINCIPAL: Rule = Rule {

@@ -1,8 +1,8 @@
 //! Rules on the role that a service account or an association names.
 
 use super::{Impact, Rule, Trait};
-use crate::decision::Level;
-use crate::finding::Certainty;
+use crate::certainty::Certainty;
+use crate::level::Level;
 
 /// The value is not the ARN of an IAM role.
 pub static ROLE_ARN_MALFORMED: Rule = Rule {

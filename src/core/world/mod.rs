@@ -15,8 +15,8 @@ pub use unseen::Unseen;
 
 use crate::chain::{self, Audience, Chain, RoleSource, Subject};
 use crate::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
-use crate::decision::Levels;
 use crate::identity::Mechanism;
+use crate::level::Levels;
 use crate::snapshot::{Association, Snapshot};
 
 /// Snapshot and cluster, with what was concluded for each service account. A copy shares all of it.

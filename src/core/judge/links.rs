@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rolecall_iam::RoleArn;
 
-use super::Subject;
-use crate::judge::Judgement;
+use super::Judgement;
+use crate::chain::Subject;
 use crate::rules::Trait;
 use crate::world::World;
 
