@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use rolecall_certs::client_verifier;
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::world::World;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +16,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::certificates::certificates;
 use super::live::Shared;
 use super::shutdown::Shutdown;
-use crate::certs::client_verifier;
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::live::{Keeper, Knowledge, Rechecks, Refreshing};
@@ -50,7 +50,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             _ = interrupt.recv() => return Ok(()),
         };
         if let Some(clients) = clients {
-            certificate.require_clients(clients);
+            certificate.require_client_certificates(clients);
         }
         // So may this for whoever holds the snapshot.
         let Known { keeper, confirmation, settings, refreshing } = tokio::select! {

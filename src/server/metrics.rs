@@ -9,13 +9,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use rolecall_certs::{CertificateKind, Failure};
 use rolecall_core::decision::Outcome;
 use rolecall_core::workload::Kind;
 
 use super::connection::Cut;
 use super::histogram::DurationHistogram;
 use super::listen::Port;
-use crate::certs::{self, Trouble, What};
 use crate::live::{Collection, Knowledge, Refresh};
 use crate::review::Record;
 
@@ -217,11 +217,11 @@ impl Metrics {
             troubles.clone(),
         );
         // There from the start: an alert on an increase needs a value to rise from.
-        for what in What::ALL {
-            rotations.get_or_create_owned(&WhatLabels { what: what.name() });
+        for kind in CertificateKind::ALL {
+            rotations.get_or_create_owned(&WhatLabels { what: kind.name() });
         }
-        for trouble in Trouble::ALL {
-            troubles.get_or_create_owned(&ErrorLabels { error: trouble.name() });
+        for failure in Failure::ALL {
+            troubles.get_or_create_owned(&ErrorLabels { error: failure.name() });
         }
         let rereads = Family::<OutcomeLabels, Counter>::default();
         registry.register("rereads", "Re-reads from AWS before a denial, by outcome", rereads.clone());
@@ -406,9 +406,9 @@ impl Metrics {
     }
 }
 
-impl certs::Observer for Metrics {
+impl rolecall_certs::Observer for Metrics {
     fn serving(&self, leaf_expires: i64, ca_expires: Option<i64>) {
-        for (certificate, expires) in [(What::Leaf, Some(leaf_expires)), (What::Ca, ca_expires)] {
+        for (certificate, expires) in [(CertificateKind::Leaf, Some(leaf_expires)), (CertificateKind::Ca, ca_expires)] {
             let labels = CertificateLabels { certificate: certificate.name() };
             match expires {
                 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in f64")]
@@ -418,12 +418,12 @@ impl certs::Observer for Metrics {
         }
     }
 
-    fn rotated(&self, what: What) {
-        self.rotations.get_or_create(&WhatLabels { what: what.name() }).inc();
+    fn rotated(&self, kind: CertificateKind) {
+        self.rotations.get_or_create(&WhatLabels { what: kind.name() }).inc();
     }
 
-    fn failed(&self, trouble: Trouble) {
-        self.troubles.get_or_create(&ErrorLabels { error: trouble.name() }).inc();
+    fn failed(&self, failure: Failure) {
+        self.troubles.get_or_create(&ErrorLabels { error: failure.name() }).inc();
     }
 }
 
