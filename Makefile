@@ -17,6 +17,10 @@ fmt:
 
 lint:
 	cargo clippy --workspace --all-targets -- --deny warnings
+	set -e; for features in "" aws kube; do \
+	  cargo clippy --no-default-features --features "$$features" --lib --bins -- --deny warnings; \
+	done
+	RUSTDOCFLAGS="--deny warnings" cargo doc --no-deps --workspace
 
 deny: $(DENY)
 	$(DENY) check bans licenses sources

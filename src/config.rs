@@ -3,15 +3,14 @@
 use std::path::Path;
 
 use anyhow::Context;
+use rolecall_certs::Lifetimes;
 use rolecall_core::cluster::Conventions;
 use rolecall_core::decision::{Level, Levels, Mode};
 use rolecall_core::rules::DocsUrl;
 use rolecall_core::snapshot::OwnRole;
+use rolecall_message::fix::Format;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
-
-use crate::certs::Rules;
-use rolecall_message::fix::Format;
 
 use crate::review::{IamDetail, Messages, OnError, Settings};
 use crate::sources::aws::AwsSettings;
@@ -291,10 +290,14 @@ impl Default for CertificatesConfig {
 }
 
 impl CertificatesConfig {
-    /// How long things live.
-    pub fn rules(&self) -> Rules {
+    /// How long CAs and leaves are valid.
+    pub fn lifetimes(&self) -> Lifetimes {
         let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-        Rules { ca: seconds(self.ca_seconds), leaf: seconds(self.leaf_seconds), settle: seconds(self.settle_seconds) }
+        Lifetimes {
+            ca_seconds: seconds(self.ca_seconds),
+            leaf_seconds: seconds(self.leaf_seconds),
+            settle_seconds: seconds(self.settle_seconds),
+        }
     }
 
     fn check(&self) -> Result<(), String> {

@@ -3,7 +3,6 @@
 //! The checks are in `rolecall-core`. This crate has what calls them ([`review`] and [`server`] for the webhook, [`cli`] for
 //! manifests), the [`sources`] that fill its snapshots, what keeps them fresh ([`live`]), and the [`report`]s that render its findings.
 
-pub mod certs;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "kube")]

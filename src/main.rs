@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rolecall::cli::{self, Cli, Command, Exit};
-use rolecall::{certs, run};
+use rolecall::run;
 
 /// Gives back to the system what loading a large snapshot took, which the system's own allocator keeps; and is faster.
 #[global_allocator]
@@ -14,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    certs::install_crypto_provider();
+    rolecall_certs::install_crypto_provider();
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     let ended = match &cli.command {
         Command::Serve(args) => run::serve(args).map(|()| Exit::Clean),

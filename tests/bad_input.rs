@@ -270,6 +270,18 @@ async fn over_tls_sizes_are_limited_and_faults_are_counted() {
     let line = server.audit_line(|line| line["error"] == "unreadable-object");
     assert_eq!(line["decision"], "warn");
     assert!(line["detail"].as_str().unwrap().contains("containers"));
+    // Who created what can be found though the object cannot be understood.
+    let request = &recorded_pod()["request"];
+    for (field, expected) in [
+        ("uid", &request["uid"]),
+        ("operation", &request["operation"]),
+        ("kind", &request["kind"]["kind"]),
+        ("namespace", &request["namespace"]),
+        ("name", &request["name"]),
+        ("user", &request["userInfo"]["username"]),
+    ] {
+        assert_eq!(line[field], *expected, "{field}");
+    }
     // A proper review is answered all the same.
     let (status, _) = client.post("/validate", recorded_pod().to_string().into()).await.unwrap();
     assert_eq!(status, 200);

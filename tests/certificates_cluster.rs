@@ -15,7 +15,7 @@ use common::{Server, TempDir};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PostParams};
-use rolecall::certs::read_bundle;
+use rolecall_certs::read_bundle;
 use serde_json::{Value, json};
 
 /// So short that a year's rotation takes half a minute.
@@ -91,7 +91,7 @@ impl Seen {
 }
 
 async fn client(kubeconfig: &str) -> kube::Client {
-    rolecall::certs::install_crypto_provider();
+    rolecall_certs::install_crypto_provider();
     let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
     let options = kube::config::KubeConfigOptions::default();
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
@@ -157,7 +157,7 @@ async fn shake_hands(replica: SocketAddr, seen: Arc<Seen>) {
 /// The leaf.
 async fn shake_hands_once(replica: SocketAddr, bundle: &str) -> Result<Vec<u8>, String> {
     let mut roots = rustls::RootCertStore::empty();
-    for ca in read_bundle(bundle.as_bytes())? {
+    for ca in read_bundle(bundle.as_bytes()).map_err(|error| error.with_causes())? {
         roots.add(ca).unwrap();
     }
     let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();

@@ -107,7 +107,7 @@ fn ground() -> MutexGuard<'static, Ground> {
 
 /// A client as fast as the API server.
 async fn client(cluster: &Cluster) -> Client {
-    rolecall::certs::install_crypto_provider();
+    rolecall_certs::install_crypto_provider();
     let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     Client::try_from(config).unwrap()

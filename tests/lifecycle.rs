@@ -28,7 +28,7 @@ async fn probes_and_metrics_answer_on_a_port_of_their_own() {
 /// A TLS connection that offers HTTP/1.1 only.
 async fn connect(server: &Server) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
     use rustls::pki_types::pem::PemObject;
-    rolecall::certs::install_crypto_provider();
+    rolecall_certs::install_crypto_provider();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(rustls::pki_types::CertificateDer::from_pem_slice(server.ca_pem.as_bytes()).unwrap()).unwrap();
     let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();

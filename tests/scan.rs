@@ -324,7 +324,7 @@ async fn reads_page_after_page() {
     const ACCOUNTS: usize = 1_200;
     let cluster = shared();
     cluster.kubectl(&["create", "namespace", "many"]);
-    rolecall::certs::install_crypto_provider();
+    rolecall_certs::install_crypto_provider();
     let kubeconfig = kube::config::Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
     let client = kube::Client::try_from(kubeconfig).unwrap();
     let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> = kube::Api::namespaced(client, "many");

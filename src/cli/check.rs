@@ -18,8 +18,8 @@ use super::doubt::Doubts;
 use crate::config::Config;
 use crate::report::{self, FindingLocation, Report, ReportedUnreadable};
 use crate::sources::{
-    Loaded, Manifest, Manifests, ObjectOrigin, ReadOptions, SourceOptions, Substitutions, Unreadable, load_snapshot,
-    namespace_of,
+    Loaded, Manifest, Manifests, ObjectOrigin, ReadOptions, SourceKind, SourceOptions, Substitutions, Unreadable,
+    load_snapshot, namespace_of,
 };
 
 /// How many notes of one kind are printed.
@@ -37,7 +37,8 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     let mut manifests = Manifests::read(&args.paths, &options)?;
     let snapshot = match &args.source {
         Some(source) => {
-            let roles = if source == "aws" { manifests.named_roles() } else { BTreeSet::new() };
+            let roles =
+                if SourceKind::of(source) == SourceKind::Aws { manifests.named_roles() } else { BTreeSet::new() };
             load_snapshot(source, &SourceOptions { cluster: args.cluster.as_deref(), aws: &config.aws, roles })?
         }
         None => Loaded { snapshot: Snapshot::default(), unread: Vec::new() },

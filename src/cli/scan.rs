@@ -45,7 +45,7 @@ mod kube {
     use crate::kube::{ReportKind, connect, reports_known, write_reports};
     use crate::report::{self, Dialect, Report, policy_reports};
     use crate::scan::{Facts, Scope, read_facts, read_roles, read_workloads};
-    use crate::sources::{Loaded, SourceOptions, load_snapshot};
+    use crate::sources::{Loaded, SourceKind, SourceOptions, load_snapshot};
 
     /// A scan that can be done again.
     struct Scan<'a> {
@@ -141,7 +141,7 @@ mod kube {
                 return Ok(Loaded { snapshot: Snapshot::default(), unread: Vec::new() });
             };
             let mut roles = BTreeSet::new();
-            if source == "aws" {
+            if SourceKind::of(source) == SourceKind::Aws {
                 roles = std::mem::take(&mut facts.roles);
                 roles.extend(self.runtime.block_on(read_roles(&self.client, &self.scope, bar))?);
             }

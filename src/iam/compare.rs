@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 
 use crate::context::Context;
@@ -17,10 +18,7 @@ pub(crate) enum Operand {
     /// Nanoseconds since 1970.
     Date(i128),
     Bool(bool),
-    Network {
-        address: IpAddr,
-        prefix: u8,
-    },
+    Network(IpNet),
     Arn(Box<[Text]>),
     /// A text that the operator cannot use: matches nothing.
     Unusable,
@@ -72,9 +70,7 @@ impl Operand {
             Self::Number(wanted) => parse_number(found).is_some_and(|found| in_order(operator, found, *wanted)).into(),
             Self::Date(wanted) => parse_date(found).is_some_and(|found| in_order(operator, found, *wanted)).into(),
             Self::Bool(wanted) => (parse_bool(found) == Some(*wanted)).into(),
-            Self::Network { address, prefix } => {
-                found.parse().is_ok_and(|found: IpAddr| in_network(found, *address, *prefix)).into()
-            }
+            Self::Network(network) => found.parse().is_ok_and(|found: IpAddr| network.contains(&found)).into(),
             Self::Arn(sections) => {
                 let parts = split_colons(found, 6);
                 if parts.len() != 6 || sections.len() != 6 {
@@ -206,28 +202,8 @@ fn is_base64(text: &str) -> bool {
     text.len().is_multiple_of(4) && padding <= 2 && body.bytes().all(alphabet)
 }
 
+/// A network, or an address as a network of its own. Bits beyond the prefix do not count.
 fn parse_network(text: &str) -> Option<Operand> {
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix.parse::<u8>().ok()?)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = prefix.unwrap_or(bits);
-    (prefix <= bits).then_some(Operand::Network { address, prefix })
-}
-
-fn in_network(found: IpAddr, network: IpAddr, prefix: u8) -> bool {
-    let shift = |bits: u8| u32::from(bits.saturating_sub(prefix));
-    match (found, network) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => {
-            let differing = u32::from(a) ^ u32::from(b);
-            differing.checked_shr(shift(32)).unwrap_or(0) == 0
-        }
-        (IpAddr::V6(a), IpAddr::V6(b)) => {
-            let differing = u128::from(a) ^ u128::from(b);
-            differing.checked_shr(shift(128)).unwrap_or(0) == 0
-        }
-        _ => false,
-    }
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.ok().map(Operand::Network)
 }

@@ -4,10 +4,10 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
+use rolecall_certs::{CertificateAuthorities, Certificates, StoreError, read_bundle};
 use serde_json::{Value, json};
 
 use super::client::explain;
-use crate::certs::{Authorities, Certificates, Fault, read_bundle};
 use crate::config::ClusterConfig;
 
 /// The `caBundle` of the webhooks that call this program.
@@ -42,10 +42,10 @@ impl Registered {
 
     /// What makes the webhooks trust these, and does nothing where somebody else has changed anything meanwhile. `None`
     /// where they do already.
-    fn patch(&self, authorities: &Authorities) -> Option<Value> {
+    fn patch(&self, authorities: &CertificateAuthorities) -> Option<Value> {
         let bundle = ByteString(authorities.bundle().into_bytes());
         let mut operations = vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": self.version})];
-        for hook in self.hooks.iter().filter(|hook| !authorities.are(&hook.trusted)) {
+        for hook in self.hooks.iter().filter(|hook| !authorities.matches(&hook.trusted)) {
             let place = format!("/webhooks/{}", hook.index);
             operations.push(json!({"op": "test", "path": format!("{place}/name"), "value": hook.name}));
             let operation = if hook.bundle.is_some() { "replace" } else { "add" };
@@ -67,8 +67,8 @@ impl CaBundle {
     }
 
     /// Reads it, and what all of its webhooks trust. `None`: there is no such configuration.
-    pub(super) async fn read(&self) -> Result<Option<(Registered, Certificates)>, Fault> {
-        let Some(found) = self.api.get_opt(&self.name).await.map_err(|error| self.fault(&error))? else {
+    pub(super) async fn read(&self) -> Result<Option<(Registered, Certificates)>, StoreError> {
+        let Some(found) = self.api.get_opt(&self.name).await.map_err(|error| self.error(&error))? else {
             return Ok(None);
         };
         let webhooks = found.webhooks.unwrap_or_default();
@@ -76,7 +76,7 @@ impl CaBundle {
             webhooks.into_iter().enumerate().filter_map(|(index, hook)| self.ours(index, hook)).collect();
         if hooks.is_empty() {
             let (place, namespace, service) = (self.place(), &self.namespace, &self.service);
-            return Err(Fault::Other(format!(
+            return Err(StoreError::Other(format!(
                 "{place}: no webhook of it calls Service {namespace}/{service} or a URL"
             )));
         }
@@ -86,16 +86,20 @@ impl CaBundle {
     }
 
     /// Makes the webhooks trust these. Whether there was something to do.
-    pub(super) async fn write(&self, registered: &Registered, authorities: &Authorities) -> Result<bool, Fault> {
+    pub(super) async fn write(
+        &self,
+        registered: &Registered,
+        authorities: &CertificateAuthorities,
+    ) -> Result<bool, StoreError> {
         let Some(operations) = registered.patch(authorities) else {
             return Ok(false);
         };
-        let patch = serde_json::from_value(operations).map_err(|error| Fault::Other(error.to_string()))?;
+        let patch = serde_json::from_value(operations).map_err(|error| StoreError::Other(error.to_string()))?;
         let patched = self.api.patch(&self.name, &PatchParams::default(), &Patch::Json::<()>(patch)).await;
         patched.map(|_| true).map_err(|error| match error {
             // A test of the patch that fails is 422.
-            kube::Error::Api(status) if [404, 409, 422].contains(&status.code) => Fault::Conflict,
-            error => self.fault(&error),
+            kube::Error::Api(status) if [404, 409, 422].contains(&status.code) => StoreError::Conflict,
+            error => self.error(&error),
         })
     }
 
@@ -114,7 +118,7 @@ impl CaBundle {
         is_ours.then_some(Hook { index, name: hook.name, bundle: client.ca_bundle, trusted })
     }
 
-    fn fault(&self, error: &kube::Error) -> Fault {
-        Fault::Other(format!("{}: {}", self.place(), explain(error)))
+    fn error(&self, error: &kube::Error) -> StoreError {
+        StoreError::Other(format!("{}: {}", self.place(), explain(error)))
     }
 }

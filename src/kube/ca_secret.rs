@@ -6,9 +6,9 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
+use rolecall_certs::{CertificateAuthorities, StoreError};
 
 use super::client::explain;
-use crate::certs::{Authorities, Fault};
 
 /// Its name.
 const NAME: &str = "rolecall-ca";
@@ -27,21 +27,25 @@ impl CaSecret {
     }
 
     /// Reads it. No CAs where there is none, or nothing in it.
-    pub(super) async fn read(&self) -> Result<(Option<Secret>, Authorities), Fault> {
-        let secret = self.api.get_opt(NAME).await.map_err(|error| self.fault(&error))?;
+    pub(super) async fn read(&self) -> Result<(Option<Secret>, CertificateAuthorities), StoreError> {
+        let secret = self.api.get_opt(NAME).await.map_err(|error| self.error(&error))?;
         let data = secret.as_ref().and_then(|secret| secret.data.as_ref());
         let part =
             |name: &str| data.and_then(|data| data.get(name)).map(|bytes| bytes.0.as_slice()).unwrap_or_default();
-        let authorities = Authorities::parse(part(CERTIFICATES), part(KEYS)).map_err(|fault| {
-            let place = self.place();
-            Fault::Other(format!("{place}: {fault}; delete it; rolecall creates it again without interruption"))
+        let authorities = CertificateAuthorities::parse(part(CERTIFICATES), part(KEYS)).map_err(|error| {
+            let (place, error) = (self.place(), error.with_causes());
+            StoreError::Other(format!("{place}: {error}; delete it; rolecall creates it again without interruption"))
         })?;
         Ok((secret, authorities))
     }
 
     /// Writes it, where it is still as it was read.
-    pub(super) async fn write(&self, held: Option<Secret>, authorities: &Authorities) -> Result<(), Fault> {
-        let (certificates, keys) = authorities.render();
+    pub(super) async fn write(
+        &self,
+        held: Option<Secret>,
+        authorities: &CertificateAuthorities,
+    ) -> Result<(), StoreError> {
+        let (certificates, keys) = authorities.to_pem();
         let is_new = held.is_none();
         let mut secret = held.unwrap_or_else(template);
         let data = secret.data.get_or_insert_default();
@@ -55,8 +59,8 @@ impl CaSecret {
             self.api.replace(NAME, &parameters, &secret).await
         };
         written.map(drop).map_err(|error| match error {
-            kube::Error::Api(status) if status.code == 409 || (status.code == 404 && !is_new) => Fault::Conflict,
-            error => self.fault(&error),
+            kube::Error::Api(status) if status.code == 409 || (status.code == 404 && !is_new) => StoreError::Conflict,
+            error => self.error(&error),
         })
     }
 
@@ -64,8 +68,8 @@ impl CaSecret {
         format!("Secret {}/{NAME}", self.namespace)
     }
 
-    fn fault(&self, error: &kube::Error) -> Fault {
-        Fault::Other(format!("{}: {}", self.place(), explain(error)))
+    fn error(&self, error: &kube::Error) -> StoreError {
+        StoreError::Other(format!("{}: {}", self.place(), explain(error)))
     }
 }
 

@@ -12,7 +12,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::explain;
@@ -60,11 +59,12 @@ impl Candidate {
         }
     }
 
-    /// Stands for it until the receiver is dropped; then gives it back, and the task ends. Must be called within a runtime.
-    pub async fn stand(self) -> (watch::Receiver<Held>, JoinHandle<()>) {
+    /// Tries to take the Lease. The future that comes with the receiver renews it until the receiver is dropped; then it gives
+    /// the Lease back and ends.
+    pub async fn stand(self) -> (watch::Receiver<Held>, impl Future<Output = ()> + Send + 'static) {
         let mut standing = Standing { candidate: self, seen: None, renewed: None };
         let (sender, receiver) = watch::channel(standing.step().await);
-        let task = tokio::spawn(async move {
+        let renewal = async move {
             // Three chances to renew before others may take it.
             let pause = standing.candidate.duration / 3;
             loop {
@@ -81,8 +81,8 @@ impl Candidate {
                 });
             }
             standing.give_back().await;
-        });
-        (receiver, task)
+        };
+        (receiver, renewal)
     }
 }
 

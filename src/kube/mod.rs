@@ -1,9 +1,9 @@
 //! The Kubernetes API: everything that asks it, watches it or writes to it, behind the feature `kube`.
 
 mod access;
-mod authority;
 mod ca_bundle;
 mod ca_secret;
+mod ca_store;
 mod client;
 mod events;
 mod lease;
@@ -15,7 +15,7 @@ mod watch;
 mod write_reports;
 
 pub use access::Authorizer;
-pub use authority::InCluster;
+pub use ca_store::ClusterCaStore;
 pub use client::{connect, explain};
 pub use events::{EventQueue, Writing, events};
 pub use lease::{Candidate, Held};

@@ -137,7 +137,6 @@ pub(super) struct Judged<'r> {
 
 impl Door<'_> {
     fn request(&self, request: &Request<'_>, body: &[u8], observe: impl FnOnce(&Record<'_>)) -> Considered {
-        let uid = text(&request.uid);
         let operation = text(&request.operation);
         let kind = Kind::from_group(request.kind.group.as_str(), request.kind.kind.as_str());
         if kind.is_none() && is_namespace(request) {
@@ -148,10 +147,7 @@ impl Door<'_> {
             return self.pass(&record, observe).into();
         };
         let Some(object) = &request.object else {
-            let message = "request.object: is absent".to_owned();
-            let namespace = text(&request.namespace).to_owned();
-            let fault = Unreadable::Object { uid: uid.to_owned(), namespace, kind: kind.name().to_owned(), message };
-            return self.unreadable(&fault, observe).into();
+            return self.unreadable_object(record, kind.name(), "request.object: is absent", observe).into();
         };
         if record.namespace.is_empty() {
             record.namespace = Cow::Borrowed(text(&object.metadata.namespace));
@@ -174,12 +170,7 @@ impl Door<'_> {
         }
         let judged = match self.judge(request, object, kind, &namespace, &name) {
             Ok(judged) => judged,
-            Err(message) => {
-                let namespace = namespace.into_owned();
-                let fault =
-                    Unreadable::Object { uid: uid.to_owned(), namespace, kind: kind.name().to_owned(), message };
-                return self.unreadable(&fault, observe).into();
-            }
+            Err(message) => return self.unreadable_object(record, kind.name(), &message, observe).into(),
         };
         if self.awaits_association(&judged)
             && let Some(links) = self.denied_without_association(request, object, kind, &namespace, &name)
@@ -410,30 +401,44 @@ impl Door<'_> {
         Reply { status: 200, body: write(response) }
     }
 
-    /// What cannot be understood passes, unless the operator says otherwise for namespaces that enforce.
+    /// The answer to a body that cannot be understood.
     fn unreadable(&self, fault: &Unreadable, observe: impl FnOnce(&Record<'_>)) -> Reply {
-        let nothing = Request::default();
-        let blank = blank(&nothing, self.snapshot_time);
-        let (uid, namespace, kind, message) = match fault {
+        let blank = Record::blank(self.snapshot_time);
+        match fault {
             Unreadable::Request(message) => {
                 // It may quote what came.
                 let message = cut(message, MAX_ECHO_CHARS).into_owned();
                 let body = format!("{message}\n").into_bytes();
                 observe(&Record { message, fault: Some(Fault::Request), ..blank });
-                return Reply { status: 400, body };
+                Reply { status: 400, body }
             }
-            Unreadable::Foreign { uid } => return self.pass(&Record { uid: Cow::Borrowed(uid), ..blank }, observe),
-            Unreadable::Object { uid, namespace, kind, message } => (uid, namespace, kind, message),
-        };
-        let may_deny = kind == Kind::Pod.name() || self.settings.enforce_workloads;
-        let record = Record {
-            uid: Cow::Borrowed(uid),
-            namespace: Cow::Borrowed(namespace),
-            kind: Kind::ALL.into_iter().map(|(_, known)| known).find(|known| known.name() == kind),
-            message: format!("rolecall: could not check this {kind}: {message}"),
-            fault: Some(Fault::Object),
-            ..blank
-        };
+            Unreadable::Foreign { uid } => self.pass(&Record { uid: Cow::Borrowed(uid), ..blank }, observe),
+            Unreadable::Object { frame, message } => {
+                let record = Record {
+                    uid: Cow::Borrowed(&frame.uid),
+                    kind: Kind::from_group(&frame.group, &frame.kind),
+                    operation: Cow::Borrowed(&frame.operation),
+                    namespace: Cow::Borrowed(&frame.namespace),
+                    name: Cow::Borrowed(&frame.name),
+                    user: Cow::Borrowed(&frame.user),
+                    ..blank
+                };
+                self.unreadable_object(record, &frame.kind, message, observe)
+            }
+        }
+    }
+
+    /// An object that cannot be understood passes, unless the operator says otherwise for namespaces that enforce.
+    fn unreadable_object(
+        &self,
+        record: Record<'_>,
+        kind: &str,
+        message: &str,
+        observe: impl FnOnce(&Record<'_>),
+    ) -> Reply {
+        let may_deny = record.kind == Some(Kind::Pod) || self.settings.enforce_workloads;
+        let message = format!("rolecall: could not check this {kind}: {message}");
+        let record = Record { message, fault: Some(Fault::Object), ..record };
         self.not_checked(NotChecked { record, may_deny }, observe)
     }
 

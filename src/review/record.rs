@@ -87,11 +87,25 @@ pub enum Fault {
     TooLarge,
     /// The memory for reviews was taken by others until the deadline.
     Overloaded,
+    /// The body broke off, or came too slowly.
+    BrokenBody,
     /// Checking did not end before the deadline.
     Late,
 }
 
 impl Fault {
+    /// All, for metrics that exist from the start.
+    pub const ALL: [Self; 8] = [
+        Self::Request,
+        Self::Object,
+        Self::StaleSnapshot,
+        Self::Unconfirmed,
+        Self::TooLarge,
+        Self::Overloaded,
+        Self::BrokenBody,
+        Self::Late,
+    ];
+
     /// The name in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
@@ -101,6 +115,7 @@ impl Fault {
             Self::Unconfirmed => "unconfirmed",
             Self::TooLarge => "body-too-large",
             Self::Overloaded => "overloaded",
+            Self::BrokenBody => "broken-body",
             Self::Late => "late",
         }
     }

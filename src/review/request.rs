@@ -6,6 +6,8 @@
 use rolecall_core::workload::{Kind, Object, Text, within_bytes};
 use serde::Deserialize;
 
+use super::frame::Frame;
+
 /// An AdmissionReview.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -84,12 +86,8 @@ pub enum Unreadable {
     Request(String),
     /// The uid can be read, the object cannot be understood.
     Object {
-        /// The request's uid.
-        uid: String,
-        /// Its namespace, where it could be read.
-        namespace: String,
-        /// Its kind, where it could be read.
-        kind: String,
+        /// What could be read of the request.
+        frame: Box<Frame>,
         /// Where the fault is, and what it is.
         message: String,
     },
@@ -202,10 +200,18 @@ struct Envelope<'a> {
 struct EnvelopeRequest {
     uid: Option<String>,
     namespace: Option<String>,
+    name: Option<String>,
     kind: Option<EnvelopeKind>,
     operation: Option<String>,
     #[serde(rename = "subResource")]
     sub_resource: Option<String>,
+    #[serde(rename = "userInfo")]
+    user_info: Option<EnvelopeUser>,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeUser {
+    username: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -239,11 +245,19 @@ fn read_again<'a>(text: &'a str, fault: Option<&str>) -> Result<Review<'a>, Unre
     if !judged {
         return Err(Unreadable::Foreign { uid });
     }
-    let unreadable = |message: &str| Unreadable::Object {
-        uid,
-        namespace: request.namespace.unwrap_or_default(),
-        kind: kind.kind,
-        message: shortened(message),
+    let user = request.user_info.and_then(|user| user.username).unwrap_or_default();
+    let unreadable = |message: &str| {
+        let frame = Frame {
+            uid,
+            group: kind.group,
+            kind: kind.kind,
+            sub_resource,
+            namespace: request.namespace.unwrap_or_default(),
+            name: request.name.unwrap_or_default(),
+            operation,
+            user,
+        };
+        Unreadable::Object { frame: Box::new(frame), message: shortened(message) }
     };
     if let Some(fault) = fault {
         return Err(unreadable(fault));

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 use jiff::Timestamp;
+use rolecall_certs::{CertificateFiles, LiveCertificate, Observer, SelfSigned, service_names};
 
 use super::serve::Kube;
-use crate::certs::{Files, LiveCertificate, Observer, SelfSigned, names};
 use crate::cli::ServeArgs;
 use crate::config::Config;
 
@@ -24,15 +24,15 @@ pub(super) async fn certificates(
 ) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
     let settings = &config.certificates;
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        let files = Files { certificate: certificate.clone(), key: key.clone() };
+        let files = CertificateFiles { certificate: certificate.clone(), key: key.clone() };
         let live = LiveCertificate::new(files.load(now())?);
-        let (kept, every) = (Arc::clone(&live), Duration::from_secs(settings.files_seconds));
-        return Ok((live, Box::pin(async move { files.keep(&kept, every, Arc::new(now), &*observer).await })));
+        let (watched, interval) = (Arc::clone(&live), Duration::from_secs(settings.files_seconds));
+        return Ok((live, Box::pin(async move { files.watch(&watched, interval, Arc::new(now), &*observer).await })));
     }
-    let names = names(&config.cluster.service, &config.cluster.own_namespace(), &settings.names);
+    let names = service_names(&config.cluster.service, &config.cluster.own_namespace(), &settings.names);
     if args.self_signed {
-        let made = SelfSigned { directory: args.tls_dir.clone(), names }.load(now())?;
-        return Ok((LiveCertificate::new(made), Box::pin(std::future::pending())));
+        let created = SelfSigned { directory: args.tls_dir.clone(), names }.load_or_create(now())?;
+        return Ok((LiveCertificate::new(created), Box::pin(std::future::pending())));
     }
     match kube {
         None => bail!(
@@ -50,13 +50,13 @@ async fn built_in(
     names: Vec<String>,
     observer: Arc<dyn Observer>,
 ) -> anyhow::Result<(Arc<LiveCertificate>, Keeping)> {
-    let signer = crate::certs::Signer::new(config.certificates.rules(), names);
-    let every = Duration::from_secs(config.certificates.check_seconds);
-    let meeting = crate::kube::InCluster::new(client, &config.cluster);
-    let mut keeper = crate::certs::CaKeeper::new(meeting, signer, every, Arc::new(now), observer);
-    let live = LiveCertificate::new(keeper.first().await);
-    let kept = Arc::clone(&live);
-    Ok((live, Box::pin(async move { keeper.keep(&kept).await })))
+    let signer = rolecall_certs::Signer::new(config.certificates.lifetimes(), names);
+    let interval = Duration::from_secs(config.certificates.check_seconds);
+    let store = crate::kube::ClusterCaStore::new(client, &config.cluster);
+    let mut manager = rolecall_certs::CaManager::new(store, signer, interval, Arc::new(now), observer);
+    let live = LiveCertificate::new(manager.first_certificate().await);
+    let served = Arc::clone(&live);
+    Ok((live, Box::pin(async move { manager.run(&served).await })))
 }
 
 #[cfg(not(feature = "kube"))]

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use rolecall_certs::{LiveCertificate, SelfSigned, service_names};
 use rolecall_core::decision::Mode;
 use rolecall_core::world::World;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use crate::certs::{LiveCertificate, SelfSigned, names};
 use crate::cli::TryArgs;
 use crate::config::Config;
 use crate::live::Knowledge;
@@ -32,8 +32,9 @@ const WEBHOOK: &str = "validate.rolecall.dev";
 pub fn demo(args: &TryArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     super::run(async {
         let directory = args.keep.then(|| std::env::temp_dir().join(format!("rolecall-try-{}", std::process::id())));
-        let names = names("rolecall", "rolecall", &[]);
-        let certificate = SelfSigned { directory: directory.clone(), names }.load(Timestamp::now().as_second())?;
+        let names = service_names("rolecall", "rolecall", &[]);
+        let certificate =
+            SelfSigned { directory: directory.clone(), names }.load_or_create(Timestamp::now().as_second())?;
         let certificate = LiveCertificate::new(certificate);
         let running = serve(&certificate)?;
         let tally = play(&running, &certificate, out).await?;
@@ -90,7 +91,7 @@ async fn play(running: &Running, certificate: &Arc<LiveCertificate>, out: &mut d
         "Namespace carts enforces level fallback. The webhook listens on https://{}/validate.\n",
         running.reviews
     )?;
-    let ca = certificate.now().ca_pem().unwrap_or_default();
+    let ca = certificate.current().ca_pem().unwrap_or_default();
     let mut client = Client::connect(running.reviews, &ca).await?;
     let mut tally = Tally::default();
     for (index, (story, pod)) in sample()?.into_iter().enumerate() {

@@ -81,8 +81,8 @@ impl Replica {
         }
         let duration = Duration::from_secs(self.config.lease_seconds);
         let candidate = Candidate::new(client, &self.config.own_namespace(), LEASE, &identity, duration);
-        let (mut elected, task) = candidate.stand().await;
-        shutdown.wait_for(task);
+        let (mut elected, renewal) = candidate.stand().await;
+        shutdown.spawn(renewal);
         loop {
             let held = elected.borrow_and_update().clone();
             tracing::info!(target: "rolecall::kube", held = ?held, "the Lease was decided");

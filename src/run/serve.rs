@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use rolecall_certs::client_verifier;
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::world::World;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +16,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::certificates::certificates;
 use super::live::Shared;
 use super::shutdown::Shutdown;
-use crate::certs::client_verifier;
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::live::{Keeper, Knowledge, Rechecks, Refreshing};
@@ -23,7 +23,7 @@ use crate::live::{Keeper, Knowledge, Rechecks, Refreshing};
 use crate::live::{LinkReader, Rereads, refresh_forever};
 use crate::review::Settings;
 use crate::server::{ClusterDoor, Confirmation, Listeners, LogFormat, Metrics, State, init_log, start};
-use crate::sources::{Manifests, ReadOptions, SnapshotSource, read_snapshot};
+use crate::sources::{Manifests, ReadOptions, SnapshotSource, SourceKind, read_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.
 ///
@@ -50,7 +50,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             _ = interrupt.recv() => return Ok(()),
         };
         if let Some(clients) = clients {
-            certificate.require_clients(clients);
+            certificate.require_client_certificates(clients);
         }
         // So may this for whoever holds the snapshot.
         let Known { keeper, confirmation, settings, refreshing } = tokio::select! {
@@ -70,7 +70,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             () = certifying => {}
         }
         running.shut_down().await;
-        shutdown.say().await;
+        shutdown.wait().await;
         Ok(())
     })
 }
@@ -163,15 +163,15 @@ impl Start<'_> {
         let Self { args, config, metrics, .. } = self;
         let mut settings = config.settings(args.mode.into());
         let refresh = config.refresh;
-        let seconds = if args.source == "aws" { refresh.collect_seconds() } else { refresh.poll_seconds() };
+        let kind = SourceKind::of(&args.source);
+        let seconds = if kind == SourceKind::Aws { refresh.collect_seconds() } else { refresh.poll_seconds() };
         let interval = Duration::from_secs(seconds);
         let refreshing = Refreshing { interval, jitter: config.refresh.jitter };
-        let is_file = args.source != "aws" && !["s3:", "https:", "http:"].iter().any(|s| args.source.starts_with(s));
-        if !is_file && settings.snapshot_max_age.is_none() {
-            // A file is as old as somebody leaves it; of what is refreshed it means that something is wrong.
-            settings.snapshot_max_age = i64::try_from(interval.as_secs().saturating_mul(4).max(3_600)).ok();
+        if settings.snapshot_max_age.is_none() {
+            let default = kind.default_max_age(interval);
+            settings.snapshot_max_age = default.and_then(|age| i64::try_from(age.as_secs()).ok());
         }
-        if args.source == "aws" {
+        if kind == SourceKind::Aws {
             return self.over_aws(scene, settings, refreshing).await;
         }
         let mut source = SnapshotSource::open(&args.source, &config.aws).await?;
@@ -182,7 +182,7 @@ impl Start<'_> {
                     .map_err(|message| anyhow::anyhow!("{}: {message}", args.source))?;
                 Knowledge::new(scene.world.with_snapshot(Arc::new(snapshot)))
             }
-            Err(error) if is_file => return Err(error),
+            Err(error) if kind.must_exist() => return Err(error),
             // Whoever writes it may not have done so yet: warn only, not ready, and try again.
             Err(error) => {
                 tracing::warn!(target: "rolecall::live", error = format!("{error:#}"), "the snapshot cannot be read yet");
@@ -195,7 +195,7 @@ impl Start<'_> {
         let seen = Arc::clone(metrics);
         let rechecks = Arc::new(Rechecks::new(Arc::clone(&keeper), collector, seen));
         let confirmation = Confirmation::Snapshot(Arc::clone(&rechecks));
-        let refreshing = async move { rechecks.refresh_forever(refreshing, chance).await }.boxed();
+        let refreshing = async move { rechecks.refresh_forever(refreshing, fastrand::f64).await }.boxed();
         Ok(Known { keeper, confirmation, settings, refreshing })
     }
 
@@ -229,12 +229,12 @@ impl Start<'_> {
         if let Some(client) = self.kube {
             let replica =
                 super::leader::Replica::new(client, self.config, cluster, keeper, from_aws, refreshing, self.metrics);
-            return replica.serve(client.clone(), identity(), chance, self.shutdown.clone()).boxed();
+            return replica.serve(client.clone(), identity(), fastrand::f64, self.shutdown.clone()).boxed();
         }
         let _ = cluster;
         let collector = Arc::<super::live::FromAws>::clone(from_aws);
         let seen = Arc::clone(self.metrics);
-        refresh_forever(Arc::clone(keeper), collector, refreshing, chance, seen).boxed()
+        refresh_forever(Arc::clone(keeper), collector, refreshing, fastrand::f64, seen).boxed()
     }
 
     #[cfg(not(feature = "aws"))]
@@ -244,16 +244,9 @@ impl Start<'_> {
     }
 }
 
-/// What this replica is called among others: its pod's name, which Kubernetes makes unique, else one by chance.
+/// The name of this replica among others: its pod's name, which Kubernetes makes unique, else a random one.
 #[cfg(all(feature = "aws", feature = "kube"))]
 fn identity() -> String {
-    let by_chance = || format!("rolecall-{}-{:08x}", std::process::id(), (chance() * f64::from(u32::MAX)) as u32);
-    std::env::var("POD_NAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(by_chance)
-}
-
-/// A number from 0 to 1, another in each process: that is all that jitter asks for.
-fn chance() -> f64 {
-    use std::hash::{BuildHasher, RandomState};
-    let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
-    f64::from(random) / f64::from(u32::MAX)
+    let random = || format!("rolecall-{}-{:08x}", std::process::id(), fastrand::u32(..));
+    std::env::var("POD_NAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(random)
 }

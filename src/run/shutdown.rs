@@ -1,27 +1,26 @@
-//! What a process that ends waits for, briefly: to let go of what others wait for.
+//! What the process waits for before it ends, briefly: tasks that give back what other replicas wait for.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
-/// Tasks that are to end before the process does.
+/// Tasks that end before the process does.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shutdown(Arc<Mutex<Vec<JoinHandle<()>>>>);
+pub(super) struct Shutdown(TaskTracker);
 
-/// The longest that all of them are waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the process waits for all of them together.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 impl Shutdown {
-    /// This one is waited for.
+    /// Starts a task that the process waits for.
     #[cfg_attr(not(all(feature = "aws", feature = "kube")), expect(dead_code, reason = "only a Lease is given back"))]
-    pub(super) fn wait_for(&self, task: JoinHandle<()>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(task);
     }
 
-    /// Waits for all, or until patience ends.
-    pub(super) async fn say(self) {
-        let tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(tasks)).await;
+    /// Waits until all have ended, or for [`MAX_WAIT`].
+    pub(super) async fn wait(self) {
+        self.0.close();
+        let _ = tokio::time::timeout(MAX_WAIT, self.0.wait()).await;
     }
 }

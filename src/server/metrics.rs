@@ -9,15 +9,16 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use rolecall_certs::{CertificateKind, Failure};
 use rolecall_core::decision::Outcome;
 use rolecall_core::workload::Kind;
 
 use super::connection::Cut;
 use super::histogram::DurationHistogram;
+use super::labels::{Counters, LookupOutcome, RereadOutcome};
 use super::listen::Port;
-use crate::certs::{self, Trouble, What};
 use crate::live::{Collection, Knowledge, Refresh};
-use crate::review::Record;
+use crate::review::{Fault, Record};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
@@ -44,18 +45,6 @@ struct CertificateLabels {
 struct WhatLabels {
     what: &'static str,
 }
-
-/// What can go wrong with a review, by the names of the metric's label.
-const ERRORS: [&str; 8] = [
-    "unreadable-request",
-    "unreadable-object",
-    "stale-snapshot",
-    "unconfirmed",
-    "body-too-large",
-    "overloaded",
-    "broken-body",
-    "late",
-];
 
 const OUTCOMES: [Outcome; 3] = [Outcome::Allow, Outcome::Warn, Outcome::Deny];
 
@@ -89,16 +78,10 @@ struct CutLabels {
 /// A connection whose TLS handshake failed or did not end in time, beside the reasons of [`Cut`].
 const HANDSHAKE: &str = "handshake";
 
-/// What can come of reading a denial's links again.
-const REREADS: [&str; 5] = ["confirmed", "changed", "late", "unreadable", "crowded"];
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WatchLabels {
     what: &'static str,
 }
-
-/// What can come of what the watch has not brought yet.
-const LOOKUPS: [&str; 3] = ["watched", "asked", "failed"];
 
 /// Counters are looked up once, at the start: counting takes no lock.
 #[derive(Debug)]
@@ -106,7 +89,7 @@ pub struct Metrics {
     registry: Registry,
     reviews: Vec<(Option<Kind>, [Counter; 3])>,
     findings: HashMap<&'static str, Counter>,
-    errors: Vec<(&'static str, Counter)>,
+    errors: Counters<Fault>,
     duration: DurationHistogram,
     lost_lines: Counter,
     connections: Family<PortLabels, Gauge>,
@@ -117,8 +100,8 @@ pub struct Metrics {
     certificates: Family<CertificateLabels, Gauge<f64, AtomicU64>>,
     rotations: Family<WhatLabels, Counter>,
     troubles: Family<ErrorLabels, Counter>,
-    rereads: Vec<(&'static str, Counter)>,
-    lookups: Vec<(&'static str, Counter)>,
+    rereads: Counters<RereadOutcome>,
+    lookups: Counters<LookupOutcome>,
     #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster is watched"))]
     watch_lists: Family<WatchLabels, Counter>,
     #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster is watched"))]
@@ -161,7 +144,7 @@ impl Metrics {
         let errors = Family::<ErrorLabels, Counter>::default();
         registry.register("review_errors", "Reviews that could not be judged as they should be", errors.clone());
         let by_error =
-            ERRORS.into_iter().map(|error| (error, errors.get_or_create_owned(&ErrorLabels { error }))).collect();
+            Counters::new(Fault::ALL, |fault| errors.get_or_create_owned(&ErrorLabels { error: fault.name() }));
 
         let duration = DurationHistogram::default();
         registry.register_with_unit("review_duration", "Time from body to answer", Unit::Seconds, duration.clone());
@@ -217,22 +200,26 @@ impl Metrics {
             troubles.clone(),
         );
         // There from the start: an alert on an increase needs a value to rise from.
-        for what in What::ALL {
-            rotations.get_or_create_owned(&WhatLabels { what: what.name() });
+        for kind in CertificateKind::ALL {
+            rotations.get_or_create_owned(&WhatLabels { what: kind.name() });
         }
-        for trouble in Trouble::ALL {
-            troubles.get_or_create_owned(&ErrorLabels { error: trouble.name() });
+        for failure in Failure::ALL {
+            troubles.get_or_create_owned(&ErrorLabels { error: failure.name() });
         }
         let rereads = Family::<OutcomeLabels, Counter>::default();
         registry.register("rereads", "Re-reads from AWS before a denial, by outcome", rereads.clone());
-        let by_outcome = REREADS.map(|outcome| (outcome, rereads.get_or_create_owned(&OutcomeLabels { outcome })));
+        let by_reread = Counters::new(RereadOutcome::ALL, |outcome| {
+            rereads.get_or_create_owned(&OutcomeLabels { outcome: outcome.name() })
+        });
         let lookups = Family::<OutcomeLabels, Counter>::default();
         registry.register(
             "lookups",
             "Service accounts and namespaces not known yet: brought by the watch while a review waited, asked for, or neither",
             lookups.clone(),
         );
-        let by_lookup = LOOKUPS.map(|outcome| (outcome, lookups.get_or_create_owned(&OutcomeLabels { outcome })));
+        let by_lookup = Counters::new(LookupOutcome::ALL, |outcome| {
+            lookups.get_or_create_owned(&OutcomeLabels { outcome: outcome.name() })
+        });
         let watch_lists = Family::<WatchLabels, Counter>::default();
         registry.register(
             "watch_lists",
@@ -292,8 +279,8 @@ impl Metrics {
             certificates,
             rotations,
             troubles,
-            rereads: by_outcome.into(),
-            lookups: by_lookup.into(),
+            rereads: by_reread,
+            lookups: by_lookup,
             watch_lists,
             watch_errors,
             events,
@@ -329,10 +316,8 @@ impl Metrics {
         self.accept_errors.get_or_create(&PortLabels { port: port.name() }).inc();
     }
 
-    pub(super) fn lookup(&self, outcome: &str) {
-        if let Some((_, counter)) = self.lookups.iter().find(|(name, _)| *name == outcome) {
-            counter.inc();
-        }
+    pub(super) fn lookup(&self, outcome: LookupOutcome) {
+        self.lookups.count(outcome);
     }
 
     /// Whether this replica holds the Lease; `None` where there is none to be had.
@@ -345,10 +330,8 @@ impl Metrics {
         self.publications.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    pub(super) fn reread(&self, outcome: &str) {
-        if let Some((_, counter)) = self.rereads.iter().find(|(name, _)| *name == outcome) {
-            counter.inc();
-        }
+    pub(super) fn reread(&self, outcome: RereadOutcome) {
+        self.rereads.count(outcome);
     }
 
     /// A call of an AWS API, such as `iam:GetRole`.
@@ -373,7 +356,7 @@ impl Metrics {
         let counters = self.reviews.iter().find(|(kind, _)| *kind == record.kind);
         if let (Some((_, counters)), Some(index)) = (counters, index)
             && let Some(counter) = counters.get(index)
-            && record.fault != Some(crate::review::Fault::Request)
+            && record.fault != Some(Fault::Request)
         {
             counter.inc();
         }
@@ -383,15 +366,13 @@ impl Metrics {
             }
         }
         if let Some(fault) = record.fault {
-            self.fault(fault.name());
+            self.fault(fault);
         }
         self.duration.observe(duration);
     }
 
-    pub(super) fn fault(&self, error: &str) {
-        if let Some((_, counter)) = self.errors.iter().find(|(name, _)| *name == error) {
-            counter.inc();
-        }
+    pub(super) fn fault(&self, fault: Fault) {
+        self.errors.count(fault);
     }
 
     /// The text that Prometheus reads (OpenMetrics 1.0).
@@ -406,9 +387,9 @@ impl Metrics {
     }
 }
 
-impl certs::Observer for Metrics {
+impl rolecall_certs::Observer for Metrics {
     fn serving(&self, leaf_expires: i64, ca_expires: Option<i64>) {
-        for (certificate, expires) in [(What::Leaf, Some(leaf_expires)), (What::Ca, ca_expires)] {
+        for (certificate, expires) in [(CertificateKind::Leaf, Some(leaf_expires)), (CertificateKind::Ca, ca_expires)] {
             let labels = CertificateLabels { certificate: certificate.name() };
             match expires {
                 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in f64")]
@@ -418,12 +399,12 @@ impl certs::Observer for Metrics {
         }
     }
 
-    fn rotated(&self, what: What) {
-        self.rotations.get_or_create(&WhatLabels { what: what.name() }).inc();
+    fn rotated(&self, kind: CertificateKind) {
+        self.rotations.get_or_create(&WhatLabels { what: kind.name() }).inc();
     }
 
-    fn failed(&self, trouble: Trouble) {
-        self.troubles.get_or_create(&ErrorLabels { error: trouble.name() }).inc();
+    fn failed(&self, failure: Failure) {
+        self.troubles.get_or_create(&ErrorLabels { error: failure.name() }).inc();
     }
 }
 

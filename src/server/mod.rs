@@ -9,6 +9,7 @@ mod connection;
 mod health;
 mod heartbeat;
 mod histogram;
+mod labels;
 mod listen;
 mod log;
 mod metrics;

@@ -13,6 +13,7 @@ use axum::routing::post;
 use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::body::{Frame as BodyFrame, SizeHint};
+use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::audit;
@@ -22,7 +23,7 @@ use super::connection::Source;
 use super::state::State;
 use super::under_review::UnderReview;
 use crate::config::Limits;
-use crate::review::{Frame, Reply, Unread};
+use crate::review::{Fault, Frame, Reply, Unread};
 
 /// The router of the review port.
 pub fn router(state: Arc<State>) -> Router {
@@ -63,34 +64,16 @@ pub fn deadline(uri: &Uri, came: Instant, limits: &Limits) -> Instant {
     let longest = Duration::from_secs(limits.reread_seconds);
     let asked = uri.query().and_then(|query| {
         let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(key, _)| *key == "timeout").and_then(|(_, value)| go_duration(value))
+        pairs.find(|(key, _)| *key == "timeout").and_then(|(_, value)| duration(value))
     });
     // A fifth for the way there and back and a second judgement.
     let usable = asked.unwrap_or(Duration::from_secs(5)).mul_f64(0.8);
     came + usable.min(longest)
 }
 
-/// A duration of whole units as Go writes it: `5s`, `500ms`, `1m30s`.
-fn go_duration(text: &str) -> Option<Duration> {
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, unit) = rest.split_at(end);
-        let number: f64 = number.parse().ok()?;
-        let end = unit.find(|c: char| c.is_ascii_digit()).unwrap_or(unit.len());
-        let (unit, after) = unit.split_at(end);
-        let seconds = match unit {
-            "h" => 3_600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            _ => return None,
-        };
-        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
-        rest = after;
-    }
-    (!text.is_empty()).then_some(total)
+/// A duration as Go writes it: `5s`, `500ms`, `1m30s`.
+fn duration(text: &str) -> Option<Duration> {
+    text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok())
 }
 
 fn respond_with(reply: Reply, share: Option<Arc<Share>>) -> Response {
@@ -110,7 +93,7 @@ fn refuse(state: &State, came: Instant, refusal: Refusal) -> Response {
         Refusal::Overloaded(start) => (Unread::Overloaded, start),
         Refusal::Broken => {
             let line = "the body broke off, or came too slowly\n".to_owned();
-            return refuse_plainly(state, StatusCode::BAD_REQUEST, "broken-body", line);
+            return refuse_plainly(state, StatusCode::BAD_REQUEST, Fault::BrokenBody, line);
         }
     };
     if let Some(frame) = Frame::of(&start) {
@@ -123,17 +106,18 @@ fn refuse(state: &State, came: Instant, refusal: Refusal) -> Response {
     match why {
         Unread::TooLarge(limit) => {
             let line = format!("the body is over {limit} bytes; limits.bodyBytes sets the limit\n");
-            refuse_plainly(state, StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", line)
+            refuse_plainly(state, StatusCode::PAYLOAD_TOO_LARGE, Fault::TooLarge, line)
         }
         _ => {
             let line = "too many reviews at once; limits.inFlightBytes sets the limit\n".to_owned();
-            refuse_plainly(state, StatusCode::SERVICE_UNAVAILABLE, "overloaded", line)
+            refuse_plainly(state, StatusCode::SERVICE_UNAVAILABLE, Fault::Overloaded, line)
         }
     }
 }
 
-fn refuse_plainly(state: &State, status: StatusCode, error: &'static str, line: String) -> Response {
-    state.metrics.fault(error);
+fn refuse_plainly(state: &State, status: StatusCode, fault: Fault, line: String) -> Response {
+    state.metrics.fault(fault);
+    let error = fault.name();
     tracing::warn!(target: "rolecall::server", error, "a review was not read");
     respond(status, HeaderValue::from_static("text/plain; charset=utf-8"), line.into_bytes(), None)
 }

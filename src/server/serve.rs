@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
+use rolecall_certs::{LiveCertificate, Observer};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -18,7 +19,6 @@ use super::listen::{Phase, Places, Port, accept};
 use super::metrics::Metrics;
 use super::state::State;
 use super::{health, router};
-use crate::certs::{LiveCertificate, Observer};
 
 /// Sockets that are bound but not served yet.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ const WINDOW_BYTES: u32 = 64 << 10;
 pub fn start(listeners: Listeners, state: Arc<State>, certificate: &Arc<LiveCertificate>) -> anyhow::Result<Running> {
     let Listeners { reviews, metrics } = listeners;
     let (reviews_address, metrics_address) = (reviews.local_addr()?, metrics.local_addr()?);
-    let served = certificate.now();
+    let served = certificate.current();
     state.metrics.serving(served.leaf_expires, served.ca_expires);
 
     let probes = answer_probes(metrics, Arc::clone(&state))?;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::audit;
 use super::budget::Share;
+use super::labels::{LookupOutcome, RereadOutcome};
 use super::pool::INLINE_BYTES;
 use super::state::{Confirmation, State};
 use crate::live::{Confirming, Knowledge, Rechecked, Rechecks, Requester, Rereads, Unconfirmed};
@@ -187,11 +188,15 @@ impl UnderReview {
         let knowledge = self.state.keeper.now_full();
         let (asked, reach) = match sought {
             Ok(changes) => {
-                self.state.metrics.lookup(if changes.is_empty() { "watched" } else { "asked" });
+                self.state.metrics.lookup(if changes.is_empty() {
+                    LookupOutcome::Watched
+                } else {
+                    LookupOutcome::Asked
+                });
                 (Asked { changes, association: false }, self.reach(&knowledge))
             }
             Err(sentence) => {
-                self.state.metrics.lookup("failed");
+                self.state.metrics.lookup(LookupOutcome::Failed);
                 (Asked::default(), Reach::Withheld(sentence.into()))
             }
         };
@@ -217,7 +222,7 @@ impl UnderReview {
                     asked.changes.extend(changes);
                 }
                 Err(sentence) => {
-                    self.state.metrics.lookup("failed");
+                    self.state.metrics.lookup(LookupOutcome::Failed);
                     return self.withhold(&sentence, &asked).await;
                 }
             }
@@ -242,11 +247,11 @@ impl UnderReview {
         let (why, sentence) = match rechecks.ask(self.deadline).await {
             Rechecked::Unchanged => {
                 let stands = self.settle(asked).await;
-                metrics.reread(if stands.is_ok() { "confirmed" } else { "changed" });
+                metrics.reread(if stands.is_ok() { RereadOutcome::Confirmed } else { RereadOutcome::Changed });
                 return stands.unwrap_or_else(|reply| reply);
             }
             Rechecked::Changed => {
-                metrics.reread("changed");
+                metrics.reread(RereadOutcome::Changed);
                 return self.settle(asked).await.unwrap_or_else(|reply| reply);
             }
             Rechecked::Unreadable(fault) => {
@@ -257,7 +262,7 @@ impl UnderReview {
                 (Unconfirmed::Late, sentence.to_owned())
             }
         };
-        metrics.reread(why.name());
+        metrics.reread(RereadOutcome::Unconfirmed(why));
         self.withhold(&sentence, asked).await
     }
 
@@ -283,13 +288,17 @@ impl UnderReview {
                         considered => {
                             let stands = self.deny(&knowledge, &asked, considered).await;
                             let confirmed = stands.is_ok() && !changed;
-                            state.metrics.reread(if confirmed { "confirmed" } else { "changed" });
+                            state.metrics.reread(if confirmed {
+                                RereadOutcome::Confirmed
+                            } else {
+                                RereadOutcome::Changed
+                            });
                             return stands.unwrap_or_else(|reply| reply);
                         }
                     }
                 }
                 Confirming::Failed(why, sentence) => {
-                    state.metrics.reread(why.name());
+                    state.metrics.reread(RereadOutcome::Unconfirmed(why));
                     withheld = sentence;
                     break;
                 }

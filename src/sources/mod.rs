@@ -15,7 +15,7 @@ pub use manifests::{
     Manifest, Manifests, ObjectOrigin, ReadOptions, Substitutions, Unreadable, Unrendered, decode, namespace_of,
     placeholder,
 };
-pub use place::{Fetched, SnapshotSource};
+pub use place::{Fetched, SnapshotSource, SourceKind};
 pub use snapshot::{Loaded, SourceOptions, load_snapshot, read_snapshot, wait};
 #[cfg(feature = "aws")]
 pub use {store::Written, write::Target};

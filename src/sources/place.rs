@@ -23,6 +23,51 @@ pub struct Fetched {
     pub etag: Option<String>,
 }
 
+/// Where a snapshot comes from, as the command line names it. The only place that knows the schemes of URLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// `aws`: collected from AWS itself.
+    Aws,
+    /// `-`
+    StandardInput,
+    /// A path, or a `file:` URL.
+    File,
+    /// An `s3:` URL.
+    S3,
+    /// An `https:` URL, or `http:` on this machine.
+    Web,
+}
+
+impl SourceKind {
+    /// The kind that this text names.
+    pub fn of(source: &str) -> Self {
+        match (source, source.split_once(':').map(|(scheme, _)| scheme)) {
+            ("aws", _) => Self::Aws,
+            ("-", _) => Self::StandardInput,
+            (_, Some("s3")) => Self::S3,
+            (_, Some("https" | "http")) => Self::Web,
+            _ => Self::File,
+        }
+    }
+
+    /// After which time a snapshot from there denies no more, unless the configuration says so: four times the interval at
+    /// which it is read, and at least an hour. `None`: never. A file, or what a person pipes in, is as old as its writer wants
+    /// it to be. What is refreshed and still old means that refreshing fails.
+    pub fn default_max_age(self, interval: Duration) -> Option<Duration> {
+        match self {
+            Self::StandardInput | Self::File => None,
+            Self::Aws | Self::S3 | Self::Web => Some(interval.saturating_mul(4).max(MIN_DEFAULT_AGE)),
+        }
+    }
+
+    /// Whether the start fails if it cannot be read at once: nothing writes it later.
+    pub fn must_exist(self) -> bool {
+        matches!(self, Self::StandardInput | Self::File)
+    }
+}
+
+const MIN_DEFAULT_AGE: Duration = Duration::from_secs(3_600);
+
 /// A place that is asked again and again.
 #[derive(Debug)]
 pub struct SnapshotSource {
@@ -65,18 +110,19 @@ impl SnapshotSource {
     /// Where it is of a kind that this build does not read.
     #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "it waits where the feature is on"))]
     pub async fn open(source: &str, settings: &AwsSettings) -> anyhow::Result<Self> {
-        let place = match source.split_once(':').map(|(scheme, _)| scheme) {
-            _ if source == "-" => Place::StandardInput { read: false },
+        let place = match SourceKind::of(source) {
+            SourceKind::StandardInput => Place::StandardInput { read: false },
             #[cfg(feature = "aws")]
-            Some("s3") => Place::Object(Box::new(Object::open(source, settings).await?)),
+            SourceKind::S3 => Place::Object(Box::new(Object::open(source, settings).await?)),
             #[cfg(feature = "aws")]
-            Some("https" | "http") => Place::Page(Box::new(Page::open(source, settings)?)),
+            SourceKind::Web => Place::Page(Box::new(Page::open(source, settings)?)),
             #[cfg(not(feature = "aws"))]
-            Some("s3" | "https" | "http") => {
+            SourceKind::S3 | SourceKind::Web => {
                 let _ = settings;
                 bail!("{source}: this build has no feature `aws`, which reads s3: and https:; copy it to a file first")
             }
-            _ => Place::File { path: file_path(source).to_owned(), seen: None },
+            SourceKind::Aws => bail!("{source}: is collected, not read; a file of that name is ./{source}"),
+            SourceKind::File => Place::File { path: file_path(source).to_owned(), seen: None },
         };
         Ok(Self { name: source.to_owned(), place })
     }
@@ -158,6 +204,26 @@ mod tests {
     fn settle(path: &Path) {
         let before = SystemTime::now() - Duration::from_secs(60);
         std::fs::File::options().write(true).open(path).unwrap().set_modified(before).unwrap();
+    }
+
+    #[test]
+    fn only_what_is_refreshed_expires_by_default() {
+        let minute = Duration::from_secs(60);
+        for (source, kind, hours) in [
+            ("aws", SourceKind::Aws, Some(1)),
+            ("-", SourceKind::StandardInput, None),
+            ("snapshot.json", SourceKind::File, None),
+            ("./aws", SourceKind::File, None),
+            ("file:///etc/rolecall/snapshot.json", SourceKind::File, None),
+            ("s3://bucket/snapshot.json", SourceKind::S3, Some(1)),
+            ("https://example.com/snapshot.json", SourceKind::Web, Some(1)),
+            ("http://127.0.0.1:8080/snapshot.json", SourceKind::Web, Some(1)),
+        ] {
+            assert_eq!(SourceKind::of(source), kind, "{source}");
+            assert_eq!(kind.default_max_age(minute), hours.map(|hours| minute * 60 * hours), "{source}");
+            assert_eq!(kind.default_max_age(minute * 60), hours.map(|hours| minute * 240 * hours), "{source}");
+            assert_eq!(kind.must_exist(), hours.is_none(), "{source}");
+        }
     }
 
     #[tokio::test]

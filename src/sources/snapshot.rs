@@ -8,7 +8,7 @@ use rolecall_core::snapshot::Snapshot;
 use serde::Deserialize;
 
 use super::aws::AwsSettings;
-use super::place::SnapshotSource;
+use super::place::{SnapshotSource, SourceKind};
 
 /// What a source needs to know to be read.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Loaded {
 /// of another cluster than was asked for.
 pub fn load_snapshot(source: &str, options: &SourceOptions<'_>) -> anyhow::Result<Loaded> {
     let text = wait(async {
-        if source == "aws" {
+        if SourceKind::of(source) == SourceKind::Aws {
             return collected(options).await;
         }
         let mut source = SnapshotSource::open(source, options.aws).await?;

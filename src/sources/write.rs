@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 
 use super::aws::AwsSettings;
-use super::place::file_path;
+use super::place::{SourceKind, file_path};
 use super::store::{Object, Written};
 
 /// Where a snapshot goes.
@@ -32,11 +32,11 @@ impl Target {
     /// # Errors
     /// Where it is of a kind that cannot be written, or its folder is not there.
     pub async fn open(target: &str, settings: &AwsSettings) -> anyhow::Result<Self> {
-        let place = match target.split_once(':').map(|(scheme, _)| scheme) {
-            _ if target == "-" => Place::StandardOutput,
-            Some("s3") => Place::Object(Box::new(Object::open(target, settings).await?)),
-            Some("https" | "http") => bail!("{target}: is read only; write to a file or to s3://BUCKET/KEY"),
-            _ => {
+        let place = match SourceKind::of(target) {
+            SourceKind::StandardInput => Place::StandardOutput,
+            SourceKind::S3 => Place::Object(Box::new(Object::open(target, settings).await?)),
+            SourceKind::Web => bail!("{target}: is read only; write to a file or to s3://BUCKET/KEY"),
+            SourceKind::File | SourceKind::Aws => {
                 let path = file_path(target);
                 let folder = folder(path);
                 if !folder.is_dir() {

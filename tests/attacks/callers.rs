@@ -58,7 +58,7 @@ async fn post(server: &Server, client: Option<&Signed>) -> Result<String, String
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_client_ca_only_its_clients_are_answered() {
-    rolecall::certs::install_crypto_provider();
+    rolecall_certs::install_crypto_provider();
     let directory = TempDir::new("client-ca");
     let (ours, theirs) = (sign(ExtendedKeyUsagePurpose::ClientAuth), sign(ExtendedKeyUsagePurpose::ClientAuth));
     let of_a_server = sign(ExtendedKeyUsagePurpose::ServerAuth);

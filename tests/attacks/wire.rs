@@ -107,7 +107,7 @@ impl Raw {
     }
 
     pub(crate) async fn client(&self) -> rolecall::run::Client {
-        rolecall::certs::install_crypto_provider();
+        rolecall_certs::install_crypto_provider();
         rolecall::run::Client::connect(self.reviews, &self.ca_pem).await.unwrap()
     }
 
@@ -163,7 +163,7 @@ pub(crate) async fn tls(
     protocol: &[u8],
 ) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
     use rustls::pki_types::pem::PemObject;
-    rolecall::certs::install_crypto_provider();
+    rolecall_certs::install_crypto_provider();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(rustls::pki_types::CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
     let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();

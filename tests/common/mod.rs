@@ -236,7 +236,7 @@ impl Server {
 
     /// A client as the API server is one.
     pub async fn client(&self) -> rolecall::run::Client {
-        rolecall::certs::install_crypto_provider();
+        rolecall_certs::install_crypto_provider();
         rolecall::run::Client::connect(self.reviews, &self.ca_pem).await.unwrap()
     }
 

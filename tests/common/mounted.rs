@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use rolecall::certs::{SelfSigned, names};
+use rolecall_certs::{SelfSigned, service_names};
 
 /// A pair in `folder/GENERATION/`, as a Secret's volume has it, and its leaf.
 pub fn pair(folder: &Path, generation: &str) -> Vec<u8> {
-    rolecall::certs::install_crypto_provider();
+    rolecall_certs::install_crypto_provider();
     let directory = folder.join(generation);
-    let made = SelfSigned { directory: Some(directory), names: names("rolecall", "rolecall", &[]) };
+    let made = SelfSigned { directory: Some(directory), names: service_names("rolecall", "rolecall", &[]) };
     let now = jiff::Timestamp::now().as_second();
-    made.load(now).unwrap().chain()[0].to_vec()
+    made.load_or_create(now).unwrap().chain()[0].to_vec()
 }
 
 /// What the kubelet does: `..data` is a link to a folder, and the files are links through it.

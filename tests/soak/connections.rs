@@ -27,7 +27,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) async fn open(address: SocketAddr, trusted: String, count: usize) -> Arc<Self> {
-        rolecall::certs::install_crypto_provider();
+        rolecall_certs::install_crypto_provider();
         let connections =
             Self { address, trusted: Mutex::new(trusted), open: Mutex::new(Vec::new()), next: AtomicUsize::new(0) };
         for _ in 0..count {

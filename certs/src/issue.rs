@@ -1,8 +1,7 @@
-//! Makes CAs and leaves.
+//! Creates CAs and leaves.
 
 use std::net::IpAddr;
 
-use anyhow::{Context, bail, ensure};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyIdMethod, KeyPair, KeyUsagePurpose, SanType,
@@ -11,15 +10,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 
-/// How CAs that are made here begin their names.
+use super::Error;
+
+/// How the names of the CAs begin that are created here.
 pub(super) const CA_NAME: &str = "rolecall CA";
 
 /// A certificate is valid from an hour ago: clocks differ.
-const BEFORE: i64 = 3_600;
+const CLOCK_SKEW_SECONDS: i64 = 3_600;
 
-/// The names that the API server and people call by: those of the Service, loopback, and `more`.
-pub fn names(service: &str, namespace: &str, more: &[String]) -> Vec<String> {
-    let known = [
+/// The names by which clients call a Service of Kubernetes, those of loopback, and `more`; each once.
+pub fn service_names(service: &str, namespace: &str, more: &[String]) -> Vec<String> {
+    let own = [
         format!("{service}.{namespace}.svc"),
         format!("{service}.{namespace}.svc.cluster.local"),
         format!("{service}.{namespace}"),
@@ -29,7 +30,7 @@ pub fn names(service: &str, namespace: &str, more: &[String]) -> Vec<String> {
         "::1".to_owned(),
     ];
     let mut names: Vec<String> = Vec::new();
-    for name in known.iter().chain(more) {
+    for name in own.iter().chain(more) {
         if !names.contains(name) {
             names.push(name.clone());
         }
@@ -37,67 +38,63 @@ pub fn names(service: &str, namespace: &str, more: &[String]) -> Vec<String> {
     names
 }
 
-/// A CA that signs itself, valid until `until`.
-pub(super) fn ca(now: i64, until: i64) -> anyhow::Result<(CertificateDer<'static>, KeyPair)> {
+/// A self-signed CA that is valid until `not_after`.
+pub(super) fn ca(now: i64, not_after: i64) -> Result<(CertificateDer<'static>, KeyPair), Error> {
     let key = KeyPair::generate()?;
-    let made = jiff::Timestamp::from_second(now).context("the time is out of range")?;
+    let created = jiff::Timestamp::from_second(now).map_err(|_| Error::Time)?;
     let mut ca = CertificateParams::default();
-    // Each has a name of its own, so that a client finds the right one among several.
-    ca.distinguished_name.push(DnType::CommonName, format!("{CA_NAME} {made}"));
+    // Each CA has its own name, so that a client finds the right one among several.
+    ca.distinguished_name.push(DnType::CommonName, format!("{CA_NAME} {created}"));
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    (ca.not_before, ca.not_after) = (time(now.saturating_sub(BEFORE))?, time(until)?);
+    (ca.not_before, ca.not_after) = (time(now.saturating_sub(CLOCK_SKEW_SECONDS))?, time(not_after)?);
     let certificate = ca.self_signed(&key)?;
     Ok((certificate.into(), key))
 }
 
-/// A leaf for these names, valid until `until`.
+/// A leaf for these names that is valid until `not_after`.
 pub(super) fn leaf(
     ca: &CertificateDer<'static>,
     ca_key: &KeyPair,
     names: &[String],
     now: i64,
-    until: i64,
-) -> anyhow::Result<(CertificateDer<'static>, PrivateKeyDer<'static>)> {
+    not_after: i64,
+) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), Error> {
     let key = KeyPair::generate()?;
     let mut leaf = CertificateParams::default();
     leaf.distinguished_name.push(DnType::CommonName, "rolecall");
     for name in names {
         leaf.subject_alt_names.push(match name.parse::<IpAddr>() {
             Ok(address) => SanType::IpAddress(address),
-            Err(_) => {
-                let name = name.as_str().try_into().with_context(|| format!("`{name}` cannot be in a certificate"))?;
-                SanType::DnsName(name)
-            }
+            Err(_) => SanType::DnsName(name.as_str().try_into().map_err(|_| Error::Name(name.clone()))?),
         });
     }
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     leaf.use_authority_key_identifier_extension = true;
-    (leaf.not_before, leaf.not_after) = (time(now.saturating_sub(BEFORE))?, time(until)?);
+    (leaf.not_before, leaf.not_after) = (time(now.saturating_sub(CLOCK_SKEW_SECONDS))?, time(not_after)?);
     let (_, parsed) = x509_parser::parse_x509_certificate(ca)?;
     let issuer = issuer(&parsed)?;
     let issuer = Issuer::from_params(&issuer, ca_key);
     let certificate: CertificateDer<'static> = leaf.signed_by(&key, &issuer)?.into();
-    let issuer_of_leaf = x509_parser::parse_x509_certificate(&certificate)?.1.issuer.as_raw().to_vec();
-    ensure!(issuer_of_leaf == parsed.subject().as_raw(), PLAIN);
+    let (_, signed) = x509_parser::parse_x509_certificate(&certificate)?;
+    if signed.issuer.as_raw() != parsed.subject().as_raw() {
+        return Err(Error::CaName);
+    }
     Ok((certificate, PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
 }
 
-/// Somebody brought a CA whose name leaves cannot repeat to the byte, as they must.
-const PLAIN: &str = "the CA's name is written in an unusual way; give it a plain one in UTF-8";
-
-/// What leaves repeat of their CA: its name and the identifier of its key.
-fn issuer(ca: &X509Certificate<'_>) -> anyhow::Result<CertificateParams> {
+/// What a leaf repeats of its CA: the name, and the identifier of the key.
+fn issuer(ca: &X509Certificate<'_>) -> Result<CertificateParams, Error> {
     let mut issuer = CertificateParams::default();
     issuer.distinguished_name = DistinguishedName::new();
     for part in ca.subject().iter_attributes() {
-        let kind: Vec<u64> = part.attr_type().iter().context(PLAIN)?.collect();
-        let text = part.as_str().context(PLAIN)?;
+        let kind: Vec<u64> = part.attr_type().iter().ok_or(Error::CaName)?.collect();
+        let text = part.as_str().map_err(|_| Error::CaName)?;
         let value = match part.attr_value().header.tag().0 {
             UTF8_STRING => DnValue::Utf8String(text.to_owned()),
             PRINTABLE_STRING if text.chars().all(is_printable) => DnValue::PrintableString(text.try_into()?),
-            _ => bail!(PLAIN),
+            _ => return Err(Error::CaName),
         };
         issuer.distinguished_name.push(DnType::from_oid(&kind), value);
     }
@@ -120,12 +117,12 @@ fn is_printable(character: char) -> bool {
 const UTF8_STRING: u32 = 12;
 const PRINTABLE_STRING: u32 = 19;
 
-/// In PEM.
+/// Writes DER as PEM.
 pub(super) fn pem(label: &str, der: &[u8]) -> String {
     let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     pem::encode_config(&pem::Pem::new(label, der), lines)
 }
 
-fn time(seconds: i64) -> anyhow::Result<time::OffsetDateTime> {
-    time::OffsetDateTime::from_unix_timestamp(seconds).context("the time is out of range")
+fn time(seconds: i64) -> Result<time::OffsetDateTime, Error> {
+    time::OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| Error::Time)
 }

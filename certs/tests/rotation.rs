@@ -1,4 +1,4 @@
-//! The CAs that replicas share, over several of their lives: the real keepers before a made-up API server that is slow, at
+//! The CAs that replicas share, over several of their lives: the real managers with a simulated API server that is slow, at
 //! times away, and whose servers hear of a new `caBundle` late. Time is tokio's, run forward.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rolecall::certs::{
-    Authorities, CaKeeper, Certificates, Clock, Fault, LiveCertificate, Meeting, Observer, Rules, Signer, Trouble,
-    What, names, read_bundle,
+use rolecall_certs::{
+    CaManager, CaStore, CertificateAuthorities, CertificateKind, Certificates, Clock, Failure, Lifetimes,
+    LiveCertificate, Observer, Signer, StoreError, read_bundle, service_names,
 };
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
@@ -21,7 +21,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-const RULES: Rules = Rules { ca: 3_600, leaf: 600, settle: 60 };
+const LIFETIMES: Lifetimes = Lifetimes { ca_seconds: 3_600, leaf_seconds: 600, settle_seconds: 60 };
 const EVERY: Duration = Duration::from_secs(30);
 /// When it begins, in seconds since 1970.
 const BEGIN: i64 = 1_800_000_000;
@@ -79,7 +79,7 @@ struct Api {
 
 impl Api {
     /// A call: it arrives late, and is answered late. An answer may be lost though the call was heard.
-    async fn call<T>(&self, act: impl FnOnce(&mut Server) -> Result<T, Fault> + Send) -> Result<T, Fault> {
+    async fn call<T>(&self, act: impl FnOnce(&mut Server) -> Result<T, StoreError> + Send) -> Result<T, StoreError> {
         let wait = |server: &mut Server| Duration::from_millis(server.chance.below(server.delay));
         let there = wait(&mut self.server.lock().unwrap());
         tokio::time::sleep(there).await;
@@ -89,9 +89,9 @@ impl Api {
             let faults = server.faults;
             let dice = server.chance.below(100);
             let answer = if is_away || dice < faults / 2 {
-                Err(Fault::Other("unreachable".to_owned()))
+                Err(StoreError::Other("unreachable".to_owned()))
             } else if dice < faults {
-                act(&mut server).and(Err(Fault::Other("the answer was lost".to_owned())))
+                act(&mut server).and(Err(StoreError::Other("the answer was lost".to_owned())))
             } else {
                 act(&mut server)
             };
@@ -102,11 +102,11 @@ impl Api {
     }
 }
 
-impl Meeting for Api {
-    type Held = Option<u64>;
-    type Registered = u64;
+impl CaStore for Api {
+    type Stored = Option<u64>;
+    type Published = u64;
 
-    async fn registered(&self) -> Result<Option<(u64, Certificates)>, Fault> {
+    async fn read_published(&self) -> Result<Option<(u64, Certificates)>, StoreError> {
         self.call(|server| {
             let trusted = read_bundle(server.bundle().as_bytes()).unwrap();
             Ok(Some((server.bundles.len() as u64, trusted)))
@@ -114,21 +114,21 @@ impl Meeting for Api {
         .await
     }
 
-    async fn held(&self) -> Result<(Option<u64>, Authorities), Fault> {
+    async fn read_stored(&self) -> Result<(Option<u64>, CertificateAuthorities), StoreError> {
         let found = self.call(|server| Ok(server.secret.clone())).await?;
         Ok(match found {
-            None => (None, Authorities::default()),
+            None => (None, CertificateAuthorities::default()),
             Some((version, certificates, keys)) => {
-                (Some(version), Authorities::parse(certificates.as_bytes(), keys.as_bytes()).unwrap())
+                (Some(version), CertificateAuthorities::parse(certificates.as_bytes(), keys.as_bytes()).unwrap())
             }
         })
     }
 
-    async fn hold(&self, held: Option<u64>, authorities: &Authorities) -> Result<(), Fault> {
-        let (certificates, keys) = authorities.render();
+    async fn write_stored(&self, stored: Option<u64>, authorities: &CertificateAuthorities) -> Result<(), StoreError> {
+        let (certificates, keys) = authorities.to_pem();
         self.call(|server| {
-            if server.secret.as_ref().map(|(version, ..)| *version) != held {
-                return Err(Fault::Conflict);
+            if server.secret.as_ref().map(|(version, ..)| *version) != stored {
+                return Err(StoreError::Conflict);
             }
             server.version += 1;
             server.secret = Some((server.version, certificates, keys));
@@ -137,14 +137,14 @@ impl Meeting for Api {
         .await
     }
 
-    async fn publish(&self, registered: &u64, authorities: &Authorities) -> Result<bool, Fault> {
+    async fn publish(&self, published: &u64, authorities: &CertificateAuthorities) -> Result<bool, StoreError> {
         let clock = Arc::clone(&self.clock);
         self.call(|server| {
-            if authorities.are(&read_bundle(server.bundle().as_bytes()).unwrap()) {
+            if authorities.matches(&read_bundle(server.bundle().as_bytes()).unwrap()) {
                 return Ok(false);
             }
-            if server.bundles.len() as u64 != *registered {
-                return Err(Fault::Conflict);
+            if server.bundles.len() as u64 != *published {
+                return Err(StoreError::Conflict);
             }
             server.bundles.push((clock(), authorities.bundle()));
             Ok(true)
@@ -152,7 +152,7 @@ impl Meeting for Api {
         .await
     }
 
-    fn place(&self) -> String {
+    fn published_place(&self) -> String {
         "the registration".to_owned()
     }
 }
@@ -163,14 +163,14 @@ struct Seen(Mutex<(usize, usize)>);
 
 impl Observer for Seen {
     fn serving(&self, _: i64, _: Option<i64>) {}
-    fn rotated(&self, what: What) {
+    fn rotated(&self, what: CertificateKind) {
         let mut counts = self.0.lock().unwrap();
         match what {
-            What::Leaf => counts.0 += 1,
-            What::Ca => counts.1 += 1,
+            CertificateKind::Leaf => counts.0 += 1,
+            CertificateKind::Ca => counts.1 += 1,
         }
     }
-    fn failed(&self, _: Trouble) {}
+    fn failed(&self, _: Failure) {}
 }
 
 /// A clock that goes wrong.
@@ -187,15 +187,15 @@ struct Replica {
 
 impl Replica {
     fn start(api: &Api, ahead: i64, seen: &Arc<Seen>) -> Self {
-        let signer = Signer::new(RULES, names("rolecall", "rolecall", &[]));
+        let signer = Signer::new(LIFETIMES, service_names("rolecall", "rolecall", &[]));
         let observer: Arc<dyn Observer> = Arc::<Seen>::clone(seen);
-        let mut keeper = CaKeeper::new(api.clone(), signer, EVERY, skewed(&api.clock, ahead), observer);
+        let mut manager = CaManager::new(api.clone(), signer, EVERY, skewed(&api.clock, ahead), observer);
         let live = Arc::new(Mutex::new(None));
         let serves = Arc::clone(&live);
         let task = tokio::spawn(async move {
-            let certificate = LiveCertificate::new(keeper.first().await);
+            let certificate = LiveCertificate::new(manager.first_certificate().await);
             *serves.lock().unwrap() = Some(Arc::clone(&certificate));
-            keeper.keep(&certificate).await;
+            manager.run(&certificate).await;
         });
         Self { live, task: task.abort_handle() }
     }
@@ -233,7 +233,7 @@ struct Case {
 
 fn cases() -> impl Strategy<Value = Case> {
     let story = prop_oneof![Just(Story::Calm), Just(Story::Restarts), Just(Story::Deletions)];
-    let lags = prop::collection::vec(0..RULES.settle, 1..4);
+    let lags = prop::collection::vec(0..LIFETIMES.settle_seconds, 1..4);
     (any::<u64>(), 1..5_usize, 0..30_u64, 1..4_000_u64, lags, 0..5_u64, story).prop_map(
         |(seed, replicas, faults, delay, lags, absences, story)| Case {
             seed,
@@ -255,7 +255,7 @@ thread_local! {
 /// As the API server verifies, at this time.
 fn verify(leaf: &CertificateDer<'static>, bundle: &str, now: i64) -> Result<(), String> {
     let mut roots = RootCertStore::empty();
-    for ca in read_bundle(bundle.as_bytes())? {
+    for ca in read_bundle(bundle.as_bytes()).map_err(|e| e.with_causes())? {
         roots.add(ca).map_err(|e| e.to_string())?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -280,7 +280,7 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
     let skew = |chance: &mut Chance| i64::try_from(chance.below(41)).unwrap() - 20;
     let mut replicas: Vec<Replica> =
         (0..case.replicas).map(|_| Replica::start(&api, skew(&mut chance), &seen)).collect();
-    let end = BEGIN + 3 * RULES.ca;
+    let end = BEGIN + 3 * LIFETIMES.ca_seconds;
     let (mut counts_from, mut absent_before, mut deleted_at) = (None, BEGIN, BEGIN);
     let mut cas = HashSet::new();
     while clock() < end {
@@ -292,17 +292,18 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
                 continue;
             }
             // The very first CA is used as soon as it is there.
-            let counts_from = *counts_from.get_or_insert(now + RULES.settle);
+            let counts_from = *counts_from.get_or_insert(now + LIFETIMES.settle_seconds);
             if now < counts_from {
                 continue;
             }
             // An absence that leaves time enough in a CA's last third, and not two in a row.
-            if now > absent_before + RULES.ca / 2 && chance.below(100 * 20) < case.absences {
+            if now > absent_before + LIFETIMES.ca_seconds / 2 && chance.below(100 * 20) < case.absences {
                 server.away_until = now + i64::try_from(chance.below(700)).unwrap();
                 absent_before = server.away_until;
             }
             let is_reachable = now >= server.away_until + 120;
-            let may_delete = case.story == Story::Deletions && is_reachable && now > deleted_at + 5 * RULES.settle;
+            let may_delete =
+                case.story == Story::Deletions && is_reachable && now > deleted_at + 5 * LIFETIMES.settle_seconds;
             if may_delete && chance.below(300) == 0 {
                 server.secret = None;
                 deleted_at = now;
@@ -317,7 +318,7 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
         }
         for (number, replica) in replicas.iter().enumerate() {
             let Some(live) = replica.live.lock().unwrap().clone() else { continue };
-            let served = live.now();
+            let served = live.current();
             prop_assert!(served.leaf_expires > now, "at {}: the leaf of {number} has expired", now - BEGIN);
             prop_assert!(served.ca_expires > Some(now), "at {}: the CA of {number} has expired", now - BEGIN);
             cas.insert(served.ca.clone());
@@ -344,7 +345,7 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
 /// A replica in whose round that of another falls, before one of its calls.
 struct Between {
     api: Api,
-    other: tokio::sync::Mutex<Option<CaKeeper<Api>>>,
+    other: tokio::sync::Mutex<Option<CaManager<Api>>>,
     calls: AtomicUsize,
     before: usize,
 }
@@ -354,37 +355,37 @@ impl Between {
         if self.calls.fetch_add(1, Ordering::Relaxed) == self.before
             && let Some(mut other) = self.other.lock().await.take()
         {
-            other.first().await;
+            other.first_certificate().await;
         }
     }
 }
 
-impl Meeting for Between {
-    type Held = Option<u64>;
-    type Registered = u64;
+impl CaStore for Between {
+    type Stored = Option<u64>;
+    type Published = u64;
 
-    async fn registered(&self) -> Result<Option<(u64, Certificates)>, Fault> {
+    async fn read_published(&self) -> Result<Option<(u64, Certificates)>, StoreError> {
         self.wait().await;
-        self.api.registered().await
+        self.api.read_published().await
     }
 
-    async fn held(&self) -> Result<(Option<u64>, Authorities), Fault> {
+    async fn read_stored(&self) -> Result<(Option<u64>, CertificateAuthorities), StoreError> {
         self.wait().await;
-        self.api.held().await
+        self.api.read_stored().await
     }
 
-    async fn hold(&self, held: Option<u64>, authorities: &Authorities) -> Result<(), Fault> {
+    async fn write_stored(&self, stored: Option<u64>, authorities: &CertificateAuthorities) -> Result<(), StoreError> {
         self.wait().await;
-        self.api.hold(held, authorities).await
+        self.api.write_stored(stored, authorities).await
     }
 
-    async fn publish(&self, registered: &u64, authorities: &Authorities) -> Result<bool, Fault> {
+    async fn publish(&self, published: &u64, authorities: &CertificateAuthorities) -> Result<bool, StoreError> {
         self.wait().await;
-        self.api.publish(registered, authorities).await
+        self.api.publish(published, authorities).await
     }
 
-    fn place(&self) -> String {
-        self.api.place()
+    fn published_place(&self) -> String {
+        self.api.published_place()
     }
 }
 
@@ -398,19 +399,19 @@ async fn no_replica_takes_away_what_another_published() {
             let clock: Clock = Arc::new(move || BEGIN + i64::try_from(start.elapsed().as_secs()).unwrap());
             let api = Api { server: Arc::new(Mutex::new(Server::new(0))), clock: Arc::clone(&clock) };
             let observer = || -> Arc<dyn Observer> { Arc::new(Seen::default()) };
-            let signer = || Signer::new(RULES, names("rolecall", "rolecall", &[]));
-            let replica = |ahead| CaKeeper::new(api.clone(), signer(), EVERY, skewed(&clock, ahead), observer());
+            let signer = || Signer::new(LIFETIMES, service_names("rolecall", "rolecall", &[]));
+            let replica = |ahead| CaManager::new(api.clone(), signer(), EVERY, skewed(&clock, ahead), observer());
             if !is_first {
-                replica(0).first().await;
+                replica(0).first_certificate().await;
                 // For the one a new CA is due, for the other it is not yet.
-                tokio::time::sleep(Duration::from_secs(RULES.ca.unsigned_abs() * 2 / 3 - 10)).await;
+                tokio::time::sleep(Duration::from_secs(LIFETIMES.ca_seconds.unsigned_abs() * 2 / 3 - 10)).await;
             }
             let other = tokio::sync::Mutex::new(Some(replica(30)));
             let between = Between { api: api.clone(), other, calls: AtomicUsize::new(0), before };
-            CaKeeper::new(between, signer(), EVERY, Arc::clone(&clock), observer()).first().await;
-            let (_, held) = api.held().await.unwrap();
-            let (_, published) = api.registered().await.unwrap().unwrap();
-            assert!(held.are(&published), "before call {before}: what is published is not what is held");
+            CaManager::new(between, signer(), EVERY, Arc::clone(&clock), observer()).first_certificate().await;
+            let (_, held) = api.read_stored().await.unwrap();
+            let (_, published) = api.read_published().await.unwrap().unwrap();
+            assert!(held.matches(&published), "before call {before}: what is published is not what is held");
             assert_eq!(held.iter().count(), if is_first { 1 } else { 2 }, "before call {before}");
         }
     }
@@ -444,12 +445,12 @@ fn says_what_is_wrong_with_a_secret() {
         ("", &key, "ca.key: key 1 belongs to no certificate"),
         (&certificate, "-----BEGIN PRIVATE KEY-----\n????\n-----END PRIVATE KEY-----\n", "ca.key: "),
     ] {
-        let error = Authorities::parse(certificates.as_bytes(), keys.as_bytes()).unwrap_err();
+        let error = CertificateAuthorities::parse(certificates.as_bytes(), keys.as_bytes()).unwrap_err().with_causes();
         assert!(error.contains(complaint), "{error}");
     }
-    let read = Authorities::parse(certificate.as_bytes(), key.as_bytes()).unwrap();
-    assert_eq!(read.render().0, certificate.replace("\r\n", "\n"));
-    assert!(Authorities::parse(b" \n", b"").unwrap().is_empty());
+    let read = CertificateAuthorities::parse(certificate.as_bytes(), key.as_bytes()).unwrap();
+    assert_eq!(read.to_pem().0, certificate.replace("\r\n", "\n"));
+    assert!(CertificateAuthorities::parse(b" \n", b"").unwrap().is_empty());
 }
 
 proptest! {
@@ -463,9 +464,9 @@ proptest! {
             parts.reverse();
         }
         let (certificate, key) = own_ca(&parts, true);
-        let known = Authorities::parse(certificate.as_bytes(), key.as_bytes()).unwrap();
-        let mut signer = Signer::new(RULES, names("rolecall", "rolecall", &[]));
-        signer.learn(known);
+        let known = CertificateAuthorities::parse(certificate.as_bytes(), key.as_bytes()).unwrap();
+        let mut signer = Signer::new(LIFETIMES, service_names("rolecall", "rolecall", &[]));
+        signer.set_authorities(known);
         let leaf = signer.renew(BEGIN).unwrap().unwrap();
         prop_assert_eq!(verify(&leaf.chain()[0], &certificate, BEGIN), Ok(()));
     }
