@@ -8,6 +8,7 @@
 pub mod chain;
 pub mod cluster;
 pub mod decision;
+pub mod effort;
 pub mod finding;
 pub mod identity;
 pub mod judge;

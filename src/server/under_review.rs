@@ -7,6 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rolecall_core::chain::Links;
 use rolecall_core::decision::Outcome;
+use rolecall_core::effort::Stop;
 use rolecall_core::snapshot::Issuer;
 use rolecall_core::world::{AssociationReading, Change, Unseen};
 use tokio::time::Instant;
@@ -93,7 +94,7 @@ impl UnderReview {
             Considered::Confirm { links, is_new_pod } => self.confirm(links, is_new_pod, asked).await,
             Considered::Seek(unseen) => self.seek(unseen).await,
             Considered::Guard(lowering) => self.guard(&lowering).await,
-            Considered::Long => unanswered(),
+            Considered::Long | Considered::Stopped => unanswered(),
         }
     }
 
@@ -119,7 +120,7 @@ impl UnderReview {
         if self.body.len() > INLINE_BYTES {
             return Considered::Long;
         }
-        let standing = Standing { authority: reach.authority(), asks, inline: true };
+        let standing = Standing { authority: reach.authority(), asks, inline: true, stop: None };
         self.check(knowledge, asked, standing)
     }
 
@@ -132,9 +133,13 @@ impl UnderReview {
         asks: bool,
     ) -> Considered {
         let (this, asked) = (self.clone(), asked.clone());
-        let check = move || {
-            let standing = Standing { authority: reach.authority(), asks, inline: false };
-            this.check(&knowledge, &asked, standing)
+        let check = move |stop: &Stop| {
+            let standing = Standing { authority: reach.authority(), asks, inline: false, stop: Some(stop) };
+            let considered = this.check(&knowledge, &asked, standing);
+            if matches!(considered, Considered::Stopped) {
+                this.state.metrics.check_stopped(if Instant::now() < this.deadline { "client-left" } else { "deadline" });
+            }
+            considered
         };
         match self.state.pool.run(self.body.len(), self.deadline, check).await {
             Some(considered) => considered,
@@ -337,7 +342,11 @@ fn issuer(knowledge: &Knowledge) -> Option<Issuer> {
 fn conclude(considered: Considered) -> Reply {
     match considered {
         Considered::Reply(reply) => reply,
-        Considered::Confirm { .. } | Considered::Seek(_) | Considered::Guard(_) | Considered::Long => unanswered(),
+        Considered::Confirm { .. }
+        | Considered::Seek(_)
+        | Considered::Guard(_)
+        | Considered::Long
+        | Considered::Stopped => unanswered(),
     }
 }
 

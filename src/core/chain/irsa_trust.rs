@@ -5,6 +5,7 @@ use rolecall_iam::{Context, Effect, Principal, PrincipalEntry, Request, RoleArn,
 use super::irsa_context::IrsaContext;
 use super::trust::{self, Outcome, place};
 use super::{Audience, Subject, fix, missing, unreadable};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Issuer, Role};
@@ -26,6 +27,7 @@ pub(super) struct Case<'a> {
     pub(super) provider_arn: &'a str,
     pub(super) claim: &'a str,
     pub(super) audience: Audience<'a>,
+    pub(super) effort: &'a Effort,
 }
 
 pub(super) fn link(
@@ -34,6 +36,7 @@ pub(super) fn link(
     parsed: RoleArn<'_>,
     issuer: &Issuer,
     audience: Audience<'_>,
+    effort: &Effort,
 ) -> Judged {
     let Some(document) = &role.trust else {
         let unreadable = unreadable::trust(subject, role, parsed);
@@ -42,7 +45,7 @@ pub(super) fn link(
     };
     let provider_arn = issuer.provider_arn(parsed.partition, parsed.account);
     let claim = subject.claim();
-    let case = Case { subject, role, parsed, issuer, provider_arn: &provider_arn, claim: &claim, audience };
+    let case = Case { subject, role, parsed, issuer, provider_arn: &provider_arn, claim: &claim, audience, effort };
     let context = |presume| case.context(&claim, presume);
     let read = trust::judge(document, ACTION, case.caller(), context);
     match read.outcome {
@@ -90,6 +93,7 @@ impl<'a> Case<'a> {
             audience: self.audience,
             role: self.role,
             presume,
+            effort: self.effort,
         }
     }
 

@@ -10,6 +10,7 @@ use rolecall_iam::{Arn, Context, Document, Effect, Lookup, Principal, Request, R
 use super::irsa_context::IrsaContext;
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE, SecondHop, external_id};
 use super::{Audience, Subject, fix, irsa_trust, trust};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Problem};
 use crate::rules;
 use crate::snapshot::{Account, Association, ClusterInfo, ControlPolicies, Issuer, Role, Snapshot};
@@ -33,6 +34,10 @@ struct WithOrganization<'a, C> {
 }
 
 impl<C: Context> Context for WithOrganization<'_, C> {
+    fn spend(&self, patterns: usize) -> bool {
+        self.inner.spend(patterns)
+    }
+
     fn lookup(&self, key: &str) -> Lookup<'_> {
         let known = |id: Option<&'_ str>| id.is_some();
         match (key, self.caller) {
@@ -78,6 +83,7 @@ pub(super) fn of_web_identity(
     parsed: RoleArn<'_>,
     issuer: &Issuer,
     audience: Audience<'_>,
+    effort: &Effort,
 ) -> Linked {
     let provider_arn = issuer.provider_arn(parsed.partition, parsed.account);
     let claim = subject.claim();
@@ -96,6 +102,7 @@ pub(super) fn of_web_identity(
         audience,
         role,
         presume,
+        effort,
     })
 }
 
@@ -106,6 +113,7 @@ pub(super) fn of_association(
     association: &Association,
     role: &Role,
     parsed: RoleArn<'_>,
+    effort: &Effort,
 ) -> Linked {
     let cluster = snapshot.cluster.as_ref();
     let home = cluster.and_then(ClusterInfo::location).map(|place| place.account);
@@ -127,6 +135,7 @@ pub(super) fn of_association(
         second: None,
         lists: &lists,
         presume,
+        effort,
     })
 }
 
@@ -137,6 +146,7 @@ pub(super) fn of_target(
     association: &Association,
     first_arn: &str,
     target_arn: &str,
+    effort: &Effort,
 ) -> Linked {
     let role = snapshot.role(target_arn)?;
     let parsed = RoleArn::parse(&role.arn).ok()?;
@@ -164,6 +174,7 @@ pub(super) fn of_target(
         }),
         lists: &lists,
         presume,
+        effort,
     })
 }
 

@@ -11,6 +11,7 @@ use super::role::{self, RoleSource};
 use super::trust::{self, Outcome};
 use super::{Subject, fix, missing, unreadable};
 use crate::decision::Level;
+use crate::effort::Effort;
 use crate::finding::{Certainty, Problem};
 use crate::permission::{self, Resources, RolePolicies};
 use crate::rules;
@@ -27,6 +28,7 @@ struct Case<'a> {
     role: &'a Role,
     document: &'a Document,
     lists: Lists,
+    effort: &'a Effort,
     /// Sent where session tags are disabled.
     external_id: Option<&'a str>,
 }
@@ -37,6 +39,7 @@ pub(super) fn link(
     association: &Association,
     first_arn: &str,
     target_arn: &str,
+    effort: &Effort,
 ) -> Option<Problem> {
     let located = match role::link(snapshot, subject, target_arn, RoleSource::Target(association)) {
         Ok(located) => located,
@@ -65,6 +68,7 @@ pub(super) fn link(
         role,
         document,
         lists: Lists::new(),
+        effort,
         external_id: external_id.as_deref(),
     };
     let actions: &[&str] =
@@ -98,6 +102,7 @@ impl<'a> Case<'a> {
             }),
             lists: &self.lists,
             presume,
+            effort: self.effort,
         }
     }
 

@@ -22,13 +22,13 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rolecall_iam::RoleArn;
 
-pub use account::{ServiceAccountChange, judge_service_account};
+pub use account::{ServiceAccountChange, judge_service_account, judge_service_account_within};
 pub use cluster_checks::{
     Absent, AgentFault, agent_fault, injector_missing, near_account, node_roles_without_agent, orphaned_association,
 };
 pub use effective_identity::{EffectiveIdentity, effective_identity};
 pub use own_names::of_namespace as own_names_of_namespace;
-pub use pod::judge_workload;
+pub use pod::{judge_workload, judge_workload_within};
 pub use running::{Running, judge_running};
 
 use self::exemptions::{AllOwnAnnotations, Exempts, from_warnings_only};

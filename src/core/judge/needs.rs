@@ -7,9 +7,10 @@ use rolecall_iam::{Arn, PolicyKind, RoleArn, Ruling, Verdict};
 use super::container::Scene;
 use super::{Gathering, Judgement, note};
 use crate::chain::{State, Subject, fix};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Finding, Hint, Problem, RolePart};
 use crate::identity::{Identity, Mechanism};
-use crate::permission::{self, Actor, Answer, Effort, MOST_NEEDS, Need, Resources, Session, ask_need_within};
+use crate::permission::{self, Actor, Answer, MOST_NEEDS, Need, Resources, Session, ask_need_within};
 use crate::rules;
 use crate::snapshot::Role;
 use crate::world::{Plan, World};
@@ -63,7 +64,7 @@ pub(super) fn of_the_pod(
     let elsewhere = containers.iter().any(|container| matches!(container.identity, Identity::Node | Identity::None))
         || spec.init_containers.iter().chain(&spec.containers).any(super::other_credentials::may_bring_keys);
     let at_most = if elsewhere { Certainty::Likely } else { Certainty::Certain };
-    let broken = report(&actors, &needs, at_most, gathering);
+    let broken = report(&actors, &needs, at_most, scene.effort, gathering);
     for container in &mut judgement.containers {
         if matches!(container.identity, Identity::Irsa | Identity::PodIdentity) {
             container.chain = container.chain.and(broken);
@@ -77,6 +78,7 @@ pub(super) fn of_the_account(
     subject: Subject<'_>,
     plan: &Plan,
     declared: &[&str],
+    effort: &Effort,
     gathering: &mut Gathering<'_>,
 ) {
     if declared.is_empty() {
@@ -91,7 +93,7 @@ pub(super) fn of_the_account(
     let role = arn.as_deref().and_then(|arn| world.snapshot.role(arn));
     if let Some((role, session)) = role.zip(session(world, subject, plan, identity, arn.as_ref())) {
         let actor = Actor { snapshot: &world.snapshot, role, subject, session };
-        report(&[actor], &needs, Certainty::Certain, gathering);
+        report(&[actor], &needs, Certainty::Certain, effort, gathering);
     }
 }
 
@@ -182,13 +184,18 @@ fn is_misspelling(written: &str, near: &str) -> bool {
 }
 
 /// Reports the needs that none of the roles may meet, one finding a rule; returns what that makes of the chain.
-fn report(actors: &[Actor<'_>], needs: &[Need<'_>], at_most: Certainty, gathering: &mut Gathering<'_>) -> State {
+fn report(
+    actors: &[Actor<'_>],
+    needs: &[Need<'_>],
+    at_most: Certainty,
+    effort: &Effort,
+    gathering: &mut Gathering<'_>,
+) -> State {
     let mut denied: Vec<Problem> = Vec::new();
     let mut missing: Vec<Problem> = Vec::new();
-    let effort = Effort::for_one_check();
     for need in needs {
         let answers: Vec<(Actor<'_>, Answer<'_>)> =
-            actors.iter().map(|actor| (*actor, ask_need_within(*actor, *need, &effort))).collect();
+            actors.iter().map(|actor| (*actor, ask_need_within(*actor, *need, effort))).collect();
         if effort.is_spent() {
             gathering.add(unchecked(actors, *need));
             break;
@@ -302,8 +309,7 @@ fn overprivileged_node(scene: &Scene<'_, '_>, needs: &[Need<'_>]) -> Option<Prob
     let snapshot = &scene.world.snapshot;
     let role: &Role = snapshot.role(snapshot.node_role()?)?;
     let actor = Actor { snapshot, role, subject: scene.subject, session: Session::Node };
-    let effort = Effort::for_one_check();
-    let answers: Vec<Answer<'_>> = needs.iter().map(|need| ask_need_within(actor, *need, &effort)).collect();
+    let answers: Vec<Answer<'_>> = needs.iter().map(|need| ask_need_within(actor, *need, scene.effort)).collect();
     let allowed = |answer: &Answer<'_>| answer.verdict == Verdict::Allowed;
     let is_granted = |answer: &Answer<'_>| answer.rulings.iter().any(|(.., ruling)| ruling.exempt.is_none());
     if !answers.iter().all(allowed) || !answers.iter().any(is_granted) {

@@ -242,7 +242,7 @@ impl<'a> One<'a, '_, '_> {
             Audience::Unknown => None,
         };
         self.walked((role.to_owned(), key, true), |snapshot, subject, source| {
-            chain::irsa(snapshot, subject, role, audience, source)
+            chain::irsa(snapshot, subject, role, audience, source, self.scene.effort)
         })
     }
 
@@ -298,7 +298,7 @@ impl<'a> One<'a, '_, '_> {
     fn foreign_chain(&self, role: &str, why: &str, gathering: &mut Gathering<'_>) -> State {
         let scene = self.scene;
         let chain = self.walked((role.to_owned(), None, false), |snapshot, subject, source| {
-            chain::role_only(snapshot, subject, role, source)
+            chain::role_only(snapshot, subject, role, source, scene.effort)
         });
         let (state, mut problems) = (chain.state, chain.problems.clone());
         if state != State::Broken {

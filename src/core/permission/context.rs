@@ -3,8 +3,8 @@
 
 use rolecall_iam::{Arn, Context, Lookup};
 
-use super::effort::Effort;
 use crate::chain::{Subject, session_tag};
+use crate::effort::Effort;
 use crate::snapshot::{Association, ClusterInfo, Role};
 
 /// How the session came about.

@@ -7,9 +7,9 @@ use rolecall_iam::{
 };
 
 use super::context::{Session, SessionContext};
-use super::effort::Effort;
 use super::need::Need;
 use crate::chain::Subject;
+use crate::effort::Effort;
 use crate::snapshot::{Account, ControlPolicies, Role, Snapshot};
 
 /// The policies that are attached to a role, compiled.
