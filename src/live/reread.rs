@@ -11,7 +11,7 @@ use rolecall_iam::RoleArn;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::flight::Flights;
+use super::flight::{Flights, Waiting};
 use super::gate::Requester;
 use super::turns::{MAX_NAME_BYTES, Turns};
 
@@ -140,8 +140,13 @@ impl Rereads {
     /// Re-reads through a reader; what is read serves for as long as `remember`, and a reading is given up after `patience`,
     /// so that one that hangs does not hold up the next review of its kind.
     pub fn new(reader: Arc<dyn LinkReader>, remember: Duration, patience: Duration) -> Self {
+        Self::with_places(reader, remember, patience, PLACES)
+    }
+
+    /// The same with so many links read at one time.
+    pub fn with_places(reader: Arc<dyn LinkReader>, remember: Duration, patience: Duration, places: usize) -> Self {
         let flights = Flights::new(remember, |reading: &Reading| reading.is_ok(), MOST_FLIGHTS);
-        Self { reader, flights, turns: Turns::new(PLACES, MOST_FLIGHTS, patience), patience }
+        Self { reader, flights, turns: Turns::new(places, MOST_FLIGHTS, patience), patience }
     }
 
     /// Reads links, and the roles that a new association names, until `deadline`. What was read up to `remember` before serves
@@ -253,7 +258,7 @@ impl Rereads {
                 return Err(crowded());
             }
             let lost: Reading = Arc::new(Err("the reading broke off".to_owned()));
-            let flight = self.flights.join(key.clone(), since, || self.start(&key), lost);
+            let flight = self.flights.join(key.clone(), since, |waiting| self.start(&key, waiting), lost);
             let Some(flight) = flight else {
                 return Err(crowded());
             };
@@ -274,7 +279,7 @@ impl Rereads {
         Ok(facts)
     }
 
-    fn start(&self, key: &Key) -> BoxFuture<'static, Reading> {
+    fn start(&self, key: &Key, waiting: Arc<Waiting>) -> BoxFuture<'static, Reading> {
         let reader = Arc::clone(&self.reader);
         let patience = self.patience;
         let place = self.turns.place(key);
@@ -294,6 +299,10 @@ impl Rereads {
             let Ok(_place) = tokio::time::timeout_at(end, place).await else {
                 return Arc::new(Err(format!("it waited {} s behind other readings", patience.as_secs())));
             };
+            // Nothing is read for reviews whose clients left while they waited.
+            if !waiting.is_wanted() {
+                return Arc::new(Err("no review waits for it any more".to_owned()));
+            }
             let given_up = |_| Err(format!("AWS did not answer within {} s", patience.as_secs()));
             Arc::new(tokio::time::timeout_at(end, reading).await.unwrap_or_else(given_up))
         })

@@ -353,7 +353,7 @@ impl Door<'_> {
         let judged = door.judge(request, object, kind, namespace, name).ok()?;
         let decision = decide(&judged.judgement, judged.before.as_ref(), &door.policy(namespace));
         let subject = Subject { namespace, service_account: judged.service_account };
-        let links = || Links::of(&world, subject, &judged.judgement, judged.names_role);
+        let links = || Links::of_denial(&world, subject, &judged.judgement, judged.names_role);
         (decision.outcome == Outcome::Deny).then(links)
     }
 
@@ -392,7 +392,7 @@ impl Door<'_> {
         let policy = self.policy(subject.namespace);
         let decision = decide(judgement, judged.before.as_ref(), &policy);
         if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
-            let links = Links::of(self.world, subject, judgement, judged.names_role);
+            let links = Links::of_denial(self.world, subject, judgement, judged.names_role);
             let links = if foreign.is_empty() { links } else { links.alike() };
             return Considered::Confirm { links, is_new_pod: is_new_pod(&record) };
         }

@@ -14,6 +14,7 @@ use crate::attacks::Attacks;
 use crate::common::mounted;
 use crate::connections::Connections;
 use crate::history::{History, Source};
+use crate::probes::Probes;
 use crate::process::Sample;
 use crate::report;
 use crate::world::{CHANGING, Expected, REFRESH, REMEMBER, Review, Verdict, World};
@@ -121,6 +122,7 @@ pub(crate) async fn run(whole: Duration) -> Vec<String> {
         log: Mutex::default(),
         counts: Counts::default(),
     });
+    let mut probes = Probes::start(run.world.server.metrics);
     let mut tasks = JoinSet::new();
     tasks.spawn(Arc::clone(&run).load(whole));
     tasks.spawn(Arc::clone(&run).change_chains(whole));
@@ -130,6 +132,10 @@ pub(crate) async fn run(whole: Duration) -> Vec<String> {
     tasks.spawn(Arc::clone(&run).sample(whole));
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
+    }
+    let (livez, unanswered) = tokio::task::block_in_place(|| probes.end());
+    for why in unanswered {
+        run.fail("a probe was not answered", why);
     }
     // Until the server has cut all that attacks left, and has written the last lines of its log.
     sleep(SETTLE).await;
@@ -146,7 +152,7 @@ pub(crate) async fn run(whole: Duration) -> Vec<String> {
         for disagreement in disagreements {
             run.fail("the verdict before the run is not that of check", disagreement);
         }
-        report::conclude(&run, whole, &metrics, (&at_rest, &afterwards))
+        report::conclude(&run, whole, &metrics, (&at_rest, &afterwards), &livez)
     })
 }
 

@@ -96,7 +96,8 @@ pub static IDENTITY_UNDECIDED: Rule = Rule {
     meaning: "The container has its own AWS variables, and their meaning depends on something \
               that rolecall does not read: a role ARN or token file from a ConfigMap, another STS \
               endpoint, a credentials URI that is not the Pod Identity agent's, or a token file \
-              whose content is not known. This is a note: it never denies.",
+              whose content is not known. Or the object has more roles than rolecall checks within its \
+              limit of work for one object. This is a note: it never denies.",
     why: "The pod may work exactly as intended. It may also fail with `AccessDenied`, or use \
           another identity than that of its service account, and rolecall cannot tell which.",
     example: r#"apiVersion: v1
