@@ -379,6 +379,8 @@ fn are_one(missing: &Value, found: Option<&Value>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::FutureExt;
 
     use super::*;
@@ -456,14 +458,16 @@ mod tests {
         assert_eq!((all.addons.map(|addons| addons.len()), all.fargate_profiles), (Some(1), Some(Vec::new())));
     }
 
-    /// Takes a tenth of a second for whatever is asked.
-    #[derive(Debug)]
-    struct Slow;
+    /// Takes a tenth of a second for whatever is asked, and counts.
+    #[derive(Debug, Default)]
+    struct Slow(Arc<AtomicUsize>);
 
     impl LinkReader for Slow {
         fn role(&self, arn: String, _: bool) -> BoxFuture<'static, Result<ReadRole, String>> {
             let role = json!({"Arn": arn});
+            let calls = Arc::clone(&self.0);
             async move {
+                calls.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 Ok(ReadRole { role: Some(role), policies: Vec::new() })
             }
@@ -471,7 +475,9 @@ mod tests {
         }
 
         fn associations(&self, _: String, _: String) -> BoxFuture<'static, Result<Vec<Value>, String>> {
-            async {
+            let calls = Arc::clone(&self.0);
+            async move {
+                calls.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 Ok(Vec::new())
             }
@@ -487,11 +493,32 @@ mod tests {
         Requester { source: Some([10, 0, 0, source].into()), namespace: namespace.to_owned() }
     }
 
+    /// A reading that waits its turn for a client that leaves makes no call; the one under way ends.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_left_costs_no_further_call() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let reader = Arc::new(Slow(Arc::clone(&calls)));
+        let rereads = Arc::new(Rereads::with_places(reader, Duration::ZERO, Duration::from_secs(8), 1));
+        let ask = |name: &'static str| {
+            let rereads = Arc::clone(&rereads);
+            let links = Links { subject: ("n".to_owned(), name.to_owned()), ..links(&[&format!("{ROLE}{name}")]) };
+            let deadline = Instant::now() + Duration::from_secs(8);
+            tokio::spawn(async move { rereads.confirm(&links, None, &requester(1, "n"), deadline).await })
+        };
+        let leaving = ask("a");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 1, "one of its two links is being read");
+        leaving.abort();
+        let staying = ask("b");
+        assert!(matches!(staying.await, Ok(Confirming::Read { .. })));
+        assert_eq!(calls.load(Ordering::Relaxed), 3, "of the client that left no other link was read");
+    }
+
     /// One client invents service accounts in eight namespaces. What another client asks is confirmed all the same,
     /// also for a link that an attacker asked for before.
     #[tokio::test(start_paused = true)]
     async fn a_flood_of_one_source_does_not_keep_others_from_being_confirmed() {
-        let rereads = Arc::new(Rereads::new(Arc::new(Slow), Duration::ZERO, Duration::from_secs(8)));
+        let rereads = Arc::new(Rereads::new(Arc::new(Slow::default()), Duration::ZERO, Duration::from_secs(8)));
         let deadline = Instant::now() + Duration::from_secs(4);
         let mut flood = Vec::new();
         for n in 0..2_000_usize {

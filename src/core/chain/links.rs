@@ -36,7 +36,7 @@ impl Links {
     /// The links behind a judgement; `also` is a role that the judged object itself names.
     pub fn of(world: &World, subject: Subject<'_>, judgement: &Judgement<'_>, also: Option<&str>) -> Self {
         let named = judgement.containers.iter().filter_map(|container| container.role.as_deref());
-        Self::with_roles(world, subject, judgement, named.chain(also))
+        Self::with_roles(world, subject, judgement, named.chain(also).collect())
     }
 
     /// The links that a denial rests on. Of the roles that containers bring the broken ones come first, and beyond
@@ -57,21 +57,17 @@ impl Links {
                 named.push(arn);
             }
         }
-        Self::with_roles(world, subject, judgement, named.into_iter().chain(also))
+        named.extend(also);
+        Self::with_roles(world, subject, judgement, named)
     }
 
-    fn with_roles<'r>(
-        world: &World,
-        subject: Subject<'_>,
-        judgement: &Judgement<'_>,
-        named: impl Iterator<Item = &'r str>,
-    ) -> Self {
+    fn with_roles(world: &World, subject: Subject<'_>, judgement: &Judgement<'_>, named: Vec<&str>) -> Self {
         let plan = world.plan(subject);
         // The annotation's role counts once an association is gone.
         let known = world.service_account(subject.namespace, subject.service_account);
         let annotated = known.account().and_then(|account| account.role_arn.as_deref());
         let association = world.association(subject);
-        let named = named.chain(annotated).chain(plan.role_arn.as_deref());
+        let named = named.into_iter().chain(annotated).chain(plan.role_arn.as_deref());
         let associated = association.into_iter().flat_map(|a| [a.role_arn.as_deref(), a.target_role_arn.as_deref()]);
         let roles = named.chain(associated.flatten()).filter(|arn| RoleArn::parse(arn).is_ok());
         // A name in another case may be the role's, or none: its own spelling is read too.
