@@ -33,10 +33,9 @@ pub struct Links {
 }
 
 impl Links {
-    /// The links behind a judgement; `also` is a role that the judged object itself names.
+    /// The links behind a judgement, of containers' roles those of [`Judgement::named_roles`]; `also` is a role that the judged object itself names.
     pub fn of(world: &World, subject: Subject<'_>, judgement: &Judgement<'_>, also: Option<&str>) -> Self {
-        let named = judgement.containers.iter().filter_map(|container| container.role.as_deref());
-        Self::with_roles(world, subject, judgement, named.chain(also).collect())
+        Self::with_roles(world, subject, judgement, judgement.named_roles().chain(also).collect())
     }
 
     /// The links that a denial rests on. Of the roles that containers bring the broken ones come first, and beyond

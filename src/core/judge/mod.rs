@@ -17,7 +17,7 @@ mod token_expiration;
 mod web_identity;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use rolecall_iam::RoleArn;
@@ -145,6 +145,13 @@ impl<'a> Judgement<'a> {
         self.exempted.append(&mut of_itself);
     }
 
+    /// The roles that containers bring, each once, without those beyond the first hundreds: their chains are not walked.
+    pub fn named_roles(&self) -> impl Iterator<Item = &str> {
+        let mut seen = HashSet::new();
+        let roles = self.containers.iter().filter_map(|container| container.role.as_deref());
+        roles.filter(move |role| seen.insert(*role)).take(MAX_NAMED_ROLES)
+    }
+
     /// The container that speaks for the workload in audit annotations: the first whose chain is broken, else
     /// the first with an identity of its own, else the first.
     pub fn representative(&self) -> Option<&JudgedContainer<'a>> {
@@ -161,6 +168,9 @@ impl<'a> Judgement<'a> {
         with_chain.map(|container| container.chain).reduce(State::and).unwrap_or(State::Unknown)
     }
 }
+
+/// Some of them have tokens that lead nowhere, so that these are more than the chains that are walked.
+const MAX_NAMED_ROLES: usize = 2 * web_identity::MAX_OWN_CHAINS;
 
 /// How many findings back the same is looked for: a pod with thousands of different ones must not cost their square.
 const MERGE_WINDOW: usize = 64;

@@ -1,6 +1,7 @@
 //! Declared needs: are they actions at all, and may the identity that the pod will have do them?
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use rolecall_iam::{Arn, PolicyKind, RoleArn, Ruling, Verdict};
 
@@ -34,6 +35,7 @@ pub(super) fn of_the_pod(
     }
     let mut actors: Vec<Actor<'_>> = Vec::new();
     let mut unseen = false;
+    let mut roles = HashSet::new();
     for container in containers {
         if !matches!(container.identity, Identity::Irsa | Identity::PodIdentity) {
             continue;
@@ -43,7 +45,7 @@ pub(super) fn of_the_pod(
         match role.zip(session) {
             _ if container.chain == State::Broken => unseen = true,
             None => unseen = true,
-            Some((role, _)) if actors.iter().any(|actor| actor.role.arn == role.arn) => {}
+            Some((role, _)) if !roles.insert(&*role.arn) => {}
             Some((role, session)) => {
                 actors.push(Actor { snapshot: &scene.world.snapshot, role, subject: scene.subject, session });
             }
@@ -53,6 +55,10 @@ pub(super) fn of_the_pod(
         if let Some(problem) = overprivileged_node(scene, &needs) {
             gathering.add(problem);
         }
+        return;
+    }
+    if actors.len() > MAX_ACTORS {
+        gathering.add(too_many_roles(scene.subject, actors.len()));
         return;
     }
     // What one of the roles cannot, another that was not seen may.
@@ -147,6 +153,19 @@ fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut G
         gathering.add_finding(Finding { problem: lead, containers: Vec::new(), notes });
     }
     known
+}
+
+/// Most roles of one pod whose policies are asked about its declared needs.
+const MAX_ACTORS: usize = 64;
+
+fn too_many_roles(subject: Subject<'_>, count: usize) -> Problem {
+    Problem::new(
+        &rules::PERMISSION_UNCHECKED,
+        format!("rolecall did not check the declared needs of service account {subject}: its containers have too many roles"),
+        "use fewer roles in one pod, or declare no needs for it in the annotation rolecall.dev/requires",
+    )
+    .expected("expected", format!("at most {MAX_ACTORS} roles"))
+    .found("the containers have", format!("{count} roles"))
 }
 
 /// For how many unknown actions a similar one is looked for: all actions of AWS are compared.

@@ -22,7 +22,7 @@ const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 /// For how many roles of its own a workload is told of similar names: each is compared with all roles of its account.
 const MAX_SEARCHED_ROLES: usize = 32;
 /// Most different roles and tokens that are checked for one pod: its author must not keep the webhook busy.
-const MAX_OWN_CHAINS: usize = 256;
+pub(super) const MAX_OWN_CHAINS: usize = 256;
 
 /// What is known of the token behind a token file.
 enum Token<'t> {

@@ -127,7 +127,7 @@ fn few_roles_are_read_again_and_the_broken_first() {
         assert_eq!(links.roles.len(), 32 + 1, "{:?}", links.roles);
         assert!(links.roles.contains(&arn("carts")) && links.roles.contains(&arn("none-0")));
         let all = Links::of(&world, subject, judgement, None);
-        assert_eq!(all.roles.len(), 2_001);
+        assert_eq!(all.roles.len(), 512, "of the others no chain was walked");
     });
     let text = pod("carts", (0..3).map(|index| arn(&format!("role-{index}"))).chain([arn("carts")]));
     judge(&world, &text, &Effort::for_one_check(), |judgement| {
