@@ -159,9 +159,7 @@ fn policies() -> Vec<Value> {
                "Condition": condition})
     };
     let statements: Vec<Value> = (0..1_960).map(statement).collect();
-    let policy = |(index, statements): (usize, &[Value])| {
-        json!({"PolicyName": format!("p{index}"), "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}})
-    };
+    let policy = |(index, statements): (usize, &[Value])| json!({"PolicyName": format!("p{index}"), "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}});
     statements.chunks(100).enumerate().map(policy).collect()
 }
 
@@ -255,7 +253,10 @@ fn cases(trust: Trust, long_name: &str) -> Vec<(&'static str, Value)> {
         ),
         (
             "a list of needs",
-            Map::from_iter([("rolecall.dev/requires".to_owned(), json!("s3:Ge\n".repeat(MAX_ANNOTATION_BYTES / 6 - 10)))]),
+            Map::from_iter([(
+                "rolecall.dev/requires".to_owned(),
+                json!("s3:Ge\n".repeat(MAX_ANNOTATION_BYTES / 6 - 10)),
+            )]),
         ),
     ] {
         cases.push((name, review(&pod("carts", plain(), annotations, 0), None)));

@@ -168,7 +168,7 @@ impl Run {
 
     /// Lets everything happen that can happen now, and looks at what was answered.
     async fn settle(&mut self) -> Vec<Confirming> {
-        for _ in 0..40 {
+        for _ in 0..12 {
             tokio::task::yield_now().await;
         }
         let mut answers = Vec::new();

@@ -60,9 +60,7 @@ pub fn answer(
         | Considered::Seek(_)
         | Considered::Guard(_)
         | Considered::Long
-        | Considered::Stopped => {
-            Reply { status: 500, body: b"a final answer was left open\n".to_vec() }
-        }
+        | Considered::Stopped => Reply { status: 500, body: b"a final answer was left open\n".to_vec() },
     }
 }
 

@@ -137,7 +137,11 @@ impl UnderReview {
             let standing = Standing { authority: reach.authority(), asks, inline: false, stop: Some(stop) };
             let considered = this.check(&knowledge, &asked, standing);
             if matches!(considered, Considered::Stopped) {
-                this.state.metrics.check_stopped(if Instant::now() < this.deadline { "client-left" } else { "deadline" });
+                this.state.metrics.check_stopped(if Instant::now() < this.deadline {
+                    "client-left"
+                } else {
+                    "deadline"
+                });
             }
             considered
         };

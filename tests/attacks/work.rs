@@ -54,28 +54,48 @@ async fn parts_in_thousands_do_not_hide_what_is_broken() {
         ("annotations of its own", annotations(&|index| format!("rolecall.dev/{index}"), 10_000)),
         ("annotations like the injector's", annotations(&|index| format!("eks.amazonaws.com/role{index}"), 8_000)),
         ("small annotations", annotations(&|index| index.to_string(), 40_000)),
-        ("labels", pod(&|object| {
-            let all: Map<String, Value> = (0..10_000).map(|i| (format!("rolecall.dev/{i}"), json!("1"))).collect();
-            object["metadata"]["labels"] = all.into();
-        })),
-        ("exemptions", pod(&|object| {
-            object["metadata"]["annotations"] = json!({"rolecall.dev/ignore": "zzz,".repeat(60_000)});
-        })),
-        ("owners", pod(&|object| {
-            let owner = |i: usize| json!({"apiVersion": "v1", "kind": "A", "name": format!("o{i}"), "uid": "u"});
-            object["metadata"]["ownerReferences"] = (0..20_000).map(owner).collect::<Vec<_>>().into();
-        })),
+        (
+            "labels",
+            pod(&|object| {
+                let all: Map<String, Value> = (0..10_000).map(|i| (format!("rolecall.dev/{i}"), json!("1"))).collect();
+                object["metadata"]["labels"] = all.into();
+            }),
+        ),
+        (
+            "exemptions",
+            pod(&|object| {
+                object["metadata"]["annotations"] = json!({"rolecall.dev/ignore": "zzz,".repeat(60_000)});
+            }),
+        ),
+        (
+            "owners",
+            pod(&|object| {
+                let owner = |i: usize| json!({"apiVersion": "v1", "kind": "A", "name": format!("o{i}"), "uid": "u"});
+                object["metadata"]["ownerReferences"] = (0..20_000).map(owner).collect::<Vec<_>>().into();
+            }),
+        ),
         ("roles", pod(&|object| object["spec"]["containers"].as_array_mut().unwrap().extend(with_roles(4_000)))),
-        ("roles of init containers", pod(&|object| object["spec"]["initContainers"].as_array_mut().unwrap().extend(with_roles(4_000)))),
-        ("wide unknown fields", pod(&|object| {
-            let spec = object["spec"].as_object_mut().unwrap();
-            spec.extend((0..60_000).map(|index| (format!("x-{index}"), json!({"a": [index]}))));
-        })),
-        ("volumes", pod(&|object| {
-            let volume = |i: usize| json!({"name": format!("v{i}"), "projected": {"sources": [
-                {"serviceAccountToken": {"audience": format!("a{i}"), "path": "token"}}]}});
-            object["spec"]["volumes"].as_array_mut().unwrap().extend((0..8_000).map(volume));
-        })),
+        (
+            "roles of init containers",
+            pod(&|object| object["spec"]["initContainers"].as_array_mut().unwrap().extend(with_roles(4_000))),
+        ),
+        (
+            "wide unknown fields",
+            pod(&|object| {
+                let spec = object["spec"].as_object_mut().unwrap();
+                spec.extend((0..60_000).map(|index| (format!("x-{index}"), json!({"a": [index]}))));
+            }),
+        ),
+        (
+            "volumes",
+            pod(&|object| {
+                let volume = |i: usize| {
+                    json!({"name": format!("v{i}"), "projected": {"sources": [
+                {"serviceAccountToken": {"audience": format!("a{i}"), "path": "token"}}]}})
+                };
+                object["spec"]["volumes"].as_array_mut().unwrap().extend((0..8_000).map(volume));
+            }),
+        ),
     ];
     for (what, review) in &cases {
         is_denied(&server, what, review, "role-arn-malformed").await;
@@ -121,12 +141,10 @@ async fn streams_that_are_reset_in_bulk_stop_nothing() {
     let mut flooding = Vec::new();
     for _ in 0..4 {
         let stream = tls(server.reviews, &server.ca_pem, b"h2").await;
-        let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(
-            TokioExecutor::new(),
-            TokioIo::new(stream),
-        )
-        .await
-        .unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .unwrap();
         let connection = tokio::spawn(connection);
         let (address, body) = (server.reviews, body.clone());
         flooding.push(tokio::spawn(async move {

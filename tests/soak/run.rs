@@ -106,9 +106,11 @@ struct Answer {
 
 pub(crate) async fn run(whole: Duration) -> Vec<String> {
     let mut world = World::start().await;
+    // Before the connections: one that asks nothing for 10 s is cut.
+    let verdicts = tokio::task::block_in_place(|| world.check(&compared(&world)));
     let connections = open(&world).await;
     let at_rest = Sample::take(world.server.pid(), Duration::ZERO).unwrap();
-    let disagreements = baseline(&mut world, &connections).await;
+    let disagreements = baseline(&mut world, verdicts, &connections).await;
     let initial: Vec<bool> = (0..CHANGING).map(|index| index >= CHANGING / 2).collect();
     let run = Arc::new(Run {
         world,
@@ -161,14 +163,19 @@ async fn open(world: &World) -> Arc<Connections> {
     Connections::open(world.server.reviews, trusted, CONNECTIONS).await
 }
 
-/// Asks `check` and the webhook about every review whose verdict stays the same. Returns where they disagree.
-async fn baseline(world: &mut World, connections: &Connections) -> Vec<String> {
-    let is_compared =
-        |review: &&Review| matches!(review.expected, Expected::Always(_)) && review.not_compared.is_none();
-    let compared: Vec<&Review> = world.reviews.iter().filter(is_compared).collect();
-    let verdicts = tokio::task::block_in_place(|| world.check(&compared));
+fn is_compared(review: &Review) -> bool {
+    matches!(review.expected, Expected::Always(_)) && review.not_compared.is_none()
+}
+
+/// The reviews whose verdict stays the same.
+fn compared(world: &World) -> Vec<&Review> {
+    world.reviews.iter().filter(|review| is_compared(review)).collect()
+}
+
+/// Asks the webhook about every review whose verdict stays the same. Returns where it disagrees with `check`.
+async fn baseline(world: &mut World, verdicts: Vec<Verdict>, connections: &Connections) -> Vec<String> {
     let mut disagreements = Vec::new();
-    for (review, verdict) in compared.iter().zip(&verdicts) {
+    for (review, verdict) in compared(world).into_iter().zip(&verdicts) {
         let (body, _) = review.numbered(0);
         let (status, body) = connections.post(PATH, body).await.unwrap();
         assert_eq!(status, 200, "{}", review.name);
@@ -177,7 +184,7 @@ async fn baseline(world: &mut World, connections: &Connections) -> Vec<String> {
             disagreements.push(format!("{}: check {verdict:?}, webhook {:?}", review.name, answer.verdict));
         }
     }
-    for (review, verdict) in world.reviews.iter_mut().filter(|review| is_compared(&&**review)).zip(verdicts) {
+    for (review, verdict) in world.reviews.iter_mut().filter(|review| is_compared(review)).zip(verdicts) {
         review.expected = Expected::Always(verdict);
     }
     disagreements

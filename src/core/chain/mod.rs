@@ -230,8 +230,7 @@ fn irsa_links(
         chain.add(problems.next());
         chain.problems.extend(problems);
         chain.open = judged.open;
-        if let Some(link) = organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience, effort)
-        {
+        if let Some(link) = organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience, effort) {
             chain.add(link);
         }
     }

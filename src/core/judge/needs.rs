@@ -161,7 +161,9 @@ const MAX_ACTORS: usize = 64;
 fn too_many_roles(subject: Subject<'_>, count: usize) -> Problem {
     Problem::new(
         &rules::PERMISSION_UNCHECKED,
-        format!("rolecall did not check the declared needs of service account {subject}: its containers have too many roles"),
+        format!(
+            "rolecall did not check the declared needs of service account {subject}: its containers have too many roles"
+        ),
         "use fewer roles in one pod, or declare no needs for it in the annotation rolecall.dev/requires",
     )
     .expected("expected", format!("at most {MAX_ACTORS} roles"))

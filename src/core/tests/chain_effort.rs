@@ -31,7 +31,8 @@ fn world(account: &str) -> World {
     let subjects: Vec<String> =
         (0..60).map(|index| format!("system:serviceaccount:team-{index}:service-account-number-{index}")).collect();
     let others = trust(&json!({"StringEquals": {format!("{ISSUER}:sub"): subjects}}));
-    let own = trust(&json!({"StringEquals": {format!("{ISSUER}:sub"): format!("system:serviceaccount:carts:{account}")}}));
+    let own =
+        trust(&json!({"StringEquals": {format!("{ISSUER}:sub"): format!("system:serviceaccount:carts:{account}")}}));
     let roles: Vec<Value> = (0..250)
         .map(|index| (format!("role-{index}"), &others))
         .chain([("carts".to_owned(), &own)])
@@ -133,5 +134,26 @@ fn few_roles_are_read_again_and_the_broken_first() {
     judge(&world, &text, &Effort::for_one_check(), |judgement| {
         let links = Links::of_denial(&world, subject, judgement, None);
         assert_eq!(links, Links::of(&world, subject, judgement, None), "few roles are read whatever their state");
+    });
+}
+
+/// The policies of each role would be asked about each need.
+#[test]
+fn needs_are_not_checked_for_more_roles_than_a_pod_should_have() {
+    let account = "a".repeat(253);
+    let world = world(&account);
+    let declared = |count: usize| {
+        let mut pod: Value =
+            serde_json::from_str(&pod(&account, (0..count).map(|index| arn(&format!("role-{}", index % 250)))))
+                .unwrap();
+        pod["metadata"]["annotations"] = json!({"rolecall.dev/requires": "s3:GetObject"});
+        pod.to_string()
+    };
+    let stop = Stop::default();
+    stop.set();
+    judge(&world, &declared(1_000), &Effort::for_one_check().until(Some(stop)), |judgement| {
+        let unchecked = judgement.findings.iter().find(|finding| finding.rule() == "permission-unchecked").unwrap();
+        assert!(unchecked.problem.message.contains("too many roles"), "{}", unchecked.problem.message);
+        assert_eq!(unchecked.problem.found.as_ref().unwrap().value, "250 roles");
     });
 }
