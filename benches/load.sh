@@ -6,6 +6,7 @@
 #
 # ROUNDS          rounds that count (3)                CONNECTIONS, STREAMS  the closed loop (4, 16)
 # ROUND_SECONDS   length of one measurement (8)        SERVER_CORE, LOAD_CORE  (0, 1)
+# MAX_OTHERS      percent of the two cores that other processes may take before a round is discarded (5)
 # BIN             folder of built programs, not to build them      DATA  folder for the data
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -17,7 +18,7 @@ CONNECTIONS=${CONNECTIONS:-4}
 STREAMS=${STREAMS:-16}
 SERVER_CORE=${SERVER_CORE:-0}
 LOAD_CORE=${LOAD_CORE:-1}
-MAX_OTHERS=5 # percent of the two cores
+MAX_OTHERS=${MAX_OTHERS:-5}
 
 REVIEWS=$ROOT/tests/fixtures/reviews
 HOLDS=$REVIEWS/pod-carts-7d9f-rglz9-create.json
@@ -31,7 +32,7 @@ VARIANTS=(
   "rolecall, 5000 roles, broken chain|roles-5000|$BROKEN"
 )
 
-declare -A SERVER=() READER=() ADDRESS=()
+declare -A SERVER=() READER=() ADDRESS=() METRICS=()
 WORK=$(mktemp -d)
 
 stop_all() {
@@ -64,6 +65,7 @@ start() {
     sleep 0.1
   done
   ADDRESS[$name]=$(sed -n 's/.*"reviews":"\([^"]*\)".*/\1/p' "$WORK/$name.first" 2>/dev/null)
+  METRICS[$name]=$(sed -n 's/.*"metrics":"\([^"]*\)".*/\1/p' "$WORK/$name.first" 2>/dev/null)
   [[ -n ${ADDRESS[$name]} ]] || die "$name did not start: $(cat "$WORK/$name.first" 2>/dev/null)"
 }
 
@@ -197,6 +199,20 @@ rounds() {
   done
 }
 
+# How long /livez takes while reviews keep the server's core busy, from the load's core.
+probes() {
+  local loading
+  load roles-5000 "$BROKEN" -D "$ROUND_SECONDS" &
+  loading=$!
+  while kill -0 "$loading" 2>/dev/null; do
+    taskset -c "$LOAD_CORE" curl -fsS -o /dev/null -w '%{time_total}\n' "http://${METRICS[roles-5000]}/livez"
+    sleep 0.05
+  done >"$WORK/livez"
+  wait "$loading"
+  sort -g "$WORK/livez" | awk '{ a[NR] = $1 * 1000 }
+    END { printf "\n/livez under load, 5000 roles, broken chain: %d answers, median %.1f ms, slowest %.1f ms\n", NR, a[int((NR + 1) / 2)], a[NR] }'
+}
+
 report() {
   local variant name server ratios column
   printf '| server | requests/s | CPU µs/request | ratio to the floor, by round | median |\n|---|---|---|---|---|\n'
@@ -254,6 +270,7 @@ instructions() {
 [[ $# -eq 0 || ($# -eq 1 && $1 == --instructions) ]] || die "usage: benches/load.sh [--instructions]"
 need taskset util-linux
 need h2load nghttp2-client
+need curl curl
 (($(nproc --all) > (SERVER_CORE > LOAD_CORE ? SERVER_CORE : LOAD_CORE))) || die "two cores are needed"
 prepare
 make_certificate
@@ -275,5 +292,6 @@ else
   done
   expect_all
   rounds
+  probes
   report
 fi

@@ -16,6 +16,8 @@ mod disclosure;
 mod environment;
 #[path = "attacks/exemptions.rs"]
 mod exemptions;
+#[path = "attacks/leaving.rs"]
+mod leaving;
 #[path = "attacks/levels.rs"]
 mod levels;
 #[path = "attacks/memory.rs"]
@@ -24,3 +26,5 @@ mod memory;
 mod size;
 #[path = "attacks/wire.rs"]
 mod wire;
+#[path = "attacks/work.rs"]
+mod work;

@@ -14,6 +14,8 @@ mod common;
 mod connections;
 #[path = "soak/history.rs"]
 mod history;
+#[path = "soak/probes.rs"]
+mod probes;
 #[path = "soak/process.rs"]
 mod process;
 #[path = "soak/report.rs"]

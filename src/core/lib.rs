@@ -9,6 +9,7 @@ mod certainty;
 pub mod chain;
 pub mod cluster;
 pub mod decision;
+pub mod effort;
 pub mod finding;
 pub mod fix;
 pub mod identity;

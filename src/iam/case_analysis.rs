@@ -79,13 +79,18 @@ pub(crate) fn settle(asked: &[Asked<'_, '_>], combine: &dyn Fn(Oracle<'_>) -> Ve
     let Some(unknowns) = unknowns(asked) else {
         return Verdict::Unknown;
     };
-    let states: Vec<Vec<State>> = unknowns.iter().map(|unknown| unknown.states(context)).collect();
-    let total = states.iter().try_fold(1usize, |product, states| product.checked_mul(states.len()));
-    if total.is_none_or(|total| total > MAX_STATES) {
-        return Verdict::Unknown;
+    let mut states: Vec<Vec<State>> = Vec::with_capacity(unknowns.len());
+    let mut total = 1;
+    for unknown in &unknowns {
+        let of_key = unknown.states(context);
+        total *= of_key.len();
+        if total > MAX_STATES {
+            return Verdict::Unknown;
+        }
+        states.push(of_key);
     }
     let mut agreed: Option<Verdict> = None;
-    for index in 0..total.unwrap_or(0) {
+    for index in 0..total {
         let mut rest = index;
         let chosen: Vec<State> = states
             .iter()
@@ -225,8 +230,8 @@ impl Unknown<'_> {
     /// A state in all its variants, in which those atoms may be true or false.
     fn spread(&self, bits: u32, is_open: impl Fn(&Atom<'_>) -> bool) -> Vec<u32> {
         let open = self.mask(is_open);
-        let variants = (0..1u32 << self.atoms.len()).filter(|variant| variant & !open == 0);
-        variants.map(|variant| (bits & !open) | variant).collect()
+        let subsets = std::iter::successors(Some(open), |subset| (*subset != 0).then(|| (subset - 1) & open));
+        subsets.map(|subset| (bits & !open) | subset).collect()
     }
 
     fn mask(&self, is_meant: impl Fn(&Atom<'_>) -> bool) -> u32 {

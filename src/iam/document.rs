@@ -20,10 +20,11 @@ pub struct Document {
 
 impl Document {
     /// How many patterns and values an evaluation may have to compare.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         let of = |statement: &Statement| {
             let values = statement.conditions.iter().map(|condition| condition.values.len()).sum::<usize>();
-            1 + statement.actions.written.len() + statement.resources.written.len() + values
+            let names = statement.actions.written.len() + statement.resources.written.len();
+            1 + statement.principals.entries().len() + names + values
         };
         self.statements.iter().map(of).sum()
     }

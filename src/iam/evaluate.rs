@@ -60,6 +60,9 @@ impl Document {
     }
 
     fn verdict_by(&self, request: &Request<'_>, oracle: Oracle<'_>) -> Verdict {
+        if !request.context.spend(self.size()) {
+            return Verdict::Unknown;
+        }
         let mut allow = false;
         for statement in &self.statements {
             let named = statement.principals.apply_to(request.principal);

@@ -87,7 +87,11 @@ impl<'p> Levels<'p> {
 /// Whether a statement of one of these documents denies a request, whatever else allows it. Of resource control policies
 /// nothing else counts: the one that allows everything is always attached.
 pub fn denied_by<'d>(documents: &[&'d Document], request: &Request<'_>) -> Truth {
+    let size = documents.iter().map(|document| document.size()).sum();
     let denies = |oracle: Oracle<'_>| {
+        if !request.context.spend(size) {
+            return Verdict::Unknown;
+        }
         let statements = documents.iter().flat_map(|document| document.with_effect(Effect::Deny));
         let applying = statements.map(|statement| {
             // A resource control policy may leave its Principal away: it names everyone.

@@ -63,7 +63,7 @@ impl Questions {
             return Access::Unknown(format!("the user's name and groups are longer than {MAX_USER_BYTES} bytes"));
         }
         let lost = Access::Unknown("the request broke off".to_owned());
-        let asking = || ask(user.clone(), namespace.clone());
+        let asking = |_| ask(user.clone(), namespace.clone());
         let key = (user.clone(), namespace.clone());
         match self.0.join(key, self.0.since(), asking, lost) {
             Some(flight) => flight.await.1,

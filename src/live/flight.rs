@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +20,48 @@ pub struct Flights<K, V> {
     most: usize,
 }
 
+/// How many wait for a reading; [`GIVEN_UP`] once it was given up because nobody did.
+#[derive(Debug, Default)]
+pub struct Waiting(AtomicUsize);
+
+const GIVEN_UP: usize = usize::MAX;
+
+impl Waiting {
+    /// Whether anybody waits for the reading. Where nobody does, it is given up: whoever asks from now on starts another.
+    pub fn is_wanted(&self) -> bool {
+        !matches!(self.0.compare_exchange(0, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire), Ok(_) | Err(GIVEN_UP))
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.0.load(Ordering::Acquire) == GIVEN_UP
+    }
+
+    /// Changes the number of those who wait; `false` where the reading was given up.
+    fn change(&self, by: impl Fn(usize) -> usize) -> bool {
+        let change = |count| (count != GIVEN_UP).then(|| by(count));
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, change).is_ok()
+    }
+}
+
+/// One who waits for a reading.
+struct Waiter(Arc<Waiting>);
+
+impl Waiter {
+    /// `None` where the reading was given up.
+    fn of(waiting: &Arc<Waiting>) -> Option<Self> {
+        waiting.change(|count| count + 1).then(|| Self(Arc::clone(waiting)))
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.0.change(|count| count.saturating_sub(1));
+    }
+}
+
 /// A reading. It waits until `began` is set, and is under way until `slot` is set, whether or not a review waits for it.
 struct Flight<V> {
+    waiting: Arc<Waiting>,
     began: Arc<OnceLock<Instant>>,
     slot: Arc<OnceLock<V>>,
     result: Shared<BoxFuture<'static, Landed<V>>>,
@@ -63,12 +104,13 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
 
     /// Joins a reading of this key that began at `not_before` or later, or starts one; `None` where too many are under way.
     /// Of a key there is one reading at a time: where an older one is under way, the new one begins when that ends, and all
-    /// who ask until then share it. A reading goes on when no review waits for it any more: its result serves the next.
+    /// who ask until then share it. A reading goes on when no review waits for it any more: its result serves the next. Before
+    /// it makes its first call it is to ask [`Waiting::is_wanted`], and to make none where nobody waits.
     pub fn join<F>(
         &self,
         key: K,
         not_before: Instant,
-        read: impl FnOnce() -> F,
+        read: impl FnOnce(Arc<Waiting>) -> F,
         lost: V,
     ) -> Option<impl Future<Output = Landed<V>> + Send + 'static>
     where
@@ -82,12 +124,19 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
             (Some(began), Some(result)) if !(self.lasts)(result) => began.elapsed() < self.remember / 3,
             (Some(began), _) => *began >= not_before,
         };
-        if let Some(flight) = flights.get(&key).filter(|flight| serves(flight)) {
-            return Some(flight.result.clone());
+        let waits = |waiter: Waiter, result: Shared<BoxFuture<'static, Landed<V>>>| async move {
+            let landed = result.await;
+            drop(waiter);
+            landed
+        };
+        let serving = flights.get(&key).filter(|flight| serves(flight));
+        if let Some((waiter, flight)) = serving.and_then(|flight| Some((Waiter::of(&flight.waiting)?, flight))) {
+            return Some(waits(waiter, flight.result.clone()));
         }
         if flights.len() >= self.most {
             flights.retain(|_, flight| {
-                let is_recent = flight.began.get().is_some_and(|began| began.elapsed() < self.remember);
+                let is_recent = !flight.waiting.is_given_up()
+                    && flight.began.get().is_some_and(|began| began.elapsed() < self.remember);
                 flight.slot.get().is_none() || is_recent
             });
             if flights.len() >= self.most && !flights.contains_key(&key) {
@@ -95,7 +144,9 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
             }
         }
         let before = flights.get(&key).filter(|flight| flight.slot.get().is_none()).map(|flight| flight.result.clone());
-        let reading = read();
+        let waiting = Arc::<Waiting>::default();
+        let waiter = Waiter::of(&waiting)?;
+        let reading = read(Arc::clone(&waiting));
         let (began, slot) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
         // Without a reading before it, it begins now, not when its task is first run: it may already serve the next question.
         if before.is_none() {
@@ -114,8 +165,8 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
             (began, result)
         });
         let result = async move { task.await.unwrap_or_else(|_| (Instant::now(), lost)) }.boxed().shared();
-        flights.insert(key, Flight { began, slot, result: result.clone() });
-        Some(result)
+        flights.insert(key, Flight { waiting, began, slot, result: result.clone() });
+        Some(waits(waiter, result))
     }
 }
 
@@ -139,7 +190,7 @@ mod tests {
         readings: &Readings,
         read: impl Future<Output = usize> + Send + 'static,
     ) -> Result<usize, &'static str> {
-        let reading = readings.join("key", readings.since(), || async move { Ok(read.await) }, Err("lost"));
+        let reading = readings.join("key", readings.since(), |_| async move { Ok(read.await) }, Err("lost"));
         reading.expect("there is room").await.1
     }
 
@@ -157,7 +208,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_panic_that_no_review_sees_does_not_block_its_key() {
         let readings = readings(Duration::from_secs(3));
-        drop(readings.join("key", readings.since(), || async { Ok(panics()) }, Err("lost")));
+        drop(readings.join("key", readings.since(), |_| async { Ok(panics()) }, Err("lost")));
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(ask(&readings, async { 7 }).await, Ok(7));
     }
@@ -182,7 +233,7 @@ mod tests {
         let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let first = runtime();
         first.block_on(async {
-            drop(readings.join("key", readings.since(), std::future::pending, Err("lost")));
+            drop(readings.join("key", readings.since(), |_| std::future::pending(), Err("lost")));
             tokio::task::yield_now().await;
         });
         drop(first);
@@ -200,7 +251,7 @@ mod tests {
             reviews.push(tokio::spawn(async move {
                 tokio::time::sleep_until(start + Duration::from_millis(10 * n)).await;
                 let asked = Instant::now();
-                let read = || async move {
+                let read = |_| async move {
                     assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "two at a time");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     running.fetch_sub(1, Ordering::SeqCst);
@@ -216,10 +267,41 @@ mod tests {
         assert!(count.load(Ordering::SeqCst) <= 7, "shared: {count:?} readings for 50 reviews");
     }
 
+    /// A reading that waits its turn makes no call when the only review that wanted it has left; the next review starts
+    /// another. One that has begun goes on.
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_that_nobody_waits_for_does_not_begin() {
+        let readings = readings(Duration::from_secs(3));
+        let calls = Arc::new(AtomicUsize::new(0));
+        let read = |turn: u64| {
+            let calls = Arc::clone(&calls);
+            move |waiting: Arc<Waiting>| async move {
+                tokio::time::sleep(Duration::from_secs(turn)).await;
+                if !waiting.is_wanted() {
+                    return Err("nobody waits");
+                }
+                calls.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(calls.load(Ordering::SeqCst))
+            }
+        };
+        let join = |turn| readings.join("key", readings.since(), read(turn), Err("lost")).expect("there is room");
+        let left = tokio::time::timeout(Duration::from_millis(500), join(1)).await;
+        assert!(left.is_err());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(calls.load(Ordering::SeqCst), 0, "nobody waits for it");
+        assert_eq!(join(0).await.1, Ok(1), "what was given up serves nobody");
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let left = tokio::time::timeout(Duration::from_millis(500), join(0)).await;
+        assert!(left.is_err());
+        assert_eq!(join(0).await.1, Ok(2), "it had begun, and goes on");
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn there_are_at_most_so_many() {
         let readings: Flights<usize, Result<usize, &str>> = Flights::new(Duration::ZERO, |result| result.is_ok(), 2);
-        let join = |key| readings.join(key, readings.since(), std::future::pending, Err("lost"));
+        let join = |key| readings.join(key, readings.since(), |_| std::future::pending(), Err("lost"));
         assert!(join(1).is_some() && join(2).is_some());
         assert!(join(3).is_none(), "two are under way");
         assert!(join(2).is_some(), "that one is under way already");

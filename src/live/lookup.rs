@@ -9,7 +9,7 @@ use rolecall_core::cluster::{Namespace, ServiceAccount};
 use rolecall_core::world::{Change, Known, Unseen, World};
 use tokio::time::Instant;
 
-use super::flight::Flights;
+use super::flight::{Flights, Waiting};
 use super::gate::Requester;
 use super::keeper::Keeper;
 use super::turns::{MAX_NAME_BYTES, Turns};
@@ -148,7 +148,7 @@ impl Lookups {
             return crowded();
         }
         let lost: Answer = Arc::new(Err("the question broke off".to_owned()));
-        let Some(flight) = self.flights.join(key.clone(), came, || self.start(&key), lost) else {
+        let Some(flight) = self.flights.join(key.clone(), came, |waiting| self.start(&key, waiting), lost) else {
             return crowded();
         };
         match tokio::time::timeout_at(deadline, flight).await {
@@ -159,13 +159,16 @@ impl Lookups {
         }
     }
 
-    fn start(&self, key: &Key) -> BoxFuture<'static, Answer> {
+    fn start(&self, key: &Key, waiting: Arc<Waiting>) -> BoxFuture<'static, Answer> {
         let reader = Arc::clone(&self.reader);
         let patience = self.patience;
         let place = self.turns.place(key);
         let key = key.clone();
         let asking = async move {
             let _place = place.await;
+            if !waiting.is_wanted() {
+                return Err("no review waits for it any more".to_owned());
+            }
             match key {
                 Key::ServiceAccount(namespace, name) => {
                     let account = reader.service_account(namespace.clone(), name.clone()).await?;

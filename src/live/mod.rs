@@ -12,7 +12,7 @@ mod refresh;
 mod reread;
 mod turns;
 
-pub use flight::Flights;
+pub use flight::{Flights, Waiting};
 pub use gate::Requester;
 pub use keeper::{Keeper, Knowledge};
 pub use lookup::{ClusterReader, Lookups};

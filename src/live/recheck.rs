@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::flight::Flights;
+use super::flight::{Flights, Waiting};
 use super::keeper::Keeper;
 use super::refresh::{Asked, Collector, Refresh, Refreshing};
 
@@ -66,20 +66,24 @@ impl Rechecks {
 
     async fn answer(&self) -> Answer {
         let lost = Answer { rechecked: Rechecked::Unreadable("the request broke off".to_owned()), usable: false };
-        match self.flights.join((), self.flights.since(), || self.request(), lost.clone()) {
+        match self.flights.join((), self.flights.since(), |waiting| self.request(waiting), lost.clone()) {
             Some(flight) => flight.await.1,
             // There is but one key.
             None => lost,
         }
     }
 
-    fn request(&self) -> impl Future<Output = Answer> + Send + 'static {
+    fn request(&self, waiting: Arc<Waiting>) -> impl Future<Output = Answer> + Send + 'static {
         let (keeper, collector, seen) = (Arc::clone(&self.keeper), Arc::clone(&self.collector), Arc::clone(&self.seen));
         let last = Arc::clone(&self.last);
         async move {
             let next = last.lock().unwrap_or_else(PoisonError::into_inner).map(|last| last + SPACING);
             if let Some(next) = next {
                 tokio::time::sleep_until(next).await;
+            }
+            if !waiting.is_wanted() {
+                let rechecked = Rechecked::Unreadable("no review waits for it any more".to_owned());
+                return Answer { rechecked, usable: false };
             }
             let began = Instant::now();
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);

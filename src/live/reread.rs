@@ -11,7 +11,7 @@ use rolecall_iam::RoleArn;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::flight::Flights;
+use super::flight::{Flights, Waiting};
 use super::gate::Requester;
 use super::turns::{MAX_NAME_BYTES, Turns};
 
@@ -140,8 +140,13 @@ impl Rereads {
     /// Re-reads through a reader; what is read serves for as long as `remember`, and a reading is given up after `patience`,
     /// so that one that hangs does not hold up the next review of its kind.
     pub fn new(reader: Arc<dyn LinkReader>, remember: Duration, patience: Duration) -> Self {
+        Self::with_places(reader, remember, patience, PLACES)
+    }
+
+    /// The same with so many links read at one time.
+    pub fn with_places(reader: Arc<dyn LinkReader>, remember: Duration, patience: Duration, places: usize) -> Self {
         let flights = Flights::new(remember, |reading: &Reading| reading.is_ok(), MOST_FLIGHTS);
-        Self { reader, flights, turns: Turns::new(PLACES, MOST_FLIGHTS, patience), patience }
+        Self { reader, flights, turns: Turns::new(places, MOST_FLIGHTS, patience), patience }
     }
 
     /// Reads links, and the roles that a new association names, until `deadline`. What was read up to `remember` before serves
@@ -253,7 +258,7 @@ impl Rereads {
                 return Err(crowded());
             }
             let lost: Reading = Arc::new(Err("the reading broke off".to_owned()));
-            let flight = self.flights.join(key.clone(), since, || self.start(&key), lost);
+            let flight = self.flights.join(key.clone(), since, |waiting| self.start(&key, waiting), lost);
             let Some(flight) = flight else {
                 return Err(crowded());
             };
@@ -274,7 +279,7 @@ impl Rereads {
         Ok(facts)
     }
 
-    fn start(&self, key: &Key) -> BoxFuture<'static, Reading> {
+    fn start(&self, key: &Key, waiting: Arc<Waiting>) -> BoxFuture<'static, Reading> {
         let reader = Arc::clone(&self.reader);
         let patience = self.patience;
         let place = self.turns.place(key);
@@ -294,6 +299,10 @@ impl Rereads {
             let Ok(_place) = tokio::time::timeout_at(end, place).await else {
                 return Arc::new(Err(format!("it waited {} s behind other readings", patience.as_secs())));
             };
+            // Nothing is read for reviews whose clients left while they waited.
+            if !waiting.is_wanted() {
+                return Arc::new(Err("no review waits for it any more".to_owned()));
+            }
             let given_up = |_| Err(format!("AWS did not answer within {} s", patience.as_secs()));
             Arc::new(tokio::time::timeout_at(end, reading).await.unwrap_or_else(given_up))
         })
@@ -370,6 +379,8 @@ fn are_one(missing: &Value, found: Option<&Value>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::FutureExt;
 
     use super::*;
@@ -447,14 +458,16 @@ mod tests {
         assert_eq!((all.addons.map(|addons| addons.len()), all.fargate_profiles), (Some(1), Some(Vec::new())));
     }
 
-    /// Takes a tenth of a second for whatever is asked.
-    #[derive(Debug)]
-    struct Slow;
+    /// Takes a tenth of a second for whatever is asked, and counts.
+    #[derive(Debug, Default)]
+    struct Slow(Arc<AtomicUsize>);
 
     impl LinkReader for Slow {
         fn role(&self, arn: String, _: bool) -> BoxFuture<'static, Result<ReadRole, String>> {
             let role = json!({"Arn": arn});
+            let calls = Arc::clone(&self.0);
             async move {
+                calls.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 Ok(ReadRole { role: Some(role), policies: Vec::new() })
             }
@@ -462,7 +475,9 @@ mod tests {
         }
 
         fn associations(&self, _: String, _: String) -> BoxFuture<'static, Result<Vec<Value>, String>> {
-            async {
+            let calls = Arc::clone(&self.0);
+            async move {
+                calls.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 Ok(Vec::new())
             }
@@ -478,11 +493,32 @@ mod tests {
         Requester { source: Some([10, 0, 0, source].into()), namespace: namespace.to_owned() }
     }
 
+    /// A reading that waits its turn for a client that leaves makes no call; the one under way ends.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_left_costs_no_further_call() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let reader = Arc::new(Slow(Arc::clone(&calls)));
+        let rereads = Arc::new(Rereads::with_places(reader, Duration::ZERO, Duration::from_secs(8), 1));
+        let ask = |name: &'static str| {
+            let rereads = Arc::clone(&rereads);
+            let links = Links { subject: ("n".to_owned(), name.to_owned()), ..links(&[&format!("{ROLE}{name}")]) };
+            let deadline = Instant::now() + Duration::from_secs(8);
+            tokio::spawn(async move { rereads.confirm(&links, None, &requester(1, "n"), deadline).await })
+        };
+        let leaving = ask("a");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 1, "one of its two links is being read");
+        leaving.abort();
+        let staying = ask("b");
+        assert!(matches!(staying.await, Ok(Confirming::Read { .. })));
+        assert_eq!(calls.load(Ordering::Relaxed), 3, "of the client that left no other link was read");
+    }
+
     /// One client invents service accounts in eight namespaces. What another client asks is confirmed all the same,
     /// also for a link that an attacker asked for before.
     #[tokio::test(start_paused = true)]
     async fn a_flood_of_one_source_does_not_keep_others_from_being_confirmed() {
-        let rereads = Arc::new(Rereads::new(Arc::new(Slow), Duration::ZERO, Duration::from_secs(8)));
+        let rereads = Arc::new(Rereads::new(Arc::new(Slow::default()), Duration::ZERO, Duration::from_secs(8)));
         let deadline = Instant::now() + Duration::from_secs(4);
         let mut flood = Vec::new();
         for n in 0..2_000_usize {

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use rolecall_core::chain::Subject;
 use rolecall_core::decision::{Mode, Outcome, Policy, decide};
+use rolecall_core::effort::{Effort, Stop};
 use rolecall_core::finding::{Certainty, Finding};
 use rolecall_core::judge::{
-    Circumstances, Judgement, Links, ServiceAccountChange, judge_service_account, judge_workload,
+    Circumstances, Judgement, Links, ServiceAccountChange, judge_service_account_within, judge_workload_within,
 };
 use rolecall_core::rules::ASSOCIATION_MISSING;
 use rolecall_core::workload::{Kind, Metadata, Object, Stage, Text, Workload};
@@ -32,8 +33,8 @@ pub fn consider(
     standing: Standing<'_>,
     observe: impl FnOnce(&Record<'_>),
 ) -> Considered {
-    let Standing { authority, asks, inline } = standing;
-    let door = Door { world, snapshot_time, settings, now, authority, asks, inline };
+    let Standing { authority, asks, inline, stop } = standing;
+    let door = Door { world, snapshot_time, settings, now, authority, asks, inline, stop };
     match read(body) {
         Ok(review) => match &review.request {
             Some(request) => door.request(request, body, observe),
@@ -52,12 +53,14 @@ pub fn answer(
     now: Timestamp,
     observe: impl FnOnce(&Record<'_>),
 ) -> Reply {
-    let standing = Standing { authority: Authority::Final, asks: false, inline: false };
+    let standing = Standing { authority: Authority::Final, asks: false, inline: false, stop: None };
     match consider(world, snapshot_time, settings, body, now, standing, observe) {
         Considered::Reply(reply) => reply,
-        Considered::Confirm { .. } | Considered::Seek(_) | Considered::Guard(_) | Considered::Long => {
-            Reply { status: 500, body: b"a final answer was left open\n".to_vec() }
-        }
+        Considered::Confirm { .. }
+        | Considered::Seek(_)
+        | Considered::Guard(_)
+        | Considered::Long
+        | Considered::Stopped => Reply { status: 500, body: b"a final answer was left open\n".to_vec() },
     }
 }
 
@@ -113,6 +116,7 @@ pub(super) struct Door<'w> {
     pub(super) authority: Authority<'w>,
     pub(super) asks: bool,
     pub(super) inline: bool,
+    pub(super) stop: Option<&'w Stop>,
 }
 
 /// A review that could not be checked, with the message and the fault in its record.
@@ -133,6 +137,8 @@ pub(super) struct Judged<'r> {
     service_account: &'r str,
     /// A role that the object itself names.
     pub(super) names_role: Option<&'r str>,
+    /// The work that may be done was not enough for all of it.
+    is_cut_short: bool,
 }
 
 impl Door<'_> {
@@ -172,6 +178,9 @@ impl Door<'_> {
             Ok(judged) => judged,
             Err(message) => return self.unreadable_object(record, kind.name(), &message, observe).into(),
         };
+        if let Some(unfinished) = self.unfinished(&judged) {
+            return unfinished;
+        }
         if self.awaits_association(&judged)
             && let Some(links) = self.denied_without_association(request, object, kind, &namespace, &name)
         {
@@ -246,13 +255,20 @@ impl Door<'_> {
         let exemptions = !exempting.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, namespace));
         let circumstances = Circumstances { now: Some(self.now), exemptions };
         let old = request.old_object.as_ref().filter(|_| text(&request.operation) == "UPDATE");
+        // Each has its own: what one takes must not change what is said of the other.
+        let (effort, effort_before) = (self.effort(), self.effort());
         if kind == Kind::ServiceAccount {
             let before = old.map(|old| &old.metadata);
             let change = ServiceAccountChange { namespace, name, metadata: &object.metadata, before };
-            let judge = |change: &ServiceAccountChange<'r>| judge_service_account(self.world, change, circumstances);
-            let before = before.map(|metadata| judge(&ServiceAccountChange { metadata, before: None, ..change }));
+            let judge = |change: &ServiceAccountChange<'r>, effort: &Effort| {
+                judge_service_account_within(self.world, change, circumstances, effort)
+            };
+            let judgement = judge(&change, &effort);
+            let before = before
+                .map(|metadata| judge(&ServiceAccountChange { metadata, before: None, ..change }, &effort_before));
             let names_role = object.metadata.annotations.get(self.world.conventions.role_arn_key());
-            return Ok(Judged { judgement: judge(&change), before, service_account: name, names_role });
+            let is_cut_short = effort.is_spent() || effort_before.is_spent();
+            return Ok(Judged { judgement, before, service_account: name, names_role, is_cut_short });
         }
         let of = |object: &'r Object<'r>| {
             let mut workload = Workload::of(object, kind, Stage::Admitted, namespace)?;
@@ -271,13 +287,35 @@ impl Door<'_> {
         if workload.spec.containers.is_empty() {
             return Err("its pod specification has no containers".to_owned());
         }
-        let before = old.and_then(of);
+        let judge = |workload: &Workload<'r>, effort: &Effort| {
+            judge_workload_within(self.world, workload, circumstances, effort)
+        };
+        let judgement = judge(&workload, &effort);
+        let before = old.and_then(of).map(|workload| judge(&workload, &effort_before));
         Ok(Judged {
-            judgement: judge_workload(self.world, &workload, circumstances),
-            before: before.map(|workload| judge_workload(self.world, &workload, circumstances)),
+            judgement,
+            before,
             service_account: workload.service_account(),
             names_role: None,
+            is_cut_short: effort.is_spent() || effort_before.is_spent(),
         })
+    }
+
+    /// The work that checking one object may take.
+    fn effort(&self) -> Effort {
+        let effort = if self.inline { Effort::for_short_check() } else { Effort::for_one_check() };
+        effort.until(self.stop.cloned())
+    }
+
+    /// What comes back instead of an answer where a check was not carried to its end.
+    fn unfinished(&self, judged: &Judged<'_>) -> Option<Considered> {
+        if self.stop.is_some_and(Stop::is_set) {
+            Some(Considered::Stopped)
+        } else if self.inline && judged.is_cut_short {
+            Some(Considered::Long)
+        } else {
+            None
+        }
     }
 
     /// A finding is only likely because the association may be newer than what was read, and it can be read again.
@@ -304,7 +342,7 @@ impl Door<'_> {
         let judged = door.judge(request, object, kind, namespace, name).ok()?;
         let decision = decide(&judged.judgement, judged.before.as_ref(), &door.policy(namespace));
         let subject = Subject { namespace, service_account: judged.service_account };
-        let links = || Links::of(&world, subject, &judged.judgement, judged.names_role);
+        let links = || Links::of_denial(&world, subject, &judged.judgement, judged.names_role);
         (decision.outcome == Outcome::Deny).then(links)
     }
 
@@ -335,12 +373,15 @@ impl Door<'_> {
         let door = seen_world.as_ref().map(|world| Door { world, ..*self });
         // What was understood before is understood again.
         let seen = door.as_ref().and_then(|door| door.judge(request, object, kind, subject.namespace, &name).ok());
+        if let Some(unfinished) = self.unfinished(seen.as_ref().unwrap_or(&judged)) {
+            return unfinished;
+        }
         reader.withhold(&mut judged, seen.as_ref());
         let judgement = &judged.judgement;
         let policy = self.policy(subject.namespace);
         let decision = decide(judgement, judged.before.as_ref(), &policy);
         if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
-            let links = Links::of(self.world, subject, judgement, judged.names_role);
+            let links = Links::of_denial(self.world, subject, judgement, judged.names_role);
             let links = if foreign.is_empty() { links } else { links.alike() };
             return Considered::Confirm { links, is_new_pod: is_new_pod(&record) };
         }

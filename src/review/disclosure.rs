@@ -135,8 +135,7 @@ impl Reader<'_> {
     /// The world as the requester may see it, for this object.
     pub(super) fn view(&self, judged: &Judged<'_>, foreign: &Foreign) -> World {
         let links = Links::of(self.world, self.subject, &judged.judgement, judged.names_role);
-        let before = judged.before.iter().flat_map(|before| &before.containers);
-        let before = before.filter_map(|container| container.role.as_deref());
+        let before = judged.before.iter().flat_map(Judgement::named_roles);
         let nodes = self.world.snapshot.node_roles.iter().flatten().map(|arn| &**arn);
         let told = foreign.iter().map(|(arn, _)| &**arn);
         let named = told.chain(links.roles.iter().map(String::as_str)).chain(before).chain(nodes);

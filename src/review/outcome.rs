@@ -1,6 +1,7 @@
 //! What goes into checking a review, and what comes out of it.
 
 use rolecall_core::decision::{Levels, Mode};
+use rolecall_core::effort::Stop;
 use rolecall_core::judge::Links;
 use rolecall_core::world::Unseen;
 
@@ -59,7 +60,7 @@ pub enum Authority<'a> {
 }
 
 /// With what standing a review is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Standing<'a> {
     /// How far a denial reaches.
     pub authority: Authority<'a>,
@@ -67,6 +68,8 @@ pub struct Standing<'a> {
     pub asks: bool,
     /// The check must be short: a long one comes back as [`Considered::Long`].
     pub inline: bool,
+    /// Ends the check, which then comes back as [`Considered::Stopped`].
+    pub stop: Option<&'a Stop>,
 }
 
 /// What came of a review.
@@ -87,6 +90,8 @@ pub enum Considered {
     Guard(Box<Lowering>),
     /// Checking it may take long: it is to be done elsewhere, with `inline` off.
     Long,
+    /// It was stopped before its end. Nothing is decided, nothing was observed.
+    Stopped,
 }
 
 impl From<Reply> for Considered {

@@ -54,7 +54,7 @@ pub fn unread(
 ) -> Reply {
     let late = why == Unread::Late;
     let authority = if late { Authority::Withheld("it was late") } else { Authority::Final };
-    let door = Door { world, snapshot_time, settings, now, authority, asks: false, inline: false };
+    let door = Door { world, snapshot_time, settings, now, authority, asks: false, inline: false, stop: None };
     let kind = Kind::from_group(&frame.group, &frame.kind);
     let is_namespace = frame.group.is_empty() && frame.kind == "Namespace";
     let record = Record {

@@ -83,6 +83,14 @@ struct WatchLabels {
     what: &'static str,
 }
 
+/// Why a check was stopped before its end.
+const STOPS: [&str; 2] = ["client-left", "deadline"];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
 /// Counters are looked up once, at the start: counting takes no lock.
 #[derive(Debug)]
 pub struct Metrics {
@@ -91,6 +99,7 @@ pub struct Metrics {
     findings: HashMap<&'static str, Counter>,
     errors: Counters<Fault>,
     duration: DurationHistogram,
+    stopped_checks: Vec<(&'static str, Counter)>,
     lost_lines: Counter,
     connections: Family<PortLabels, Gauge>,
     cuts: Family<CutLabels, Counter>,
@@ -148,6 +157,14 @@ impl Metrics {
 
         let duration = DurationHistogram::default();
         registry.register_with_unit("review_duration", "Time from body to answer", Unit::Seconds, duration.clone());
+        let stopped = Family::<ReasonLabels, Counter>::default();
+        registry.register(
+            "checks_stopped",
+            "Checks under way that were stopped before their end: the client left, or the deadline passed",
+            stopped.clone(),
+        );
+        let stopped_checks =
+            STOPS.into_iter().map(|reason| (reason, stopped.get_or_create_owned(&ReasonLabels { reason }))).collect();
         let lost_lines = Counter::default();
         registry.register(
             "log_lines_lost",
@@ -270,6 +287,7 @@ impl Metrics {
             findings: by_rule,
             errors: by_error,
             duration,
+            stopped_checks,
             lost_lines,
             connections,
             cuts,
@@ -310,6 +328,13 @@ impl Metrics {
     pub(super) fn cut(&self, port: Port, cut: Option<Cut>) {
         let labels = CutLabels { port: port.name(), reason: cut.map_or(HANDSHAKE, Cut::name) };
         self.cuts.get_or_create(&labels).inc();
+    }
+
+    /// A check was stopped before its end.
+    pub(super) fn check_stopped(&self, reason: &str) {
+        if let Some((_, counter)) = self.stopped_checks.iter().find(|(name, _)| *name == reason) {
+            counter.inc();
+        }
     }
 
     pub(super) fn accept_failed(&self, port: Port) {

@@ -3,8 +3,8 @@
 //! Few at a time: the threads that answer keep a processor, and memory for what is read from a review stays bounded.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use rolecall_core::effort::Stop;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -21,12 +21,12 @@ pub(super) struct Pool {
     large: Arc<Semaphore>,
 }
 
-/// Set when nobody waits for a check any more.
-struct Abandoned(Arc<AtomicBool>);
+/// Stops a check when nobody waits for it any more: its client left, or its deadline passed.
+struct StopOnDrop(Stop);
 
-impl Drop for Abandoned {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.set();
     }
 }
 
@@ -35,21 +35,21 @@ impl Pool {
         Self { checks: Arc::new(Semaphore::new(CHECKS)), large: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Does this work over a review of that size; `None` where it was not done by the deadline. Work that has begun goes on to
-    /// its end; where the client went away or the deadline passed before, it does not begin.
+    /// Does this work over a review of that size; `None` where it was not done by the deadline. Where the client leaves or the
+    /// deadline passes, work that waits does not begin, and work that has begun is told to stop.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         bytes: usize,
         deadline: Instant,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&Stop) -> T + Send + 'static,
     ) -> Option<T> {
-        let abandoned = Arc::new(AtomicBool::new(false));
-        let _guard = Abandoned(Arc::clone(&abandoned));
+        let stop = Stop::default();
+        let _guard = StopOnDrop(stop.clone());
         let running = async {
             let permits = self.permits(bytes).await?;
             let work = move || {
                 let _permits = permits;
-                (!abandoned.load(Ordering::Relaxed)).then(work)
+                (!stop.is_set()).then(|| work(&stop))
             };
             tokio::task::spawn_blocking(work).await.ok()?
         };
@@ -65,6 +65,7 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::channel;
     use std::time::Duration;
 
@@ -79,15 +80,40 @@ mod tests {
         let pool = Pool::new();
         let (end, ended) = channel::<()>();
         // A large one is at work, past its deadline.
-        let long = move || ended.recv().is_err();
+        let long = move |_: &Stop| ended.recv().is_err();
         assert!(pool.run(LARGE_BYTES + 1, soon(20), long).await.is_none());
         // Others of its size wait for it until theirs; a smaller one does not.
         let ran = Arc::new(AtomicBool::new(false));
         let mark = Arc::clone(&ran);
-        assert!(pool.run(LARGE_BYTES + 1, soon(20), move || mark.store(true, Ordering::Relaxed)).await.is_none());
-        assert_eq!(pool.run(1, soon(5_000), || 7).await, Some(7));
+        assert!(pool.run(LARGE_BYTES + 1, soon(20), move |_| mark.store(true, Ordering::Relaxed)).await.is_none());
+        assert_eq!(pool.run(1, soon(5_000), |_| 7).await, Some(7));
         drop(end);
-        assert_eq!(pool.run(LARGE_BYTES + 1, soon(5_000), || 7).await, Some(7));
+        assert_eq!(pool.run(LARGE_BYTES + 1, soon(5_000), |_| 7).await, Some(7));
         assert!(!ran.load(Ordering::Relaxed), "nobody waited for it any more");
+    }
+
+    /// Work that ends only when it is told to, once because of its deadline and once because its client left.
+    #[tokio::test]
+    async fn work_under_way_stops_when_nobody_waits_for_it() {
+        let pool = Arc::new(Pool::new());
+        let until_stopped = |stop: &Stop| {
+            while !stop.is_set() {
+                std::thread::yield_now();
+            }
+        };
+        assert!(pool.run(LARGE_BYTES + 1, soon(20), until_stopped).await.is_none());
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let client = {
+            let pool = Arc::clone(&pool);
+            let work = move |stop: &Stop| {
+                let _ = begin.send(());
+                until_stopped(stop);
+            };
+            tokio::spawn(async move { pool.run(LARGE_BYTES + 1, soon(60_000), work).await })
+        };
+        begun.await.unwrap();
+        client.abort();
+        // The only place for a large one is free again.
+        assert_eq!(pool.run(LARGE_BYTES + 1, soon(10_000), |_| 7).await, Some(7));
     }
 }

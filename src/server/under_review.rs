@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use rolecall_core::decision::Outcome;
+use rolecall_core::effort::Stop;
 use rolecall_core::judge::Links;
 use rolecall_core::snapshot::Issuer;
 use rolecall_core::world::{AssociationReading, Change, Unseen};
@@ -94,7 +95,7 @@ impl UnderReview {
             Considered::Confirm { links, is_new_pod } => self.confirm(links, is_new_pod, asked).await,
             Considered::Seek(unseen) => self.seek(unseen).await,
             Considered::Guard(lowering) => self.guard(&lowering).await,
-            Considered::Long => unanswered(),
+            Considered::Long | Considered::Stopped => unanswered(),
         }
     }
 
@@ -120,7 +121,7 @@ impl UnderReview {
         if self.body.len() > INLINE_BYTES {
             return Considered::Long;
         }
-        let standing = Standing { authority: reach.authority(), asks, inline: true };
+        let standing = Standing { authority: reach.authority(), asks, inline: true, stop: None };
         self.check(knowledge, asked, standing)
     }
 
@@ -133,9 +134,17 @@ impl UnderReview {
         asks: bool,
     ) -> Considered {
         let (this, asked) = (self.clone(), asked.clone());
-        let check = move || {
-            let standing = Standing { authority: reach.authority(), asks, inline: false };
-            this.check(&knowledge, &asked, standing)
+        let check = move |stop: &Stop| {
+            let standing = Standing { authority: reach.authority(), asks, inline: false, stop: Some(stop) };
+            let considered = this.check(&knowledge, &asked, standing);
+            if matches!(considered, Considered::Stopped) {
+                this.state.metrics.check_stopped(if Instant::now() < this.deadline {
+                    "client-left"
+                } else {
+                    "deadline"
+                });
+            }
+            considered
         };
         match self.state.pool.run(self.body.len(), self.deadline, check).await {
             Some(considered) => considered,
@@ -346,7 +355,11 @@ fn issuer(knowledge: &Knowledge) -> Option<Issuer> {
 fn conclude(considered: Considered) -> Reply {
     match considered {
         Considered::Reply(reply) => reply,
-        Considered::Confirm { .. } | Considered::Seek(_) | Considered::Guard(_) | Considered::Long => unanswered(),
+        Considered::Confirm { .. }
+        | Considered::Seek(_)
+        | Considered::Guard(_)
+        | Considered::Long
+        | Considered::Stopped => unanswered(),
     }
 }
 

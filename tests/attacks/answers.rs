@@ -47,7 +47,7 @@ impl Ground {
     }
 
     pub fn consider(&self, review: &Value, mode: Mode, asks: bool) -> Considered {
-        let standing = Standing { authority: Authority::Final, asks, inline: false };
+        let standing = Standing { authority: Authority::Final, asks, inline: false, stop: None };
         let (body, now) = (review.to_string(), NOW.parse().unwrap());
         consider(&self.world, "", &self.config.settings(mode), body.as_bytes(), now, standing, |_| {})
     }

@@ -358,7 +358,7 @@ fn what_is_read_again_does_not_tell() {
             let conventions = config.conventions();
             let cluster = Manifests::load(&[file.display().to_string()]).unwrap().cluster(&conventions).unwrap();
             let world = World::new(Arc::clone(&snapshot), cluster, conventions);
-            let standing = Standing { authority: Authority::Provisional, asks: false, inline: false };
+            let standing = Standing { authority: Authority::Provisional, asks: false, inline: false, stop: None };
             let body = created(&pod(arn, &json!({}))).to_string();
             let settings = config.settings(Mode::Enforce);
             let considered =

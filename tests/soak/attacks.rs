@@ -28,8 +28,16 @@ pub(crate) struct Attacks {
 }
 
 /// Attacks that are no reviews.
-const OTHERS: [&str; 6] =
-    ["silent", "half a request", "slow body", "unread answer", "invented service account", "probe"];
+const OTHERS: [&str; 8] = [
+    "silent",
+    "half a request",
+    "slow body",
+    "unread answer",
+    "invented service account",
+    "probe",
+    "a client that leaves",
+    "streams that are reset",
+];
 
 impl Attacks {
     pub(crate) fn new(metrics: SocketAddr) -> Self {
@@ -46,6 +54,15 @@ impl Attacks {
             container["name"] = json!(format!("c{i}"));
             container
         }));
+        let mut roles = containers.clone();
+        let list = roles["request"]["object"]["spec"]["containers"].as_array_mut().unwrap();
+        for (index, container) in list.iter_mut().enumerate().skip(1) {
+            for variable in container["env"].as_array_mut().unwrap() {
+                if variable["name"] == "AWS_ROLE_ARN" {
+                    variable["value"] = json!(format!("arn:aws:iam::111122223333:role/none-{index}"));
+                }
+            }
+        }
         let mut needs = broken_pod();
         let lines: Vec<String> = (0..2_000).map(|i| format!("s3:GetObject arn:aws:s3:::bucket-{i}/*")).collect();
         needs["request"]["object"]["metadata"]["annotations"] = json!({"rolecall.dev/requires": lines.join("\n")});
@@ -61,6 +78,7 @@ impl Attacks {
             broken("9 MB body", with_argument(1_500_000)),
             broken("8,000 containers", go(&containers)),
             broken("2,000 declared needs", go(&needs)),
+            broken("8,000 roles", go(&roles)),
             broken("deep JSON", deep.into_bytes()),
             broken("3,000,000 empty containers", elements.into_bytes()),
             broken("27 MB body", with_argument(4_500_000)),
@@ -121,6 +139,29 @@ impl Attacks {
                 let _ = stream.write_all(head.as_bytes()).await;
                 let _ = stream.write_all(&body).await;
                 tokio::time::sleep(Duration::from_secs(3)).await;
+                Ok(())
+            }
+            "a client that leaves" => {
+                // While its review is checked.
+                let mut stream = tls(b"http/1.1").await?;
+                let body = &self.reviews.iter().find(|review| review.name == "8,000 roles").unwrap().body;
+                let head = format!("POST /validate HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.write_all(body).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Ok(())
+            }
+            "streams that are reset" => {
+                let (mut sender, _) = connections.connect().await.map_err(|e| format!("{e:#}"))?;
+                let body = Bytes::from(go(&broken_pod()));
+                for _ in 0..500 {
+                    let request = crate::connections::request(connections.address(), "/validate", body.clone());
+                    if sender.ready().await.is_err() {
+                        break;
+                    }
+                    // Dropping the answer resets the stream.
+                    drop(sender.send_request(request));
+                }
                 Ok(())
             }
             "invented service account" => {

@@ -92,6 +92,12 @@ impl Connections {
     }
 }
 
+/// A review as a request.
+pub(crate) fn request(address: SocketAddr, path: &str, body: Bytes) -> hyper::Request<Full<Bytes>> {
+    let request = hyper::Request::post(format!("https://{address}{path}")).header("content-type", "application/json");
+    request.body(Full::new(body)).unwrap()
+}
+
 /// Posts a review on this connection.
 pub(crate) async fn send(
     mut sender: Sender,
@@ -99,11 +105,8 @@ pub(crate) async fn send(
     path: &str,
     body: Bytes,
 ) -> anyhow::Result<(u16, Bytes)> {
-    let request = hyper::Request::post(format!("https://{address}{path}"))
-        .header("content-type", "application/json")
-        .body(Full::new(body))?;
     sender.ready().await?;
-    let response = sender.send_request(request).await?;
+    let response = sender.send_request(request(address, path, body)).await?;
     let status = response.status().as_u16();
     Ok((status, response.into_body().collect().await?.to_bytes()))
 }

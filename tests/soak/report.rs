@@ -26,7 +26,13 @@ fn percentile(sorted: &[Duration], percent: f64) -> f64 {
 }
 
 /// Prints what was measured, and returns what failed.
-pub(crate) fn conclude(run: &Run, whole: Duration, metrics: &str, idle: (&Sample, &Sample)) -> Vec<String> {
+pub(crate) fn conclude(
+    run: &Run,
+    whole: Duration,
+    metrics: &str,
+    idle: (&Sample, &Sample),
+    livez: &[Duration],
+) -> Vec<String> {
     let counts = &run.counts;
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let reviews = read(&counts.reviews);
@@ -77,11 +83,20 @@ pub(crate) fn conclude(run: &Run, whole: Duration, metrics: &str, idle: (&Sample
             percentile(&sorted, 100.0)
         );
     }
+    println!(
+        "  /livez, {} answers, in ms: p50 {:.1}, p99 {:.1}, slowest {:.1}",
+        livez.len(),
+        percentile(livez, 50.0),
+        percentile(livez, 99.0),
+        percentile(livez, 100.0)
+    );
     println!("  the load was behind its schedule by at most {:.0} ms", run.lag.lock().unwrap().as_secs_f64() * 1e3);
     resources(run, whole, idle);
     let of_interest = ["rolecall_refreshes_total", "rolecall_rereads_total", "rolecall_certificate_rotations_total"];
     let more = ["rolecall_review_errors_total", "rolecall_log_lines_lost_total", "rolecall_connections_cut_total"];
-    for line in metrics.lines().filter(|line| of_interest.iter().chain(&more).any(|name| line.starts_with(name))) {
+    let more = more.into_iter().chain(["rolecall_checks_stopped_total"]);
+    let of_interest: Vec<&str> = of_interest.into_iter().chain(more).collect();
+    for line in metrics.lines().filter(|line| of_interest.iter().any(|name| line.starts_with(name))) {
         if !line.ends_with(" 0") {
             println!("  {line}");
         }

@@ -14,6 +14,7 @@ use crate::attacks::Attacks;
 use crate::common::mounted;
 use crate::connections::Connections;
 use crate::history::{History, Source};
+use crate::probes::Probes;
 use crate::process::Sample;
 use crate::report;
 use crate::world::{CHANGING, Expected, REFRESH, REMEMBER, Review, Verdict, World};
@@ -105,9 +106,11 @@ struct Answer {
 
 pub(crate) async fn run(whole: Duration) -> Vec<String> {
     let mut world = World::start().await;
+    // Before the connections: one that asks nothing for 10 s is cut.
+    let verdicts = tokio::task::block_in_place(|| world.check(&compared(&world)));
     let connections = open(&world).await;
     let at_rest = Sample::take(world.server.pid(), Duration::ZERO).unwrap();
-    let disagreements = baseline(&mut world, &connections).await;
+    let disagreements = baseline(&mut world, verdicts, &connections).await;
     let initial: Vec<bool> = (0..CHANGING).map(|index| index >= CHANGING / 2).collect();
     let run = Arc::new(Run {
         world,
@@ -121,6 +124,7 @@ pub(crate) async fn run(whole: Duration) -> Vec<String> {
         log: Mutex::default(),
         counts: Counts::default(),
     });
+    let mut probes = Probes::start(run.world.server.metrics);
     let mut tasks = JoinSet::new();
     tasks.spawn(Arc::clone(&run).load(whole));
     tasks.spawn(Arc::clone(&run).change_chains(whole));
@@ -130,6 +134,10 @@ pub(crate) async fn run(whole: Duration) -> Vec<String> {
     tasks.spawn(Arc::clone(&run).sample(whole));
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
+    }
+    let (livez, unanswered) = tokio::task::block_in_place(|| probes.end());
+    for why in unanswered {
+        run.fail("a probe was not answered", why);
     }
     // Until the server has cut all that attacks left, and has written the last lines of its log.
     sleep(SETTLE).await;
@@ -146,7 +154,7 @@ pub(crate) async fn run(whole: Duration) -> Vec<String> {
         for disagreement in disagreements {
             run.fail("the verdict before the run is not that of check", disagreement);
         }
-        report::conclude(&run, whole, &metrics, (&at_rest, &afterwards))
+        report::conclude(&run, whole, &metrics, (&at_rest, &afterwards), &livez)
     })
 }
 
@@ -155,14 +163,19 @@ async fn open(world: &World) -> Arc<Connections> {
     Connections::open(world.server.reviews, trusted, CONNECTIONS).await
 }
 
-/// Asks `check` and the webhook about every review whose verdict stays the same. Returns where they disagree.
-async fn baseline(world: &mut World, connections: &Connections) -> Vec<String> {
-    let is_compared =
-        |review: &&Review| matches!(review.expected, Expected::Always(_)) && review.not_compared.is_none();
-    let compared: Vec<&Review> = world.reviews.iter().filter(is_compared).collect();
-    let verdicts = tokio::task::block_in_place(|| world.check(&compared));
+fn is_compared(review: &Review) -> bool {
+    matches!(review.expected, Expected::Always(_)) && review.not_compared.is_none()
+}
+
+/// The reviews whose verdict stays the same.
+fn compared(world: &World) -> Vec<&Review> {
+    world.reviews.iter().filter(|review| is_compared(review)).collect()
+}
+
+/// Asks the webhook about every review whose verdict stays the same. Returns where it disagrees with `check`.
+async fn baseline(world: &mut World, verdicts: Vec<Verdict>, connections: &Connections) -> Vec<String> {
     let mut disagreements = Vec::new();
-    for (review, verdict) in compared.iter().zip(&verdicts) {
+    for (review, verdict) in compared(world).into_iter().zip(&verdicts) {
         let (body, _) = review.numbered(0);
         let (status, body) = connections.post(PATH, body).await.unwrap();
         assert_eq!(status, 200, "{}", review.name);
@@ -171,7 +184,7 @@ async fn baseline(world: &mut World, connections: &Connections) -> Vec<String> {
             disagreements.push(format!("{}: check {verdict:?}, webhook {:?}", review.name, answer.verdict));
         }
     }
-    for (review, verdict) in world.reviews.iter_mut().filter(|review| is_compared(&&**review)).zip(verdicts) {
+    for (review, verdict) in world.reviews.iter_mut().filter(|review| is_compared(review)).zip(verdicts) {
         review.expected = Expected::Always(verdict);
     }
     disagreements

@@ -5,6 +5,7 @@ use rolecall_iam::{Context, Lookup};
 
 use super::Audience;
 use super::keys;
+use crate::effort::Effort;
 use crate::snapshot::{Issuer, Role};
 
 /// What is known of the request.
@@ -17,9 +18,15 @@ pub(super) struct IrsaContext<'a> {
     pub(super) role: &'a Role,
     /// Also use what no document says: an unsigned request carries no keys of a principal.
     pub(super) presume: bool,
+    /// What may still be done.
+    pub(super) effort: &'a Effort,
 }
 
 impl Context for IrsaContext<'_> {
+    fn spend(&self, patterns: usize) -> bool {
+        self.effort.spend(patterns)
+    }
+
     fn lookup(&self, key: &str) -> Lookup<'_> {
         if let Some(claim) = key.strip_prefix(self.issuer.folded()).and_then(|rest| rest.strip_prefix(':')) {
             return match (claim, self.audience) {

@@ -5,6 +5,7 @@ use rolecall_iam::{Context, Effect, Principal, PrincipalEntry, Request, RoleArn,
 use super::irsa_context::IrsaContext;
 use super::trust::{self, Outcome, place};
 use super::{Audience, Subject, fix, missing, unreadable};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Problem};
 use crate::fix::{Change, StatementEdit};
 use crate::rules;
@@ -27,6 +28,7 @@ pub(super) struct Case<'a> {
     pub(super) provider_arn: &'a str,
     pub(super) claim: &'a str,
     pub(super) audience: Audience<'a>,
+    pub(super) effort: &'a Effort,
 }
 
 pub(super) fn link(
@@ -35,6 +37,7 @@ pub(super) fn link(
     parsed: RoleArn<'_>,
     issuer: &Issuer,
     audience: Audience<'_>,
+    effort: &Effort,
 ) -> Judged {
     let Some(document) = &role.trust else {
         let unreadable = unreadable::trust(subject, role, parsed);
@@ -43,7 +46,7 @@ pub(super) fn link(
     };
     let provider_arn = issuer.provider_arn(parsed.partition, parsed.account);
     let claim = subject.claim();
-    let case = Case { subject, role, parsed, issuer, provider_arn: &provider_arn, claim: &claim, audience };
+    let case = Case { subject, role, parsed, issuer, provider_arn: &provider_arn, claim: &claim, audience, effort };
     let context = |presume| case.context(&claim, presume);
     let read = trust::judge(document, ACTION, case.caller(), context);
     match read.outcome {
@@ -91,6 +94,7 @@ impl<'a> Case<'a> {
             audience: self.audience,
             role: self.role,
             presume,
+            effort: self.effort,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The links between a service account and usable credentials: one file a link. Each holds, is broken, or is unknown.
 
 mod association;
+mod cost;
 pub(crate) mod fix;
 mod irsa_context;
 mod irsa_diagnosis;
@@ -19,6 +20,7 @@ mod trust;
 mod unreadable;
 
 use crate::cluster::Presence;
+use crate::effort::Effort;
 use crate::finding::{Certainty, Evidence, Problem, RolePart};
 use crate::rules::{self, Trait};
 use crate::snapshot::{Association, Issuer, Snapshot};
@@ -143,8 +145,11 @@ pub fn irsa(
     role_arn: &str,
     audience: Audience<'_>,
     source: RoleSource<'_>,
+    effort: &Effort,
 ) -> Chain {
-    searched(irsa_links(snapshot, subject, role_arn, audience, source), snapshot, role_arn, source)
+    cost::within(cost::of_role(snapshot, subject, role_arn, source), subject, role_arn, effort, || {
+        searched(irsa_links(snapshot, subject, role_arn, audience, source, effort), snapshot, role_arn, source)
+    })
 }
 
 /// With as much searching behind any problem as behind a role that is missing.
@@ -162,6 +167,7 @@ fn irsa_links(
     role_arn: &str,
     audience: Audience<'_>,
     source: RoleSource<'_>,
+    effort: &Effort,
 ) -> Chain {
     let mut chain = Chain::new();
     let (role, parsed) = match role::link(snapshot, subject, role_arn, source) {
@@ -189,12 +195,12 @@ fn irsa_links(
     if let Some(role) = role {
         // The role's own spelling from here on.
         let parsed = rolecall_iam::RoleArn::parse(&role.arn).unwrap_or(parsed);
-        let judged = irsa_trust::link(subject, role, parsed, issuer, audience);
+        let judged = irsa_trust::link(subject, role, parsed, issuer, audience, effort);
         let mut problems = judged.problems.into_iter();
         chain.add(problems.next());
         chain.problems.extend(problems);
         chain.open = judged.open;
-        if let Some(link) = organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience) {
+        if let Some(link) = organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience, effort) {
             chain.add(link);
         }
     }
@@ -202,42 +208,71 @@ fn irsa_links(
 }
 
 /// The first link alone, for a web identity whose issuer and subject are not known.
-pub fn role_only(snapshot: &Snapshot, subject: Subject<'_>, role_arn: &str, source: RoleSource<'_>) -> Chain {
-    let mut chain = Chain::new();
-    let problem = match role::link(snapshot, subject, role_arn, source) {
-        Ok(located) => located.problem,
-        Err(unlocated) => Some(*unlocated.problem),
-    };
-    chain.add(problem.map(|problem| problem.about(role_arn, RolePart::Existing)));
-    searched(chain.done(snapshot, subject, role_arn), snapshot, role_arn, source)
+pub fn role_only(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    role_arn: &str,
+    source: RoleSource<'_>,
+    effort: &Effort,
+) -> Chain {
+    cost::within(cost::of_search(snapshot, role_arn, source), subject, role_arn, effort, || {
+        let mut chain = Chain::new();
+        let problem = match role::link(snapshot, subject, role_arn, source) {
+            Ok(located) => located.problem,
+            Err(unlocated) => Some(*unlocated.problem),
+        };
+        chain.add(problem.map(|problem| problem.about(role_arn, RolePart::Existing)));
+        searched(chain.done(snapshot, subject, role_arn), snapshot, role_arn, source)
+    })
 }
 
 /// The chain of a Pod Identity association: association → role → trust → target → agent.
 ///
 /// `agent`: whether the agent's DaemonSet is in the cluster.
-pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Association, agent: Presence) -> Chain {
-    let mut chain = Chain::new();
+pub fn pod_identity(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    association: &Association,
+    agent: Presence,
+    effort: &Effort,
+) -> Chain {
     let Some(role_arn) = association.role_arn.as_deref() else {
+        let mut chain = Chain::new();
         let unreadable = unreadable::association(subject, association);
         let problem = unreadable.unwrap_or_else(|| missing::association_role(snapshot, subject, association));
         chain.add(Some(problem));
         return chain;
     };
+    let cost = cost::of_association(snapshot, subject, association, role_arn);
+    cost::within(cost, subject, role_arn, effort, || {
+        pod_identity_links(snapshot, subject, association, role_arn, agent, effort)
+    })
+}
+
+fn pod_identity_links(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    association: &Association,
+    role_arn: &str,
+    agent: Presence,
+    effort: &Effort,
+) -> Chain {
+    let mut chain = Chain::new();
     chain.add(association::account(snapshot, subject, association, role_arn));
     match role::link(snapshot, subject, role_arn, RoleSource::Association(association)) {
         Ok(located) => {
             chain.add(located.problem);
-            let trust = pod_identity_trust::link(snapshot, subject, association, located.role, located.parsed);
+            let trust = pod_identity_trust::link(snapshot, subject, association, located.role, located.parsed, effort);
             chain.add(trust);
             let (role, parsed) = (located.role, located.parsed);
-            if let Some(link) = organization::of_association(snapshot, subject, association, role, parsed) {
+            if let Some(link) = organization::of_association(snapshot, subject, association, role, parsed, effort) {
                 chain.add(link);
             }
         }
         Err(unlocated) => chain.add(Some(*unlocated.problem)),
     }
     if let Some(target_arn) = association.target_role_arn.as_deref() {
-        let mut problem = target::link(snapshot, subject, association, role_arn, target_arn);
+        let mut problem = target::link(snapshot, subject, association, role_arn, target_arn, effort);
         problem = problem.map(|problem| problem.about(target_arn, RolePart::Assuming));
         if let Some(problem) = &mut problem
             && snapshot.is_protected(target_arn)
@@ -245,7 +280,7 @@ pub fn pod_identity(snapshot: &Snapshot, subject: Subject<'_>, association: &Ass
             problem.fix = fix::use_another_role(snapshot, subject, target_arn);
         }
         chain.add(problem);
-        if let Some(link) = organization::of_target(snapshot, subject, association, role_arn, target_arn) {
+        if let Some(link) = organization::of_target(snapshot, subject, association, role_arn, target_arn, effort) {
             chain.add(link);
         }
     }

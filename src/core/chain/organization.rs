@@ -10,6 +10,7 @@ use rolecall_iam::{Arn, Context, Document, Effect, Lookup, Principal, Request, R
 use super::irsa_context::IrsaContext;
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE, SecondHop, external_id};
 use super::{Audience, Subject, irsa_trust, trust};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Problem};
 use crate::fix::PermissionChange;
 use crate::rules;
@@ -34,6 +35,10 @@ struct WithOrganization<'a, C> {
 }
 
 impl<C: Context> Context for WithOrganization<'_, C> {
+    fn spend(&self, patterns: usize) -> bool {
+        self.inner.spend(patterns)
+    }
+
     fn lookup(&self, key: &str) -> Lookup<'_> {
         let known = |id: Option<&'_ str>| id.is_some();
         match (key, self.caller) {
@@ -79,6 +84,7 @@ pub(super) fn of_web_identity(
     parsed: RoleArn<'_>,
     issuer: &Issuer,
     audience: Audience<'_>,
+    effort: &Effort,
 ) -> Linked {
     let provider_arn = issuer.provider_arn(parsed.partition, parsed.account);
     let claim = subject.claim();
@@ -97,6 +103,7 @@ pub(super) fn of_web_identity(
         audience,
         role,
         presume,
+        effort,
     })
 }
 
@@ -107,6 +114,7 @@ pub(super) fn of_association(
     association: &Association,
     role: &Role,
     parsed: RoleArn<'_>,
+    effort: &Effort,
 ) -> Linked {
     let cluster = snapshot.cluster.as_ref();
     let home = cluster.and_then(ClusterInfo::location).map(|place| place.account);
@@ -128,6 +136,7 @@ pub(super) fn of_association(
         second: None,
         lists: &lists,
         presume,
+        effort,
     })
 }
 
@@ -138,6 +147,7 @@ pub(super) fn of_target(
     association: &Association,
     first_arn: &str,
     target_arn: &str,
+    effort: &Effort,
 ) -> Linked {
     let role = snapshot.role(target_arn)?;
     let parsed = RoleArn::parse(&role.arn).ok()?;
@@ -165,6 +175,7 @@ pub(super) fn of_target(
         }),
         lists: &lists,
         presume,
+        effort,
     })
 }
 

@@ -6,6 +6,7 @@ use rolecall_iam::{Context, Lookup};
 
 use super::Subject;
 use super::keys;
+use crate::effort::Effort;
 use crate::permission::session_tag;
 use crate::snapshot::{Association, ClusterInfo, Role};
 
@@ -45,6 +46,8 @@ pub(super) struct PodIdentityContext<'a> {
     pub(super) lists: &'a Lists,
     /// Also use what no document says.
     pub(super) presume: bool,
+    /// What may still be done.
+    pub(super) effort: &'a Effort,
 }
 
 /// The values of the multivalued keys.
@@ -80,6 +83,10 @@ pub(super) fn documented_external_id(cluster: Option<&ClusterInfo>, subject: Sub
 }
 
 impl Context for PodIdentityContext<'_> {
+    fn spend(&self, patterns: usize) -> bool {
+        self.effort.spend(patterns)
+    }
+
     fn lookup(&self, key: &str) -> Lookup<'_> {
         let tagged = !self.association.disable_session_tags;
         match key {

@@ -5,6 +5,7 @@ use rolecall_iam::{Principal, Request, RoleArn, StatementReport, Truth};
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE};
 use super::trust::{self, Outcome, list, place};
 use super::{Subject, fix, missing, unreadable};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Hint, Problem};
 use crate::fix::{AssociationChange, Change, ConditionName, StatementEdit, StatementStep, Text};
 use crate::rules;
@@ -39,6 +40,7 @@ pub(super) fn link(
     association: &Association,
     role: &Role,
     parsed: RoleArn<'_>,
+    effort: &Effort,
 ) -> Option<Problem> {
     let Some(document) = &role.trust else {
         let unreadable = unreadable::trust(subject, role, parsed);
@@ -55,6 +57,7 @@ pub(super) fn link(
         second: None,
         lists: &lists,
         presume,
+        effort,
     };
     let mut undecided = None;
     let mut worst: Option<Problem> = None;

@@ -24,6 +24,11 @@ pub enum RoleSource<'a> {
 }
 
 impl RoleSource<'_> {
+    /// Whether similar names are searched for.
+    pub(super) fn searches(self) -> bool {
+        !matches!(self, Self::OneOfMany)
+    }
+
     fn place(self) -> RolePlace {
         match self {
             Self::Annotation(_) => RolePlace::Annotation,
@@ -177,7 +182,7 @@ fn withheld(
     )
     .expected("expected", format!("a role that trusts {}", subject.claim()))
     .found(source.name(), found);
-    let nearest = if matches!(source, RoleSource::OneOfMany) { None } else { nearest_role(snapshot, parsed) };
+    let nearest = if source.searches() { nearest_role(snapshot, parsed) } else { None };
     match nearest {
         Some(own) => Problem { fix: source.fix(snapshot, subject, &own.arn).into(), ..problem }
             .expected("a similar role of this namespace is", own.arn.to_string())
@@ -201,8 +206,7 @@ fn missing(
     parsed: RoleArn<'_>,
     source: RoleSource<'_>,
 ) -> Problem {
-    let searches = !matches!(source, RoleSource::OneOfMany);
-    let nearest = searches.then(|| nearest_role(snapshot, parsed)).flatten();
+    let nearest = source.searches().then(|| nearest_role(snapshot, parsed)).flatten();
     let problem = Problem::new(
         &rules::ROLE_MISSING,
         format!(
@@ -231,7 +235,7 @@ fn nearest_role<'s>(snapshot: &'s Snapshot, parsed: RoleArn<'_>) -> Option<&'s R
 /// Looks for similar names where none are needed: the time of an answer must not tell that a role exists, and that something
 /// else is wrong with it.
 pub(super) fn search_in_vain(snapshot: &Snapshot, arn: &str, source: RoleSource<'_>) {
-    let searches = !matches!(source, RoleSource::OneOfMany) && !snapshot.withholds(arn);
+    let searches = source.searches() && !snapshot.withholds(arn);
     if let Some(parsed) = RoleArn::parse(arn).ok().filter(|_| searches) {
         std::hint::black_box(nearest_role(snapshot, parsed));
     }

@@ -10,6 +10,7 @@ use super::pod_identity_context::{Lists, PodIdentityContext, SecondHop, document
 use super::role::{self, RoleSource};
 use super::trust::{self, Outcome};
 use super::{Subject, fix, missing, unreadable};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Problem};
 use crate::fix::PermissionChange;
 use crate::level::Level;
@@ -28,6 +29,7 @@ struct Case<'a> {
     role: &'a Role,
     document: &'a Document,
     lists: Lists,
+    effort: &'a Effort,
     /// Sent where session tags are disabled.
     external_id: Option<&'a str>,
 }
@@ -38,6 +40,7 @@ pub(super) fn link(
     association: &Association,
     first_arn: &str,
     target_arn: &str,
+    effort: &Effort,
 ) -> Option<Problem> {
     let located = match role::link(snapshot, subject, target_arn, RoleSource::Target(association)) {
         Ok(located) => located,
@@ -66,6 +69,7 @@ pub(super) fn link(
         role,
         document,
         lists: Lists::new(),
+        effort,
         external_id: external_id.as_deref(),
     };
     let actions: &[&str] =
@@ -99,6 +103,7 @@ impl<'a> Case<'a> {
             }),
             lists: &self.lists,
             presume,
+            effort: self.effort,
         }
     }
 

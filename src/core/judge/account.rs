@@ -4,6 +4,7 @@ use super::exemptions::{AllOwnAnnotations, Holder};
 use super::{Circumstances, Gathering, Judgement, needs, own_names, token_expiration};
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, OwnAnnotations, ServiceAccount};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Problem};
 use crate::fix::Change;
 use crate::rules;
@@ -29,6 +30,16 @@ pub fn judge_service_account<'a>(
     change: &ServiceAccountChange<'a>,
     circumstances: Circumstances,
 ) -> Judgement<'a> {
+    judge_service_account_within(world, change, circumstances, &Effort::for_one_check())
+}
+
+/// The same within a limit of work; what is left when it is reached is undecided.
+pub fn judge_service_account_within<'a>(
+    world: &'a World,
+    change: &ServiceAccountChange<'a>,
+    circumstances: Circumstances,
+    effort: &Effort,
+) -> Judgement<'a> {
     let mut judgement = Judgement::new(Kind::ServiceAccount, change.namespace);
     let conventions = &world.conventions;
     let subject = Subject { namespace: change.namespace, service_account: change.name };
@@ -46,7 +57,7 @@ pub fn judge_service_account<'a>(
     let requires = own_annotations.requires.clone();
     let mut gathering = Gathering::new(own_annotations);
 
-    let plan = world.conclude(subject, &account);
+    let plan = world.conclude(subject, &account, effort);
     if let Some(chain) = &plan.chain {
         // An association that is not in the snapshot would win over the annotation.
         let is_open = world.snapshot.association(change.namespace, change.name).is_none();
@@ -63,7 +74,7 @@ pub fn judge_service_account<'a>(
     }
     let holder = Holder::Account(subject).text();
     own_names::problems(change.metadata, &holder, false).into_iter().for_each(|problem| gathering.add(problem));
-    needs::of_the_account(world, subject, &plan, &requires, &mut gathering);
+    needs::of_the_account(world, subject, &plan, &requires, effort, &mut gathering);
     if let Some(problem) = ambiguous(world, subject, Some(&account)) {
         gathering.add(problem);
     }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::other_credentials;
 use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{Chain, State, Subject, fix};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Problem};
 use crate::fix::{Fix, TemplateChange};
 use crate::identity::{
@@ -38,6 +39,8 @@ pub(super) struct Scene<'a, 's> {
     pub(super) circumstances: Circumstances,
     /// The chains of roles that containers bring themselves.
     pub(super) own_chains: OwnChains,
+    /// What may still be done for the object.
+    pub(super) effort: &'s Effort,
 }
 
 /// Chains of one workload by role and kind of token, each walked once.

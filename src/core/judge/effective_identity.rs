@@ -7,6 +7,7 @@ use rolecall_iam::RoleArn;
 
 use super::needs::session;
 use crate::chain::{self, Audience, RoleSource, State, Subject};
+use crate::effort::Effort;
 use crate::finding::Problem;
 use crate::identity::{Identity, Mechanism};
 use crate::permission::{Actor, Session};
@@ -101,7 +102,7 @@ fn trusting<'w>(world: &'w World, subject: Subject<'w>) -> Vec<&'w str> {
     let audience = Audience::Is(&world.conventions.audience);
     let holds = |arn: &str| {
         let source = RoleSource::Annotation(world.conventions.role_arn_key());
-        chain::irsa(snapshot, subject, arn, audience, source).state == State::Holds
+        chain::irsa(snapshot, subject, arn, audience, source, &Effort::unlimited()).state == State::Holds
     };
     let mut list: Vec<&str> = roles.map(|role| &*role.arn).filter(|arn| holds(arn)).collect();
     list.sort_unstable();

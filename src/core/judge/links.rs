@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use rolecall_iam::RoleArn;
 
 use super::Judgement;
-use crate::chain::Subject;
+use crate::chain::{State, Subject};
 use crate::rules::Trait;
 use crate::world::World;
+
+/// Most roles of its containers that are read again before an object is denied.
+const MAX_OF_CONTAINERS: usize = 32;
 
 /// What to read again before a denial: nothing else that AWS holds could turn it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,15 +33,40 @@ pub struct Links {
 }
 
 impl Links {
-    /// The links behind a judgement; `also` is a role that the judged object itself names.
+    /// The links behind a judgement, of containers' roles those of [`Judgement::named_roles`]; `also` is a role that the judged object itself names.
     pub fn of(world: &World, subject: Subject<'_>, judgement: &Judgement<'_>, also: Option<&str>) -> Self {
+        Self::with_roles(world, subject, judgement, judgement.named_roles().chain(also).collect())
+    }
+
+    /// The links that a denial rests on. Of the roles that containers bring the broken ones come first, and beyond
+    /// [`MAX_OF_CONTAINERS`] they are left out: one that is still broken is enough to deny, and to read all of thousands takes
+    /// longer than the API server waits.
+    pub fn of_denial(world: &World, subject: Subject<'_>, judgement: &Judgement<'_>, also: Option<&str>) -> Self {
+        let of = |is_broken: bool| {
+            let containers = judgement.containers.iter();
+            let containers = containers.filter(move |container| (container.chain == State::Broken) == is_broken);
+            containers.filter_map(|container| container.role.as_deref())
+        };
+        let mut named: Vec<&str> = Vec::new();
+        for arn in of(true).chain(of(false)) {
+            if named.len() == MAX_OF_CONTAINERS {
+                break;
+            }
+            if !named.contains(&arn) {
+                named.push(arn);
+            }
+        }
+        named.extend(also);
+        Self::with_roles(world, subject, judgement, named)
+    }
+
+    fn with_roles(world: &World, subject: Subject<'_>, judgement: &Judgement<'_>, named: Vec<&str>) -> Self {
         let plan = world.plan(subject);
         // The annotation's role counts once an association is gone.
         let known = world.service_account(subject.namespace, subject.service_account);
         let annotated = known.account().and_then(|account| account.role_arn.as_deref());
         let association = world.association(subject);
-        let named = judgement.containers.iter().filter_map(|container| container.role.as_deref());
-        let named = named.chain(also).chain(annotated).chain(plan.role_arn.as_deref());
+        let named = named.into_iter().chain(annotated).chain(plan.role_arn.as_deref());
         let associated = association.into_iter().flat_map(|a| [a.role_arn.as_deref(), a.target_role_arn.as_deref()]);
         let roles = named.chain(associated.flatten()).filter(|arn| RoleArn::parse(arn).is_ok());
         // A name in another case may be the role's, or none: its own spelling is read too.

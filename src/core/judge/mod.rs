@@ -18,19 +18,19 @@ mod token_expiration;
 mod web_identity;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use rolecall_iam::RoleArn;
 
-pub use account::{ServiceAccountChange, judge_service_account};
+pub use account::{ServiceAccountChange, judge_service_account, judge_service_account_within};
 pub use cluster_checks::{
     Absent, AgentFault, agent_fault, injector_missing, near_account, node_roles_without_agent, orphaned_association,
 };
 pub use effective_identity::{EffectiveIdentity, effective_identity};
 pub use links::Links;
 pub use own_names::of_namespace as own_names_of_namespace;
-pub use pod::judge_workload;
+pub use pod::{judge_workload, judge_workload_within};
 pub use running::{Running, judge_running};
 
 use self::exemptions::{AllOwnAnnotations, Exempts, from_warnings_only};
@@ -147,6 +147,13 @@ impl<'a> Judgement<'a> {
         self.exempted.append(&mut of_itself);
     }
 
+    /// The roles that containers bring, each once, without those beyond the first hundreds: their chains are not walked.
+    pub fn named_roles(&self) -> impl Iterator<Item = &str> {
+        let mut seen = HashSet::new();
+        let roles = self.containers.iter().filter_map(|container| container.role.as_deref());
+        roles.filter(move |role| seen.insert(*role)).take(MAX_NAMED_ROLES)
+    }
+
     /// The container that speaks for the workload in audit annotations: the first whose chain is broken, else
     /// the first with an identity of its own, else the first.
     pub fn representative(&self) -> Option<&JudgedContainer<'a>> {
@@ -163,6 +170,9 @@ impl<'a> Judgement<'a> {
         with_chain.map(|container| container.chain).reduce(State::and).unwrap_or(State::Unknown)
     }
 }
+
+/// Some of them have tokens that lead nowhere, so that these are more than the chains that are walked.
+const MAX_NAMED_ROLES: usize = 2 * web_identity::MAX_OWN_CHAINS;
 
 /// How many findings back the same is looked for: a pod with thousands of different ones must not cost their square.
 const MERGE_WINDOW: usize = 64;

@@ -1,16 +1,18 @@
 //! Declared needs: are they actions at all, and may the identity that the pod will have do them?
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use rolecall_iam::{Arn, PolicyKind, RoleArn, Ruling, Verdict};
 
 use super::container::Scene;
 use super::{Gathering, Judgement};
 use crate::chain::{State, Subject, fix};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Finding, Hint, Note, Problem, RolePart};
 use crate::fix::{AssociationChange, Fix, PermissionChange};
 use crate::identity::{Identity, Mechanism};
-use crate::permission::{self, Actor, Answer, Effort, MOST_NEEDS, Need, Resources, Session, ask_need_within};
+use crate::permission::{self, Actor, Answer, MOST_NEEDS, Need, Resources, Session, ask_need_within};
 use crate::rules;
 use crate::snapshot::Role;
 use crate::world::{Plan, World};
@@ -34,6 +36,7 @@ pub(super) fn of_the_pod(
     }
     let mut actors: Vec<Actor<'_>> = Vec::new();
     let mut unseen = false;
+    let mut roles = HashSet::new();
     for container in containers {
         if !matches!(container.identity, Identity::Irsa | Identity::PodIdentity) {
             continue;
@@ -43,7 +46,7 @@ pub(super) fn of_the_pod(
         match role.zip(session) {
             _ if container.chain == State::Broken => unseen = true,
             None => unseen = true,
-            Some((role, _)) if actors.iter().any(|actor| actor.role.arn == role.arn) => {}
+            Some((role, _)) if !roles.insert(&*role.arn) => {}
             Some((role, session)) => {
                 actors.push(Actor { snapshot: &scene.world.snapshot, role, subject: scene.subject, session });
             }
@@ -55,6 +58,10 @@ pub(super) fn of_the_pod(
         }
         return;
     }
+    if actors.len() > MAX_ACTORS {
+        gathering.add(too_many_roles(scene.subject, actors.len()));
+        return;
+    }
     // What one of the roles cannot, another that was not seen may.
     if unseen || actors.is_empty() {
         return;
@@ -64,7 +71,7 @@ pub(super) fn of_the_pod(
     let elsewhere = containers.iter().any(|container| matches!(container.identity, Identity::Node | Identity::None))
         || spec.init_containers.iter().chain(&spec.containers).any(super::other_credentials::may_bring_keys);
     let at_most = if elsewhere { Certainty::Likely } else { Certainty::Certain };
-    let broken = report(&actors, &needs, at_most, gathering);
+    let broken = report(&actors, &needs, at_most, scene.effort, gathering);
     for container in &mut judgement.containers {
         if matches!(container.identity, Identity::Irsa | Identity::PodIdentity) {
             container.chain = container.chain.and(broken);
@@ -78,6 +85,7 @@ pub(super) fn of_the_account(
     subject: Subject<'_>,
     plan: &Plan,
     declared: &[&str],
+    effort: &Effort,
     gathering: &mut Gathering<'_>,
 ) {
     if declared.is_empty() {
@@ -92,7 +100,7 @@ pub(super) fn of_the_account(
     let role = arn.as_deref().and_then(|arn| world.snapshot.role(arn));
     if let Some((role, session)) = role.zip(session(world, subject, plan, identity, arn.as_ref())) {
         let actor = Actor { snapshot: &world.snapshot, role, subject, session };
-        report(&[actor], &needs, Certainty::Certain, gathering);
+        report(&[actor], &needs, Certainty::Certain, effort, gathering);
     }
 }
 
@@ -148,6 +156,21 @@ fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut G
     known
 }
 
+/// Most roles of one pod whose policies are asked about its declared needs.
+const MAX_ACTORS: usize = 64;
+
+fn too_many_roles(subject: Subject<'_>, count: usize) -> Problem {
+    Problem::new(
+        &rules::PERMISSION_UNCHECKED,
+        format!(
+            "rolecall did not check the declared needs of service account {subject}: its containers have too many roles"
+        ),
+        "use fewer roles in one pod, or declare no needs for it in the annotation rolecall.dev/requires",
+    )
+    .expected("expected", format!("at most {MAX_ACTORS} roles"))
+    .found("the containers have", format!("{count} roles"))
+}
+
 /// For how many unknown actions a similar one is looked for: all actions of AWS are compared.
 const MAX_SUGGESTIONS: usize = 5;
 
@@ -183,13 +206,18 @@ fn is_misspelling(written: &str, near: &str) -> bool {
 }
 
 /// Reports the needs that none of the roles may meet, one finding a rule; returns what that makes of the chain.
-fn report(actors: &[Actor<'_>], needs: &[Need<'_>], at_most: Certainty, gathering: &mut Gathering<'_>) -> State {
+fn report(
+    actors: &[Actor<'_>],
+    needs: &[Need<'_>],
+    at_most: Certainty,
+    effort: &Effort,
+    gathering: &mut Gathering<'_>,
+) -> State {
     let mut denied: Vec<Problem> = Vec::new();
     let mut missing: Vec<Problem> = Vec::new();
-    let effort = Effort::for_one_check();
     for need in needs {
         let answers: Vec<(Actor<'_>, Answer<'_>)> =
-            actors.iter().map(|actor| (*actor, ask_need_within(*actor, *need, &effort))).collect();
+            actors.iter().map(|actor| (*actor, ask_need_within(*actor, *need, effort))).collect();
         if effort.is_spent() {
             gathering.add(unchecked(actors, *need));
             break;
@@ -303,8 +331,7 @@ fn overprivileged_node(scene: &Scene<'_, '_>, needs: &[Need<'_>]) -> Option<Prob
     let snapshot = &scene.world.snapshot;
     let role: &Role = snapshot.role(snapshot.node_role()?)?;
     let actor = Actor { snapshot, role, subject: scene.subject, session: Session::Node };
-    let effort = Effort::for_one_check();
-    let answers: Vec<Answer<'_>> = needs.iter().map(|need| ask_need_within(actor, *need, &effort)).collect();
+    let answers: Vec<Answer<'_>> = needs.iter().map(|need| ask_need_within(actor, *need, scene.effort)).collect();
     let allowed = |answer: &Answer<'_>| answer.verdict == Verdict::Allowed;
     let is_granted = |answer: &Answer<'_>| answer.rulings.iter().any(|(.., ruling)| ruling.exempt.is_none());
     if !answers.iter().all(allowed) || !answers.iter().any(is_granted) {

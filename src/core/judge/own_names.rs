@@ -21,23 +21,16 @@ const MAX_RULES: usize = 50;
 
 /// What has no effect on an object that is called `holder`.
 pub(super) fn problems(metadata: &Metadata<'_>, holder: &str, is_namespace: bool) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (key, value) in metadata.annotations.iter() {
-        if let Some(name) = key.strip_prefix(PREFIX)
-            && let Some((why, hint)) = of_annotation(name, value)
-        {
-            problems.push(problem("annotation", key, value, holder, &why, hint));
-        }
-    }
-    for (key, value) in metadata.labels.iter() {
-        if let Some(name) = key.strip_prefix(PREFIX)
-            && let Some((why, hint)) = of_label(name, value, is_namespace)
-        {
-            problems.push(problem("label", key, value, holder, &why, hint));
-        }
-    }
-    problems.truncate(MAX_PROBLEMS);
-    problems
+    let annotations = metadata.annotations.iter().filter_map(|(key, value)| {
+        let (why, hint) = of_annotation(key.strip_prefix(PREFIX)?, value)?;
+        Some(problem("annotation", key, value, holder, &why, hint))
+    });
+    let labels = metadata.labels.iter().filter_map(|(key, value)| {
+        let (why, hint) = of_label(key.strip_prefix(PREFIX)?, value, is_namespace)?;
+        Some(problem("label", key, value, holder, &why, hint))
+    });
+    // Those beyond are not looked at: an object may have thousands.
+    annotations.chain(labels).take(MAX_PROBLEMS).collect()
 }
 
 /// The same of a namespace, one sentence each.

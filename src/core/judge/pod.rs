@@ -6,6 +6,7 @@ use super::other_credentials::may_bring_keys;
 use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, own_names, token_expiration};
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{OwnAnnotations, legacy_annotation};
+use crate::effort::Effort;
 use crate::finding::{Certainty, Note, Problem};
 use crate::fix::{Change, TemplateChange};
 use crate::identity::{Identity, OptOuts};
@@ -16,6 +17,16 @@ use crate::world::{Known, World};
 
 /// Judges a Pod, or the pods that a workload will have.
 pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstances: Circumstances) -> Judgement<'a> {
+    judge_workload_within(world, workload, circumstances, &Effort::for_one_check())
+}
+
+/// The same within a limit of work; what is left when it is reached is undecided.
+pub fn judge_workload_within<'a>(
+    world: &'a World,
+    workload: &Workload<'a>,
+    circumstances: Circumstances,
+    effort: &Effort,
+) -> Judgement<'a> {
     let mut judgement = Judgement::new(workload.kind, workload.namespace);
     if workload.is_mirror {
         return judgement;
@@ -56,6 +67,7 @@ pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstanc
         volumes,
         circumstances,
         own_chains: OwnChains::default(),
+        effort,
     };
     scene.refused_expiration = token_expiration::is_refused(&scene);
 

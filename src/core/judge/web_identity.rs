@@ -23,7 +23,7 @@ const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 /// For how many roles of its own a workload is told of similar names: each is compared with all roles of its account.
 const MAX_SEARCHED_ROLES: usize = 32;
 /// Most different roles and tokens that are checked for one pod: its author must not keep the webhook busy.
-const MAX_OWN_CHAINS: usize = 256;
+pub(super) const MAX_OWN_CHAINS: usize = 256;
 
 /// What is known of the token behind a token file.
 enum Token<'t> {
@@ -243,7 +243,7 @@ impl<'a> One<'a, '_, '_> {
             Audience::Unknown => None,
         };
         self.walked((role.to_owned(), key, true), |snapshot, subject, source| {
-            chain::irsa(snapshot, subject, role, audience, source)
+            chain::irsa(snapshot, subject, role, audience, source, self.scene.effort)
         })
     }
 
@@ -299,7 +299,7 @@ impl<'a> One<'a, '_, '_> {
     fn foreign_chain(&self, role: &str, why: &str, gathering: &mut Gathering<'_>) -> State {
         let scene = self.scene;
         let chain = self.walked((role.to_owned(), None, false), |snapshot, subject, source| {
-            chain::role_only(snapshot, subject, role, source)
+            chain::role_only(snapshot, subject, role, source, scene.effort)
         });
         let (state, mut problems) = (chain.state, chain.problems.clone());
         if state != State::Broken {

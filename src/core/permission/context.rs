@@ -3,7 +3,7 @@
 
 use rolecall_iam::{Arn, Context, Lookup};
 
-use super::effort::Effort;
+use crate::effort::Effort;
 use crate::snapshot::{Association, ClusterInfo, Role};
 use crate::subject::Subject;
 

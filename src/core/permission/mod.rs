@@ -1,14 +1,12 @@
 //! What an identity may do once it is assumed: its policies, asked about a need.
 
 mod context;
-mod effort;
 mod message;
 mod need;
 mod policies;
 
 pub use context::Session;
 pub(crate) use context::session_tag;
-pub use effort::Effort;
 pub use message::fix_for;
 pub use message::{denial, describe_statement, doubt, exemption, not_considered, place, unlisted_key};
 pub(crate) use need::MOST_NEEDS;

@@ -7,8 +7,8 @@ use rolecall_iam::{
 };
 
 use super::context::{Session, SessionContext};
-use super::effort::Effort;
 use super::need::Need;
+use crate::effort::Effort;
 use crate::snapshot::{Account, ControlPolicies, Role, Snapshot};
 use crate::subject::Subject;
 

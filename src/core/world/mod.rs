@@ -15,6 +15,7 @@ pub use unseen::Unseen;
 
 use crate::chain::{self, Audience, Chain, RoleSource, Subject};
 use crate::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
+use crate::effort::Effort;
 use crate::identity::Mechanism;
 use crate::level::Levels;
 use crate::snapshot::{Association, Snapshot};
@@ -218,9 +219,11 @@ impl World {
         match self.entry(subject.namespace, subject.service_account) {
             Some(entry) => {
                 let account = entry.account.as_deref().unwrap_or_else(|| plain());
-                Cow::Borrowed(entry.plan.get_or_init(|| Box::new(self.conclude(subject, account))))
+                // It is kept for all pods, so that it has a limit of its own, whatever the first of them takes.
+                let conclude = || Box::new(self.conclude(subject, account, &Effort::for_one_check()));
+                Cow::Borrowed(entry.plan.get_or_init(conclude))
             }
-            None => Cow::Owned(self.conclude(subject, plain())),
+            None => Cow::Owned(self.conclude(subject, plain(), &Effort::for_one_check())),
         }
     }
 
@@ -244,7 +247,7 @@ impl World {
     }
 
     /// What would be meant for the pods of a service account that looks like this.
-    pub fn conclude(&self, subject: Subject<'_>, account: &ServiceAccount) -> Plan {
+    pub fn conclude(&self, subject: Subject<'_>, account: &ServiceAccount, effort: &Effort) -> Plan {
         let injected_audience: Box<str> =
             account.audience.clone().unwrap_or_else(|| self.conventions.audience.as_str().into());
         let audience = match &*injected_audience {
@@ -256,7 +259,7 @@ impl World {
             return Plan {
                 mechanism: Some(Mechanism::PodIdentity),
                 role_arn: role.cloned(),
-                chain: Some(chain::pod_identity(&self.snapshot, subject, association, self.agent)),
+                chain: Some(chain::pod_identity(&self.snapshot, subject, association, self.agent, effort)),
                 injected_audience,
                 audience,
             };
@@ -266,7 +269,7 @@ impl World {
         };
         let source = RoleSource::Annotation(self.conventions.role_arn_key());
         let token = audience.as_deref().map_or(Audience::Unknown, Audience::Is);
-        let mut chain = chain::irsa(&self.snapshot, subject, role_arn, token, source);
+        let mut chain = chain::irsa(&self.snapshot, subject, role_arn, token, source, effort);
         if injected_audience.is_empty() {
             chain.blame_empty_audience(subject, self.conventions.audience_key());
         }
