@@ -16,11 +16,11 @@ const NAMES_PER_PATTERN: usize = 2;
 /// Comparing two issuers letter by letter.
 const PER_ISSUER: usize = 120;
 /// Pairs of letters that are compared in the time of one pattern.
-const PAIRS_PER_PATTERN: usize = 6;
+const PAIRS_PER_PATTERN: usize = 24;
 /// How often a broken trust policy is evaluated, explained and asked about again.
 const PASSES: usize = 16;
 /// How often the subjects of a broken trust policy are compared with the pod's, letter by letter.
-const COMPARISONS: usize = 3;
+const COMPARISONS: usize = 2;
 
 /// Of looking for a role, and for others with similar names.
 pub(super) fn of_search(snapshot: &Snapshot, arn: &str, source: RoleSource<'_>) -> usize {
