@@ -5,7 +5,7 @@ use rolecall_core::finding::{Evidence, Finding, printable};
 /// Most findings that a denial names behind the one that leads.
 const MAX_OTHERS: usize = 8;
 
-/// A denial: one finding leads; what was expected and found, the likely slip and the fix follow, then further breaks.
+/// A denial: one finding leads; what was expected and found, the likely typo and the fix follow, then further breaks.
 pub fn denial(findings: &[&Finding]) -> String {
     let Some((lead, others)) = findings.split_first() else {
         return "denied".to_owned();

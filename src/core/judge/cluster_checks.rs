@@ -136,8 +136,8 @@ pub fn node_roles_without_agent(world: &World) -> Vec<Finding> {
     findings
 }
 
-/// The service account that an orphaned association may mean: the same name in a namespace that is a slip away, or a name
-/// that is a slip away in the same namespace.
+/// The service account that an orphaned association may mean: the same name in a namespace that is a typo away, or a name
+/// that is a typo away in the same namespace.
 pub fn near_account<'a>(
     subject: Subject<'_>,
     accounts: impl Iterator<Item = (&'a str, &'a str)>,

@@ -173,7 +173,7 @@ fn unknown_action(subject: Subject<'_>, need: Need<'_>, suggests: bool) -> Probl
     }
 }
 
-/// Whether one is the other with a slip of the finger, rather than a name that AWS may have added: `GetItems` may come to
+/// Whether one is the other with a typo, rather than a name that AWS may have added: `GetItems` may come to
 /// be beside `GetItem`, `Querry` not beside `Query`.
 fn is_misspelling(written: &str, near: &str) -> bool {
     let (written, near) = (written.to_ascii_lowercase(), near.to_ascii_lowercase());
