@@ -1,5 +1,7 @@
 //! The configuration file: one YAML document; every field has a default.
 
+mod error;
+
 use std::path::Path;
 
 use anyhow::Context;
@@ -12,8 +14,9 @@ use rolecall_message::fix::Format;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
+pub use self::error::ConfigError;
 use crate::review::{IamDetail, Messages, OnError, Settings};
-use crate::sources::aws::AwsSettings;
+use crate::sources::aws::{AwsSettings, InvalidField};
 
 /// The configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,7 +40,7 @@ pub struct Config {
     pub snapshot_max_age_seconds: Option<i64>,
     /// What requesters are told.
     pub messages: MessagesConfig,
-    /// How knowledge of AWS is kept fresh.
+    /// How world_state of AWS is kept fresh.
     pub refresh: RefreshConfig,
     /// The injector's settings.
     pub injector: InjectorConfig,
@@ -91,21 +94,23 @@ impl MessagesConfig {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), InvalidField> {
         if self.own_roles.iter().any(|own| own.namespace.is_empty() || own.role.is_empty()) {
-            return Err("messages: ownRoles: namespace and role must not be empty".to_owned());
+            return Err(InvalidField::new("messages.ownRoles", "namespace and role must not be empty"));
         }
         if let Some(format) = self.fix_format.as_deref().filter(|name| Format::from_name(name).is_none()) {
             let known = Format::ALL.map(Format::name).join(", ");
-            return Err(format!("messages: fixFormat `{}` must be one of {known}", format.escape_debug()));
+            let problem = format!("`{}` must be one of {known}", format.escape_debug());
+            return Err(InvalidField::new("messages.fixFormat", problem));
         }
-        match self.contact.as_deref().map(str::trim) {
-            Some("") => Err("messages: contact must not be empty".to_owned()),
+        let problem = match self.contact.as_deref().map(str::trim) {
+            Some("") => "must not be empty",
             Some(contact) if contact.chars().count() > 80 || contact.contains(char::is_control) => {
-                Err("messages: contact must be one line of at most 80 characters".to_owned())
+                "must be one line of at most 80 characters"
             }
-            _ => Ok(()),
-        }
+            _ => return Ok(()),
+        };
+        Err(InvalidField::new("messages.contact", problem))
     }
 }
 
@@ -177,7 +182,7 @@ pub struct ClusterConfig {
     pub imds_hop_limit: Option<u32>,
 }
 
-/// How knowledge of AWS is kept fresh.
+/// How world_state of AWS is kept fresh.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RefreshConfig {
@@ -276,6 +281,14 @@ impl ClusterConfig {
     }
 }
 
+impl ClusterConfig {
+    fn check(&self) -> Result<(), InvalidField> {
+        InvalidField::check("cluster.graceMilliseconds", self.grace_milliseconds, 0..=2_000)?;
+        InvalidField::check("cluster.leaseSeconds", self.lease_seconds, 5..=600)?;
+        InvalidField::check("cluster.secretBytes", self.secret_bytes, 1..=1_000_000)
+    }
+}
+
 impl Default for CertificatesConfig {
     fn default() -> Self {
         Self {
@@ -300,27 +313,31 @@ impl CertificatesConfig {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), InvalidField> {
         let Self { ca_seconds, leaf_seconds, settle_seconds, check_seconds, files_seconds, .. } = *self;
-        if !(30..=315_360_000).contains(&ca_seconds) || !(1..=3_600).contains(&check_seconds) {
-            return Err("certificates: caSeconds must be from 30 to 315360000, checkSeconds from 1 to 3600".to_owned());
-        }
-        if !(1..=3_600).contains(&files_seconds) {
-            return Err("certificates: filesSeconds must be from 1 to 3600".to_owned());
-        }
+        InvalidField::check("certificates.caSeconds", ca_seconds, 30..=315_360_000)?;
+        InvalidField::check("certificates.checkSeconds", check_seconds, 1..=3_600)?;
+        InvalidField::check("certificates.filesSeconds", files_seconds, 1..=3_600)?;
         if leaf_seconds < check_seconds.saturating_mul(4) || leaf_seconds > ca_seconds / 3 {
-            return Err("certificates: leafSeconds must be at least four times checkSeconds, and at most a third of \
-                        caSeconds"
-                .to_owned());
+            let problem = format!(
+                "is {leaf_seconds}, and must be at least four times checkSeconds ({check_seconds}) and at most a third of \
+                 caSeconds ({ca_seconds})"
+            );
+            return Err(InvalidField::new("certificates.leafSeconds", problem));
         }
-        // In the last third of a CA's life the next one has to be made, published, and settled.
+        // In the last third of a CA's life the next one has to be created, published, and settled.
         if settle_seconds == 0 || settle_seconds.saturating_add(check_seconds).saturating_mul(3) > ca_seconds / 3 {
-            return Err("certificates: settleSeconds must be over 0, and three times settleSeconds and checkSeconds \
-                        together at most a third of caSeconds"
-                .to_owned());
+            let problem = format!(
+                "is {settle_seconds}, and must be over 0; three times settleSeconds and checkSeconds ({check_seconds}) \
+                 together must be at most a third of caSeconds ({ca_seconds})"
+            );
+            return Err(InvalidField::new("certificates.settleSeconds", problem));
         }
         match self.names.iter().find(|name| ServerName::try_from(name.as_str()).is_err()) {
-            Some(name) => Err(format!("certificates: names: `{name}` is neither a DNS name nor an IP address")),
+            Some(name) => {
+                let problem = format!("`{name}` is neither a DNS name nor an IP address");
+                Err(InvalidField::new("certificates.names", problem))
+            }
             None => Ok(()),
         }
     }
@@ -336,6 +353,14 @@ impl RefreshConfig {
     /// Seconds from one collection from AWS to the next.
     pub fn collect_seconds(&self) -> u64 {
         self.interval_seconds.unwrap_or(600)
+    }
+
+    fn check(&self) -> Result<(), InvalidField> {
+        if let Some(seconds) = self.interval_seconds {
+            InvalidField::check("refresh.intervalSeconds", seconds, 1..=86_400)?;
+        }
+        InvalidField::check("refresh.jitter", self.jitter, 0.0..=1.0)?;
+        InvalidField::check("refresh.rememberSeconds", self.remember_seconds, 0..=60)
     }
 
     /// Seconds between looks at a snapshot that others write: one conditional request each.
@@ -370,6 +395,25 @@ impl Default for Limits {
 }
 
 impl Limits {
+    fn check(&self) -> Result<(), InvalidField> {
+        if self.in_flight_bytes < 1 << 20 {
+            let problem = format!("is {}, and must be at least 1048576", self.in_flight_bytes);
+            return Err(InvalidField::new("limits.inFlightBytes", problem));
+        }
+        if self.body_bytes == 0 || self.large_bytes() < self.body_bytes {
+            let problem = format!(
+                "is {}, and must be over 0 and at most three quarters of inFlightBytes ({}): the rest is for small reviews",
+                self.body_bytes, self.in_flight_bytes
+            );
+            return Err(InvalidField::new("limits.bodyBytes", problem));
+        }
+        InvalidField::check("limits.connections", self.connections, 1..=65_536)?;
+        InvalidField::check("limits.metricsConnections", self.metrics_connections, 1..=65_536)?;
+        InvalidField::check("limits.rereadSeconds", self.reread_seconds, 1..=30)?;
+        InvalidField::check("limits.handshakeSeconds", self.handshake_seconds, 1..=3_600)?;
+        InvalidField::check("limits.shutdownSeconds", self.shutdown_seconds, 0..=3_600)
+    }
+
     /// What of `in_flight_bytes` large reviews may take: three quarters. The rest is for small ones.
     pub fn large_bytes(&self) -> usize {
         self.in_flight_bytes / 4 * 3
@@ -383,63 +427,29 @@ impl Config {
     /// Where the file cannot be read, or a field is unknown or has a wrong value: the message names file, line and field.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        Self::parse(&text).map_err(|message| anyhow::anyhow!("{}: {message}", path.display()))
+        Self::parse(&text).with_context(|| path.display().to_string())
     }
 
     /// Reads a configuration.
     ///
     /// # Errors
     /// Where a field is unknown or has a wrong value.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
         let mut config: Self =
             serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false })
-                .map_err(|e| e.to_string())?;
-        let limits = config.limits;
-        if limits.body_bytes == 0 || limits.large_bytes() < limits.body_bytes {
-            return Err(
-                "limits: bodyBytes must be over 0, and at most three quarters of inFlightBytes: the rest is for small \
-                        reviews"
-                    .to_owned(),
-            );
-        }
-        if limits.in_flight_bytes < 1 << 20 {
-            return Err("limits: inFlightBytes must be at least 1048576".to_owned());
-        }
-        if config.snapshot_max_age_seconds.is_some_and(|seconds| seconds < 1) {
-            return Err("snapshotMaxAgeSeconds must be at least 1; leave it out for the default".to_owned());
-        }
-        if !(1..=65_536).contains(&limits.connections) || !(1..=65_536).contains(&limits.metrics_connections) {
-            return Err("limits: connections and metricsConnections must be from 1 to 65536".to_owned());
-        }
-        let refresh = config.refresh;
-        if let Some(seconds) = refresh.interval_seconds.filter(|seconds| !(1..=86_400).contains(seconds)) {
-            return Err(format!("refresh: intervalSeconds is {seconds}, and must be from 1 to 86400"));
-        }
-        if !(0.0..=1.0).contains(&refresh.jitter) {
-            return Err(format!("refresh: jitter is {}, and must be from 0 to 1", refresh.jitter));
-        }
-        if refresh.remember_seconds > 60 {
-            return Err(format!("refresh: rememberSeconds is {}, and must be at most 60", refresh.remember_seconds));
-        }
-        if !(1..=30).contains(&config.limits.reread_seconds) {
-            return Err(format!("limits: rereadSeconds is {}, and must be from 1 to 30", config.limits.reread_seconds));
-        }
-        if !(1..=3_600).contains(&config.limits.handshake_seconds) || config.limits.shutdown_seconds > 3_600 {
-            return Err("limits: handshakeSeconds must be from 1 to 3600, shutdownSeconds at most 3600".to_owned());
-        }
-        if config.cluster.grace_milliseconds > 2_000 || !(5..=600).contains(&config.cluster.lease_seconds) {
-            return Err("cluster: graceMilliseconds must be at most 2000, leaseSeconds from 5 to 600".to_owned());
-        }
-        if !(1..=1_000_000).contains(&config.cluster.secret_bytes) {
-            return Err("cluster: secretBytes must be from 1 to 1000000".to_owned());
-        }
+                .map_err(|error| ConfigError::Syntax(error.to_string()))?;
+        config.limits.check()?;
+        config.refresh.check()?;
+        config.cluster.check()?;
         config.messages.check()?;
         config.certificates.check()?;
-        if !(1..=10_000).contains(&config.reports.max_results) {
-            return Err("reports: maxResults must be from 1 to 10000".to_owned());
+        InvalidField::check("reports.maxResults", config.reports.max_results, 1..=10_000)?;
+        if let Some(seconds) = config.snapshot_max_age_seconds.filter(|seconds| *seconds < 1) {
+            let problem = format!("is {seconds}, and must be at least 1; leave it out for the default");
+            return Err(InvalidField::new("snapshotMaxAgeSeconds", problem).into());
         }
         config.aws = config.aws.complete()?;
         Ok(config)
@@ -503,7 +513,16 @@ mod tests {
             ("limits: {bodyBytes: 0}\n", "bodyBytes"),
             ("limits: {bodyBytes: many}\n", "line 1"),
             ("limits: {bodyBytes: 40000000}\n", "three quarters"),
-            ("limits: {connections: 0}\n", "connections"),
+            ("limits: {connections: 0}\n", "limits.connections: is 0, and must be from 1 to 65536"),
+            ("limits: {metricsConnections: 65537}\n", "limits.metricsConnections: is 65537"),
+            ("limits: {handshakeSeconds: 0}\n", "limits.handshakeSeconds: is 0"),
+            ("limits: {shutdownSeconds: 3601}\n", "limits.shutdownSeconds: is 3601"),
+            ("snapshotMaxAgeSeconds: -1\n", "snapshotMaxAgeSeconds: is -1, and must be at least 1"),
+            ("cluster: {graceMilliseconds: 2001}\n", "cluster.graceMilliseconds: is 2001"),
+            ("cluster: {leaseSeconds: 4}\n", "cluster.leaseSeconds: is 4"),
+            ("refresh: {jitter: 1.5}\n", "refresh.jitter: is 1.5, and must be from 0 to 1"),
+            ("certificates: {caSeconds: 29}\n", "certificates.caSeconds: is 29"),
+            ("certificates: {checkSeconds: 0}\n", "certificates.checkSeconds: is 0"),
             ("refresh: {intervalSeconds: 0}\n", "intervalSeconds"),
             ("certificates: {caSeconds: 3600, leafSeconds: 3600}\n", "leafSeconds"),
             ("certificates: {caSeconds: 86400, leafSeconds: 3600, settleSeconds: 28800}\n", "settleSeconds"),
@@ -514,7 +533,7 @@ mod tests {
             ("messages: {docsUrl: docs.example.com}\n", "http or https URL"),
             ("certificates: {names: [hook.example.com, a b]}\n", "`a b`"),
         ] {
-            let message = Config::parse(text).unwrap_err();
+            let message = Config::parse(text).unwrap_err().to_string();
             assert!(message.contains(named), "{text}: {message}");
         }
     }

@@ -24,7 +24,7 @@ fn state(config: &str, mode: rolecall_core::decision::Mode) -> std::sync::Arc<ro
     let cluster = rolecall::sources::Manifests::load(&files).unwrap().cluster(&conventions).unwrap();
     let snapshot = rolecall_core::snapshot::Snapshot::parse(&common::text("fixtures/snapshot.json")).unwrap();
     let world = rolecall_core::world::World::new(std::sync::Arc::new(snapshot), cluster, conventions);
-    rolecall::server::State::new(rolecall::live::Knowledge::new(world), config.settings(mode), config.limits)
+    rolecall::server::State::new(rolecall::live::WorldState::new(world), config.settings(mode), config.limits)
 }
 
 async fn post_to(state: std::sync::Arc<rolecall::server::State>, body: Vec<u8>) -> (StatusCode, String) {

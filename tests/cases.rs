@@ -16,7 +16,7 @@ use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
 use rolecall::config::{Config, SelfExemptions};
-use rolecall::live::Knowledge;
+use rolecall::live::WorldState;
 use rolecall::server::{State, router};
 use rolecall::sources::{Manifests, namespace_of};
 use rolecall_core::decision::{Level, Mode};
@@ -351,7 +351,7 @@ async fn ask_router(case: &Case, asked: &Asked) -> Result<(), String> {
 }
 
 async fn post(case: &Case, config: &Config, mode: Mode, review: &Value) -> Value {
-    let state = State::new(Knowledge::new(case.world()), config.settings(mode), config.limits);
+    let state = State::new(WorldState::new(case.world()), config.settings(mode), config.limits);
     let request = Request::post("/validate").body(Body::from(review.to_string())).unwrap();
     let response = router(state).oneshot(request).await.unwrap();
     assert_eq!(response.status(), 200);

@@ -17,8 +17,8 @@ use http_body_util::BodyExt;
 use proptest::prelude::*;
 use rolecall::config::Config;
 use rolecall::live::{
-    Asked, ClusterReader, Collection, Collector, Keeper, Knowledge, LinkReader, Lookups, ReadRole, Rechecks,
-    Refreshing, Rereads, refresh_forever,
+    Asked, ClusterReader, Collection, Collector, LinkReader, Lookups, ReadRole, Rechecks, Refreshing, Rereads,
+    WorldState, WorldStore, refresh_forever,
 };
 use rolecall::review::{Access, AccessReviewer, User};
 use rolecall::server::{ClusterDoor, Confirmation, Metrics, State, router};
@@ -233,18 +233,18 @@ struct Answered {
 async fn play(script: Script) -> Vec<Answered> {
     let start = Instant::now();
     let scripted = Scripted { script: Arc::new(script), start };
-    let keeper = Arc::new(Keeper::new(Knowledge::before_reading(world(true))));
+    let store = Arc::new(WorldStore::new(WorldState::before_reading(world(true))));
     let metrics = Arc::new(Metrics::new());
     let config = Config::default();
     let state = State::live(
-        Arc::clone(&keeper),
+        Arc::clone(&store),
         Some(Rereads::new(Arc::new(scripted.clone()), REMEMBER, Duration::from_secs(8))),
         None,
         Arc::clone(&metrics),
         config.settings(Mode::Enforce),
         config.limits,
     );
-    let refreshing = tokio::spawn(refresh_forever(keeper, Arc::new(scripted.clone()), REFRESH, || 0.5, metrics));
+    let refreshing = tokio::spawn(refresh_forever(store, Arc::new(scripted.clone()), REFRESH, || 0.5, metrics));
     let answers = answers(&state, start, &scripted.script.reviews, review).await;
     refreshing.abort();
     answers
@@ -364,13 +364,13 @@ async fn play_shared(
         is_busy: AtomicBool::new(false),
         requests: Arc::clone(&requests),
     };
-    let keeper = Arc::new(Keeper::new(Knowledge::before_reading(world_with(association.is_none(), injector))));
+    let store = Arc::new(WorldStore::new(WorldState::before_reading(world_with(association.is_none(), injector))));
     let metrics = Arc::new(Metrics::new());
     let seen = Arc::clone(&metrics);
-    let rechecks = Arc::new(Rechecks::new(Arc::clone(&keeper), Arc::new(bucket), seen));
+    let rechecks = Arc::new(Rechecks::new(Arc::clone(&store), Arc::new(bucket), seen));
     let config = Config::default();
     let confirmation = Confirmation::Snapshot(Arc::clone(&rechecks));
-    let state = State::confirming(keeper, confirmation, None, metrics, config.settings(Mode::Enforce), config.limits);
+    let state = State::confirming(store, confirmation, None, metrics, config.settings(Mode::Enforce), config.limits);
     let polling = tokio::spawn(async move { rechecks.refresh_forever(POLL, || 0.5).await });
     let answers = answers(&state, start, &scripted.script.reviews, review).await;
     polling.abort();
@@ -547,13 +547,13 @@ async fn the_namespace_is_read_again_before_a_denial() {
     for (namespace, denied) in [(Some(enforcing), true), (Some(Namespace::default()), false), (None, false)] {
         let reader = Arc::new(Newer { namespace, asked: AtomicU64::new(0) });
         let snapshot = Snapshot::parse(&document(&role(false), &json!([])).to_string()).unwrap();
-        let keeper = Arc::new(Keeper::new(Knowledge::new(world(true).with_snapshot(Arc::new(snapshot)))));
+        let store = Arc::new(WorldStore::new(WorldState::new(world(true).with_snapshot(Arc::new(snapshot)))));
         let lookups = Lookups::new(Arc::<Newer>::clone(&reader), Duration::from_millis(100), Duration::from_secs(2));
         let door = ClusterDoor { lookups, access: Arc::<Newer>::clone(&reader), denials: None };
         let config = Config::default();
         let settings = config.settings(Mode::Enforce);
         let metrics = Arc::new(Metrics::new());
-        let state = State::confirming(keeper, Confirmation::Nothing, Some(door), metrics, settings, config.limits);
+        let state = State::confirming(store, Confirmation::Nothing, Some(door), metrics, settings, config.limits);
         let answers = answers(&state, Instant::now(), &[0], review).await;
         assert_eq!(!answers[0].allowed, denied, "{answers:?}");
         assert_eq!(reader.asked.load(Ordering::SeqCst), 1);
@@ -596,7 +596,7 @@ impl LinkReader for Unasked {
 #[tokio::test(start_paused = true)]
 async fn a_pod_of_a_service_account_that_does_not_exist_costs_no_call_to_aws() {
     let snapshot = Snapshot::parse(&document(&role(false), &json!([])).to_string()).unwrap();
-    let keeper = Arc::new(Keeper::new(Knowledge::new(world(true).with_snapshot(Arc::new(snapshot)))));
+    let store = Arc::new(WorldStore::new(WorldState::new(world(true).with_snapshot(Arc::new(snapshot)))));
     let lookups = Lookups::new(Arc::new(WithoutAccounts), Duration::from_millis(100), Duration::from_secs(2));
     let door =
         ClusterDoor { lookups, access: Arc::new(Newer { namespace: None, asked: AtomicU64::new(0) }), denials: None };
@@ -604,7 +604,7 @@ async fn a_pod_of_a_service_account_that_does_not_exist_costs_no_call_to_aws() {
     let settings = config.settings(Mode::Enforce);
     let rereads = Rereads::new(Arc::new(Unasked), Duration::ZERO, Duration::from_secs(2));
     let confirmation = Confirmation::Links(rereads);
-    let state = State::confirming(keeper, confirmation, Some(door), Arc::new(Metrics::new()), settings, config.limits);
+    let state = State::confirming(store, confirmation, Some(door), Arc::new(Metrics::new()), settings, config.limits);
     let answers = answers(&state, Instant::now(), &[0], review).await;
     assert!(answers[0].allowed, "{answers:?}");
     assert!(answers[0].warnings.iter().any(|warning| warning.contains("does not exist")), "{answers:?}");

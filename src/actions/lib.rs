@@ -7,8 +7,8 @@ mod action;
 mod arn;
 mod index;
 mod pattern;
-mod slips;
 mod suggest;
+mod typos;
 
 pub use action::{AccessLevel, Action, ResourceUse, Service, find, is_known, matching, service, services, source};
 pub use suggest::suggest;

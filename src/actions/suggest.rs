@@ -3,7 +3,7 @@
 use crate::action::is_known;
 use crate::index::{Entry, Section, index};
 use crate::pattern::has_wildcard;
-use crate::slips::{OPERATIONS, PREFIXES};
+use crate::typos::{OPERATIONS, PREFIXES};
 
 /// The longest action has 70 characters or so; nobody means one with a text like this.
 const MAX_TEXT: usize = 160;
@@ -84,7 +84,7 @@ fn exact(section: &Section, name: &str) -> Option<String> {
     let found = section.find(name).or_else(|| section.find(&plain));
     let operation = || {
         let of =
-            OPERATIONS.iter().find(|(prefix, slip, _)| *prefix == section.prefix && slip.eq_ignore_ascii_case(&plain));
+            OPERATIONS.iter().find(|(prefix, typo, _)| *prefix == section.prefix && typo.eq_ignore_ascii_case(&plain));
         of.and_then(|(_, _, meant)| section.find(meant))
     };
     found.or_else(operation).map(|entry| full(section, entry))

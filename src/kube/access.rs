@@ -20,7 +20,7 @@ const MAX_QUESTIONS: usize = 64;
 /// For so long an answer serves equal questions.
 const REMEMBER: Duration = Duration::from_secs(1);
 /// How long the API server may take for one.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest name, groups and extra fields of a user, together: they are sent to the API server.
 const MAX_USER_BYTES: usize = 64 << 10;
 
@@ -78,7 +78,7 @@ impl AccessReviewer for Authorizer {
         async move {
             let ask = |user, namespace| async move {
                 let late = |_| Access::Unknown("the API server did not answer in time".to_owned());
-                tokio::time::timeout(PATIENCE, review(client, user, namespace)).await.unwrap_or_else(late)
+                tokio::time::timeout(REQUEST_TIMEOUT, review(client, user, namespace)).await.unwrap_or_else(late)
             };
             questions.ask(user, namespace, ask).await
         }

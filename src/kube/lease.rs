@@ -33,11 +33,11 @@ impl std::fmt::Debug for Candidate {
 
 /// Whether the Lease is held, or cannot be had for this reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held {
+pub enum Leadership {
     /// By this replica.
-    Here,
+    Leader,
     /// By another.
-    Elsewhere,
+    Follower,
     /// Nobody knows.
     Unknown(String),
 }
@@ -61,7 +61,7 @@ impl Candidate {
 
     /// Tries to take the Lease. The future that comes with the receiver renews it until the receiver is dropped; then it gives
     /// the Lease back and ends.
-    pub async fn stand(self) -> (watch::Receiver<Held>, impl Future<Output = ()> + Send + 'static) {
+    pub async fn stand(self) -> (watch::Receiver<Leadership>, impl Future<Output = ()> + Send + 'static) {
         let mut standing = Standing { candidate: self, seen: None, renewed: None };
         let (sender, receiver) = watch::channel(standing.step().await);
         let renewal = async move {
@@ -94,22 +94,24 @@ struct Standing {
 
 impl Standing {
     /// Takes, renews or looks at the Lease once. A renewal that fails leaves the Lease with its holder until it has run out.
-    async fn step(&mut self) -> Held {
+    async fn step(&mut self) -> Leadership {
         let asked = Instant::now();
         let attempt = tokio::time::timeout(self.candidate.duration / 3, self.attempt()).await;
         match attempt.unwrap_or_else(|_| Err("the API server did not answer in time".to_owned())) {
             Ok(true) => {
                 self.renewed = Some(asked);
-                Held::Here
+                Leadership::Leader
             }
             Ok(false) => {
                 self.renewed = None;
-                Held::Elsewhere
+                Leadership::Follower
             }
-            Err(_) if self.renewed.is_some_and(|renewed| renewed.elapsed() < self.candidate.duration) => Held::Here,
+            Err(_) if self.renewed.is_some_and(|renewed| renewed.elapsed() < self.candidate.duration) => {
+                Leadership::Leader
+            }
             Err(fault) => {
                 self.renewed = None;
-                Held::Unknown(fault)
+                Leadership::Unknown(fault)
             }
         }
     }

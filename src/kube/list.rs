@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 /// Most items of a page.
 const PAGE: usize = 500;
 /// How long a page may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a request is tried that fails for a reason that may pass.
 const TRIES: u32 = 4;
 /// How often a list is begun again because the API server forgot where it was.
@@ -146,7 +146,7 @@ async fn request(client: &Client, target: &str, accept: Option<&str>) -> Result<
             request = request.header(hyper::header::ACCEPT, accept);
         }
         let request = request.body(Vec::new()).map_err(kube::Error::HttpError)?;
-        let answer = match tokio::time::timeout(PATIENCE, client.request_text(request)).await {
+        let answer = match tokio::time::timeout(PAGE_TIMEOUT, client.request_text(request)).await {
             Ok(answer) => answer,
             Err(_) => {
                 let late = std::io::Error::new(std::io::ErrorKind::TimedOut, "the API server did not answer in time");

@@ -18,7 +18,7 @@ pub use access::Authorizer;
 pub use ca_store::ClusterCaStore;
 pub use client::{connect, explain};
 pub use events::{EventQueue, Writing, events};
-pub use lease::{Candidate, Held};
+pub use lease::{Candidate, Leadership};
 pub use list::{Refusal, Seen, get, list, list_names};
 pub use lookup::FromCluster;
 pub use published::{About, Publication, Published, PublishedSnapshot};

@@ -3,7 +3,7 @@
 //! Secrets, because they are there wherever the API server is: a replica that starts while AWS is out of reach knows at once
 //! what its predecessor knew, and no port between replicas has to be opened or guarded. What AWS holds is nobody's business,
 //! so they are no ConfigMaps. A Secret takes 1 MiB; a compressed snapshot that is longer is cut into several, which are all
-//! there before the head names them. What is longer than [`MOST_PARTS`] is not published: each replica then collects for
+//! there before the head names them. What is longer than [`MAX_PARTS`] is not published: each replica then collects for
 //! itself, and an object store that all read (`--source s3://…`) is the better place.
 
 use std::collections::BTreeMap;
@@ -30,9 +30,9 @@ const NAME: &str = "rolecall-snapshot";
 /// The label of all of them, and its value.
 const LABEL: (&str, &str) = ("app.kubernetes.io/component", "rolecall-snapshot");
 /// The most Secrets that a snapshot is cut into.
-const MOST_PARTS: usize = 32;
+const MAX_PARTS: usize = 32;
 /// The longest snapshot that is read, uncompressed, in bytes: what is longer is not one of ours.
-const LONGEST: u64 = 512 << 20;
+const MAX_SNAPSHOT_BYTES: u64 = 512 << 20;
 
 /// What the head says of the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ impl Published {
             true => Vec::new(),
             false => compressed.chunks(self.part_bytes).collect(),
         };
-        let too_large = parts.len() > MOST_PARTS;
+        let too_large = parts.len() > MAX_PARTS;
         let about = About { began, is_whole, parts: if too_large { 0 } else { parts.len() }, too_large };
         let before = self.secrets.get_opt(NAME).await.map_err(|error| explain(&error))?;
         let known = before.as_ref().and_then(|head| about_in(head).ok());
@@ -200,7 +200,7 @@ impl Published {
             datum(head, "snapshot")?
         } else {
             let mut compressed = Vec::new();
-            for number in 0..about.parts.min(MOST_PARTS) {
+            for number in 0..about.parts.min(MAX_PARTS) {
                 let part = self.secrets.get(&part_name(&about, number)).await.map_err(|error| explain(&error))?;
                 compressed.extend(datum(part, "part")?);
             }
@@ -263,10 +263,10 @@ fn compress(document: &str) -> Result<Vec<u8>, String> {
 
 fn decompress(compressed: &[u8]) -> Result<String, String> {
     let mut document = String::new();
-    let read = GzDecoder::new(compressed).take(LONGEST + 1).read_to_string(&mut document);
+    let read = GzDecoder::new(compressed).take(MAX_SNAPSHOT_BYTES + 1).read_to_string(&mut document);
     match read {
-        Ok(length) if u64::try_from(length).unwrap_or(u64::MAX) <= LONGEST => Ok(document),
-        Ok(_) => Err(format!("Secret {NAME}: the snapshot is over {LONGEST} bytes long")),
+        Ok(length) if u64::try_from(length).unwrap_or(u64::MAX) <= MAX_SNAPSHOT_BYTES => Ok(document),
+        Ok(_) => Err(format!("Secret {NAME}: the snapshot is over {MAX_SNAPSHOT_BYTES} bytes long")),
         Err(error) => Err(format!("Secret {NAME}: the snapshot cannot be read: {error}")),
     }
 }

@@ -23,7 +23,7 @@ use rolecall_core::workload::{Metadata, Pairs, Text};
 use rolecall_core::world::{Accounts, Change, Namespaces};
 
 use crate::config::ClusterConfig;
-use crate::live::Keeper;
+use crate::live::WorldStore;
 
 /// Sees how the watches fare.
 pub trait Watching: Send + Sync + Debug {
@@ -37,12 +37,12 @@ pub trait Watching: Send + Sync + Debug {
 /// Agent").
 pub const AGENT: (&str, &str) = ("kube-system", "eks-pod-identity-agent");
 
-/// Watches until it is dropped, and tells the keeper of each change.
+/// Watches until it is dropped, and tells the store of each change.
 pub async fn watch_forever(
     client: Client,
     config: &ClusterConfig,
     conventions: &Conventions,
-    keeper: Arc<Keeper>,
+    store: Arc<WorldStore>,
     seen: Arc<dyn Watching>,
 ) {
     let named = |name: &str| Config::default().fields(&format!("metadata.name={name}"));
@@ -53,12 +53,12 @@ pub async fn watch_forever(
         Api::<PartialObjectMeta<MutatingWebhookConfiguration>>::all(client),
         named(&config.injector_configuration),
     );
-    let (keeper, seen) = (&*keeper, &*seen);
+    let (store, seen) = (&*store, &*seen);
     tokio::join!(
-        follow("serviceaccounts", AccountList(conventions), accounts, keeper, seen),
-        follow("namespaces", NamespaceList, namespaces, keeper, seen),
-        follow("agent", Single(agent_is), agent, keeper, seen),
-        follow("injector", Single(injector_is), injector, keeper, seen),
+        follow("serviceaccounts", AccountList(conventions), accounts, store, seen),
+        follow("namespaces", NamespaceList, namespaces, store, seen),
+        follow("agent", Single(agent_is), agent, store, seen),
+        follow("injector", Single(injector_is), injector, store, seen),
     );
 }
 
@@ -90,7 +90,7 @@ async fn follow<L: Listing, K: Debug + Send>(
     what: &'static str,
     listing: L,
     events: impl Stream<Item = Result<Event<PartialObjectMeta<K>>, Error>>,
-    keeper: &Keeper,
+    store: &WorldStore,
     seen: &dyn Watching,
 ) {
     // What has gathered is taken at once: a swap for each of thousands of events would be waste.
@@ -119,7 +119,7 @@ async fn follow<L: Listing, K: Debug + Send>(
             }
         }
         if !changes.is_empty() {
-            keeper.amend(changes);
+            store.apply(changes);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::list::{Refusal, get, list_names};
 /// The field manager of what is written.
 const MANAGER: &str = "rolecall-scan";
 /// What tells our reports from others'.
-const OURS: &str = "labelSelector=app.kubernetes.io%2Fmanaged-by%3Drolecall";
+const OWN_LABEL_SELECTOR: &str = "labelSelector=app.kubernetes.io%2Fmanaged-by%3Drolecall";
 const NAME: &str = "rolecall";
 
 /// A kind of report.
@@ -75,11 +75,12 @@ pub async fn write_reports(
     let mut there: BTreeSet<Option<String>> = BTreeSet::new();
     if namespaces.is_empty() {
         let path = format!("/apis/{}/{}", kind.api_version, kind.plural);
-        let names =
-            list_names(client, &path, OURS).await.map_err(|refusal| right("list", kind, kind.plural, &refusal))?;
+        let names = list_names(client, &path, OWN_LABEL_SELECTOR)
+            .await
+            .map_err(|refusal| right("list", kind, kind.plural, &refusal))?;
         there.extend(names.into_iter().filter(|(_, name)| name == NAME).map(|(namespace, _)| Some(namespace)));
         let path = format!("/apis/{}/{}", kind.api_version, kind.cluster_plural);
-        match list_names(client, &path, OURS).await {
+        match list_names(client, &path, OWN_LABEL_SELECTOR).await {
             Ok(names) if names.iter().any(|(_, name)| name == NAME) => _ = there.insert(None),
             // It is wanted only where something concerns no namespace.
             Ok(_) | Err(Refusal::Absent | Refusal::Denied(_)) => {}
@@ -195,7 +196,7 @@ fn right(verb: &str, kind: ReportKind, plural: &str, refusal: &Refusal) -> anyho
 
 /// Takes over the time at which a result was first found from the report that is there. Whether both then say the same.
 fn settle(existing: &Value, wanted: &mut Value) -> bool {
-    const SAID: [&str; 5] = ["source", "scope", "configuration", "summary", "results"];
+    const COMPARED_FIELDS: [&str; 5] = ["source", "scope", "configuration", "summary", "results"];
     let old = existing.get("results").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let timeless = |result: &Value| {
         let mut result = result.clone();
@@ -216,7 +217,7 @@ fn settle(existing: &Value, wanted: &mut Value) -> bool {
     }
     let labelled = |report: &Value| report.pointer("/metadata/labels/app.kubernetes.io~1managed-by").cloned();
     let capped = |report: &Value| report.pointer("/metadata/annotations/rolecall.dev~1capped").cloned();
-    SAID.iter().all(|field| {
+    COMPARED_FIELDS.iter().all(|field| {
         let empty = |value: Option<&Value>| value.filter(|value| **value != Value::Array(Vec::new())).cloned();
         empty(existing.get(field)) == empty(wanted.get(field))
     }) && labelled(existing) == labelled(wanted)

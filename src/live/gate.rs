@@ -17,8 +17,8 @@ pub struct Requester {
 }
 
 /// Most that wait for one namespace of a source, and for one source.
-const MOST_OF_NAMESPACE: usize = 256;
-const MOST_OF_SOURCE: usize = 768;
+const MAX_WAITING_OF_NAMESPACE: usize = 256;
+const MAX_WAITING_OF_SOURCE: usize = 768;
 
 /// Places for reading from AWS. First the sources take turns, then the namespaces of a source, then those who wait for one
 /// namespace in the order in which they came.
@@ -79,7 +79,7 @@ impl Gate {
             let of_source: usize = namespaces.iter().map(|(_, tickets)| tickets.len()).sum();
             let own = namespaces.iter().find(|(namespace, _)| *namespace == requester.namespace);
             // A namespace in which nobody waits yet gets in: all tenants of an API server share a source.
-            own.is_none_or(|(_, tickets)| tickets.len() < MOST_OF_NAMESPACE && of_source < MOST_OF_SOURCE)
+            own.is_none_or(|(_, tickets)| tickets.len() < MAX_WAITING_OF_NAMESPACE && of_source < MAX_WAITING_OF_SOURCE)
         };
         if count(namespaces) {
             return true;
@@ -267,10 +267,10 @@ mod tests {
     fn a_source_and_a_namespace_have_limits() {
         let gate = Gate::new(1);
         let held = gate.wait(&of(0, "a"));
-        let mut waiting: Vec<_> = (0..MOST_OF_NAMESPACE).map(|_| gate.wait(&of(1, "a"))).collect();
+        let mut waiting: Vec<_> = (0..MAX_WAITING_OF_NAMESPACE).map(|_| gate.wait(&of(1, "a"))).collect();
         assert!(!gate.has_room(&of(1, "a")) && gate.has_room(&of(1, "b")) && gate.has_room(&of(2, "a")));
         for namespace in ["b", "c"] {
-            waiting.extend((0..MOST_OF_NAMESPACE).map(|_| gate.wait(&of(1, namespace))));
+            waiting.extend((0..MAX_WAITING_OF_NAMESPACE).map(|_| gate.wait(&of(1, namespace))));
         }
         assert!(gate.has_room(&of(1, "e")) && !gate.has_room(&of(1, "c")) && gate.has_room(&of(2, "e")));
         drop(waiting);

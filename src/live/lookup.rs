@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::flight::{Flights, Waiting};
 use super::gate::Requester;
-use super::keeper::Keeper;
 use super::turns::{MAX_NAME_BYTES, Turns};
+use super::world_store::WorldStore;
 
 /// Reads single objects of the cluster. Errors are sentences for a person.
 pub trait ClusterReader: Send + Sync + std::fmt::Debug {
@@ -68,16 +68,16 @@ pub struct Lookups {
 }
 
 /// Questions to the API server at one time.
-const PLACES: usize = 64;
+const MAX_CONCURRENT_LOOKUPS: usize = 64;
 
 /// Objects being looked up at one time.
-const MOST_FLIGHTS: usize = 4_096;
+const MAX_FLIGHTS: usize = 4_096;
 
 impl Lookups {
     /// Looks up through a reader, after waiting for so long; a question is given up after `patience`.
     pub fn new(reader: Arc<dyn ClusterReader>, grace: Duration, patience: Duration) -> Self {
-        let flights = Flights::new(Duration::ZERO, |answer: &Answer| answer.is_ok(), MOST_FLIGHTS);
-        Self { reader, flights, turns: Turns::new(PLACES, MOST_FLIGHTS, patience), grace, patience }
+        let flights = Flights::new(Duration::ZERO, |answer: &Answer| answer.is_ok(), MAX_FLIGHTS);
+        Self { reader, flights, turns: Turns::new(MAX_CONCURRENT_LOOKUPS, MAX_FLIGHTS, patience), grace, patience }
     }
 
     /// What is not known yet, once it is: nothing where the watch brought it meanwhile, else what the API server says.
@@ -86,7 +86,7 @@ impl Lookups {
     /// A sentence, where the API server did not say in time.
     pub async fn seek(
         &self,
-        keeper: &Keeper,
+        store: &WorldStore,
         unseen: Unseen,
         source: Option<IpAddr>,
         deadline: Instant,
@@ -100,10 +100,10 @@ impl Lookups {
             keys.push(Key::Namespace(namespace));
         }
         let until = (Instant::now() + self.grace).min(deadline);
-        if keeper.until(|world| keys.iter().all(|key| key.is_known(world)), until).await {
+        if store.wait_until(|world| keys.iter().all(|key| key.is_known(world)), until).await {
             return Ok(Vec::new());
         }
-        let world = Arc::clone(&keeper.now_full());
+        let world = Arc::clone(&store.now_full());
         let mut changes = Vec::with_capacity(keys.len());
         for key in keys.into_iter().filter(|key| !key.is_known(&world.world)) {
             changes.push(self.ask(key, came, &requester, deadline).await?);

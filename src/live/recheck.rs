@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::flight::{Flights, Waiting};
-use super::keeper::Keeper;
 use super::refresh::{Asked, Collector, Refresh, Refreshing};
+use super::world_store::WorldStore;
 
 /// What came of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Rechecked {
 
 /// Asks for a shared snapshot, at intervals and before denials: one request at a time, whoever asks.
 pub struct Rechecks {
-    keeper: Arc<Keeper>,
+    store: Arc<WorldStore>,
     collector: Arc<dyn Collector>,
     seen: Arc<dyn Refresh>,
     flights: Flights<(), Answer>,
@@ -40,7 +40,7 @@ struct Answer {
 }
 
 /// The least time between the beginnings of two requests, so that a flood of denials costs few.
-const SPACING: Duration = Duration::from_millis(200);
+const MIN_REQUEST_SPACING: Duration = Duration::from_millis(200);
 
 impl std::fmt::Debug for Rechecks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -49,11 +49,11 @@ impl std::fmt::Debug for Rechecks {
 }
 
 impl Rechecks {
-    /// Asks through `collector`; `keeper` takes what is new, `seen` is told of each answer that is more than "unchanged".
-    pub fn new(keeper: Arc<Keeper>, collector: Arc<dyn Collector>, seen: Arc<dyn Refresh>) -> Self {
+    /// Asks through `collector`; `store` takes what is new, `seen` is told of each answer that is more than "unchanged".
+    pub fn new(store: Arc<WorldStore>, collector: Arc<dyn Collector>, seen: Arc<dyn Refresh>) -> Self {
         // Nothing is remembered: an answer counts only for reviews that came before it was asked for.
         let flights = Flights::new(Duration::ZERO, |answer: &Answer| answer.usable, 1);
-        Self { keeper, collector, seen, flights, last: Arc::default() }
+        Self { store, collector, seen, flights, last: Arc::default() }
     }
 
     /// Asks for the snapshot, until `deadline`. The request is sent after this call.
@@ -74,10 +74,10 @@ impl Rechecks {
     }
 
     fn request(&self, waiting: Arc<Waiting>) -> impl Future<Output = Answer> + Send + 'static {
-        let (keeper, collector, seen) = (Arc::clone(&self.keeper), Arc::clone(&self.collector), Arc::clone(&self.seen));
+        let (store, collector, seen) = (Arc::clone(&self.store), Arc::clone(&self.collector), Arc::clone(&self.seen));
         let last = Arc::clone(&self.last);
         async move {
-            let next = last.lock().unwrap_or_else(PoisonError::into_inner).map(|last| last + SPACING);
+            let next = last.lock().unwrap_or_else(PoisonError::into_inner).map(|last| last + MIN_REQUEST_SPACING);
             if let Some(next) = next {
                 tokio::time::sleep_until(next).await;
             }
@@ -91,9 +91,9 @@ impl Rechecks {
                 None => Answer { rechecked: Rechecked::Unchanged, usable: true },
                 Some(mut collection) => {
                     if let Some(snapshot) = collection.snapshot.take() {
-                        keeper.take(snapshot, began, collection.failures.is_empty());
+                        store.take(snapshot, began, collection.failures.is_empty());
                     }
-                    seen.refreshed(&keeper.now(), &collection, began.elapsed());
+                    seen.refreshed(&store.now(), &collection, began.elapsed());
                     let rechecked = match collection.failures.first() {
                         _ if collection.is_usable => Rechecked::Changed,
                         Some((_, fault)) => Rechecked::Unreadable(fault.clone()),

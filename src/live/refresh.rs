@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use rolecall_core::snapshot::Snapshot;
 use tokio::time::Instant;
 
-use super::keeper::{Keeper, Knowledge};
+use super::world_store::{WorldState, WorldStore};
 
 /// What came of a collection.
 #[derive(Debug, Default)]
@@ -64,12 +64,12 @@ impl Refreshing {
 /// Sees what a refresh comes to.
 pub trait Refresh: Send + Sync {
     /// A collection ended.
-    fn refreshed(&self, knowledge: &Knowledge, collection: &Collection, took: Duration);
+    fn refreshed(&self, world_state: &WorldState, collection: &Collection, took: Duration);
 }
 
 /// Refreshes until it is dropped.
 pub async fn refresh_forever(
-    keeper: Arc<Keeper>,
+    store: Arc<WorldStore>,
     collector: Arc<dyn Collector>,
     refreshing: Refreshing,
     chance: impl Fn() -> f64 + Send,
@@ -79,17 +79,17 @@ pub async fn refresh_forever(
     loop {
         let began = Instant::now();
         let asked = {
-            let knowledge = keeper.now();
-            let roles = knowledge.world.annotated_roles().map(str::to_owned).collect();
-            Asked { roles, policies: knowledge.world.declares_needs() }
+            let world_state = store.now();
+            let roles = world_state.world.annotated_roles().map(str::to_owned).collect();
+            Asked { roles, policies: world_state.world.declares_needs() }
         };
         let pause = match collector.collect(asked).await {
             None => refreshing.pause(began.elapsed(), chance()),
             Some(mut collection) => {
                 if let Some(snapshot) = collection.snapshot.take() {
-                    keeper.take(snapshot, began, collection.failures.is_empty());
+                    store.take(snapshot, began, collection.failures.is_empty());
                 }
-                seen.refreshed(&keeper.now(), &collection, began.elapsed());
+                seen.refreshed(&store.now(), &collection, began.elapsed());
                 if collection.is_usable {
                     attempts = 0;
                     refreshing.pause(began.elapsed(), chance())

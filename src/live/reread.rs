@@ -131,22 +131,22 @@ pub struct Rereads {
 /// Longest ARN (IAM API Reference, `arnType`).
 const MAX_ARN_BYTES: usize = 2_048;
 /// Links read at one time. What AWS allows a second is the budget's matter (`sources/aws/budget.rs`).
-const PLACES: usize = 32;
+const MAX_CONCURRENT_READS: usize = 32;
 
 /// Links in the air or remembered at one time.
-const MOST_FLIGHTS: usize = 1_024;
+const MAX_FLIGHTS: usize = 1_024;
 
 impl Rereads {
     /// Re-reads through a reader; what is read serves for as long as `remember`, and a reading is given up after `patience`,
     /// so that one that hangs does not hold up the next review of its kind.
     pub fn new(reader: Arc<dyn LinkReader>, remember: Duration, patience: Duration) -> Self {
-        Self::with_places(reader, remember, patience, PLACES)
+        Self::with_places(reader, remember, patience, MAX_CONCURRENT_READS)
     }
 
     /// The same with so many links read at one time.
     pub fn with_places(reader: Arc<dyn LinkReader>, remember: Duration, patience: Duration, places: usize) -> Self {
-        let flights = Flights::new(remember, |reading: &Reading| reading.is_ok(), MOST_FLIGHTS);
-        Self { reader, flights, turns: Turns::new(places, MOST_FLIGHTS, patience), patience }
+        let flights = Flights::new(remember, |reading: &Reading| reading.is_ok(), MAX_FLIGHTS);
+        Self { reader, flights, turns: Turns::new(places, MAX_FLIGHTS, patience), patience }
     }
 
     /// Reads links, and the roles that a new association names, until `deadline`. What was read up to `remember` before serves

@@ -13,7 +13,7 @@ use super::gate::{Gate, Place, Requester, Ticket};
 /// Longest name of a namespace or a service account (Kubernetes, "Object Names and IDs").
 pub(super) const MAX_NAME_BYTES: usize = 253;
 /// Requesters that lend a turn to one reading.
-const MOST_REQUESTERS: usize = 8;
+const MAX_REQUESTERS: usize = 8;
 
 /// Places for readings by key.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl<K: Eq + Hash + Clone + Send + 'static> Turns<K> {
             ticket: Weak::new(),
         });
         entry.since = now;
-        if !entry.requesters.contains(requester) && entry.requesters.len() < MOST_REQUESTERS {
+        if !entry.requesters.contains(requester) && entry.requesters.len() < MAX_REQUESTERS {
             entry.requesters.push(requester.clone());
         }
         if let Some(ticket) = entry.ticket.upgrade().filter(|ticket| ticket.waits()) {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::model::{Report, ReportedFinding, ReportedResource};
 
 /// Most bytes of a report: an object of the API server's store holds 1.5 MiB, with what managers add.
-const MOST_BYTES: usize = 900 << 10;
+const MAX_REPORT_BYTES: usize = 900 << 10;
 /// What stands in every result.
 const SOURCE: &str = "rolecall";
 
@@ -105,7 +105,7 @@ fn body(
     for finding in findings.iter().take(most) {
         let result = result(finding, now);
         bytes += result.to_string().len() + 1;
-        if bytes > MOST_BYTES {
+        if bytes > MAX_REPORT_BYTES {
             break;
         }
         results.push(result);

@@ -16,7 +16,7 @@ use rolecall_core::world::{AssociationReading, Unseen, World};
 
 use super::disclosure::{Reader, Texts};
 use super::guard::{self, Access, Lowering};
-use super::outcome::{Authority, Considered, OnError, Reply, Settings, Standing};
+use super::outcome::{Authority, NextStep, OnError, Reply, Settings, Standing};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
 use super::response::{Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, ResponseOut, Status, cut, fit_warnings, write};
@@ -32,7 +32,7 @@ pub fn consider(
     now: Timestamp,
     standing: Standing<'_>,
     observe: impl FnOnce(&Record<'_>),
-) -> Considered {
+) -> NextStep {
     let Standing { authority, asks, inline, stop } = standing;
     let door = Door { world, snapshot_time, settings, now, authority, asks, inline, stop };
     match read(body) {
@@ -55,18 +55,18 @@ pub fn answer(
 ) -> Reply {
     let standing = Standing { authority: Authority::Final, asks: false, inline: false, stop: None };
     match consider(world, snapshot_time, settings, body, now, standing, observe) {
-        Considered::Reply(reply) => reply,
-        Considered::Confirm { .. }
-        | Considered::Seek(_)
-        | Considered::Guard(_)
-        | Considered::Long
-        | Considered::Stopped => Reply { status: 500, body: b"a final answer was left open\n".to_vec() },
+        NextStep::Reply(reply) => reply,
+        NextStep::ConfirmDenial { .. }
+        | NextStep::ResolveUnknown(_)
+        | NextStep::CheckAccess(_)
+        | NextStep::RunInPool
+        | NextStep::Stopped => Reply { status: 500, body: b"a final answer was left open\n".to_vec() },
     }
 }
 
 /// Answers a review that lowers what is asked of a namespace, now that it is known whether its user may. Where nobody could
 /// say, it passes with a warning: the API server's own policy (deploy/manifests/backstop.yaml) stands behind this.
-pub fn guarded(
+pub fn answer_lowering(
     settings: &Settings,
     lowering: &Lowering,
     body: &[u8],
@@ -142,7 +142,7 @@ pub(super) struct Judged<'r> {
 }
 
 impl Door<'_> {
-    fn request(&self, request: &Request<'_>, body: &[u8], observe: impl FnOnce(&Record<'_>)) -> Considered {
+    fn request(&self, request: &Request<'_>, body: &[u8], observe: impl FnOnce(&Record<'_>)) -> NextStep {
         let operation = text(&request.operation);
         let kind = Kind::from_group(request.kind.group.as_str(), request.kind.kind.as_str());
         if kind.is_none() && is_namespace(request) {
@@ -169,10 +169,10 @@ impl Door<'_> {
         if self.asks
             && let Some(unseen) = self.unseen(object, kind, &namespace)
         {
-            return Considered::Seek(unseen);
+            return NextStep::ResolveUnknown(unseen);
         }
         if self.inline && self.is_long(object, kind, &namespace) {
-            return Considered::Long;
+            return NextStep::RunInPool;
         }
         let judged = match self.judge(request, object, kind, &namespace, &name) {
             Ok(judged) => judged,
@@ -184,13 +184,13 @@ impl Door<'_> {
         if self.awaits_association(&judged)
             && let Some(links) = self.denied_without_association(request, object, kind, &namespace, &name)
         {
-            return Considered::Confirm { links, is_new_pod: is_new_pod(&record) };
+            return NextStep::ConfirmDenial { links, is_new_pod: is_new_pod(&record) };
         }
-        self.decided(record, judged, (request, object, kind), observe)
+        self.answer(record, judged, (request, object, kind), observe)
     }
 
     /// A namespace: its levels may be lowered by whoever holds the right.
-    fn namespace(&self, request: &Request<'_>, body: &[u8], observe: impl FnOnce(&Record<'_>)) -> Considered {
+    fn namespace(&self, request: &Request<'_>, body: &[u8], observe: impl FnOnce(&Record<'_>)) -> NextStep {
         let mut record = blank(request, self.snapshot_time);
         let Some(object) = &request.object else {
             return self.pass(&record, observe).into();
@@ -199,7 +199,7 @@ impl Door<'_> {
         let what = guard::lowered(before, &object.metadata, self.settings.defaults);
         if self.asks && !what.is_empty() {
             let namespace = object.metadata.display_name();
-            return Considered::Guard(Box::new(Lowering { namespace, what, user: guard::user(body) }));
+            return NextStep::CheckAccess(Box::new(Lowering { namespace, what, user: guard::user(body) }));
         }
         let mut lines = guard::ineffective(&object.metadata);
         lines.extend(guard::raised(before, &object.metadata, self.settings.defaults));
@@ -308,11 +308,11 @@ impl Door<'_> {
     }
 
     /// What comes back instead of an answer where a check was not carried to its end.
-    fn unfinished(&self, judged: &Judged<'_>) -> Option<Considered> {
+    fn unfinished(&self, judged: &Judged<'_>) -> Option<NextStep> {
         if self.stop.is_some_and(Stop::is_set) {
-            Some(Considered::Stopped)
+            Some(NextStep::Stopped)
         } else if self.inline && judged.is_cut_short {
-            Some(Considered::Long)
+            Some(NextStep::RunInPool)
         } else {
             None
         }
@@ -356,13 +356,13 @@ impl Door<'_> {
         }
     }
 
-    fn decided<'r>(
+    fn answer<'r>(
         &self,
         record: Record<'r>,
         mut judged: Judged<'r>,
         (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
         observe: impl FnOnce(&Record<'_>),
-    ) -> Considered {
+    ) -> NextStep {
         let stale = self.staleness();
         let withheld = stale.is_some() || matches!(self.authority, Authority::Withheld(_));
         let (namespace, name, uid) = (record.namespace.clone(), record.name.clone(), record.uid.clone());
@@ -383,7 +383,7 @@ impl Door<'_> {
         if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
             let links = Links::of_denial(self.world, subject, judgement, judged.names_role);
             let links = if foreign.is_empty() { links } else { links.alike() };
-            return Considered::Confirm { links, is_new_pod: is_new_pod(&record) };
+            return NextStep::ConfirmDenial { links, is_new_pod: is_new_pod(&record) };
         }
         let mut record: Record<'_> = record;
         let told = seen.as_ref().map(|seen| reader.told(&foreign, &decision, seen, policy));

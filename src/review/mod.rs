@@ -12,12 +12,12 @@ mod request;
 mod response;
 mod unread;
 
-pub use answer::{answer, consider, guarded};
+pub use answer::{answer, answer_lowering, consider};
 pub use denial::{Denial, DenialSink, Owner};
 pub use disclosure::{IamDetail, Messages};
 pub use frame::Frame;
 pub use guard::{Access, AccessReviewer, Lowering, OPT_OUT, RIGHT, User};
-pub use outcome::{Authority, Considered, OnError, Reply, Settings, Standing};
+pub use outcome::{Authority, NextStep, OnError, Reply, Settings, Standing};
 pub use record::{Fault, Record};
 pub use request::{GroupKind, Request, Review, Unreadable, read};
 pub use response::{MAX_WARNING_CHARS, MAX_WARNINGS_CHARS};

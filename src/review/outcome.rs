@@ -66,35 +66,35 @@ pub struct Standing<'a> {
     pub authority: Authority<'a>,
     /// The cluster can be asked for what is not known of it.
     pub asks: bool,
-    /// The check must be short: a long one comes back as [`Considered::Long`].
+    /// The check must be short: a long one comes back as [`NextStep::RunInPool`].
     pub inline: bool,
-    /// Ends the check, which then comes back as [`Considered::Stopped`].
+    /// Ends the check, which then comes back as [`NextStep::Stopped`].
     pub stop: Option<&'a Stop>,
 }
 
 /// What came of a review.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Considered {
+pub enum NextStep {
     /// The answer.
     Reply(Reply),
     /// It would be denied: these links are to be read again first.
-    Confirm {
+    ConfirmDenial {
         /// What the denial rests on.
         links: Links,
         /// A pod is to be created, which cannot be without its service account.
         is_new_pod: bool,
     },
     /// It rests on what is not known of the cluster yet, and is to be asked for first.
-    Seek(Unseen),
+    ResolveUnknown(Unseen),
     /// It is allowed to whoever holds the right: [`guarded`] answers once that is known.
-    Guard(Box<Lowering>),
+    CheckAccess(Box<Lowering>),
     /// Checking it may take long: it is to be done elsewhere, with `inline` off.
-    Long,
+    RunInPool,
     /// It was stopped before its end. Nothing is decided, nothing was observed.
     Stopped,
 }
 
-impl From<Reply> for Considered {
+impl From<Reply> for NextStep {
     fn from(reply: Reply) -> Self {
         Self::Reply(reply)
     }

@@ -9,7 +9,7 @@ use kube::Client;
 
 use crate::config::Config;
 use crate::kube::{Authorizer, FromCluster, Watching, Writing, events, watch_forever};
-use crate::live::{Keeper, Lookups};
+use crate::live::{Lookups, WorldStore};
 use crate::review::DenialSink;
 use crate::server::{ClusterDoor, Metrics};
 
@@ -17,7 +17,7 @@ use crate::server::{ClusterDoor, Metrics};
 pub(super) fn follow(
     client: Client,
     config: &Config,
-    keeper: &Arc<Keeper>,
+    store: &Arc<WorldStore>,
     metrics: &Arc<Metrics>,
 ) -> (ClusterDoor, BoxFuture<'static, ()>) {
     let settings = config.cluster.clone();
@@ -31,10 +31,10 @@ pub(super) fn follow(
     let (queue, writing) = events(client.clone(), std::env::var("POD_NAME").ok(), seen);
     let denials = settings.events.then(|| Arc::new(queue) as Arc<dyn DenialSink>);
     let door = ClusterDoor { lookups, access, denials };
-    let keeper = Arc::clone(keeper);
+    let store = Arc::clone(store);
     let seen: Arc<dyn Watching> = Arc::<Metrics>::clone(metrics);
     let task = async move {
-        let watching = watch_forever(client, &settings, &conventions, keeper, seen);
+        let watching = watch_forever(client, &settings, &conventions, store, seen);
         // Without Events there is no queue, and the writer ends at once.
         tokio::join!(watching, writing);
     };

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use crate::cli::TryArgs;
 use crate::config::Config;
-use crate::live::Knowledge;
+use crate::live::WorldState;
 use crate::server::{Listeners, Running, State, start};
 use crate::sources::{Manifests, read_snapshot};
 
@@ -64,7 +64,7 @@ fn serve(certificate: &Arc<LiveCertificate>) -> anyhow::Result<Running> {
     manifests.add("the sample", CLUSTER)?;
     let snapshot = read_snapshot(SNAPSHOT, None).map_err(anyhow::Error::msg).context("the sample")?;
     let world = World::new(Arc::new(snapshot), manifests.cluster(&conventions)?, conventions);
-    let state = State::new(Knowledge::new(world), config.settings(Mode::Enforce), config.limits);
+    let state = State::new(WorldState::new(world), config.settings(Mode::Enforce), config.limits);
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     start(Listeners::bind(loopback, loopback)?, state, certificate)
 }

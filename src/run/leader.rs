@@ -17,20 +17,20 @@ use tokio::time::Instant;
 use super::live::{FromAws, parts};
 use super::shutdown::Shutdown;
 use crate::config::{ClusterConfig, Config};
-use crate::kube::{Candidate, Held, Publication, Published, PublishedSnapshot};
-use crate::live::{Asked, Collection, Collector, Keeper, Refresh, Refreshing, refresh_forever};
+use crate::kube::{Candidate, Leadership, Publication, Published, PublishedSnapshot};
+use crate::live::{Asked, Collection, Collector, Refresh, Refreshing, WorldStore, refresh_forever};
 use crate::server::Metrics;
 use crate::sources::read_snapshot;
 
 /// Name of the Lease.
 const LEASE: &str = "rolecall-collector";
 /// Clocks of two nodes may differ by so much; what was read again on this one since then is not undone by what was published.
-const SKEW: Duration = Duration::from_secs(10);
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(10);
 
 /// How long a replica that knows nothing waits for what is published.
 const FIRST: Duration = Duration::from_secs(60);
 /// How long what is published may take to be read at the start.
-const READING: Duration = Duration::from_secs(20);
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long a collection waits for the cluster's lists; without them it reads what associations name.
 const LISTING: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ const LISTING: Duration = Duration::from_secs(30);
 /// A replica among others.
 #[derive(Debug)]
 pub(super) struct Replica {
-    pub(super) keeper: Arc<Keeper>,
+    pub(super) store: Arc<WorldStore>,
     pub(super) from_aws: Arc<FromAws>,
     pub(super) refreshing: Refreshing,
     pub(super) metrics: Arc<Metrics>,
@@ -53,7 +53,7 @@ impl Replica {
         client: &Client,
         config: &Config,
         cluster: &str,
-        keeper: &Arc<Keeper>,
+        store: &Arc<WorldStore>,
         from_aws: &Arc<FromAws>,
         refreshing: Refreshing,
         metrics: &Arc<Metrics>,
@@ -61,7 +61,7 @@ impl Replica {
         let settings = config.cluster.clone();
         let published = Published::new(client.clone(), &settings.own_namespace(), settings.secret_bytes);
         Self {
-            keeper: Arc::clone(keeper),
+            store: Arc::clone(store),
             from_aws: Arc::clone(from_aws),
             refreshing,
             metrics: Arc::clone(metrics),
@@ -74,7 +74,7 @@ impl Replica {
     /// Collects or follows, as the Lease says, for as long as it is polled.
     pub(super) async fn serve(self, client: Client, identity: String, chance: fn() -> f64, shutdown: Shutdown) {
         // What was known before this process began is better than nothing, also while AWS is out of reach.
-        let read = tokio::time::timeout(READING, self.published.read()).await;
+        let read = tokio::time::timeout(READ_TIMEOUT, self.published.read()).await;
         let read = read.unwrap_or_else(|_| Err("the API server did not answer in time".to_owned()));
         if let Some(snapshot) = read.unwrap_or_else(|fault| self.complain(&fault)) {
             self.take(snapshot).await;
@@ -87,15 +87,15 @@ impl Replica {
             let held = elected.borrow_and_update().clone();
             tracing::info!(target: "rolecall::kube", held = ?held, "the Lease was decided");
             let work = match held {
-                Held::Here => {
+                Leadership::Leader => {
                     self.metrics.holds_lease(Some(true));
                     self.collect(true, chance).left_future()
                 }
-                Held::Elsewhere => {
+                Leadership::Follower => {
                     self.metrics.holds_lease(Some(false));
                     self.follow(chance).right_future()
                 }
-                Held::Unknown(fault) => {
+                Leadership::Unknown(fault) => {
                     tracing::warn!(target: "rolecall::kube", fault, "no Lease can be had; this replica collects for itself");
                     self.metrics.holds_lease(None);
                     self.collect(false, chance).left_future()
@@ -112,7 +112,7 @@ impl Replica {
     async fn collect(&self, publishes: bool, chance: fn() -> f64) {
         // What the cluster names is read: without its lists a collection would lack most roles, and be published so.
         let is_listed = |world: &World| world.is_complete() && world.namespace("default").is_some();
-        self.keeper.until(is_listed, Instant::now() + LISTING).await;
+        self.store.wait_until(is_listed, Instant::now() + LISTING).await;
         let collector: Arc<dyn Collector> = match publishes {
             true => Arc::new(Publishing {
                 from_aws: Arc::clone(&self.from_aws),
@@ -122,7 +122,7 @@ impl Replica {
             false => Arc::<FromAws>::clone(&self.from_aws),
         };
         let seen = Arc::clone(&self.metrics);
-        refresh_forever(Arc::clone(&self.keeper), collector, self.refreshing, chance, seen).await;
+        refresh_forever(Arc::clone(&self.store), collector, self.refreshing, chance, seen).await;
     }
 
     /// Takes what is published; while nothing of use comes, collects.
@@ -141,7 +141,7 @@ impl Replica {
     async fn listen(&self, snapshots: &mut (impl Stream<Item = Result<PublishedSnapshot, String>> + Unpin)) {
         let mut heard = Instant::now();
         loop {
-            let knows = self.keeper.now().is_first_hand;
+            let knows = self.store.now().is_first_hand;
             let patience = if knows { self.refreshing.interval.saturating_mul(3).max(FIRST) } else { FIRST };
             match tokio::time::timeout_at(heard + patience, snapshots.next()).await {
                 Ok(Some(Ok(snapshot))) if snapshot.about.too_large => return,
@@ -206,17 +206,17 @@ impl Replica {
             }
         };
         {
-            let known = self.keeper.now();
+            let known = self.store.now();
             if known.is_first_hand && snapshot.collected_at <= known.world.snapshot.collected_at {
                 return false;
             }
         }
         let age = Timestamp::now().duration_since(about.began).unsigned_abs();
-        let began = Instant::now().checked_sub(age + SKEW).unwrap_or_else(Instant::now);
+        let began = Instant::now().checked_sub(age + MAX_CLOCK_SKEW).unwrap_or_else(Instant::now);
         let collection = Collection { is_usable: true, parts: parts(&snapshot), ..Collection::default() };
-        self.keeper.take(snapshot, began, about.is_whole);
+        self.store.take(snapshot, began, about.is_whole);
         self.metrics.publication("followed");
-        self.metrics.refreshed(&self.keeper.now(), &collection, start.elapsed());
+        self.metrics.refreshed(&self.store.now(), &collection, start.elapsed());
         true
     }
 }

@@ -1,4 +1,4 @@
-//! What feeds live knowledge: AWS itself, or a snapshot that others write.
+//! What feeds live world_state: AWS itself, or a snapshot that others write.
 
 #[cfg(feature = "aws")]
 use std::collections::BTreeSet;

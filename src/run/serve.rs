@@ -18,9 +18,9 @@ use super::live::Shared;
 use super::shutdown::Shutdown;
 use crate::cli::ServeArgs;
 use crate::config::Config;
-use crate::live::{Keeper, Knowledge, Rechecks, Refreshing};
 #[cfg(feature = "aws")]
 use crate::live::{LinkReader, Rereads, refresh_forever};
+use crate::live::{Rechecks, Refreshing, WorldState, WorldStore};
 use crate::review::Settings;
 use crate::server::{ClusterDoor, Confirmation, Listeners, LogFormat, Metrics, State, init_log, start};
 use crate::sources::{Manifests, ReadOptions, SnapshotSource, SourceKind, read_snapshot};
@@ -53,13 +53,13 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             certificate.require_client_certificates(clients);
         }
         // So may this for whoever holds the snapshot.
-        let Known { keeper, confirmation, settings, refreshing } = tokio::select! {
-            known = start_of.knowing(scene) => known?,
+        let Known { store, confirmation, settings, refreshing } = tokio::select! {
+            known = start_of.load_state(scene) => known?,
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
-        let (cluster, watching) = start_of.in_cluster(&keeper);
-        let state = State::confirming(keeper, confirmation, cluster, metrics, settings, config.limits);
+        let (cluster, watching) = start_of.in_cluster(&store);
+        let state = State::confirming(store, confirmation, cluster, metrics, settings, config.limits);
         let mut running = start(listeners, state, &certificate)?;
         tokio::select! {
             _ = terminate.recv() => {}
@@ -124,7 +124,7 @@ type Task = BoxFuture<'static, ()>;
 
 /// What is known at the start, and what keeps it fresh.
 struct Known {
-    keeper: Arc<Keeper>,
+    store: Arc<WorldStore>,
     confirmation: Confirmation,
     settings: Settings,
     refreshing: Task,
@@ -143,23 +143,23 @@ struct Start<'s> {
 
 impl Start<'_> {
     /// What asks the cluster, and what follows it for as long as it is polled.
-    fn in_cluster(self, keeper: &Arc<Keeper>) -> (Option<ClusterDoor>, Task) {
+    fn in_cluster(self, store: &Arc<WorldStore>) -> (Option<ClusterDoor>, Task) {
         match self.kube {
             #[cfg(feature = "kube")]
             Some(client) => {
-                let (door, task) = super::cluster::follow(client.clone(), self.config, keeper, self.metrics);
+                let (door, task) = super::cluster::follow(client.clone(), self.config, store, self.metrics);
                 (Some(door), task)
             }
             #[cfg(not(feature = "kube"))]
             Some(never) => match *never {},
             None => {
-                let _ = keeper;
+                let _ = store;
                 (None, pending().boxed())
             }
         }
     }
 
-    async fn knowing(self, scene: Scene) -> anyhow::Result<Known> {
+    async fn load_state(self, scene: Scene) -> anyhow::Result<Known> {
         let Self { args, config, metrics, .. } = self;
         let mut settings = config.settings(args.mode.into());
         let refresh = config.refresh;
@@ -180,23 +180,23 @@ impl Start<'_> {
                 let text = fetched.map(|fetched| fetched.text).unwrap_or_default();
                 let snapshot = read_snapshot(&text, args.cluster.as_deref())
                     .map_err(|message| anyhow::anyhow!("{}: {message}", args.source))?;
-                Knowledge::new(scene.world.with_snapshot(Arc::new(snapshot)))
+                WorldState::new(scene.world.with_snapshot(Arc::new(snapshot)))
             }
             Err(error) if kind.must_exist() => return Err(error),
             // Whoever writes it may not have done so yet: warn only, not ready, and try again.
             Err(error) => {
                 tracing::warn!(target: "rolecall::live", error = format!("{error:#}"), "the snapshot cannot be read yet");
-                Knowledge::before_reading(scene.world)
+                WorldState::before_reading(scene.world)
             }
         };
         metrics.describe_snapshot(&first);
-        let keeper = Arc::new(Keeper::new(first));
+        let store = Arc::new(WorldStore::new(first));
         let collector = Arc::new(Shared::new(source, args.cluster.clone()));
         let seen = Arc::clone(metrics);
-        let rechecks = Arc::new(Rechecks::new(Arc::clone(&keeper), collector, seen));
+        let rechecks = Arc::new(Rechecks::new(Arc::clone(&store), collector, seen));
         let confirmation = Confirmation::Snapshot(Arc::clone(&rechecks));
         let refreshing = async move { rechecks.refresh_forever(refreshing, fastrand::f64).await }.boxed();
-        Ok(Known { keeper, confirmation, settings, refreshing })
+        Ok(Known { store, confirmation, settings, refreshing })
     }
 
     #[cfg(feature = "aws")]
@@ -208,19 +208,19 @@ impl Start<'_> {
         let counting = Arc::new(super::live::Counting(Arc::clone(metrics)));
         let aws = crate::sources::aws::Aws::observed(config.aws.clone(), cluster, counting).await?;
         let from_aws = Arc::new(super::live::FromAws::new(aws, scene.roles));
-        let keeper = Arc::new(Keeper::new(Knowledge::before_reading(scene.world)));
+        let store = Arc::new(WorldStore::new(WorldState::before_reading(scene.world)));
         let reader: Arc<dyn LinkReader> = Arc::<super::live::FromAws>::clone(&from_aws);
         let remember = Duration::from_secs(config.refresh.remember_seconds);
         let rereads = Rereads::new(reader, remember, Duration::from_secs(config.limits.reread_seconds));
-        let refreshing = self.collecting(&keeper, &from_aws, refreshing, cluster);
-        Ok(Known { keeper, confirmation: Confirmation::Links(rereads), settings, refreshing })
+        let refreshing = self.collecting(&store, &from_aws, refreshing, cluster);
+        Ok(Known { store, confirmation: Confirmation::Links(rereads), settings, refreshing })
     }
 
     /// In a cluster one replica collects for all; without one, whoever asks.
     #[cfg(feature = "aws")]
     fn collecting(
         self,
-        keeper: &Arc<Keeper>,
+        store: &Arc<WorldStore>,
         from_aws: &Arc<super::live::FromAws>,
         refreshing: Refreshing,
         cluster: &str,
@@ -228,13 +228,13 @@ impl Start<'_> {
         #[cfg(feature = "kube")]
         if let Some(client) = self.kube {
             let replica =
-                super::leader::Replica::new(client, self.config, cluster, keeper, from_aws, refreshing, self.metrics);
+                super::leader::Replica::new(client, self.config, cluster, store, from_aws, refreshing, self.metrics);
             return replica.serve(client.clone(), identity(), fastrand::f64, self.shutdown.clone()).boxed();
         }
         let _ = cluster;
         let collector = Arc::<super::live::FromAws>::clone(from_aws);
         let seen = Arc::clone(self.metrics);
-        refresh_forever(Arc::clone(keeper), collector, refreshing, fastrand::f64, seen).boxed()
+        refresh_forever(Arc::clone(store), collector, refreshing, fastrand::f64, seen).boxed()
     }
 
     #[cfg(not(feature = "aws"))]

@@ -13,10 +13,10 @@ use rolecall_core::workload::Kind;
 use super::owners::Owner;
 
 /// Most findings of one rule at one container of an owner whose words differ; more are counted with the last.
-const MOST_ALIKE: usize = 8;
+const MAX_ALIKE: usize = 8;
 
 /// Most notes behind a finding.
-const MOST_NOTES: usize = 16;
+const MAX_NOTES: usize = 16;
 
 /// Everything judged so far.
 #[derive(Debug, Default)]
@@ -131,13 +131,13 @@ impl Group {
             *count += pods;
             let new: Vec<Note> = finding.notes.into_iter().filter(|note| !known.notes.contains(note)).collect();
             known.notes.extend(new);
-            known.notes.truncate(MOST_NOTES);
+            known.notes.truncate(MAX_NOTES);
             return;
         }
         let alike = |(known, _): &&mut (Finding, usize)| {
             known.rule() == finding.rule() && known.containers == finding.containers
         };
-        if self.findings.iter_mut().filter(alike).count() < MOST_ALIKE {
+        if self.findings.iter_mut().filter(alike).count() < MAX_ALIKE {
             self.findings.push((finding, pods));
         } else if let Some((_, count)) = self.findings.iter_mut().rev().find(alike) {
             *count += pods;
@@ -284,7 +284,7 @@ mod tests {
             add(&mut tally, vec![finding(&format!("pod {pod}"), &["app"], &[])], 1);
         }
         let group = tally.groups.values().next().unwrap();
-        assert_eq!(group.findings.len(), MOST_ALIKE);
+        assert_eq!(group.findings.len(), MAX_ALIKE);
         assert_eq!(group.findings.iter().map(|(_, pods)| pods).sum::<usize>(), 1_000);
     }
 }

@@ -52,13 +52,13 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::live::Knowledge;
+    use crate::live::WorldState;
 
     #[tokio::test]
     async fn a_heart_that_stands_still_is_noticed() {
         let config = Config::default();
         let world = World::new(Arc::default(), Default::default(), config.conventions());
-        let state = State::new(Knowledge::new(world), config.settings(Mode::Enforce), config.limits);
+        let state = State::new(WorldState::new(world), config.settings(Mode::Enforce), config.limits);
         let mut state = Arc::into_inner(state).unwrap();
         let mut statuses = Vec::new();
         for age in [9, 11, 29, 31] {

@@ -12,7 +12,7 @@ pub(super) const NOT_READY: Duration = Duration::from_secs(10);
 /// Not alive after this: the kubelet restarts the container.
 pub(super) const NOT_ALIVE: Duration = Duration::from_secs(30);
 /// Between beats.
-pub(super) const BEAT: Duration = Duration::from_millis(500);
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Heartbeat {

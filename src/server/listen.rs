@@ -40,7 +40,7 @@ impl Port {
 
 /// After the system refused a connection, the next is tried after this, then after twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// One line in the log for so long.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
@@ -102,7 +102,7 @@ pub(super) async fn accept<F>(
                         );
                     }
                     tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    pause = (pause * 2).min(MAX_PAUSE);
                 }
             }
         }

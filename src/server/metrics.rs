@@ -17,7 +17,7 @@ use super::connection::Cut;
 use super::histogram::DurationHistogram;
 use super::labels::{Counters, LookupOutcome, RereadOutcome};
 use super::listen::Port;
-use crate::live::{Collection, Knowledge, Refresh};
+use crate::live::{Collection, Refresh, WorldState};
 use crate::review::{Fault, Record};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -366,8 +366,8 @@ impl Metrics {
     }
 
     /// Shows the age and the size of what is known.
-    pub fn describe_snapshot(&self, knowledge: &Knowledge) {
-        let snapshot = &knowledge.world.snapshot;
+    pub fn describe_snapshot(&self, world_state: &WorldState) {
+        let snapshot = &world_state.world.snapshot;
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in f64")]
         let seconds = snapshot.collected_at.map_or(0.0, |time| time.as_second() as f64);
         self.snapshot_time.set(seconds);
@@ -454,7 +454,7 @@ impl crate::kube::Writing for Metrics {
 }
 
 impl Refresh for Metrics {
-    fn refreshed(&self, knowledge: &Knowledge, collection: &Collection, took: Duration) {
+    fn refreshed(&self, world_state: &WorldState, collection: &Collection, took: Duration) {
         let outcome = match (collection.is_usable, collection.failures.is_empty()) {
             (false, _) => "failed",
             (true, false) => "partial",
@@ -465,7 +465,7 @@ impl Refresh for Metrics {
             #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in f64")]
             self.parts.get_or_create(&PartLabels { part }).set(*seconds as f64);
         }
-        self.describe_snapshot(knowledge);
+        self.describe_snapshot(world_state);
         for (place, error) in collection.failures.iter().take(20) {
             tracing::warn!(target: "rolecall::live", place, error, "a part could not be read");
         }

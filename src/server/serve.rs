@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Activity, Protocol, Source};
-use super::heartbeat::BEAT;
+use super::heartbeat::HEARTBEAT_INTERVAL;
 use super::listen::{Phase, Places, Port, accept};
 use super::metrics::Metrics;
 use super::state::State;
@@ -100,7 +100,7 @@ async fn beat(state: Arc<State>, mut phase: watch::Receiver<Phase>) {
     let beating = async {
         loop {
             state.heartbeat.beat();
-            tokio::time::sleep(BEAT).await;
+            tokio::time::sleep(HEARTBEAT_INTERVAL).await;
         }
     };
     tokio::select! {

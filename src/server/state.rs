@@ -11,7 +11,7 @@ use super::heartbeat::{self, Heartbeat};
 use super::metrics::Metrics;
 use super::pool::Pool;
 use crate::config::Limits;
-use crate::live::{Keeper, Knowledge, Lookups, Rechecks, Rereads};
+use crate::live::{Lookups, Rechecks, Rereads, WorldState, WorldStore};
 use crate::review::{self, AccessReviewer, DenialSink, Frame, Record, Reply, Settings, Unread};
 
 /// The ways to ask and tell the cluster.
@@ -39,7 +39,7 @@ pub enum Confirmation {
 /// What the handlers share.
 #[derive(Debug)]
 pub struct State {
-    pub(super) keeper: Arc<Keeper>,
+    pub(super) store: Arc<WorldStore>,
     pub(super) confirmation: Confirmation,
     /// Asks the cluster; `None` where there is none.
     pub(super) cluster: Option<ClusterDoor>,
@@ -55,16 +55,16 @@ pub struct State {
 }
 
 impl State {
-    /// State over knowledge that does not change.
-    pub fn new(knowledge: Knowledge, settings: Settings, limits: Limits) -> Arc<Self> {
+    /// State over world_state that does not change.
+    pub fn new(world_state: WorldState, settings: Settings, limits: Limits) -> Arc<Self> {
         let metrics = Arc::new(Metrics::new());
-        metrics.describe_snapshot(&knowledge);
-        Self::live(Arc::new(Keeper::new(knowledge)), None, None, metrics, settings, limits)
+        metrics.describe_snapshot(&world_state);
+        Self::live(Arc::new(WorldStore::new(world_state)), None, None, metrics, settings, limits)
     }
 
-    /// State over knowledge that others keep fresh, with denials confirmed by `rereads`.
+    /// State over world_state that others keep fresh, with denials confirmed by `rereads`.
     pub fn live(
-        keeper: Arc<Keeper>,
+        store: Arc<WorldStore>,
         rereads: Option<Rereads>,
         cluster: Option<ClusterDoor>,
         metrics: Arc<Metrics>,
@@ -72,12 +72,12 @@ impl State {
         limits: Limits,
     ) -> Arc<Self> {
         let confirmation = rereads.map_or(Confirmation::Nothing, Confirmation::Links);
-        Self::confirming(keeper, confirmation, cluster, metrics, settings, limits)
+        Self::confirming(store, confirmation, cluster, metrics, settings, limits)
     }
 
-    /// State over knowledge that others keep fresh, with denials confirmed in this way.
+    /// State over world_state that others keep fresh, with denials confirmed in this way.
     pub fn confirming(
-        keeper: Arc<Keeper>,
+        store: Arc<WorldStore>,
         confirmation: Confirmation,
         cluster: Option<ClusterDoor>,
         metrics: Arc<Metrics>,
@@ -86,11 +86,11 @@ impl State {
     ) -> Arc<Self> {
         match confirmation {
             Confirmation::Nothing => {}
-            Confirmation::Links(_) => keeper.read_associations(AssociationReading::BeforeAndReadable),
-            Confirmation::Snapshot(_) => keeper.read_associations(AssociationReading::Before),
+            Confirmation::Links(_) => store.read_associations(AssociationReading::BeforeAndReadable),
+            Confirmation::Snapshot(_) => store.read_associations(AssociationReading::Before),
         }
         Arc::new(Self {
-            keeper,
+            store,
             confirmation,
             cluster,
             settings,
@@ -111,10 +111,10 @@ impl State {
         if self.heartbeat.age() > heartbeat::NOT_READY {
             return Err("the threads that answer reviews do not\n");
         }
-        let knowledge = self.keeper.now();
-        if !knowledge.is_first_hand {
+        let world_state = self.store.now();
+        if !world_state.is_first_hand {
             Err("nothing was read of AWS yet\n")
-        } else if self.cluster.is_some() && !knowledge.world.is_complete() {
+        } else if self.cluster.is_some() && !world_state.world.is_complete() {
             Err("the cluster's service accounts were not listed yet\n")
         } else {
             Ok(())
@@ -123,8 +123,8 @@ impl State {
 
     /// The answer to a review that was not checked.
     pub(super) fn unread(&self, frame: &Frame, why: Unread, observe: impl FnOnce(&Record<'_>)) -> Reply {
-        let knowledge = self.keeper.now();
-        let (world, time) = (&knowledge.world, &knowledge.snapshot_time);
+        let world_state = self.store.now();
+        let (world, time) = (&world_state.world, &world_state.snapshot_time);
         review::unread(world, time, &self.settings, frame, why, Timestamp::now(), observe)
     }
 

@@ -17,8 +17,8 @@ use super::budget::Share;
 use super::labels::{LookupOutcome, RereadOutcome};
 use super::pool::INLINE_BYTES;
 use super::state::{Confirmation, State};
-use crate::live::{Confirming, Knowledge, Rechecked, Rechecks, Requester, Rereads, Unconfirmed};
-use crate::review::{self, Access, Authority, Considered, Denial, Frame, Lowering, Reply, Standing, Unread};
+use crate::live::{Confirming, Rechecked, Rechecks, Requester, Rereads, Unconfirmed, WorldState};
+use crate::review::{self, Access, Authority, Denial, Frame, Lowering, NextStep, Reply, Standing, Unread};
 
 /// What was asked for one review alone.
 #[derive(Debug, Clone, Default)]
@@ -79,28 +79,28 @@ impl UnderReview {
         let asks = self.state.cluster.is_some();
         let asked = Asked::default();
         let first = {
-            let knowledge = self.state.keeper.now();
-            self.consider_here(&knowledge, &asked, &self.reach(&knowledge), asks)
+            let world_state = self.state.store.now();
+            self.consider_here(&world_state, &asked, &self.reach(&world_state), asks)
         };
         let first = match first {
-            Considered::Long => {
-                let knowledge = self.state.keeper.now_full();
-                let reach = self.reach(&knowledge);
-                self.consider_elsewhere(knowledge, &asked, reach, asks).await
+            NextStep::RunInPool => {
+                let world_state = self.state.store.now_full();
+                let reach = self.reach(&world_state);
+                self.consider_elsewhere(world_state, &asked, reach, asks).await
             }
             other => other,
         };
         match first {
-            Considered::Reply(reply) => reply,
-            Considered::Confirm { links, is_new_pod } => self.confirm(links, is_new_pod, asked).await,
-            Considered::Seek(unseen) => self.seek(unseen).await,
-            Considered::Guard(lowering) => self.guard(&lowering).await,
-            Considered::Long | Considered::Stopped => unanswered(),
+            NextStep::Reply(reply) => reply,
+            NextStep::ConfirmDenial { links, is_new_pod } => self.confirm_denial(links, is_new_pod, asked).await,
+            NextStep::ResolveUnknown(unseen) => self.resolve_unknown(unseen).await,
+            NextStep::CheckAccess(lowering) => self.check_access(&lowering).await,
+            NextStep::RunInPool | NextStep::Stopped => unanswered(),
         }
     }
 
-    fn reach(&self, knowledge: &Knowledge) -> Reach {
-        if !knowledge.is_first_hand {
+    fn reach(&self, world_state: &WorldState) -> Reach {
+        if !world_state.is_first_hand {
             Reach::Withheld("it has read nothing of AWS yet".into())
         } else if matches!(self.state.confirmation, Confirmation::Nothing) && self.state.cluster.is_none() {
             Reach::Final
@@ -110,34 +110,34 @@ impl UnderReview {
     }
 
     /// Checks over what is known, and what was asked for this review alone: here where that is short, else elsewhere.
-    async fn consider(&self, knowledge: &Arc<Knowledge>, asked: &Asked, reach: Reach) -> Considered {
-        match self.consider_here(knowledge, asked, &reach, false) {
-            Considered::Long => self.consider_elsewhere(Arc::clone(knowledge), asked, reach, false).await,
+    async fn consider(&self, world_state: &Arc<WorldState>, asked: &Asked, reach: Reach) -> NextStep {
+        match self.consider_here(world_state, asked, &reach, false) {
+            NextStep::RunInPool => self.consider_elsewhere(Arc::clone(world_state), asked, reach, false).await,
             considered => considered,
         }
     }
 
-    fn consider_here(&self, knowledge: &Knowledge, asked: &Asked, reach: &Reach, asks: bool) -> Considered {
+    fn consider_here(&self, world_state: &WorldState, asked: &Asked, reach: &Reach, asks: bool) -> NextStep {
         if self.body.len() > INLINE_BYTES {
-            return Considered::Long;
+            return NextStep::RunInPool;
         }
         let standing = Standing { authority: reach.authority(), asks, inline: true, stop: None };
-        self.check(knowledge, asked, standing)
+        self.check(world_state, asked, standing)
     }
 
     /// Checks on a thread for what may take long; past the deadline the review passes with a warning.
     async fn consider_elsewhere(
         &self,
-        knowledge: Arc<Knowledge>,
+        world_state: Arc<WorldState>,
         asked: &Asked,
         reach: Reach,
         asks: bool,
-    ) -> Considered {
+    ) -> NextStep {
         let (this, asked) = (self.clone(), asked.clone());
         let check = move |stop: &Stop| {
             let standing = Standing { authority: reach.authority(), asks, inline: false, stop: Some(stop) };
-            let considered = this.check(&knowledge, &asked, standing);
-            if matches!(considered, Considered::Stopped) {
+            let considered = this.check(&world_state, &asked, standing);
+            if matches!(considered, NextStep::Stopped) {
                 this.state.metrics.check_stopped(if Instant::now() < this.deadline {
                     "client-left"
                 } else {
@@ -148,7 +148,7 @@ impl UnderReview {
         };
         match self.state.pool.run(self.body.len(), self.deadline, check).await {
             Some(considered) => considered,
-            None => Considered::Reply(self.late()),
+            None => NextStep::Reply(self.late()),
         }
     }
 
@@ -160,8 +160,8 @@ impl UnderReview {
         self.state.unread(&frame, Unread::Late, |record| self.observe(record))
     }
 
-    fn check(&self, knowledge: &Knowledge, asked: &Asked, standing: Standing<'_>) -> Considered {
-        let Knowledge { world, snapshot_time, .. } = knowledge;
+    fn check(&self, world_state: &WorldState, asked: &Asked, standing: Standing<'_>) -> NextStep {
+        let WorldState { world, snapshot_time, .. } = world_state;
         let (settings, now) = (&self.state.settings, Timestamp::now());
         let observe = |record: &review::Record<'_>| self.observe(record);
         if asked.changes.is_empty() && !asked.association {
@@ -189,12 +189,12 @@ impl UnderReview {
     }
 
     /// Waits for the cluster, or asks it, for what is not known of it yet; then judges.
-    async fn seek(&self, unseen: Unseen) -> Reply {
+    async fn resolve_unknown(&self, unseen: Unseen) -> Reply {
         let Some(cluster) = &self.state.cluster else {
             return unanswered();
         };
-        let sought = cluster.lookups.seek(&self.state.keeper, unseen, self.source, self.deadline).await;
-        let knowledge = self.state.keeper.now_full();
+        let sought = cluster.lookups.seek(&self.state.store, unseen, self.source, self.deadline).await;
+        let world_state = self.state.store.now_full();
         let (asked, reach) = match sought {
             Ok(changes) => {
                 self.state.metrics.lookup(if changes.is_empty() {
@@ -202,21 +202,21 @@ impl UnderReview {
                 } else {
                     LookupOutcome::Asked
                 });
-                (Asked { changes, association: false }, self.reach(&knowledge))
+                (Asked { changes, association: false }, self.reach(&world_state))
             }
             Err(sentence) => {
                 self.state.metrics.lookup(LookupOutcome::Failed);
                 (Asked::default(), Reach::Withheld(sentence.into()))
             }
         };
-        match self.consider(&knowledge, &asked, reach).await {
-            Considered::Confirm { links, is_new_pod } => self.confirm(links, is_new_pod, asked).await,
+        match self.consider(&world_state, &asked, reach).await {
+            NextStep::ConfirmDenial { links, is_new_pod } => self.confirm_denial(links, is_new_pod, asked).await,
             other => conclude(other),
         }
     }
 
     /// Reads again what a would-be denial rests on, and judges again.
-    async fn confirm(&self, links: Links, is_new_pod: bool, mut asked: Asked) -> Reply {
+    async fn confirm_denial(&self, links: Links, is_new_pod: bool, mut asked: Asked) -> Reply {
         if let Some(cluster) = &self.state.cluster {
             let (namespace, account) = &links.subject;
             match cluster.lookups.read_again(namespace, account, self.source, self.deadline).await {
@@ -245,9 +245,9 @@ impl UnderReview {
 
     /// The denial over what is known now, or the other answer.
     async fn settle(&self, asked: &Asked) -> Result<Reply, Reply> {
-        let knowledge = self.state.keeper.now_full();
-        let considered = self.consider(&knowledge, asked, Reach::Provisional).await;
-        self.deny(&knowledge, asked, considered).await
+        let world_state = self.state.store.now_full();
+        let considered = self.consider(&world_state, asked, Reach::Provisional).await;
+        self.deny(&world_state, asked, considered).await
     }
 
     /// Asks for the shared snapshot again and judges by what is there now.
@@ -281,21 +281,21 @@ impl UnderReview {
         let mut withheld = "what the denial depends on changes faster than it can be re-read from AWS".to_owned();
         let mut changed = false;
         for _ in 0..ROUNDS {
-            let issuer = issuer(&state.keeper.now());
+            let issuer = issuer(&state.store.now());
             let requester = Requester { source: self.source, namespace: links.subject.0.clone() };
             match rereads.confirm(&links, issuer.as_ref(), &requester, self.deadline).await {
                 Confirming::Read { reread, asked: at, links: read } => {
-                    let (knowledge, news) = state.keeper.learn(reread, at);
+                    let (world_state, news) = state.store.merge(reread, at);
                     changed |= news;
                     asked.association |= read.new_association;
                     // The provider of another issuer was not asked for.
-                    let is_other = self::issuer(&knowledge) != issuer;
-                    match self.consider(&knowledge, &asked, Reach::Provisional).await {
-                        Considered::Confirm { links: next, .. } if is_other || !next.are_among(&read) => {
+                    let is_other = self::issuer(&world_state) != issuer;
+                    match self.consider(&world_state, &asked, Reach::Provisional).await {
+                        NextStep::ConfirmDenial { links: next, .. } if is_other || !next.are_among(&read) => {
                             links = next.and(&read)
                         }
                         considered => {
-                            let stands = self.deny(&knowledge, &asked, considered).await;
+                            let stands = self.deny(&world_state, &asked, considered).await;
                             let confirmed = stands.is_ok() && !changed;
                             state.metrics.reread(if confirmed {
                                 RereadOutcome::Confirmed
@@ -318,48 +318,48 @@ impl UnderReview {
 
     /// The denial that a provisional one becomes, where it stands in the eyes of the watch too: of the watch and the API
     /// server's own word either may be the newer. Otherwise the other answer.
-    async fn deny(&self, knowledge: &Arc<Knowledge>, asked: &Asked, considered: Considered) -> Result<Reply, Reply> {
-        if let Considered::Reply(reply) = considered {
+    async fn deny(&self, world_state: &Arc<WorldState>, asked: &Asked, considered: NextStep) -> Result<Reply, Reply> {
+        if let NextStep::Reply(reply) = considered {
             return Err(reply);
         }
-        let watched = asked.changes.iter().any(|change| knowledge.world.contradicts(change));
+        let watched = asked.changes.iter().any(|change| world_state.world.contradicts(change));
         let of_the_watch = Asked { changes: Vec::new(), association: asked.association };
-        if watched && let Considered::Reply(reply) = self.consider(knowledge, &of_the_watch, Reach::Provisional).await {
+        if watched && let NextStep::Reply(reply) = self.consider(world_state, &of_the_watch, Reach::Provisional).await {
             return Err(reply);
         }
-        Ok(conclude(self.consider(knowledge, asked, Reach::Final).await))
+        Ok(conclude(self.consider(world_state, asked, Reach::Final).await))
     }
 
     async fn withhold(&self, reason: &str, asked: &Asked) -> Reply {
-        let knowledge = self.state.keeper.now_full();
-        conclude(self.consider(&knowledge, asked, Reach::Withheld(reason.into())).await)
+        let world_state = self.state.store.now_full();
+        conclude(self.consider(&world_state, asked, Reach::Withheld(reason.into())).await)
     }
 
     /// Asks whether the user may lower what is asked of a namespace.
-    async fn guard(&self, lowering: &Lowering) -> Reply {
+    async fn check_access(&self, lowering: &Lowering) -> Reply {
         let Some(cluster) = &self.state.cluster else {
             return unanswered();
         };
         let asking = cluster.access.may_lower(lowering.user.clone(), lowering.namespace.clone());
         let late = |_| Access::Unknown("the API server did not answer in time".to_owned());
         let access = tokio::time::timeout_at(self.deadline, asking).await.unwrap_or_else(late);
-        review::guarded(&self.state.settings, lowering, &self.body, &access, |record| self.observe(record))
+        review::answer_lowering(&self.state.settings, lowering, &self.body, &access, |record| self.observe(record))
     }
 }
 
 /// The cluster's issuer as it is known.
-fn issuer(knowledge: &Knowledge) -> Option<Issuer> {
-    knowledge.world.snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.clone())
+fn issuer(world_state: &WorldState) -> Option<Issuer> {
+    world_state.world.snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.clone())
 }
 
-fn conclude(considered: Considered) -> Reply {
+fn conclude(considered: NextStep) -> Reply {
     match considered {
-        Considered::Reply(reply) => reply,
-        Considered::Confirm { .. }
-        | Considered::Seek(_)
-        | Considered::Guard(_)
-        | Considered::Long
-        | Considered::Stopped => unanswered(),
+        NextStep::Reply(reply) => reply,
+        NextStep::ConfirmDenial { .. }
+        | NextStep::ResolveUnknown(_)
+        | NextStep::CheckAccess(_)
+        | NextStep::RunInPool
+        | NextStep::Stopped => unanswered(),
     }
 }
 

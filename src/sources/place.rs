@@ -12,7 +12,7 @@ use super::{store::Object, web::Page};
 /// The longest snapshot that is taken from a network, in bytes. The largest account that IAM allows by default (1,000
 /// roles; 5,000 on request) stays under a tenth of it.
 #[cfg(feature = "aws")]
-pub(super) const MOST: u64 = 512 << 20;
+pub(super) const MAX_SNAPSHOT_BYTES: u64 = 512 << 20;
 
 /// A snapshot's text, and the version that the place gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]

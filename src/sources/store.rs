@@ -15,13 +15,13 @@ use object_store::{
 };
 
 use super::aws::{AwsSettings, sdk_config};
-use super::place::{Fetched, MOST, utf8};
+use super::place::{Fetched, MAX_SNAPSHOT_BYTES, utf8};
 
 /// The name of the metadata that says when a snapshot was collected.
 const COLLECTED_AT: &str = "collected-at";
 
 /// Attempts at a conditional write, each lost to another writer.
-const RACES: usize = 5;
+const MAX_WRITE_ATTEMPTS: usize = 5;
 
 /// A snapshot in S3.
 #[derive(Debug)]
@@ -85,8 +85,8 @@ impl Object {
             Err(Error::NotModified { .. }) => return Ok(None),
             found => found.map_err(|error| self.told(error, "s3:GetObject", "snapshot-s3-read.json"))?,
         };
-        if found.meta.size > MOST {
-            bail!("{}: is longer than {} MiB; that is no snapshot", self.name, MOST >> 20);
+        if found.meta.size > MAX_SNAPSHOT_BYTES {
+            bail!("{}: is longer than {} MiB; that is no snapshot", self.name, MAX_SNAPSHOT_BYTES >> 20);
         }
         let etag = found.meta.e_tag.clone();
         let bytes = found.bytes().await.map_err(|error| self.told(error, "s3:GetObject", "snapshot-s3-read.json"))?;
@@ -98,7 +98,7 @@ impl Object {
     /// Writes a snapshot, unless a newer one stands there.
     pub(super) async fn write(&self, text: &str, collected_at: Timestamp) -> anyhow::Result<Written> {
         let payload = PutPayload::from(text.to_owned());
-        for _ in 0..RACES {
+        for _ in 0..MAX_WRITE_ATTEMPTS {
             let mode = match self.there().await? {
                 Some((_, Some(time))) if time > collected_at => return Ok(Written::NewerThere(time)),
                 Some((etag, _)) => PutMode::Update(UpdateVersion { e_tag: etag, version: None }),

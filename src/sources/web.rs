@@ -10,10 +10,10 @@ use reqwest::header::{
 use reqwest::{Client, StatusCode, Url};
 
 use super::aws::AwsSettings;
-use super::place::{Fetched, MOST, utf8};
+use super::place::{Fetched, MAX_SNAPSHOT_BYTES, utf8};
 
 /// How long a whole answer may take.
-const WHOLE: Duration = Duration::from_secs(120);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A snapshot behind a URL.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Page {
         let client = Client::builder()
             .https_only(url.scheme() == "https")
             .connect_timeout(Duration::from_secs(settings.timeout_seconds))
-            .timeout(WHOLE)
+            .timeout(FETCH_TIMEOUT)
             .user_agent(concat!("rolecall/", env!("CARGO_PKG_VERSION")))
             .build()
             .with_context(|| format!("{name}: no HTTP client can be had"))?;
@@ -67,8 +67,8 @@ impl Page {
             let chunk = response.chunk().await.map_err(reqwest::Error::without_url);
             match chunk.with_context(|| format!("{name}: the snapshot's transfer broke off"))? {
                 None => break,
-                Some(chunk) if bytes.len() as u64 + chunk.len() as u64 > MOST => {
-                    bail!("{name}: is longer than {} MiB; that is no snapshot", MOST >> 20)
+                Some(chunk) if bytes.len() as u64 + chunk.len() as u64 > MAX_SNAPSHOT_BYTES => {
+                    bail!("{name}: is longer than {} MiB; that is no snapshot", MAX_SNAPSHOT_BYTES >> 20)
                 }
                 Some(chunk) => bytes.extend_from_slice(&chunk),
             }

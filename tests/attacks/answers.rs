@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use rolecall::config::Config;
-use rolecall::review::{Authority, Considered, Standing, consider};
+use rolecall::review::{Authority, NextStep, Standing, consider};
 use rolecall::sources::Manifests;
 use rolecall_core::decision::Mode;
 use rolecall_core::snapshot::Snapshot;
@@ -46,7 +46,7 @@ impl Ground {
         Self::new(&json!({"rolecall.dev/enforce": "chain"}), annotations, config)
     }
 
-    pub fn consider(&self, review: &Value, mode: Mode, asks: bool) -> Considered {
+    pub fn consider(&self, review: &Value, mode: Mode, asks: bool) -> NextStep {
         let standing = Standing { authority: Authority::Final, asks, inline: false, stop: None };
         let (body, now) = (review.to_string(), NOW.parse().unwrap());
         consider(&self.world, "", &self.config.settings(mode), body.as_bytes(), now, standing, |_| {})
@@ -59,7 +59,7 @@ impl Ground {
 
     pub fn ask_in(&self, review: &Value, mode: Mode) -> Value {
         match self.consider(review, mode, false) {
-            Considered::Reply(reply) => serde_json::from_slice::<Value>(&reply.body).unwrap()["response"].clone(),
+            NextStep::Reply(reply) => serde_json::from_slice::<Value>(&reply.body).unwrap()["response"].clone(),
             other => panic!("{other:?}"),
         }
     }

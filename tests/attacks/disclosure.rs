@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rolecall::config::Config;
-use rolecall::review::{Authority, Considered, Record, Standing, answer, consider};
+use rolecall::review::{Authority, NextStep, Record, Standing, answer, consider};
 use rolecall::sources::{Manifests, namespace_of};
 use rolecall_core::decision::{Mode, Outcome};
 use rolecall_core::finding::Finding;
@@ -364,8 +364,8 @@ fn what_is_read_again_does_not_tell() {
             let considered =
                 consider(&world, "", &settings, body.as_bytes(), NOW.parse().unwrap(), standing, |_: &Record<'_>| {});
             let what = match considered {
-                Considered::Confirm { links, .. } => format!("{links:?}").replace(arn.as_str(), "ARN"),
-                Considered::Reply(_) => "nothing".to_owned(),
+                NextStep::ConfirmDenial { links, .. } => format!("{links:?}").replace(arn.as_str(), "ARN"),
+                NextStep::Reply(_) => "nothing".to_owned(),
                 other => panic!("{other:?}"),
             };
             read.entry(what).or_default().push(state);

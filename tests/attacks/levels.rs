@@ -1,7 +1,7 @@
 //! Lowering what is asked of a namespace, and looking like what is passed over. The same against a real API server:
 //! `tests/cluster.rs`.
 
-use rolecall::review::Considered;
+use rolecall::review::NextStep;
 use rolecall_core::decision::Mode;
 use serde_json::{Value, json};
 
@@ -18,8 +18,8 @@ fn lowered(sub_resource: &str, before: &Value, after: &Value) -> Vec<String> {
     let mut review = common::review(("", "Namespace"), "UPDATE", after, Some(before));
     review["request"]["subResource"] = sub_resource.into();
     match Ground::new(&json!({}), &json!({}), "").consider(&review, Mode::Enforce, true) {
-        Considered::Guard(lowering) => lowering.what,
-        Considered::Reply(_) => Vec::new(),
+        NextStep::CheckAccess(lowering) => lowering.what,
+        NextStep::Reply(_) => Vec::new(),
         other => panic!("{other:?}"),
     }
 }
@@ -53,7 +53,7 @@ fn raising_a_level_says_how_to_see_what_it_denies() {
             Some(&namespace(before, &json!({}))),
         );
         match Ground::new(&json!({}), &json!({}), "").consider(&review, Mode::Enforce, true) {
-            Considered::Reply(reply) => {
+            NextStep::Reply(reply) => {
                 serde_json::from_slice::<Value>(&reply.body).unwrap()["response"]["warnings"].to_string()
             }
             other => panic!("{other:?}"),
@@ -115,7 +115,10 @@ fn an_exemption_of_a_namespace_is_guarded_like_its_level() {
     }
     let created = common::review(("", "Namespace"), "CREATE", &namespace(&json!({}), &ignore("static-keys")), None);
     let considered = Ground::new(&json!({}), &json!({}), "").consider(&created, Mode::Enforce, true);
-    assert!(matches!(considered, Considered::Guard(_)), "a new namespace may not exempt itself either: {considered:?}");
+    assert!(
+        matches!(considered, NextStep::CheckAccess(_)),
+        "a new namespace may not exempt itself either: {considered:?}"
+    );
 }
 
 /// The annotation of mirror pods skips the check for nobody but nodes.

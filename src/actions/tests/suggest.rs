@@ -109,7 +109,7 @@ fn nothing_near_is_nothing() {
     assert_eq!(suggest(&"a".repeat(1_000_000)), None);
 }
 
-/// A verb is not a slip of another.
+/// A verb is not a typo of another.
 #[test]
 fn verbs_are_meant() {
     for action in matching("sqs:Get*") {

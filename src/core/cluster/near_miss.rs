@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn tells_slips_from_other_annotations() {
         let conventions = Conventions::default();
-        for slip in [
+        for typo in [
             "eks.amazon.com/role-arn",
             "eks.amazonaws.com/role_arn",
             "eks.amazonaws.com/rolearn",
@@ -67,7 +67,7 @@ mod tests {
             "iam.amazonaws.com/role-arn",
             "role-arn",
         ] {
-            assert!(is_close(slip, &conventions), "{slip}");
+            assert!(is_close(typo, &conventions), "{typo}");
         }
         for other in [
             "eks.amazonaws.com/audience",

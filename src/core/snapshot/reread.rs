@@ -31,7 +31,7 @@ fn with_policies(role: &Arc<Role>, before: Option<&Arc<Role>>) -> Arc<Role> {
 
 impl Snapshot {
     /// This snapshot with what was read again in its place; `None` where nothing has changed.
-    pub fn learn(&self, reread: &Reread) -> Option<Self> {
+    pub fn merge(&self, reread: &Reread) -> Option<Self> {
         let mut learned: Option<Self> = self.learn_cluster(&reread.found);
         for (namespace, account) in &reread.associations {
             let now = reread.found.association(namespace, account).flatten();
@@ -135,7 +135,7 @@ mod tests {
         "accounts": {"111122223333": {"roles": [{"Arn": "arn:aws:iam::111122223333:role/a", "Tags": []}],
             "oidcProviders": [{"Arn": "arn:aws:iam::111122223333:oidc-provider/x.example/id", "ClientIDList": ["a"]}]}}}"#;
 
-    fn learn(found: &str, associations: &[(&str, &str)], providers: bool) -> Option<Snapshot> {
+    fn merge(found: &str, associations: &[(&str, &str)], providers: bool) -> Option<Snapshot> {
         let reread = Reread {
             found: Snapshot::parse(found).unwrap(),
             associations: associations.iter().map(|(ns, sa)| ((*ns).into(), (*sa).into())).collect(),
@@ -145,13 +145,13 @@ mod tests {
                 vec![]
             },
         };
-        Snapshot::parse(BEFORE).unwrap().learn(&reread)
+        Snapshot::parse(BEFORE).unwrap().merge(&reread)
     }
 
     #[test]
     fn the_same_teaches_nothing() {
-        assert!(learn(BEFORE, &[("carts", "carts")], true).is_none());
-        assert!(learn("{}", &[], false).is_none());
+        assert!(merge(BEFORE, &[("carts", "carts")], true).is_none());
+        assert!(merge("{}", &[], false).is_none());
     }
 
     #[test]
@@ -160,13 +160,13 @@ mod tests {
         let found = r#"{"podIdentityAssociations": [{"namespace": "carts", "serviceAccount": "new", "roleArn": "arn:aws:iam::111122223333:role/b"}],
             "accounts": {"111122223333": {"rolesRead": "named", "missingRoles": ["arn:aws:iam::111122223333:role/a"],
                 "roles": [{"Arn": "arn:aws:iam::111122223333:role/B"}], "oidcProviders": []}}}"#;
-        let learned = learn(found, &[("carts", "carts"), ("carts", "new")], true).unwrap();
+        let learned = merge(found, &[("carts", "carts"), ("carts", "new")], true).unwrap();
         assert!(learned.association("carts", "carts").unwrap().is_none());
         assert!(learned.association("carts", "new").unwrap().is_some());
         assert!(learned.role(role).is_some());
         assert!(learned.role_by_name("111122223333", "a").unwrap().is_none());
         assert!(learned.provider("111122223333", &Issuer::new("https://x.example/id")).unwrap().is_none());
-        let back = learned.learn(&Reread { found: Snapshot::parse(BEFORE).unwrap(), ..Reread::default() }).unwrap();
+        let back = learned.merge(&Reread { found: Snapshot::parse(BEFORE).unwrap(), ..Reread::default() }).unwrap();
         assert!(back.role("arn:aws:iam::111122223333:role/a").is_some(), "a role that comes back is missing no more");
     }
 
@@ -179,11 +179,11 @@ mod tests {
         };
         let before = Snapshot::parse(&issuer("old")).unwrap();
         let read = |text: &str| Reread { found: Snapshot::parse(text).unwrap(), ..Reread::default() };
-        assert!(before.learn(&read(&issuer("old"))).is_none());
-        let learned = before.learn(&read(&issuer("new"))).unwrap();
+        assert!(before.merge(&read(&issuer("old"))).is_none());
+        let learned = before.merge(&read(&issuer("new"))).unwrap();
         assert_eq!(learned.cluster.unwrap().issuer, Some(Issuer::new("https://x.example/new")));
         let addons = r#"{"addons": [{"addonName": "eks-pod-identity-agent"}], "fargateProfiles": []}"#;
-        let learned = before.learn(&read(addons)).unwrap();
+        let learned = before.merge(&read(addons)).unwrap();
         assert_eq!((learned.addons.map(|addons| addons.len()), learned.fargate_profiles), (Some(1), Some(Vec::new())));
         assert!(learned.cluster.is_some(), "what was not read stays");
     }
@@ -196,7 +196,7 @@ mod tests {
             associations: vec![("carts".into(), "carts".into())],
             providers: Vec::new(),
         };
-        let learned = snapshot.learn(&reread).unwrap();
+        let learned = snapshot.merge(&reread).unwrap();
         assert!(learned.association("carts", "other").is_none());
         assert!(learned.role_by_name("111122223333", "other").is_none());
         assert!(learned.role("arn:aws:iam::111122223333:role/a").is_some());

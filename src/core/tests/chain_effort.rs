@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use rolecall_core::chain::{Links, State, Subject};
+use rolecall_core::chain::{State, Subject};
 use rolecall_core::cluster::{Cluster, Conventions, ServiceAccount};
 use rolecall_core::effort::{Effort, Stop};
 use rolecall_core::finding::Certainty;
+use rolecall_core::judge::Links;
 use rolecall_core::judge::{Circumstances, Judgement, judge_workload_within};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Object, Stage, Workload};

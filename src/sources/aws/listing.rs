@@ -14,10 +14,10 @@ use super::collected::AccountParts;
 use super::error::AwsError;
 
 /// Up to so many roles are simply read one by one.
-const FEW: usize = 8;
+const MAX_ROLES_WITHOUT_LISTING: usize = 8;
 /// So many of the longest unread roles are read whole at each refresh, whatever the listing says. With the pages of the
 /// listing and the providers this keeps 100 clusters with up to 2,000 roles under 2 calls a second (docs/scale.md).
-const WHOLE: usize = 6;
+const WHOLE_ROLES_PER_REFRESH: usize = 6;
 
 /// A role as the listing has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Reader {
 /// Whether listing costs less than reading each: there is something to compare with, and enough of it.
 pub(super) fn pays(arns: &BTreeSet<String>, previous: Option<&AccountParts>) -> bool {
     let known = previous.map_or(0, |previous| arns.iter().filter(|arn| previous.roles.contains_key(*arn)).count());
-    arns.len() > FEW && known > FEW
+    arns.len() > MAX_ROLES_WITHOUT_LISTING && known > MAX_ROLES_WITHOUT_LISTING
 }
 
 /// Sorts named roles by what the listing says of them.
@@ -81,7 +81,7 @@ pub(super) fn sort(arns: BTreeSet<String>, previous: &AccountParts, listing: &Li
     }
     let mut oldest: Vec<_> = sorted.same.iter().map(|arn| (previous.whole.get(arn).copied(), arn.clone())).collect();
     oldest.sort();
-    for (_, arn) in oldest.into_iter().take(WHOLE) {
+    for (_, arn) in oldest.into_iter().take(WHOLE_ROLES_PER_REFRESH) {
         sorted.same.remove(&arn);
         sorted.read.insert(arn);
     }

@@ -25,10 +25,12 @@ mod observe;
 mod providers;
 #[cfg(feature = "aws")]
 mod roles;
+mod setting_error;
 mod settings;
 
 #[cfg(feature = "aws")]
 pub(crate) use clients::sdk_config;
+pub use setting_error::InvalidField;
 pub use settings::{AwsSettings, Collect, CrossAccount, Rate};
 #[cfg(feature = "aws")]
 pub use {

@@ -14,7 +14,7 @@ use super::error::{AwsError, Failure};
 
 /// Failures of the network or of AWS itself after which the rest of a part is not tried: each has been tried several
 /// times by then.
-const PATIENCE: usize = 10;
+const MAX_FAILURES: usize = 10;
 
 impl Aws {
     /// A role as it is now, found by its name: its ARN may have another path. `None`: there is none of this name.
@@ -177,7 +177,7 @@ impl Patience {
     /// Why nothing more is to be tried.
     pub(super) fn lost(&self) -> Option<AwsError> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.1.as_ref().filter(|error| error.is_general() || state.0 >= PATIENCE).cloned()
+        state.1.as_ref().filter(|error| error.is_general() || state.0 >= MAX_FAILURES).cloned()
     }
 
     /// Takes note of a failure.

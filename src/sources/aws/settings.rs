@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::setting_error::InvalidField;
+
 /// How AWS is read.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -85,14 +87,16 @@ impl AwsSettings {
     ///
     /// # Errors
     /// A value out of bounds, by its field.
-    pub fn complete(mut self) -> Result<Self, String> {
+    pub fn complete(mut self) -> Result<Self, InvalidField> {
         for (api, rate) in &self.rates {
             let service = api.split(':').next().unwrap_or_default();
             if !Self::SERVICES.contains(&service) {
-                return Err(format!("aws.rates.{api}: is none of iam, eks, sts, or a call such as iam:GetRole"));
+                let problem = "is none of iam, eks, sts, or a call such as iam:GetRole";
+                return Err(InvalidField::new(format!("aws.rates.{api}"), problem));
             }
             if !(rate.per_second > 0.0 && rate.per_second <= 1e6) || rate.burst == 0 {
-                return Err(format!("aws.rates.{api}: perSecond and burst must be over 0"));
+                let problem = "perSecond and burst must be over 0, perSecond at most 1000000";
+                return Err(InvalidField::new(format!("aws.rates.{api}"), problem));
             }
         }
         for (service, rate) in Self::default().rates {
@@ -101,23 +105,19 @@ impl AwsSettings {
         for (index, account) in self.accounts.iter().enumerate() {
             let place = format!("aws.accounts[{index}]");
             if !rolecall_iam::is_account_id(&account.id) {
-                return Err(format!("{place}.id: `{}` is not a twelve-digit account ID; quote it", account.id));
+                let problem = format!("`{}` is not a twelve-digit account ID; quote it", account.id);
+                return Err(InvalidField::new(format!("{place}.id"), problem));
             }
-            match rolecall_iam::RoleArn::parse(&account.role_arn) {
-                Ok(arn) if arn.account == account.id => {}
-                Ok(_) => return Err(format!("{place}.roleArn: is not a role of account {}", account.id)),
-                Err(complaint) => return Err(format!("{place}.roleArn: `{}`: {complaint}", account.role_arn)),
-            }
+            let problem = match rolecall_iam::RoleArn::parse(&account.role_arn) {
+                Ok(arn) if arn.account == account.id => continue,
+                Ok(_) => format!("is not a role of account {}", account.id),
+                Err(error) => format!("`{}`: {error}", account.role_arn),
+            };
+            return Err(InvalidField::new(format!("{place}.roleArn"), problem));
         }
-        for (name, value, most) in [
-            ("concurrency", self.concurrency as u64, 256),
-            ("attempts", u64::from(self.attempts), 20),
-            ("timeoutSeconds", self.timeout_seconds, 300),
-        ] {
-            if !(1..=most).contains(&value) {
-                return Err(format!("aws.{name}: must be from 1 to {most}"));
-            }
-        }
+        InvalidField::check("aws.concurrency", self.concurrency, 1..=256)?;
+        InvalidField::check("aws.attempts", self.attempts, 1..=20)?;
+        InvalidField::check("aws.timeoutSeconds", self.timeout_seconds, 1..=300)?;
         Ok(self)
     }
 }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<AwsSettings, String> {
-        serde_saphyr::from_str::<AwsSettings>(text).map_err(|e| e.to_string())?.complete()
+        serde_saphyr::from_str::<AwsSettings>(text).map_err(|e| e.to_string())?.complete().map_err(|e| e.to_string())
     }
 
     #[test]

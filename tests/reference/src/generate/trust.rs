@@ -79,11 +79,11 @@ fn web_statement(dice: &mut Dice, effect: &str, issuer: &str, sub: &str, context
     let right = provider(ACCOUNT, issuer);
     let mut statement = Map::new();
     statement.insert("Effect".into(), json!(effect));
-    // Most people slip once; some statements are wrong all over.
-    let slips = *dice.pick(&[5, 15, 15, 30, 80]);
+    // Most people make one mistake; some statements are wrong all over.
+    let typos = *dice.pick(&[5, 15, 15, 30, 80]);
 
     let other_issuer = dice.text(&ISSUERS);
-    let principal = match if dice.chance(slips) { dice.below(14) } else { 14 } {
+    let principal = match if dice.chance(typos) { dice.below(14) } else { 14 } {
         0 => json!({ "Federated": provider(ACCOUNT, &other_issuer) }),
         1 => json!({ "Federated": [provider(ACCOUNT, &other_issuer), right] }),
         2 => json!({ "Federated": provider("444455556666", issuer) }),
@@ -126,10 +126,10 @@ fn web_statement(dice: &mut Dice, effect: &str, issuer: &str, sub: &str, context
 
     let mut block = Map::new();
     if !(effect == "Deny" && dice.chance(40)) {
-        subject(dice, &mut block, issuer, sub, slips);
+        subject(dice, &mut block, issuer, sub, typos);
     }
     if dice.chance(75) {
-        audience(dice, &mut block, issuer, slips);
+        audience(dice, &mut block, issuer, typos);
     }
     if dice.chance(4) {
         let operator = dice.text(&["StringEquals", "ForAnyValue:StringEquals", "ForAllValues:StringLike", "Null"]);
@@ -162,7 +162,7 @@ fn action(dice: &mut Dice, statement: &mut Map<String, Value>, right: &[&str], w
 }
 
 /// The condition on the subject.
-fn subject(dice: &mut Dice, block: &mut Map<String, Value>, issuer: &str, sub: &str, slips: u32) {
+fn subject(dice: &mut Dice, block: &mut Map<String, Value>, issuer: &str, sub: &str, typos: u32) {
     let (prefix, account) = sub.rsplit_once(':').unwrap_or((sub, ""));
     let near = |dice: &mut Dice| -> String {
         match dice.below(14) {
@@ -182,12 +182,12 @@ fn subject(dice: &mut Dice, block: &mut Map<String, Value>, issuer: &str, sub: &
             _ => "sts.amazonaws.com".into(),
         }
     };
-    let mut values = vec![json!(if dice.chance(slips) { near(dice) } else { sub.to_owned() })];
+    let mut values = vec![json!(if dice.chance(typos) { near(dice) } else { sub.to_owned() })];
     while dice.chance(20) {
         values.push(json!(near(dice)));
     }
     let values = dice.one_or_list(values);
-    let operator = if !dice.chance(slips) {
+    let operator = if !dice.chance(typos) {
         dice.text(&["StringEquals", "StringEquals", "StringLike"])
     } else {
         let base = dice.text(&[
@@ -202,11 +202,11 @@ fn subject(dice: &mut Dice, block: &mut Map<String, Value>, issuer: &str, sub: &
         let as_set = dice.chance(25);
         decorate(dice, &base, as_set)
     };
-    add_condition(block, &operator, &claim(dice, issuer, "sub", slips), values);
+    add_condition(block, &operator, &claim(dice, issuer, "sub", typos), values);
 }
 
-fn audience(dice: &mut Dice, block: &mut Map<String, Value>, issuer: &str, slips: u32) {
-    let values = match if dice.chance(slips) { dice.below(6) } else { 6 } {
+fn audience(dice: &mut Dice, block: &mut Map<String, Value>, issuer: &str, typos: u32) {
+    let values = match if dice.chance(typos) { dice.below(6) } else { 6 } {
         0 => json!("sts.amazonaws.com.cn"),
         1 => json!(["other", "sts.amazonaws.com"]),
         2 => json!("sts.*"),
@@ -215,7 +215,7 @@ fn audience(dice: &mut Dice, block: &mut Map<String, Value>, issuer: &str, slips
         5 => json!(["sts.amazonaws.com"]),
         _ => json!("sts.amazonaws.com"),
     };
-    let operator = match if dice.chance(slips) { dice.below(5) } else { 5 } {
+    let operator = match if dice.chance(typos) { dice.below(5) } else { 5 } {
         0 => "ForAnyValue:StringEquals".into(),
         1 => "ForAllValues:StringEquals".into(),
         2 => dice.text(&["StringEqualsIfExists", "StringEqualsIgnoreCase", "StringLike", "StringNotEquals"]),
@@ -225,12 +225,12 @@ fn audience(dice: &mut Dice, block: &mut Map<String, Value>, issuer: &str, slips
         }
         _ => "StringEquals".into(),
     };
-    add_condition(block, &operator, &claim(dice, issuer, "aud", slips), values);
+    add_condition(block, &operator, &claim(dice, issuer, "aud", typos), values);
 }
 
 /// The name of a claim's key, or one that is nearly it.
-fn claim(dice: &mut Dice, issuer: &str, claim: &str, slips: u32) -> String {
-    match if dice.chance(slips / 2) { dice.below(6) } else { 6 } {
+fn claim(dice: &mut Dice, issuer: &str, claim: &str, typos: u32) -> String {
+    match if dice.chance(typos / 2) { dice.below(6) } else { 6 } {
         0 => format!("https://{issuer}:{claim}"),
         1 => format!("{}:{claim}", dice.text(&ISSUERS)),
         2 | 3 => dice.other_case(&format!("{issuer}:{claim}")),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// A world, and when its snapshot was collected, as text.
 #[derive(Debug)]
-pub struct Knowledge {
+pub struct WorldState {
     /// The world.
     pub world: World,
     /// RFC 3339, or empty where the snapshot does not say.
@@ -19,7 +19,7 @@ pub struct Knowledge {
     pub is_first_hand: bool,
 }
 
-impl Knowledge {
+impl WorldState {
     /// Knowledge of a world.
     pub fn new(world: World) -> Self {
         let snapshot_time = world.snapshot.collected_at.map(|time| time.to_string()).unwrap_or_default();
@@ -32,7 +32,7 @@ impl Knowledge {
     }
 
     /// The same over a world that has changed.
-    fn amended(&self, changes: Vec<Change>) -> Self {
+    fn with_changes(&self, changes: Vec<Change>) -> Self {
         Self {
             world: self.world.with(changes),
             snapshot_time: self.snapshot_time.clone(),
@@ -41,22 +41,22 @@ impl Knowledge {
     }
 
     /// The same with what was read again; `None` where that changes nothing.
-    pub fn learn(&self, reread: &Reread) -> Option<Self> {
-        let snapshot = self.world.snapshot.learn(reread)?;
+    pub fn merge(&self, reread: &Reread) -> Option<Self> {
+        let snapshot = self.world.snapshot.merge(reread)?;
         Some(Self { is_first_hand: self.is_first_hand, ..Self::new(self.world.with_snapshot(Arc::new(snapshot))) })
     }
 }
 
 /// Holds what is known.
 #[derive(Debug)]
-pub struct Keeper {
-    knowledge: ArcSwap<Knowledge>,
-    learned: Mutex<Learned>,
-    amended: Notify,
+pub struct WorldStore {
+    world_state: ArcSwap<WorldState>,
+    merged: Mutex<MergedRereads>,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Learned {
+struct MergedRereads {
     /// What was learned between collections, with when it was asked for: a collection that began before must not undo it.
     rereads: Vec<(Instant, Arc<Reread>)>,
     /// When the last whole collection began: what was asked for before teaches nothing new.
@@ -66,72 +66,72 @@ struct Learned {
 }
 
 /// So much is remembered of what was learned since the last whole collection; what is older goes.
-const MOST_LEARNED: usize = 1_024;
+const MAX_REREADS: usize = 1_024;
 
-impl Keeper {
+impl WorldStore {
     /// Begins with this.
-    pub fn new(knowledge: Knowledge) -> Self {
-        Self { knowledge: ArcSwap::from_pointee(knowledge), learned: Mutex::default(), amended: Notify::new() }
+    pub fn new(world_state: WorldState) -> Self {
+        Self { world_state: ArcSwap::from_pointee(world_state), merged: Mutex::default(), changed: Notify::new() }
     }
 
     /// What is known now.
-    pub fn now(&self) -> Guard<Arc<Knowledge>> {
-        self.knowledge.load()
+    pub fn now(&self) -> Guard<Arc<WorldState>> {
+        self.world_state.load()
     }
 
     /// What is known now, to keep.
-    pub fn now_full(&self) -> Arc<Knowledge> {
-        self.knowledge.load_full()
+    pub fn now_full(&self) -> Arc<WorldState> {
+        self.world_state.load_full()
     }
 
     /// Takes a snapshot whose collection began then, in place of the one before. Where it is not `whole`, parts of it may be
     /// older than what was learned since.
-    pub fn take(&self, snapshot: Snapshot, began: Instant, whole: bool) -> Arc<Knowledge> {
-        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn take(&self, snapshot: Snapshot, began: Instant, whole: bool) -> Arc<WorldState> {
+        let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
         // Of a collection that failed in part nobody knows which: what was learned since the one before it stays once more.
-        let since = if whole { Some(began) } else { learned.last };
-        learned.rereads.retain(|(asked, _)| since.is_none_or(|since| *asked >= since));
-        learned.last = Some(began);
+        let since = if whole { Some(began) } else { merged.last };
+        merged.rereads.retain(|(asked, _)| since.is_none_or(|since| *asked >= since));
+        merged.last = Some(began);
         if whole {
-            learned.began = Some(began);
+            merged.began = Some(began);
         }
         let mut snapshot = snapshot;
-        for (_, reread) in &learned.rereads {
-            if let Some(newer) = snapshot.learn(reread) {
+        for (_, reread) in &merged.rereads {
+            if let Some(newer) = snapshot.merge(reread) {
                 snapshot = newer;
             }
         }
-        let knowledge = Arc::new(Knowledge::new(self.knowledge.load().world.with_snapshot(Arc::new(snapshot))));
-        self.knowledge.store(Arc::clone(&knowledge));
-        knowledge
+        let world_state = Arc::new(WorldState::new(self.world_state.load().world.with_snapshot(Arc::new(snapshot))));
+        self.world_state.store(Arc::clone(&world_state));
+        world_state
     }
 
     /// Says when the associations are read, compared with the objects of reviews.
     pub fn read_associations(&self, reading: AssociationReading) {
-        let writing = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = self.knowledge.load();
-        let knowledge = Knowledge {
+        let writing = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.world_state.load();
+        let world_state = WorldState {
             world: known.world.with_association_reading(reading),
             snapshot_time: known.snapshot_time.clone(),
             is_first_hand: known.is_first_hand,
         };
-        self.knowledge.store(Arc::new(knowledge));
+        self.world_state.store(Arc::new(world_state));
         drop(writing);
     }
 
     /// Takes what changed in the cluster.
-    pub fn amend(&self, changes: Vec<Change>) {
-        let writing = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        let amended = self.knowledge.load().amended(changes);
-        self.knowledge.store(Arc::new(amended));
+    pub fn apply(&self, changes: Vec<Change>) {
+        let writing = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        let amended = self.world_state.load().with_changes(changes);
+        self.world_state.store(Arc::new(amended));
         drop(writing);
-        self.amended.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// Waits until something that changes in the cluster makes this true, or until then. Gives whether it is.
-    pub async fn until(&self, is_true: impl Fn(&World) -> bool, deadline: Instant) -> bool {
+    pub async fn wait_until(&self, is_true: impl Fn(&World) -> bool, deadline: Instant) -> bool {
         loop {
-            let amended = self.amended.notified();
+            let amended = self.changed.notified();
             if is_true(&self.now().world) {
                 return true;
             }
@@ -142,22 +142,22 @@ impl Keeper {
     }
 
     /// Learns what was asked for at that time; gives what is known then, and whether that changed anything.
-    pub fn learn(&self, reread: Arc<Reread>, asked: Instant) -> (Arc<Knowledge>, bool) {
-        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = self.knowledge.load_full();
-        if learned.began.is_some_and(|began| asked < began) {
+    pub fn merge(&self, reread: Arc<Reread>, asked: Instant) -> (Arc<WorldState>, bool) {
+        let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.world_state.load_full();
+        if merged.began.is_some_and(|began| asked < began) {
             return (known, false);
         }
-        match known.learn(&reread) {
+        match known.merge(&reread) {
             None => (known, false),
             Some(newer) => {
                 let newer = Arc::new(newer);
-                self.knowledge.store(Arc::clone(&newer));
+                self.world_state.store(Arc::clone(&newer));
                 // In the order of asking: the last word counts.
-                let at = learned.rereads.partition_point(|(before, _)| *before <= asked);
-                learned.rereads.insert(at, (asked, reread));
-                if learned.rereads.len() > MOST_LEARNED {
-                    learned.rereads.remove(0);
+                let at = merged.rereads.partition_point(|(before, _)| *before <= asked);
+                merged.rereads.insert(at, (asked, reread));
+                if merged.rereads.len() > MAX_REREADS {
+                    merged.rereads.remove(0);
                 }
                 (newer, true)
             }
