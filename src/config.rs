@@ -1,5 +1,7 @@
 //! The configuration file: one YAML document; every field has a default.
 
+mod events;
+
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,6 +11,7 @@ use rolecall_core::snapshot::OwnRole;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
+pub use self::events::EventsConfig;
 use crate::certs::Rules;
 use crate::review::{IamDetail, Messages, OnError, Settings};
 use crate::sources::aws::AwsSettings;
@@ -45,6 +48,8 @@ pub struct Config {
     pub aws: AwsSettings,
     /// The cluster that `serve` runs in.
     pub cluster: ClusterConfig,
+    /// The Kubernetes Events that `serve` writes.
+    pub events: EventsConfig,
     /// The certificate that `serve` shows, and the CA that signs it.
     pub certificates: CertificatesConfig,
     /// The reports that `scan --reports` writes.
@@ -159,8 +164,6 @@ pub struct ClusterConfig {
     pub lease_seconds: u64,
     /// Bytes that one Secret takes of a published snapshot. Kubernetes allows 1 MiB for a whole Secret.
     pub secret_bytes: usize,
-    /// Whether denials are written as Events on the owner of the pod.
-    pub events: bool,
     /// Hop limit of the nodes' instance metadata (IMDS). With 1, pods without a role get no credentials rather than the
     /// node's role, unless they use the node's network. Absent: what the snapshot says of the nodes, if anything.
     pub imds_hop_limit: Option<u32>,
@@ -232,6 +235,7 @@ impl Default for Config {
             limits: Limits::default(),
             aws: AwsSettings::default(),
             cluster: ClusterConfig::default(),
+            events: EventsConfig::default(),
             certificates: CertificatesConfig::default(),
             reports: ReportsConfig::default(),
         }
@@ -248,7 +252,6 @@ impl Default for ClusterConfig {
             grace_milliseconds: 100,
             lease_seconds: 15,
             secret_bytes: 900 << 10,
-            events: true,
             imds_hop_limit: None,
         }
     }
@@ -422,6 +425,7 @@ impl Config {
             return Err("cluster: secretBytes must be from 1 to 1000000".to_owned());
         }
         config.messages.check()?;
+        config.events.check()?;
         config.certificates.check()?;
         if !(1..=10_000).contains(&config.reports.max_results) {
             return Err("reports: maxResults must be from 1 to 10000".to_owned());
@@ -490,6 +494,9 @@ mod tests {
             ("messages: {iamDetail: all}\n", "all"),
             ("messages: {ownRoles: [{namespace: '', role: x}]}\n", "ownRoles"),
             ("messages: {contact: ' '}\n", "contact"),
+            ("events: {callsPerSecond: 0}\n", "callsPerSecond"),
+            ("events: {repeatSeconds: 0}\n", "repeatSeconds"),
+            ("cluster: {events: false}\n", "events"),
             ("certificates: {names: [hook.example.com, a b]}\n", "`a b`"),
         ] {
             let message = Config::parse(text).unwrap_err();

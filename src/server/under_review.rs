@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use rolecall_core::chain::Links;
-use rolecall_core::decision::Outcome;
 use rolecall_core::snapshot::Issuer;
 use rolecall_core::world::{AssociationReading, Change, Unseen};
 use tokio::time::Instant;
@@ -16,7 +15,7 @@ use super::budget::Share;
 use super::pool::INLINE_BYTES;
 use super::state::{Confirmation, State};
 use crate::live::{Confirming, Knowledge, Rechecked, Rechecks, Requester, Rereads, Unconfirmed};
-use crate::review::{self, Access, Authority, Considered, Denial, Frame, Lowering, Reply, Standing, Unread};
+use crate::review::{self, Access, Authority, Considered, Frame, Lowering, Reply, Standing, Unread};
 
 /// What was asked for one review alone.
 #[derive(Debug, Clone, Default)]
@@ -168,13 +167,9 @@ impl UnderReview {
         let duration = self.start.elapsed();
         self.state.metrics.observe(record, duration);
         audit::write(record, self.state.settings.mode, duration);
-        let denials = self.state.cluster.as_ref().and_then(|cluster| cluster.denials.as_ref());
-        if let Some(denials) = denials
-            && record.decision == Outcome::Deny
-            && record.kind.is_some()
-            && !record.dry_run
-        {
-            denials.denied(Denial::of(record, &self.body));
+        let notices = self.state.cluster.as_ref().and_then(|cluster| cluster.notices.as_ref());
+        if let Some(notices) = notices.filter(|_| record.kind.is_some() && !record.dry_run) {
+            notices.decided(record, &self.body);
         }
     }
 
