@@ -1,6 +1,7 @@
 //! The configuration file: one YAML document; every field has a default.
 
 mod error;
+mod events;
 
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 pub use self::error::ConfigError;
+pub use self::events::EventsConfig;
 use crate::review::{IamDetail, Messages, OnError, Settings};
 use crate::sources::aws::{AwsSettings, InvalidField};
 
@@ -50,6 +52,8 @@ pub struct Config {
     pub aws: AwsSettings,
     /// The cluster that `serve` runs in.
     pub cluster: ClusterConfig,
+    /// The Kubernetes Events that `serve` writes.
+    pub events: EventsConfig,
     /// The certificate that `serve` shows, and the CA that signs it.
     pub certificates: CertificatesConfig,
     /// The reports that `scan --reports` writes.
@@ -175,8 +179,6 @@ pub struct ClusterConfig {
     pub lease_seconds: u64,
     /// Bytes that one Secret takes of a published snapshot. Kubernetes allows 1 MiB for a whole Secret.
     pub secret_bytes: usize,
-    /// Whether denials are written as Events on the owner of the pod.
-    pub events: bool,
     /// Hop limit of the nodes' instance metadata (IMDS). With 1, pods without a role get no credentials rather than the
     /// node's role, unless they use the node's network. Absent: what the snapshot says of the nodes, if anything.
     pub imds_hop_limit: Option<u32>,
@@ -248,6 +250,7 @@ impl Default for Config {
             limits: Limits::default(),
             aws: AwsSettings::default(),
             cluster: ClusterConfig::default(),
+            events: EventsConfig::default(),
             certificates: CertificatesConfig::default(),
             reports: ReportsConfig::default(),
         }
@@ -264,7 +267,6 @@ impl Default for ClusterConfig {
             grace_milliseconds: 100,
             lease_seconds: 15,
             secret_bytes: 900 << 10,
-            events: true,
             imds_hop_limit: None,
         }
     }
@@ -445,6 +447,7 @@ impl Config {
         config.refresh.check()?;
         config.cluster.check()?;
         config.messages.check()?;
+        config.events.check()?;
         config.certificates.check()?;
         InvalidField::check("reports.maxResults", config.reports.max_results, 1..=10_000)?;
         if let Some(seconds) = config.snapshot_max_age_seconds.filter(|seconds| *seconds < 1) {
@@ -531,6 +534,9 @@ mod tests {
             ("messages: {contact: ' '}\n", "contact"),
             ("messages: {fixFormat: pulumi}\n", "fixFormat"),
             ("messages: {docsUrl: docs.example.com}\n", "http or https URL"),
+            ("events: {callsPerSecond: 0}\n", "callsPerSecond"),
+            ("events: {repeatSeconds: 0}\n", "repeatSeconds"),
+            ("cluster: {events: false}\n", "events"),
             ("certificates: {names: [hook.example.com, a b]}\n", "`a b`"),
         ] {
             let message = Config::parse(text).unwrap_err().to_string();

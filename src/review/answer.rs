@@ -385,8 +385,8 @@ impl Door<'_> {
             let links = if foreign.is_empty() { links } else { links.alike() };
             return NextStep::ConfirmDenial { links, is_new_pod: is_new_pod(&record) };
         }
-        let mut record: Record<'_> = record;
         let told = seen.as_ref().map(|seen| reader.told(&foreign, &decision, seen, policy));
+        let mut record: Record<'_> = record;
         let texts = self.texts(&reader, judgement, &decision, told.as_ref());
         let Texts { outcome, mut warnings, .. } = texts;
         if outcome == Outcome::Warn
@@ -400,6 +400,11 @@ impl Door<'_> {
             warnings.insert(0, line.into());
         }
         (record.decision, record.message, record.told) = (outcome, texts.message, texts.told);
+        (record.lead, record.warned) = match outcome {
+            Outcome::Deny => (reader.lead(&decision, told.as_ref()), Vec::new()),
+            Outcome::Warn => ("", reader.warned(seen_world.as_ref(), &decision, told.as_ref())),
+            Outcome::Allow => ("", Vec::new()),
+        };
         record.service_account = Cow::Borrowed(judged.service_account);
         record.rules = rules(&decision.audited);
         record.exempted = rules(&judgement.exempted.iter().collect::<Vec<_>>());

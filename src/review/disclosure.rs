@@ -11,13 +11,17 @@ use rolecall_core::decision::{Decision, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::{AboutRole, Finding, Note, Problem, RolePart};
 use rolecall_core::fix::Change;
 use rolecall_core::judge::{Judgement, Links};
-use rolecall_core::rules::{DocsUrl, IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED, ROLE_NOT_ASSUMABLE};
+use rolecall_core::rules::{
+    ANNOTATION_LEGACY, ANNOTATION_MISSPELLED, DocsUrl, IDENTITY_AMBIGUOUS, IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED,
+    ROLE_NOT_ASSUMABLE,
+};
 use rolecall_core::snapshot::{OwnRole, Viewer};
 use rolecall_core::world::World;
 use rolecall_iam::RoleArn;
 use rolecall_message::Warning;
 
 use super::answer::{Door, Judged};
+use super::notice::Warned;
 use super::outcome::Authority;
 use super::response::MAX_WARNING_CHARS;
 
@@ -265,6 +269,42 @@ impl Reader<'_> {
             }
         }
         vec![(line + &end).into()]
+    }
+}
+
+/// What Events carry: the same findings that the requester reads.
+impl Reader<'_> {
+    /// The rule that leads a denial.
+    pub(super) fn lead(&self, decision: &Decision<'_>, told: Option<&Told>) -> &'static str {
+        match told {
+            Some(told) => told.denials.first().map_or("", Finding::rule),
+            None => decision.denials.first().map_or("", |finding| finding.rule()),
+        }
+    }
+
+    /// What is warned of. `seen`: the world as the requester may see it, where that is less than all.
+    pub(super) fn warned<'f>(
+        &self,
+        seen: Option<&World>,
+        decision: &Decision<'f>,
+        told: Option<&'f Told>,
+    ) -> Vec<Warned<'f>> {
+        let findings: Vec<&'f Finding> = match told {
+            Some(told) => told.warnings.iter().collect(),
+            None => decision.warnings.clone(),
+        };
+        let plan = seen.unwrap_or(self.world).plan(self.subject);
+        let of_chain = plan.chain.as_ref().map(|chain| chain.problems.as_slice()).unwrap_or_default();
+        let is_of_account = |problem: &Problem| {
+            [&ANNOTATION_LEGACY, &ANNOTATION_MISSPELLED, &IDENTITY_AMBIGUOUS].contains(&problem.rule)
+                || of_chain.iter().any(|known| known.rule == problem.rule && known.message == problem.message)
+        };
+        let warned = findings.into_iter().map(|finding| Warned {
+            finding,
+            is_of_account: is_of_account(&finding.problem),
+            is_referred: told.is_some() && finding.notes.first() == Some(&Note::Text(self.reference())),
+        });
+        warned.collect()
     }
 }
 

@@ -2,10 +2,11 @@
 //! a status and a body go out, with the record of what was decided.
 
 mod answer;
-mod denial;
 mod disclosure;
 mod frame;
 mod guard;
+mod note;
+mod notice;
 mod outcome;
 mod record;
 mod request;
@@ -13,10 +14,11 @@ mod response;
 mod unread;
 
 pub use answer::{answer, answer_lowering, consider};
-pub use denial::{Denial, DenialSink, Owner};
 pub use disclosure::{IamDetail, Messages};
 pub use frame::Frame;
 pub use guard::{Access, AccessReviewer, Lowering, OPT_OUT, RIGHT, User};
+pub use note::MAX_NOTE_BYTES;
+pub use notice::{Note, Notice, NoticeSink, NoticedObject, Warned};
 pub use outcome::{Authority, NextStep, OnError, Reply, Settings, Standing};
 pub use record::{Fault, Record};
 pub use request::{GroupKind, Request, Review, Unreadable, read};

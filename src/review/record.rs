@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use rolecall_core::decision::Outcome;
 use rolecall_core::workload::Kind;
 
+use super::notice::Warned;
+
 /// What was decided about one review. Fields are stable: people search their logs by them.
 #[derive(Debug)]
 pub struct Record<'a> {
@@ -42,6 +44,10 @@ pub struct Record<'a> {
     pub message: String,
     /// What the requester is told instead; `None`: the message.
     pub told: Option<String>,
+    /// Of a denial, the rule that leads it as the requester reads it.
+    pub lead: &'static str,
+    /// What the requester is warned of, most severe first.
+    pub warned: Vec<Warned<'a>>,
     /// What went wrong with the review itself.
     pub fault: Option<Fault>,
 }
@@ -67,6 +73,8 @@ impl<'a> Record<'a> {
             snapshot_time: Cow::Borrowed(snapshot_time),
             message: String::new(),
             told: None,
+            lead: "",
+            warned: Vec::new(),
             fault: None,
         }
     }

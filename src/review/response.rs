@@ -118,7 +118,7 @@ const MAX_WARNINGS: usize = 64;
 const SHORT_WORD_CHARS: usize = 24;
 
 /// A text of at most this many characters: its longest words lose their middle, and only then its end is cut.
-fn shorten(text: &str, limit: usize) -> String {
+pub(super) fn shorten(text: &str, limit: usize) -> String {
     let text = cut(text, MAX_MESSAGE_CHARS);
     let mut words: Vec<Cow<'_, str>> = text.split(' ').map(Cow::Borrowed).collect();
     let length = |words: &[Cow<'_, str>]| words.iter().map(|word| word.chars().count() + 1).sum::<usize>() - 1;

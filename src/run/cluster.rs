@@ -10,10 +10,10 @@ use kube::Client;
 use crate::config::Config;
 use crate::kube::{Authorizer, FromCluster, Watching, Writing, events, watch_forever};
 use crate::live::{Lookups, WorldStore};
-use crate::review::DenialSink;
+use crate::review::NoticeSink;
 use crate::server::{ClusterDoor, Metrics};
 
-/// What asks the cluster and tells it of denials, and what follows it for as long as it is polled.
+/// What asks the cluster and writes Events, and what follows it for as long as it is polled.
 pub(super) fn follow(
     client: Client,
     config: &Config,
@@ -28,9 +28,11 @@ pub(super) fn follow(
     let lookups = Lookups::new(reader, grace, patience);
     let access = Arc::new(Authorizer::new(client.clone()));
     let seen: Arc<dyn Writing> = Arc::<Metrics>::clone(metrics);
-    let (queue, writing) = events(client.clone(), std::env::var("POD_NAME").ok(), seen);
-    let denials = settings.events.then(|| Arc::new(queue) as Arc<dyn DenialSink>);
-    let door = ClusterDoor { lookups, access, denials };
+    let events_config = config.events;
+    let (queue, writing) = events(client.clone(), events_config, std::env::var("POD_NAME").ok(), seen);
+    let is_wanted = events_config.denials || events_config.warnings;
+    let notices = is_wanted.then(|| Arc::new(queue) as Arc<dyn NoticeSink>);
+    let door = ClusterDoor { lookups, access, notices };
     let store = Arc::clone(store);
     let seen: Arc<dyn Watching> = Arc::<Metrics>::clone(metrics);
     let task = async move {

@@ -12,7 +12,7 @@ use super::metrics::Metrics;
 use super::pool::Pool;
 use crate::config::Limits;
 use crate::live::{Lookups, Rechecks, Rereads, WorldState, WorldStore};
-use crate::review::{self, AccessReviewer, DenialSink, Frame, Record, Reply, Settings, Unread};
+use crate::review::{self, AccessReviewer, Frame, NoticeSink, Record, Reply, Settings, Unread};
 
 /// The ways to ask and tell the cluster.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub struct ClusterDoor {
     pub lookups: Lookups,
     /// Asks what users may do.
     pub access: Arc<dyn AccessReviewer>,
-    /// Tells of denials.
-    pub denials: Option<Arc<dyn DenialSink>>,
+    /// Writes Events about what was decided.
+    pub notices: Option<Arc<dyn NoticeSink>>,
 }
 
 /// How a denial is confirmed.

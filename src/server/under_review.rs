@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rolecall_core::decision::Outcome;
 use rolecall_core::effort::Stop;
 use rolecall_core::judge::Links;
 use rolecall_core::snapshot::Issuer;
@@ -18,7 +17,7 @@ use super::labels::{LookupOutcome, RereadOutcome};
 use super::pool::INLINE_BYTES;
 use super::state::{Confirmation, State};
 use crate::live::{Confirming, Rechecked, Rechecks, Requester, Rereads, Unconfirmed, WorldState};
-use crate::review::{self, Access, Authority, Denial, Frame, Lowering, NextStep, Reply, Standing, Unread};
+use crate::review::{self, Access, Authority, Frame, Lowering, NextStep, Reply, Standing, Unread};
 
 /// What was asked for one review alone.
 #[derive(Debug, Clone, Default)]
@@ -178,13 +177,9 @@ impl UnderReview {
         let duration = self.start.elapsed();
         self.state.metrics.observe(record, duration);
         audit::write(record, self.state.settings.mode, duration);
-        let denials = self.state.cluster.as_ref().and_then(|cluster| cluster.denials.as_ref());
-        if let Some(denials) = denials
-            && record.decision == Outcome::Deny
-            && record.kind.is_some()
-            && !record.dry_run
-        {
-            denials.denied(Denial::of(record, &self.body));
+        let notices = self.state.cluster.as_ref().and_then(|cluster| cluster.notices.as_ref());
+        if let Some(notices) = notices.filter(|_| record.kind.is_some() && !record.dry_run) {
+            notices.decided(record, &self.body);
         }
     }
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rolecall::config::Config;
-use rolecall::review::{Authority, NextStep, Record, Standing, answer, consider};
+use rolecall::review::{Authority, NextStep, Notice, Record, Standing, answer, consider};
 use rolecall::sources::{Manifests, namespace_of};
-use rolecall_core::decision::{Mode, Outcome};
+use rolecall_core::decision::Mode;
 use rolecall_core::finding::Finding;
 use rolecall_core::judge::{Circumstances, ServiceAccountChange, judge_service_account, judge_workload};
 use rolecall_core::snapshot::Snapshot;
@@ -41,17 +41,18 @@ fn ask(snapshot: &Value, cluster: &str, config: &str, review: &Value) -> Answer 
 }
 
 fn ask_in(world: &World, config: &Config, review: &Value) -> Answer {
-    let (mut detail, mut event) = (String::new(), String::new());
+    let (mut detail, mut events) = (String::new(), Vec::<String>::new());
     let body = review.to_string();
     let observe = |record: &Record<'_>| {
         detail.clone_from(&record.message);
-        if record.decision == Outcome::Deny {
-            event = rolecall::review::Denial::of(record, body.as_bytes()).message;
-        }
+        events = Notice::notes(record).into_iter().map(|note| note.text).collect();
     };
     let reply = answer(world, "", &config.settings(Mode::Enforce), body.as_bytes(), NOW.parse().unwrap(), observe);
     let mut told = serde_json::from_slice::<Value>(&reply.body).unwrap()["response"].clone();
     let audited = told.as_object_mut().unwrap().remove("auditAnnotations").unwrap_or_default();
+    // Whoever may read Events in the namespace reads these.
+    let event = events.join("\n");
+    told["events"] = json!(events);
     Answer { told, audited, detail, event }
 }
 
@@ -245,7 +246,10 @@ fn denials_about_foreign_roles_read_alike() {
             for (state, arn) in &roles {
                 let labels = json!({"rolecall.dev/enforce": level});
                 let answer = ask(&snapshot, &cluster(arn, &labels), config, &created(&make(arn, &json!({}))));
-                assert!(answer.told["allowed"] == true || answer.told["status"]["message"] == answer.event.as_str());
+                assert!(
+                    answer.told["allowed"] == true
+                        || answer.event.ends_with(answer.told["status"]["message"].as_str().unwrap())
+                );
                 told.entry(masked(&answer.told, arn)).or_default().push(state);
             }
             let all: Vec<String> = told.values().map(|states| states.join(", ")).collect();
@@ -438,7 +442,7 @@ fn the_requester_reads_the_rule_the_role_and_a_reference() {
     let denied = ask(&snapshot, &cluster(arn, &labels), config, &created(&pod(arn, &json!({}))));
     let message = denied.told["status"]["message"].as_str().unwrap();
     assert!(message.contains(UID) && message.contains(arn.as_str()) && !message.contains("canary"), "{message}");
-    assert!(denied.detail.contains("canary-ns:canary-sa") && denied.event == message);
+    assert!(denied.detail.contains("canary-ns:canary-sa") && denied.event.ends_with(message));
     let full = ask(&snapshot, &cluster(arn, &labels), "messages: {iamDetail: full}", &created(&pod(arn, &json!({}))));
     assert_eq!(full.told["status"]["message"], full.detail.as_str());
 }

@@ -1,0 +1,97 @@
+//! The object that an Event is written on: one that the API server confirms by its uid, and no other. Whoever can reach the
+//! webhook can name any object in a review.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use rolecall_core::workload::Kind;
+
+use super::waiting::Key;
+use super::{Calls, Fault};
+
+/// An object that exists.
+pub(super) struct Target {
+    pub(super) reference: ObjectReference,
+    /// 0 where the kind has none, or rolecall may not read it.
+    pub(super) generation: i64,
+}
+
+pub(super) enum Looked {
+    Found(Target),
+    /// It is not there, not any more, or not yet.
+    Absent,
+}
+
+/// Looks for an object. In its place comes its controller where it has one: a person looks at the Deployment, not at its
+/// ReplicaSet.
+pub(super) async fn look(calls: &mut Calls, key: &Key) -> Result<Looked, Fault> {
+    let Some(found) = metadata(calls, key.kind, &key.namespace, &key.name).await? else {
+        return Ok(Looked::Absent);
+    };
+    let is_other = key.uid.is_some() && found.uid != key.uid;
+    // The update may still be refused by someone else, or not be stored yet.
+    let generation = found.generation.unwrap_or(0);
+    let is_before = generation < key.generation;
+    let is_replaced = generation == 0 && key.replaces.is_some() && found.resource_version == key.replaces;
+    if is_other || is_before || is_replaced {
+        return Ok(Looked::Absent);
+    }
+    let controller = found.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    let Some(controller) = controller else {
+        // The Event is about the generation that was reviewed, whatever came after it.
+        let generation = if key.generation == 0 { generation } else { key.generation };
+        let (group, version) = group_version(key.kind);
+        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        let reference = ObjectReference {
+            api_version: Some(api_version),
+            kind: Some(key.kind.name().to_owned()),
+            name: Some(key.name.clone()),
+            namespace: Some(key.namespace.clone()),
+            uid: found.uid,
+            ..ObjectReference::default()
+        };
+        return Ok(Looked::Found(Target { reference, generation }));
+    };
+    controlled_by(calls, key, controller).await
+}
+
+async fn controlled_by(calls: &mut Calls, key: &Key, controller: &OwnerReference) -> Result<Looked, Fault> {
+    let OwnerReference { api_version, kind, name, uid, .. } = controller;
+    let reference = ObjectReference {
+        api_version: Some(api_version.clone()),
+        kind: Some(kind.clone()),
+        name: Some(name.clone()),
+        namespace: Some(key.namespace.clone()),
+        uid: Some(uid.clone()),
+        ..ObjectReference::default()
+    };
+    // Of a kind that rolecall does not know, such as an Argo Rollout, the API server has confirmed what it controls.
+    let Some(kind) = Kind::from_api_version(api_version, kind).filter(|kind| *kind != Kind::Pod) else {
+        return Ok(Looked::Found(Target { reference, generation: 0 }));
+    };
+    match metadata(calls, kind, &key.namespace, name).await {
+        Ok(Some(found)) if found.uid.as_deref() == Some(uid) => {
+            Ok(Looked::Found(Target { reference, generation: found.generation.unwrap_or(0) }))
+        }
+        Ok(_) => Ok(Looked::Absent),
+        Err(Fault::Forbidden) => Ok(Looked::Found(Target { reference, generation: 0 })),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Group and version of a kind. Every kind that rolecall checks is in version 1 of its group.
+fn group_version(kind: Kind) -> (&'static str, &'static str) {
+    (Kind::ALL.iter().find(|(_, known)| *known == kind).map_or("", |(group, _)| *group), "v1")
+}
+
+async fn metadata(calls: &mut Calls, kind: Kind, namespace: &str, name: &str) -> Result<Option<ObjectMeta>, Fault> {
+    let (group, version) = group_version(kind);
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind.name()));
+    let api = Api::<DynamicObject>::namespaced_with(calls.client.clone(), namespace, &resource);
+    let right = format!("get {}", resource.plural);
+    match calls.call(&right, api.get_metadata(name)).await? {
+        Ok(found) => Ok(Some(found.metadata)),
+        Err(_) => Ok(None),
+    }
+}
