@@ -1,9 +1,10 @@
 //! The configuration file: one YAML document; every field has a default.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
-use rolecall_core::cluster::Conventions;
+use rolecall_core::cluster::{Conventions, IdentitySelector};
 use rolecall_core::decision::{Level, Levels, Mode};
 use rolecall_core::snapshot::OwnRole;
 use rustls::pki_types::ServerName;
@@ -25,6 +26,8 @@ pub struct Config {
     pub audit: Level,
     /// Refuse workload templates and service accounts too, not only Pods.
     pub enforce_workloads: bool,
+    /// Pods that must have an identity, as with the annotation `rolecall.dev/identity: required`.
+    pub require_identity: Vec<RequireIdentityConfig>,
     /// Whether annotations of a pod, a template, a workload or a service account lift denials too: `warnings-only` or `allow`.
     pub self_exemptions: SelfExemptions,
     /// What an object that cannot be understood gets where a namespace enforces: `allow` or `deny`.
@@ -61,6 +64,28 @@ pub struct MessagesConfig {
     pub own_roles: Vec<OwnRoleConfig>,
     /// The contact that a message names; absent: the platform team.
     pub contact: Option<String>,
+}
+
+/// Pods that must have an identity: those that match all parts. At least one part is set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RequireIdentityConfig {
+    /// Namespaces, with `*` and `?`.
+    pub namespaces: Vec<String>,
+    /// Names of service accounts, with `*` and `?`.
+    pub service_accounts: Vec<String>,
+    /// Labels of the pods, with their values.
+    pub pod_labels: BTreeMap<String, String>,
+}
+
+impl RequireIdentityConfig {
+    fn selector(&self) -> IdentitySelector {
+        IdentitySelector {
+            namespaces: self.namespaces.clone(),
+            service_accounts: self.service_accounts.clone(),
+            pod_labels: self.pod_labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        }
+    }
 }
 
 /// A role that is the own role of namespaces.
@@ -222,6 +247,7 @@ impl Default for Config {
             warn,
             audit,
             enforce_workloads: false,
+            require_identity: Vec::new(),
             self_exemptions: SelfExemptions::WarningsOnly,
             on_error: OnError::Allow,
             forbid_exemptions_in: Vec::new(),
@@ -421,6 +447,9 @@ impl Config {
         if !(1..=1_000_000).contains(&config.cluster.secret_bytes) {
             return Err("cluster: secretBytes must be from 1 to 1000000".to_owned());
         }
+        if config.require_identity.iter().any(|required| required.selector().is_empty()) {
+            return Err("requireIdentity: each entry must set namespaces, serviceAccounts or podLabels".to_owned());
+        }
         config.messages.check()?;
         config.certificates.check()?;
         if !(1..=10_000).contains(&config.reports.max_results) {
@@ -435,6 +464,7 @@ impl Config {
         let InjectorConfig { annotation_prefix, audience, token_mount_path } = &self.injector;
         let mut conventions = Conventions::new(annotation_prefix, audience, token_mount_path);
         conventions.imds_hop_limit = self.cluster.imds_hop_limit;
+        conventions.require_identity = self.require_identity.iter().map(RequireIdentityConfig::selector).collect();
         conventions
     }
 
@@ -487,6 +517,8 @@ mod tests {
             ("refresh: {intervalSeconds: 0}\n", "intervalSeconds"),
             ("certificates: {caSeconds: 3600, leafSeconds: 3600}\n", "leafSeconds"),
             ("certificates: {caSeconds: 86400, leafSeconds: 3600, settleSeconds: 28800}\n", "settleSeconds"),
+            ("requireIdentity: [{}]\n", "requireIdentity"),
+            ("requireIdentity: [{podLabel: {a: b}}]\n", "podLabel"),
             ("messages: {iamDetail: all}\n", "all"),
             ("messages: {ownRoles: [{namespace: '', role: x}]}\n", "ownRoles"),
             ("messages: {contact: ' '}\n", "contact"),

@@ -102,9 +102,17 @@ async fn write(client: Client, instance: Option<String>, mut denials: Receiver<D
 fn note(denial: &Denial) -> String {
     let mut text = format!("{} {}: {}", denial.kind, denial.name, denial.message);
     if text.len() > LONGEST_NOTE {
-        let end = (0..=LONGEST_NOTE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        // The last line may say when the controller tries again: it stays.
+        let last = text.rsplit_once('\n').map(|(_, last)| last).filter(|last| last.trim_start().starts_with("retry: "));
+        let last = last.filter(|last| last.len() < LONGEST_NOTE / 2).map(str::to_owned);
+        let room = LONGEST_NOTE - last.as_ref().map_or(0, |last| last.len() + "…\n".len());
+        let end = (0..=room).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         text.truncate(end);
         text.push('…');
+        if let Some(last) = last {
+            text.push('\n');
+            text.push_str(&last);
+        }
     }
     text
 }

@@ -11,12 +11,14 @@ use rolecall_core::rules::ASSOCIATION_MISSING;
 use rolecall_core::workload::{Kind, Metadata, Object, Stage, Text, Workload};
 use rolecall_core::world::{AssociationReading, Unseen, World};
 
+use super::denial::labelled;
 use super::disclosure::{Reader, Texts};
 use super::guard::{self, Access, Lowering};
 use super::outcome::{Authority, Considered, OnError, Reply, Settings, Standing};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
 use super::response::{Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, ResponseOut, Status, cut, fit_warnings, write};
+use super::retry;
 
 /// Answers a review, and shows what was decided to `observe`. `snapshot_time` is when the world's snapshot was collected,
 /// as text. Links to confirm come back only under [`Authority::Provisional`], what the cluster is to be asked only where it
@@ -184,7 +186,7 @@ impl Door<'_> {
         {
             return Considered::Confirm { links, is_new_pod: is_new_pod(&record) };
         }
-        self.decided(record, judged, (request, object, kind), observe)
+        self.decided(record, judged, (request, object, kind), body, observe)
     }
 
     /// A namespace: its levels may be lowered by whoever holds the right.
@@ -330,6 +332,7 @@ impl Door<'_> {
         record: Record<'r>,
         mut judged: Judged<'r>,
         (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
+        body: &[u8],
         observe: impl FnOnce(&Record<'_>),
     ) -> Considered {
         let stale = self.staleness();
@@ -383,6 +386,14 @@ impl Door<'_> {
         let mut response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
         response.warnings = warnings;
         if outcome == Outcome::Deny {
+            if is_new_pod(&record)
+                && let Some(line) = retry::advice(&record.namespace, &labelled(body))
+            {
+                for text in std::iter::once(&mut record.message).chain(&mut record.told) {
+                    text.push_str("\n  ");
+                    text.push_str(&line);
+                }
+            }
             response.allowed = false;
             response.status = Some(forbidden(record.told.as_ref().unwrap_or(&record.message)));
         }

@@ -47,14 +47,23 @@ impl Denial {
             namespace: record.namespace.to_string(),
             kind: record.kind.map_or("", Kind::name),
             name: record.name.to_string(),
-            owner: owner(body),
+            owner: labelled(body).owner,
             message: record.told.as_ref().unwrap_or(&record.message).clone(),
         }
     }
 }
 
-/// The controller among the owners. Read only for denials, which are rare, so that no other review pays for it.
-fn owner(body: &[u8]) -> Option<Owner> {
+/// Who controls a denied object.
+#[derive(Debug, Default)]
+pub(super) struct Labelled {
+    /// The controller among its owners.
+    pub(super) owner: Option<Owner>,
+    /// The label `pod-template-hash`, which a Deployment sets.
+    pub(super) template_hash: Option<String>,
+}
+
+/// Who controls the object of a review. Read only for denials, which are rare, so that no other review pays for it.
+pub(super) fn labelled(body: &[u8]) -> Labelled {
     #[derive(Deserialize)]
     struct Review {
         request: Request,
@@ -72,6 +81,14 @@ fn owner(body: &[u8]) -> Option<Owner> {
     struct Metadata {
         #[serde(default)]
         owner_references: Vec<Reference>,
+        #[serde(default)]
+        labels: Labels,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Labels {
+        #[serde(rename = "pod-template-hash")]
+        template_hash: Option<String>,
     }
     #[derive(Deserialize)]
     struct Reference {
@@ -80,7 +97,10 @@ fn owner(body: &[u8]) -> Option<Owner> {
         #[serde(flatten)]
         owner: Owner,
     }
-    let review: Review = serde_json::from_slice(body).ok()?;
-    let mut references = review.request.object.metadata.owner_references.into_iter();
-    references.find(|reference| reference.controller).map(|reference| reference.owner)
+    let Ok(review) = serde_json::from_slice::<Review>(body) else {
+        return Labelled::default();
+    };
+    let Metadata { owner_references, labels } = review.request.object.metadata;
+    let controller = owner_references.into_iter().find(|reference| reference.controller);
+    Labelled { owner: controller.map(|reference| reference.owner), template_hash: labels.template_hash }
 }

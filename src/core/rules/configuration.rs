@@ -15,7 +15,8 @@ pub static NODE_ROLE_FALLBACK: Rule = Rule {
               EKS Pod Identity association, so nothing is injected into the pod. The finding is \
               certain when the need is declared, with `rolecall.dev/requires` or by the namespace, \
               and likely when only evidence speaks for it, such as `AWS_REGION` or an ARN in the \
-              arguments. At `strict` every workload without its own identity is reported.",
+              arguments. At `strict` every workload without its own identity is reported. \
+              Where `rolecall.dev/identity: required` is set, the finding is certain at level `chain`.",
     why: "The SDK finds nothing in the environment and asks the instance metadata service (IMDS). \
           Where IMDS answers pods, the calls run as the node role \
           (`assumed-role/NODE-ROLE/i-...`): they fail with `AccessDenied`, or they succeed with \
