@@ -68,9 +68,15 @@ fn who_would_be_denied_and_how_often() {
     assert_eq!(output.status.code(), Some(1));
     let result = replayed(&output);
     let [denied] = result["denied"].as_array().unwrap().as_slice() else { panic!("{result}") };
-    assert_eq!((&denied["kind"], &denied["name"], &denied["creations"]), (&json!("Deployment"), &json!("carts"), &json!(2)));
+    assert_eq!(
+        (&denied["kind"], &denied["name"], &denied["creations"]),
+        (&json!("Deployment"), &json!("carts"), &json!(2))
+    );
     assert_eq!(denied["rules"], json!({"role-arn-malformed": 2}));
-    assert_eq!((&denied["first"], &denied["last"]), (&json!("2026-11-24T17:26:52.000000Z"), &json!("2026-11-25T08:00:00.000000Z")));
+    assert_eq!(
+        (&denied["first"], &denied["last"]),
+        (&json!("2026-11-24T17:26:52.000000Z"), &json!("2026-11-25T08:00:00.000000Z"))
+    );
     assert_eq!((&result["summary"]["checked"], &result["summary"]["denied"]), (&json!(3), &json!(2)));
     assert_eq!(result["byNamespace"], json!({"carts": 2}));
     // The same as gzip, of two members, and from standard input, behind the time stamps of CloudWatch Logs.
@@ -102,8 +108,15 @@ fn the_log_tells_of_service_accounts_as_it_goes() {
     created.as_object_mut().unwrap().remove("responseObject");
     let of = |verb: &str, role: Option<&str>| event(verb, "serviceaccounts", &account("late", role));
     let absent = "arn:aws:iam::111122223333:role/absent";
-    let events =
-        [created.clone(), of("create", None), created.clone(), of("update", Some(absent)), created.clone(), of("delete", None), created];
+    let events = [
+        created.clone(),
+        of("create", None),
+        created.clone(),
+        of("update", Some(absent)),
+        created.clone(),
+        of("delete", None),
+        created,
+    ];
     let file = folder.file("audit.log", &log(&events));
     let result = replayed(&replay(file.to_str().unwrap(), &[]));
     // Unknown; without a role; with one that does not exist; unknown again.
@@ -121,7 +134,8 @@ fn denials_that_are_over_are_told() {
     let folder = TempDir::new("replay-over");
     let mut denied = event("create", "pods", &pod("pod-irsa-create.json"));
     denied["responseObject"] = json!({"kind": "Status", "apiVersion": "v1", "code": 403});
-    denied["annotations"] = json!({"validate.rolecall.dev/decision": "deny", "validate.rolecall.dev/rules": "irsa-trust-subject"});
+    denied["annotations"] =
+        json!({"validate.rolecall.dev/decision": "deny", "validate.rolecall.dev/rules": "irsa-trust-subject"});
     let file = folder.file("audit.log", &log(&[denied.clone(), denied]));
     let accounts = "tests/fixtures/cluster.yaml";
     let output = replay(file.to_str().unwrap(), &["--manifests", accounts]);
@@ -131,7 +145,12 @@ fn denials_that_are_over_are_told() {
     assert_eq!((&result["summary"]["recordedDenials"], &result["summary"]["noLongerDenied"]), (&json!(2), &json!(2)));
     let text = rolecall(&["replay", file.to_str().unwrap(), "--source", SNAPSHOT, "--manifests", accounts]);
     let text = String::from_utf8(text.stdout).unwrap();
-    assert!(text.contains("Denied then, admitted now\n  carts: 1 owner, 2 pod creations\n    Deployment carts (2 pod creations"), "{text}");
+    assert!(
+        text.contains(
+            "Denied then, admitted now\n  carts: 1 owner, 2 pod creations\n    Deployment carts (2 pod creations"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -170,5 +189,8 @@ fn records_without_objects_are_counted_and_the_remedy_is_named() {
     assert!(error.contains("give the API server's audit log"), "{error}");
     let file = folder.file("mixed.log", &log(&[bare, own, event("create", "pods", &pod("pod-irsa-create.json"))]));
     let summary = &replayed(&replay(file.to_str().unwrap(), &[]))["summary"];
-    assert_eq!((&summary["withoutObject"], &summary["ownLines"], &summary["ownDenials"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(
+        (&summary["withoutObject"], &summary["ownLines"], &summary["ownDenials"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
 }
