@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// Until the ReplicaSet's pauses, which double, have led to its next attempt.
 const BACK_OFF: Duration = Duration::from_secs(180);
 
-/// The creations of pods in a namespace that the API server stored, as its audit log has them.
+/// The events of pods in a namespace that the API server stored.
 fn stored(cluster: &Cluster, namespace: &str) -> Vec<Value> {
     let is_stored = |event: &Value| {
         event["objectRef"]["namespace"] == namespace
@@ -26,7 +26,7 @@ fn stored(cluster: &Cluster, namespace: &str) -> Vec<Value> {
             && event["verb"] == "create"
             && event["responseStatus"]["code"] == 201
     };
-    cluster.audit().into_iter().filter(is_stored).map(|event| event["responseObject"].clone()).collect()
+    cluster.audit().into_iter().filter(is_stored).collect()
 }
 
 /// Waits until the ReplicaSet of the namespace is denied for this reason.
@@ -81,15 +81,27 @@ async fn a_deployment_may_come_before_its_role_its_association_and_the_injector(
     tokio::task::block_in_place(|| {
         denied(&cluster, "pay", "injection-missing");
         assert_eq!(stored(&cluster, "pay"), Vec::<Value>::new(), "the injector does not know the association yet");
+        // To measure: the later it is, the longer the ReplicaSet's pauses are by then.
+        if let Some(seconds) = std::env::var("ROLECALL_LATE_SECONDS").ok().and_then(|text| text.parse().ok()) {
+            std::thread::sleep(Duration::from_secs(seconds));
+        }
         cluster.control("PUT", "/associations", &json!([{"namespace": "pay", "serviceAccount": "app"}]));
         let known = Instant::now();
         let pods = eventually("both pods", BACK_OFF, || {
             let pods = stored(&cluster, "pay");
             if pods.len() == 2 { Ok(pods) } else { Err(format!("{} pods", pods.len())) }
         });
-        // For docs/webhook.md: all but milliseconds of it is the ReplicaSet's pause.
-        println!("both pods were stored {:.1} s after the injector knew the association", known.elapsed().as_secs_f64());
-        for pod in pods {
+        // For docs/webhook.md.
+        let request = |event: &Value| {
+            let time = |name: &str| event[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+            time("stageTimestamp").duration_since(time("requestReceivedTimestamp")).as_millis()
+        };
+        println!(
+            "both pods were stored {:.1} s after the injector knew the association; their requests took {:?} ms",
+            known.elapsed().as_secs_f64(),
+            pods.iter().map(request).collect::<Vec<_>>()
+        );
+        for pod in pods.iter().map(|event| &event["responseObject"]) {
             let names = pod["spec"]["containers"][0]["env"].to_string();
             assert!(names.contains("AWS_CONTAINER_CREDENTIALS_FULL_URI"), "{pod}");
         }
