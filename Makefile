@@ -56,6 +56,7 @@ bench:
 	benches/load.sh
 	benches/check.sh
 	benches/scan.sh
+	benches/replay.sh
 	cargo bench --workspace
 	$(MAKE) bench-evaluator
 

@@ -3,11 +3,12 @@
 mod error;
 mod events;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
 use rolecall_certs::Lifetimes;
-use rolecall_core::cluster::Conventions;
+use rolecall_core::cluster::{Conventions, IdentitySelector};
 use rolecall_core::decision::{Level, Levels, Mode};
 use rolecall_core::rules::DocsUrl;
 use rolecall_core::snapshot::OwnRole;
@@ -32,6 +33,8 @@ pub struct Config {
     pub audit: Level,
     /// Refuse workload templates and service accounts too, not only Pods.
     pub enforce_workloads: bool,
+    /// Pods that must have an identity, as with the annotation `rolecall.dev/identity: required`.
+    pub require_identity: Vec<RequireIdentityConfig>,
     /// Whether annotations of a pod, a template, a workload or a service account lift denials too: `warnings-only` or `allow`.
     pub self_exemptions: SelfExemptions,
     /// What an object that cannot be understood gets where a namespace enforces: `allow` or `deny`.
@@ -74,6 +77,28 @@ pub struct MessagesConfig {
     pub fix_format: Option<String>,
     /// Where the pages of the rules are published; absent: messages have no address. `serve`, `check` and `scan` print it.
     pub docs_url: Option<DocsUrl>,
+}
+
+/// Pods that must have an identity: those that match all parts. At least one part is set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RequireIdentityConfig {
+    /// Namespaces, with `*` and `?`.
+    pub namespaces: Vec<String>,
+    /// Names of service accounts, with `*` and `?`.
+    pub service_accounts: Vec<String>,
+    /// Labels of the pods, with their values.
+    pub pod_labels: BTreeMap<String, String>,
+}
+
+impl RequireIdentityConfig {
+    fn selector(&self) -> IdentitySelector {
+        IdentitySelector {
+            namespaces: self.namespaces.clone(),
+            service_accounts: self.service_accounts.clone(),
+            pod_labels: self.pod_labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        }
+    }
 }
 
 /// A role that is the own role of namespaces.
@@ -240,6 +265,7 @@ impl Default for Config {
             warn,
             audit,
             enforce_workloads: false,
+            require_identity: Vec::new(),
             self_exemptions: SelfExemptions::WarningsOnly,
             on_error: OnError::Allow,
             forbid_exemptions_in: Vec::new(),
@@ -446,6 +472,10 @@ impl Config {
         config.limits.check()?;
         config.refresh.check()?;
         config.cluster.check()?;
+        if config.require_identity.iter().any(|required| required.selector().is_empty()) {
+            let problem = "each entry must set namespaces, serviceAccounts or podLabels";
+            return Err(InvalidField::new("requireIdentity", problem).into());
+        }
         config.messages.check()?;
         config.events.check()?;
         config.certificates.check()?;
@@ -463,6 +493,7 @@ impl Config {
         let InjectorConfig { annotation_prefix, audience, token_mount_path } = &self.injector;
         let mut conventions = Conventions::new(annotation_prefix, audience, token_mount_path);
         conventions.imds_hop_limit = self.cluster.imds_hop_limit;
+        conventions.require_identity = self.require_identity.iter().map(RequireIdentityConfig::selector).collect();
         conventions
     }
 
@@ -529,6 +560,8 @@ mod tests {
             ("refresh: {intervalSeconds: 0}\n", "intervalSeconds"),
             ("certificates: {caSeconds: 3600, leafSeconds: 3600}\n", "leafSeconds"),
             ("certificates: {caSeconds: 86400, leafSeconds: 3600, settleSeconds: 28800}\n", "settleSeconds"),
+            ("requireIdentity: [{}]\n", "requireIdentity"),
+            ("requireIdentity: [{podLabel: {a: b}}]\n", "podLabel"),
             ("messages: {iamDetail: all}\n", "all"),
             ("messages: {ownRoles: [{namespace: '', role: x}]}\n", "ownRoles"),
             ("messages: {contact: ' '}\n", "contact"),

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => run::serve(args).map(|()| Exit::Clean),
         Command::Check(args) => buffered(&mut out, |out| cli::check(args, out, &mut std::io::stderr())),
         Command::Scan(args) => buffered(&mut out, |out| cli::scan(args, out)),
+        Command::Replay(args) => buffered(&mut out, |out| cli::replay(args, out, &mut std::io::stderr())),
         Command::CanI(args) => buffered(&mut out, |out| cli::can_i(args, out)),
         Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
         Command::Snapshot(args) => cli::snapshot(args, &mut out, &mut std::io::stderr()).map(|()| Exit::Clean),

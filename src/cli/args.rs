@@ -60,6 +60,17 @@ Exit codes:
   2  an error: an unknown action, or input that cannot be read
   3  depends: the answer needs data that is not in the snapshot, or values that only the call has";
 
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  rolecall replay audit.log --source snapshot.json --level chain
+  rolecall replay audit-*.log.gz --source s3://BUCKET/shop.json --context shop
+  aws s3 cp s3://BUCKET/audit.gz - | rolecall replay - --source snapshot.json --manifests cluster/ --format json
+
+Exit codes:
+  0  no pod would be denied
+  1  at least one pod would be denied
+  2  an error: wrong arguments, lines that cannot be read, or no pod to check";
+
 const SNAPSHOT_EXAMPLES: &str = "\
 Examples:
   rolecall snapshot --cluster shop --output snapshot.json --manifests manifests/
@@ -87,6 +98,9 @@ pub enum Command {
     /// Check a running cluster: its service accounts, workloads and pods
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(ScanArgs),
+    /// Check the pods of an API server's audit log again: which would be denied, and which denials are over
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
     /// Tell whether pods of a service account are allowed an AWS action, as which role, and why
     #[command(after_help = CAN_I_EXAMPLES)]
     CanI(CanIArgs),
@@ -272,6 +286,35 @@ pub struct CanIArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Configuration file (YAML), with the settings of the injector
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Audit logs of the API server in the order of their time: JSON lines, plain or gzip, or - for standard input
+    #[arg(value_name = "AUDIT_LOG", required = true)]
+    pub logs: Vec<String>,
+    /// Source of the AWS data: aws, a path, or a file:, s3: or https: URL of a snapshot
+    #[arg(long, value_name = "SRC")]
+    pub source: String,
+    /// Name of the cluster. Required with --source aws; a snapshot must be of this cluster
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Level that all namespaces enforce
+    #[arg(long, value_enum, default_value_t = LevelArg::Fallback)]
+    pub level: LevelArg,
+    /// Files and folders with service accounts and namespaces. Others are taken from the log, as it goes
+    #[arg(long, value_name = "PATH")]
+    pub manifests: Vec<String>,
+    /// Context of the kubeconfig: service accounts and namespaces as they are in that cluster now
+    #[arg(long, value_name = "CTX", conflicts_with = "manifests")]
+    pub context: Option<String>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Configuration file (YAML), with the settings of the injector and the namespaces without exemptions
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

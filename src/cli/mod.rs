@@ -7,18 +7,20 @@ mod doubt;
 mod explain;
 #[cfg(any(feature = "aws", feature = "kube"))]
 mod progress;
+mod replay;
 mod scan;
 mod snapshot;
 #[cfg(feature = "aws")]
 mod snapshot_summary;
 
 pub use args::{
-    CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, InputArgs, LevelArg, ModeArg, ReportsArg, ScanArgs,
-    ServeArgs, SnapshotArgs, TryArgs,
+    CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, InputArgs, LevelArg, ModeArg, ReplayArgs, ReportsArg,
+    ScanArgs, ServeArgs, SnapshotArgs, TryArgs,
 };
 pub use can_i::can_i;
 pub use check::check;
 pub use explain::explain;
+pub use replay::replay;
 pub use scan::scan;
 pub use snapshot::snapshot;
 

@@ -7,6 +7,7 @@ mod json;
 mod model;
 #[cfg(feature = "kube")]
 mod policy_report;
+mod replay;
 #[cfg(feature = "kube")]
 mod scan;
 mod text;
@@ -17,6 +18,7 @@ pub use can_i::{Can, CanI, Grants, Through};
 pub use ci::{github, gitlab, junit, markdown, sarif};
 pub use json::json;
 pub use model::{FindingLocation, Report, ReportedFinding, ReportedResource, ReportedUnreadable, ReportedWorkload};
+pub use replay::{Replay, ReplayCounts, ReplayedDenial, ReplayedOwner, UnreadableLine};
 #[cfg(feature = "kube")]
 pub(crate) use text::count;
 pub use text::text;

@@ -20,6 +20,7 @@ use super::outcome::{Authority, NextStep, OnError, Reply, Settings, Standing};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
 use super::response::{Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, ResponseOut, Status, cut, fit_warnings, write};
+use super::retry::{self, labelled};
 
 /// Answers a review, and shows what was decided to `observe`. `snapshot_time` is when the world's snapshot was collected,
 /// as text. Links to confirm come back only under [`Authority::Provisional`], what the cluster is to be asked only where it
@@ -186,7 +187,7 @@ impl Door<'_> {
         {
             return NextStep::ConfirmDenial { links, is_new_pod: is_new_pod(&record) };
         }
-        self.answer(record, judged, (request, object, kind), observe)
+        self.answer(record, judged, (request, object, kind), body, observe)
     }
 
     /// A namespace: its levels may be lowered by whoever holds the right.
@@ -361,6 +362,7 @@ impl Door<'_> {
         record: Record<'r>,
         mut judged: Judged<'r>,
         (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
+        body: &[u8],
         observe: impl FnOnce(&Record<'_>),
     ) -> NextStep {
         let stale = self.staleness();
@@ -422,6 +424,14 @@ impl Door<'_> {
         let mut response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
         response.warnings = fit_warnings(warnings);
         if outcome == Outcome::Deny {
+            if is_new_pod(&record)
+                && let Some(line) = retry::advice(&record.namespace, &labelled(body))
+            {
+                for text in std::iter::once(&mut record.message).chain(&mut record.told) {
+                    text.push_str("\n  ");
+                    text.push_str(&line);
+                }
+            }
             response.allowed = false;
             response.status = Some(forbidden(record.told.as_ref().unwrap_or(&record.message)));
         }

@@ -118,6 +118,9 @@ fn exempted(old: &OwnAnnotations, new: &OwnAnnotations, what: &mut Vec<String>) 
     if new.requires.is_empty() && !old.requires.is_empty() {
         what.push("rolecall.dev/requires, which is removed".to_owned());
     }
+    if old.identity_required && !new.identity_required {
+        what.push("rolecall.dev/identity: required, which is removed".to_owned());
+    }
 }
 
 /// The user who sent a review; nobody where it does not say.

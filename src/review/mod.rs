@@ -11,6 +11,7 @@ mod outcome;
 mod record;
 mod request;
 mod response;
+mod retry;
 mod unread;
 
 pub use answer::{answer, answer_lowering, consider};

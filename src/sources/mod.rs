@@ -1,5 +1,6 @@
 //! Sources: they fill snapshots and tell of the cluster. They read; they judge nothing.
 
+mod audit_log;
 pub mod aws;
 mod manifests;
 mod place;
@@ -11,6 +12,7 @@ mod web;
 #[cfg(feature = "aws")]
 mod write;
 
+pub use audit_log::{AuditLog, AuditRecord, Batch, ObjectChange, PodCreation, controller, read_record};
 pub use manifests::{
     Manifest, Manifests, ObjectOrigin, ReadOptions, Substitutions, Unreadable, Unrendered, decode, namespace_of,
     placeholder,

@@ -25,15 +25,20 @@ const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
-  - level: Metadata
+  - level: RequestResponse
     verbs: [create, update, patch, delete]
     resources:
       - group: ""
         resources:
           - pods
-          - pods/ephemeralcontainers
           - serviceaccounts
           - namespaces
+  - level: Metadata
+    verbs: [create, update, patch, delete]
+    resources:
+      - group: ""
+        resources:
+          - pods/ephemeralcontainers
           - replicationcontrollers
           - podtemplates
       - group: apps

@@ -1,6 +1,8 @@
 //! What a cluster's injector is set to. On EKS these are constants; kOps, ROSA and self-hosted injectors differ
 //! (amazon-eks-pod-identity-webhook, `main.go` flags).
 
+use super::identity_selector::IdentitySelector;
+
 /// Settings of the injector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conventions {
@@ -12,6 +14,8 @@ pub struct Conventions {
     pub token_mount_path: String,
     /// The hop limit of the nodes' instance metadata (IMDS), where the operator states it.
     pub imds_hop_limit: Option<u32>,
+    /// Pods that the operator requires to have an identity.
+    pub require_identity: Vec<IdentitySelector>,
     keys: Keys,
 }
 
@@ -34,6 +38,7 @@ impl Conventions {
             audience: audience.to_owned(),
             token_mount_path: token_mount_path.trim_end_matches('/').to_owned(),
             imds_hop_limit: None,
+            require_identity: Vec::new(),
             keys: Keys {
                 role_arn: key("role-arn"),
                 audience: key("audience"),

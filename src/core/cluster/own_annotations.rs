@@ -9,11 +9,16 @@ use crate::workload::Metadata;
 /// How long before its end an exemption is warned about.
 const NOTICE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
+/// The only value of `rolecall.dev/identity`.
+pub(crate) const IDENTITY_REQUIRED: &str = "required";
+
 /// What a person asked of rolecall by annotation, on a Pod, a template, a ServiceAccount or a Namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnAnnotations {
     /// `rolecall.dev/requires`, as written; empty where nothing is declared.
     pub requires: Box<str>,
+    /// `rolecall.dev/identity: required`
+    pub identity_required: bool,
     /// `rolecall.dev/allow-node-role: "true"`
     pub allow_node_role: bool,
     /// `rolecall.dev/ignore`: names of rules.
@@ -81,6 +86,7 @@ impl OwnAnnotations {
             };
             match name {
                 "requires" => own_annotations.requires = value.trim().into(),
+                "identity" => own_annotations.identity_required = value.trim() == IDENTITY_REQUIRED,
                 "allow-node-role" => own_annotations.allow_node_role = value.trim() == "true",
                 "ignore" => own_annotations.ignore = split_list(value).map(Into::into).collect(),
                 "ignore-until" => own_annotations.ignore_until = Some(Until::parse(value)),
@@ -93,7 +99,7 @@ impl OwnAnnotations {
 
     /// Nothing was asked.
     pub fn is_empty(&self) -> bool {
-        self.requires.is_empty() && !self.allow_node_role && self.ignore.is_empty()
+        self.requires.is_empty() && !self.identity_required && !self.allow_node_role && self.ignore.is_empty()
     }
 
     /// Whether `ignore` counts now. Without a clock every end that can be read is in the future.

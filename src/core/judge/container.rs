@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::other_credentials;
+use super::required::Requirement;
 use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{Chain, State, Subject, fix};
 use crate::effort::Effort;
@@ -33,6 +34,8 @@ pub(super) struct Scene<'a, 's> {
     pub(super) fargate: Option<String>,
     /// The injector will ask for a token of a lifetime that the API server refuses.
     pub(super) refused_expiration: bool,
+    /// The pods must have an identity.
+    pub(super) required: Option<Requirement>,
     pub(super) opt_outs: OptOuts<'a>,
     /// The volumes by name.
     pub(super) volumes: Volumes<'a>,

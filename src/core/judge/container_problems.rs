@@ -3,7 +3,7 @@
 use super::container::{One, Scene};
 use crate::chain::fix;
 use crate::cluster::Presence;
-use crate::finding::{Certainty, Problem};
+use crate::finding::{Certainty, Hint, Problem};
 use crate::fix::{Change, Fix, TemplateChange};
 use crate::identity::{Mechanism, OptOut, Value, is_pod_identity_token};
 use crate::rules;
@@ -189,6 +189,10 @@ impl One<'_, '_, '_> {
             return problem;
         }
         let problem = problem.found("the pod has", "none of them");
+        if let Some(required) = &scene.required {
+            // It was late: the pod has no credentials all the same, and its controller creates it again.
+            return problem.hint(Some(Hint::note(format!("{}: the pod must not start without it", required.said))));
+        }
         // The injector is registered and added nothing: either it failed, or the association was deleted after it was read.
         let may_be_deleted = scene.plan.mechanism == Some(Mechanism::PodIdentity)
             && scene.workload.stage == Stage::Admitted

@@ -90,6 +90,8 @@ impl Source<'_> {
 pub(super) struct AllOwnAnnotations<'w> {
     /// Texts of `rolecall.dev/requires`.
     pub(super) requires: Vec<&'w str>,
+    /// The nearest of those that say `rolecall.dev/identity: required`.
+    pub(super) identity_required: Option<Holder<'w>>,
     allow_node_role: Option<Exempts>,
     sources: Vec<Source<'w>>,
     /// Rules that a source names, and which one: of a list as long as an annotation can be, only what is a rule is kept.
@@ -108,6 +110,9 @@ impl<'w> AllOwnAnnotations<'w> {
         {
             if !own_annotations.requires.is_empty() && !gathered.requires.contains(&&*own_annotations.requires) {
                 gathered.requires.push(&own_annotations.requires);
+            }
+            if own_annotations.identity_required && gathered.identity_required.is_none() {
+                gathered.identity_required = Some(holder);
             }
             if !exemptions || (!own_annotations.allow_node_role && own_annotations.ignore.is_empty()) {
                 continue;

@@ -45,7 +45,9 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         .take(6)
         .collect();
     let lands = lands_on(scene, containers);
-    let (level, certainty, why) = if !declared.is_empty() {
+    let (level, certainty, why) = if let Some(required) = &scene.required {
+        (Level::Chain, Certainty::Certain, required.said.clone())
+    } else if !declared.is_empty() {
         let needs: Vec<String> =
             declared.iter().flat_map(|text| permission::needs(text)).take(4).map(|n| n.to_string()).collect();
         let what = if needs.is_empty() { "AWS".to_owned() } else { needs.join(", ") };
@@ -58,7 +60,10 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
     };
     let is_opted_out = scene.plan.mechanism.is_some();
     let subject = scene.subject;
-    let message = if is_opted_out {
+    let message = if scene.required.is_some() {
+        let why = if is_opted_out { "injection is skipped for its containers" } else { "none is configured" };
+        format!("service account {subject} must have an IAM identity, and {why}: its pods will use {lands}")
+    } else if is_opted_out {
         format!(
             "pods of service account {subject} need AWS, but injection is skipped for its containers: they will use {lands}"
         )
@@ -81,19 +86,19 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
             Fix::from(fix::create_association(&scene.world.snapshot, subject)),
         )
     };
-    Problem::new(
-        &rules::NODE_ROLE_FALLBACK,
-        message,
-        fix.or(Change::Annotate {
+    let fix = match &scene.required {
+        Some(required) => fix.or(required.lift.clone()),
+        None => fix.or(Change::Annotate {
             object: Annotated::Namespace(scene.workload.namespace.into()),
             set: vec![("rolecall.dev/allow-node-role".into(), "true".into())],
             remove: Vec::new(),
         }),
-    )
-    .at_level(level)
-    .at_most(certainty)
-    .expected("an identity is expected because", why)
-    .found("found", found)
+    };
+    Problem::new(&rules::NODE_ROLE_FALLBACK, message, fix)
+        .at_level(level)
+        .at_most(certainty)
+        .expected("an identity is expected because", why)
+        .found("found", found)
 }
 
 fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> String {

@@ -13,6 +13,7 @@ mod needs;
 mod other_credentials;
 mod own_names;
 mod pod;
+mod required;
 mod running;
 mod token_expiration;
 mod web_identity;

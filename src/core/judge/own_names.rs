@@ -1,7 +1,7 @@
 //! Labels and annotations of `rolecall.dev` that have no effect as they are written: a misspelled name, a label in the place
 //! of an annotation, a value that nothing reads.
 
-use crate::cluster::split_list;
+use crate::cluster::{IDENTITY_REQUIRED, split_list};
 use crate::finding::{Hint, Problem};
 use crate::level::Level;
 use crate::rules;
@@ -9,7 +9,7 @@ use crate::workload::Metadata;
 
 const PREFIX: &str = "rolecall.dev/";
 /// On pods, templates, service accounts and namespaces.
-const ANNOTATIONS: [&str; 5] = ["allow-node-role", "ignore", "ignore-reason", "ignore-until", "requires"];
+const ANNOTATIONS: [&str; 6] = ["allow-node-role", "identity", "ignore", "ignore-reason", "ignore-until", "requires"];
 /// On namespaces.
 const LABELS: [&str; 4] = ["audit", "enforce", "opt-out", "warn"];
 /// Most that one object is told about.
@@ -62,6 +62,14 @@ fn of_annotation(name: &str, value: &str) -> Option<(String, Option<Hint>)> {
             let is_read = ["true", "false", ""].contains(&value);
             let hint = meant.then(|| Hint::typo("the value should be \"true\""));
             (!is_read).then(|| ("only the value \"true\" counts".to_owned(), hint))
+        }
+        "identity" => {
+            let value = value.trim();
+            let meant = ["require", "true", "yes", "1", "on", "needed"];
+            let folded = value.to_ascii_lowercase();
+            let is_near = is_short(value) && strsim::damerau_levenshtein(&folded, IDENTITY_REQUIRED) <= 2;
+            let hint = (is_near || meant.contains(&&*folded)).then(|| Hint::typo("the value should be \"required\""));
+            (value != IDENTITY_REQUIRED).then(|| ("only the value \"required\" counts".to_owned(), hint))
         }
         "ignore" => {
             let unknown = split_list(value).take(MAX_RULES).find(|name| rules::find(name).is_none())?;
@@ -126,6 +134,10 @@ mod tests {
             ("require", "x", "should be rolecall.dev/requires"),
             ("allow-node-role", "True", "should be \"true\""),
             ("allow-node-role", "maybe", "only the value"),
+            ("identity", "Required", "should be \"required\""),
+            ("identity", "requierd", "should be \"required\""),
+            ("identity", "irsa", "only the value \"required\" counts"),
+            ("identiy", "required", "should be rolecall.dev/identity"),
             ("ignore", "irsa-trust-subjekt", "should be `irsa-trust-subject`"),
             ("ignore", "static-keys, nonsense", "no rule `nonsense`"),
             ("enforce", "chain", "is a label"),
@@ -141,6 +153,7 @@ mod tests {
         for (name, value) in [
             ("requires", "dynamodb:Query"),
             ("allow-node-role", "true"),
+            ("identity", " required\n"),
             ("allow-node-role", "false"),
             ("ignore", "static-keys,irsa-trust-subject\nrole-missing"),
             ("ignore", ""),

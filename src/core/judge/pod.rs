@@ -3,7 +3,9 @@
 use super::container::{OwnChains, Scene, judge_container};
 use super::exemptions::{AllOwnAnnotations, Exempts, Holder};
 use super::other_credentials::may_bring_keys;
-use super::{Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, own_names, token_expiration};
+use super::{
+    Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, own_names, required, token_expiration,
+};
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{OwnAnnotations, legacy_annotation};
 use crate::effort::Effort;
@@ -50,6 +52,7 @@ pub fn judge_workload_within<'a>(
     );
     let requires = own_annotations.requires.clone();
     let node_role = own_annotations.node_role();
+    let required = required::requirement(&own_annotations, world, workload, subject);
     let mut gathering = Gathering::new(own_annotations);
     let fargate = fallback::on_fargate(world, workload);
     let opt_outs = OptOuts::of(workload, &world.conventions);
@@ -63,6 +66,7 @@ pub fn judge_workload_within<'a>(
         known,
         fargate,
         refused_expiration,
+        required,
         opt_outs,
         volumes,
         circumstances,
@@ -95,7 +99,8 @@ pub fn judge_workload_within<'a>(
     let pod_containers = spec.init_containers.len() + spec.containers.len();
     let takes_credentials: Vec<&str> =
         requires.iter().copied().filter(|text| permission::takes_credentials(text)).collect();
-    let declared_in_vain = !takes_credentials.is_empty() && opted_out.len() == pod_containers;
+    let is_declared = !takes_credentials.is_empty() || scene.required.is_some();
+    let declared_in_vain = is_declared && opted_out.len() == pod_containers;
     fallen.extend(opted_out.into_iter().filter(|container| declared_in_vain || has_evidence(container)));
 
     // It is in vain only where a container goes without, and no association can have been overlooked.
@@ -122,6 +127,25 @@ pub fn judge_workload_within<'a>(
         let elsewhere = pod_containers > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
         Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
     };
+    if let Some(problem) = &fallen_problem
+        && problem.certainty == Certainty::Certain
+        && scene.required.is_some()
+    {
+        let going_without =
+            |judged: &&mut JudgedContainer<'_>| matches!(judged.identity, Identity::Node | Identity::None);
+        judgement.containers.iter_mut().filter(going_without).for_each(|judged| judged.chain = State::Broken);
+    }
+    // What the owner requires must not become a note behind what is only likely.
+    let (misplaced_role, beside) = match misplaced_role {
+        Some(annotation)
+            if scene.required.is_some()
+                && fallen_problem.as_ref().is_some_and(|fallen| fallen.certainty > annotation.certainty) =>
+        {
+            (None, Some(annotation))
+        }
+        annotation => (annotation, None),
+    };
+    beside.into_iter().for_each(|annotation| gathering.add(annotation));
     match (misplaced_role, fallen_problem) {
         (Some(annotation), fallen) => {
             let notes = fallen.filter(|problem| problem.level < crate::level::Level::Strict);

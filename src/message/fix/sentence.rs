@@ -90,6 +90,9 @@ pub(super) fn or(alternative: &Change) -> &'static str {
         {
             "or, if the node role is intended,"
         }
+        Change::Annotate { remove, .. } if remove.iter().any(|key| key.ends_with("/identity")) => {
+            "or, if it needs no AWS identity,"
+        }
         Change::Recreate { .. } => "if the injector added them,",
         _ => "or",
     }

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Times `rolecall replay` over an audit log of 100,000 pod creations, and shows its memory.
+#
+# usage: benches/replay.sh      RECORDS (100000)   RUNS (5)   BIN  folder of a built rolecall, not to build it
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+RECORDS=${RECORDS:-100000}
+RUNS=${RUNS:-5}
+need jq jq
+if [[ -z ${BIN:-} ]]; then
+  BIN=${CARGO_TARGET_DIR:-$ROOT/target}/release
+  cargo build --release --quiet --manifest-path "$ROOT/Cargo.toml" --bin rolecall
+fi
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+# event REVIEW: the audit event of a recorded review's pod, with the namespace and the owner to be filled in.
+event() {
+  jq -c '.request.object as $pod | {kind: "Event", apiVersion: "audit.k8s.io/v1", level: "RequestResponse",
+    stage: "ResponseComplete", verb: "create", requestURI: "/api/v1/pods",
+    user: {username: "system:serviceaccount:kube-system:replicaset-controller"},
+    objectRef: {resource: "pods", namespace: "carts", apiVersion: "v1"}, responseStatus: {code: 201},
+    requestReceivedTimestamp: "2026-11-24T17:26:52.000000Z", requestObject: $pod,
+    responseObject: ($pod | .metadata.ownerReferences =
+      [{apiVersion: "apps/v1", kind: "ReplicaSet", name: "OWNER", uid: "u", controller: true}])}' \
+    "$ROOT/tests/fixtures/reviews/$1"
+}
+
+{ event pod-irsa-create.json; event pod-badarn-create.json; event pod-podid-create.json; } |
+  awk -v records="$RECORDS" '{ line[NR] = $0 }
+    END { for (i = 0; i < records; i++) { text = line[i % NR + 1]; sub("OWNER", "set-" i % 500, text); print text } }' \
+    >"$folder/audit.log"
+gzip -k -1 "$folder/audit.log"
+
+# timed FILE: the median of RUNS wall-clock times, in seconds. Denials make `replay` exit 1.
+timed() {
+  local run start
+  for ((run = 0; run < RUNS; run++)); do
+    start=$(date +%s%N)
+    "$BIN/rolecall" replay "$1" --source "$ROOT/tests/fixtures/snapshot.json" --level chain >"$folder/out" || [[ $? -eq 1 ]]
+    awk -v ns="$(($(date +%s%N) - start))" 'BEGIN { printf "%.2f\n", ns / 1000000000 }'
+  done | median
+}
+
+# resident FILE: the most memory that one run takes, in MiB.
+resident() {
+  local pid most=0 now
+  "$BIN/rolecall" replay "$1" --source "$ROOT/tests/fixtures/snapshot.json" --level chain >"$folder/out" &
+  pid=$!
+  while now=$(awk '/VmHWM/ { print $2 }' "/proc/$pid/status" 2>/dev/null) && [[ -n $now ]]; do
+    most=$now
+    sleep 0.02
+  done
+  wait "$pid" || [[ $? -eq 1 ]]
+  awk -v kb="$most" 'BEGIN { printf "%.0f\n", kb / 1024 }'
+}
+
+printf '| audit log | MiB | median of %d, s | most memory, MiB |\n|---|---|---|---|\n' "$RUNS"
+for file in audit.log audit.log.gz; do
+  size=$(awk -v bytes="$(wc -c <"$folder/$file")" 'BEGIN { printf "%.0f", bytes / 1048576 }')
+  printf '| %d records, %s | %s | %s | %s |\n' "$RECORDS" "$file" "$size" "$(timed "$folder/$file")" "$(resident "$folder/$file")"
+done
+tail -n 1 "$folder/out"
