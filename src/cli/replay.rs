@@ -243,7 +243,7 @@ impl Replaying {
                 Ok(AuditRecord::Change(change)) => match self.change(&change) {
                     Ok(None) => {}
                     Ok(Some(change)) => {
-                        self.pods(path, std::mem::take(&mut pods));
+                        self.pods(path, &std::mem::take(&mut pods));
                         self.world = self.world.with([change]);
                     }
                     Err(message) => self.replay.add_unreadable(path, number, message),
@@ -257,13 +257,13 @@ impl Replaying {
                 Err(message) => self.replay.add_unreadable(path, number, message),
             }
         }
-        self.pods(path, pods);
+        self.pods(path, &pods);
     }
 
-    fn pods(&mut self, path: &str, pods: Vec<(u64, PodCreation<'_>)>) {
+    fn pods(&mut self, path: &str, pods: &[(u64, PodCreation<'_>)]) {
         let threads = if pods.len() < MIN_PARALLEL { 1 } else { self.threads };
         let this = &*self;
-        let checked = on_threads(threads, &pods, |(_, pod)| within_bytes(MAX_LIST_BYTES, || this.check(pod)));
+        let checked = on_threads(threads, pods, |(_, pod)| within_bytes(MAX_LIST_BYTES, || this.check(pod)));
         for ((number, _), checked) in pods.iter().zip(checked) {
             match checked {
                 Ok(checked) => {

@@ -239,7 +239,7 @@ mod tests {
             expected: None,
             found: None,
             fix: fix.to_owned(),
-            fixes: ReportedFixes::default(),
+            fixes: crate::report::fixes::ReportedFixes::default(),
             hint: None,
             slip: None,
             notes: Vec::new(),

@@ -273,7 +273,8 @@ mod tests {
             .map(|(one, pods)| (&*one.problem.message, one.containers.first().map_or("", String::as_str), *pods))
             .collect();
         assert_eq!(said, [("a", "app", 51), ("a", "side", 0), ("b", "", 1)]);
-        assert_eq!(group.findings.first().unwrap().0.notes, ["one", "two"]);
+        let notes = ["one", "two"].map(|note| Note::Text(note.to_owned()));
+        assert_eq!(group.findings.first().unwrap().0.notes, notes);
         assert_eq!((group.pods, group.containers.first().unwrap().1), (51, 51));
     }
 

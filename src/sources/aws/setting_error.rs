@@ -23,7 +23,7 @@ impl InvalidField {
     ///
     /// # Errors
     /// Names the field, its value and the range.
-    pub fn check<T: PartialOrd + Display>(field: &str, value: T, range: RangeInclusive<T>) -> Result<(), Self> {
+    pub fn check<T: PartialOrd + Display + Copy>(field: &str, value: T, range: RangeInclusive<T>) -> Result<(), Self> {
         if range.contains(&value) {
             return Ok(());
         }
