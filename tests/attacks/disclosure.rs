@@ -12,6 +12,7 @@ use rolecall_core::judge::{Circumstances, ServiceAccountChange, judge_service_ac
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Stage, Workload};
 use rolecall_core::world::World;
+use rolecall_message::fix::{Format, rendered, sentence};
 use serde_json::{Value, json};
 
 use crate::answers::{NOW, created};
@@ -754,11 +755,18 @@ fn fixes_of(folder: &std::path::Path, snapshot: &str, path: &str) -> usize {
 fn check_fixes(folder: &std::path::Path, path: &str, findings: &[Finding]) -> usize {
     let mut replaced = 0;
     for finding in findings {
-        let (rule, fix) = (finding.rule(), &finding.problem.fix);
-        for opens in ["update-assume-role-policy", "put-role-policy", "attach-role-policy"] {
+        let rule = finding.rule();
+        let fix: String = Format::ALL.into_iter().filter_map(|format| rendered(&finding.problem.fix, format)).collect();
+        for opens in [
+            "update-assume-role-policy",
+            "put-role-policy",
+            "attach-role-policy",
+            "aws_iam_",
+            "AssumeRolePolicyDocument",
+        ] {
             assert!(!fix.contains(opens), "{} {path} [{rule}]: {fix}", folder.display());
         }
-        replaced += usize::from(fix.starts_with("use another role than "));
+        replaced += usize::from(sentence(&finding.problem.fix).contains(" another role than "));
     }
     replaced
 }
