@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rolecall::config::Config;
-use rolecall::review::{Authority, Considered, Settings, Standing, consider};
+use rolecall::review::{Authority, NextStep, Settings, Standing, consider};
 use rolecall_core::cluster::{Cluster, ServiceAccount};
 use rolecall_core::decision::Mode;
 use rolecall_core::snapshot::Snapshot;
@@ -62,7 +62,7 @@ fn measure(name: &str, world: &World, settings: &Settings, review: &Value) -> an
         let considered = consider(world, "", settings, &body, Timestamp::now(), standing, |record| {
             answer = format!("{}: {}", record.decision.name(), record.rules.join(", "));
         });
-        anyhow::ensure!(matches!(considered, Considered::Reply(_)), "{name}: {considered:?}");
+        anyhow::ensure!(matches!(considered, NextStep::Reply(_)), "{name}: {considered:?}");
     }
     let milliseconds = (processor_time()? - before) as f64 / 1e6 / f64::from(RUNS);
     println!("| {name} | {} | {milliseconds:.1} | {answer} |", body.len() / 1024);
