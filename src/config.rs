@@ -1,6 +1,9 @@
 //! The configuration file: one YAML document; every field has a default.
 
+mod levels;
+
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use rolecall_core::cluster::Conventions;
@@ -9,6 +12,7 @@ use rolecall_core::snapshot::OwnRole;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
+pub use self::levels::{ExpressionConfig, LevelRuleConfig, OperatorConfig, SelectorConfig, Target};
 use crate::certs::Rules;
 use crate::review::{IamDetail, Messages, OnError, Settings};
 use crate::sources::aws::AwsSettings;
@@ -23,8 +27,12 @@ pub struct Config {
     pub warn: Level,
     /// The same for `rolecall.dev/audit`.
     pub audit: Level,
-    /// Refuse workload templates and service accounts too, not only Pods.
-    pub enforce_workloads: bool,
+    /// What is denied in a namespace without the label `rolecall.dev/enforce-on`; absent: pods.
+    pub enforce_on: Option<Vec<Target>>,
+    /// The old name: `true` stands for `enforceOn: [pods, workloads]`.
+    pub enforce_workloads: Option<bool>,
+    /// Levels by the names and labels of namespaces; the first rule that matches counts.
+    pub levels: Vec<LevelRuleConfig>,
     /// Whether annotations of a pod, a template, a workload or a service account lift denials too: `warnings-only` or `allow`.
     pub self_exemptions: SelfExemptions,
     /// What an object that cannot be understood gets where a namespace enforces: `allow` or `deny`.
@@ -159,6 +167,9 @@ pub struct ClusterConfig {
     pub lease_seconds: u64,
     /// Bytes that one Secret takes of a published snapshot. Kubernetes allows 1 MiB for a whole Secret.
     pub secret_bytes: usize,
+    /// Users besides Kubernetes' own controllers that create pods from workloads that exist, such as
+    /// `system:serviceaccount:kruise-system:kruise-manager`. They count where a namespace enforces on workloads alone.
+    pub controllers: Vec<String>,
     /// Whether denials are written as Events on the owner of the pod.
     pub events: bool,
     /// Hop limit of the nodes' instance metadata (IMDS). With 1, pods without a role get no credentials rather than the
@@ -221,7 +232,9 @@ impl Default for Config {
             enforce,
             warn,
             audit,
-            enforce_workloads: false,
+            enforce_on: None,
+            enforce_workloads: None,
+            levels: Vec::new(),
             self_exemptions: SelfExemptions::WarningsOnly,
             on_error: OnError::Allow,
             forbid_exemptions_in: Vec::new(),
@@ -248,6 +261,7 @@ impl Default for ClusterConfig {
             grace_milliseconds: 100,
             lease_seconds: 15,
             secret_bytes: 900 << 10,
+            controllers: Vec::new(),
             events: true,
             imds_hop_limit: None,
         }
@@ -421,6 +435,7 @@ impl Config {
         if !(1..=1_000_000).contains(&config.cluster.secret_bytes) {
             return Err("cluster: secretBytes must be from 1 to 1000000".to_owned());
         }
+        config.check_levels()?;
         config.messages.check()?;
         config.certificates.check()?;
         if !(1..=10_000).contains(&config.reports.max_results) {
@@ -442,8 +457,10 @@ impl Config {
     pub fn settings(&self, mode: Mode) -> Settings {
         Settings {
             mode,
-            defaults: Levels { enforce: self.enforce, warn: self.warn, audit: self.audit },
-            enforce_workloads: self.enforce_workloads,
+            levels: self.levels(),
+            controllers: self.cluster.controllers.clone(),
+            own_namespace: self.cluster.own_namespace(),
+            pause: Arc::default(),
             self_exemptions: self.self_exemptions == SelfExemptions::Allow,
             on_error: self.on_error,
             no_exemptions: self.forbid_exemptions_in.clone(),

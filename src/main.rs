@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Scan(args) => buffered(&mut out, |out| cli::scan(args, out)),
         Command::CanI(args) => buffered(&mut out, |out| cli::can_i(args, out)),
         Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
+        Command::Config(args) => buffered(&mut out, |out| cli::config(args, out).map(|()| Exit::Clean)),
         Command::Snapshot(args) => cli::snapshot(args, &mut out, &mut std::io::stderr()).map(|()| Exit::Clean),
         Command::Try(args) => run::demo(args, &mut out).map(|()| Exit::Clean),
     };

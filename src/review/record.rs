@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use rolecall_core::decision::Outcome;
 use rolecall_core::workload::Kind;
 
+use super::lifted::Lifted;
+
 /// What was decided about one review. Fields are stable: people search their logs by them.
 #[derive(Debug)]
 pub struct Record<'a> {
@@ -42,6 +44,8 @@ pub struct Record<'a> {
     pub message: String,
     /// What the requester is told instead; `None`: the message.
     pub told: Option<String>,
+    /// Why it is not denied, where its namespace's levels would deny it.
+    pub lifted: Option<Lifted>,
     /// What went wrong with the review itself.
     pub fault: Option<Fault>,
 }
@@ -67,6 +71,7 @@ impl<'a> Record<'a> {
             snapshot_time: Cow::Borrowed(snapshot_time),
             message: String::new(),
             told: None,
+            lifted: None,
             fault: None,
         }
     }

@@ -8,9 +8,9 @@ use futures_util::future::BoxFuture;
 use kube::Client;
 
 use crate::config::Config;
-use crate::kube::{Authorizer, FromCluster, Watching, Writing, events, watch_forever};
+use crate::kube::{Authorizer, FromCluster, Pausing, Watching, Writing, events, watch_forever, watch_pause};
 use crate::live::{Keeper, Lookups};
-use crate::review::DenialSink;
+use crate::review::{DenialSink, Pause};
 use crate::server::{ClusterDoor, Metrics};
 
 /// What asks the cluster and tells it of denials, and what follows it for as long as it is polled.
@@ -19,6 +19,7 @@ pub(super) fn follow(
     config: &Config,
     keeper: &Arc<Keeper>,
     metrics: &Arc<Metrics>,
+    pause: Arc<Pause>,
 ) -> (ClusterDoor, BoxFuture<'static, ()>) {
     let settings = config.cluster.clone();
     let conventions = config.conventions();
@@ -33,10 +34,13 @@ pub(super) fn follow(
     let door = ClusterDoor { lookups, access, denials };
     let keeper = Arc::clone(keeper);
     let seen: Arc<dyn Watching> = Arc::<Metrics>::clone(metrics);
+    let pausing: Arc<dyn Pausing> = Arc::<Metrics>::clone(metrics);
     let task = async move {
+        let own_namespace = settings.own_namespace();
+        let pause = watch_pause(client.clone(), &own_namespace, &pause, pausing);
         let watching = watch_forever(client, &settings, &conventions, keeper, seen);
         // Without Events there is no queue, and the writer ends at once.
-        tokio::join!(watching, writing);
+        tokio::join!(watching, writing, pause);
     };
     (door, task.boxed())
 }

@@ -58,7 +58,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
-        let (cluster, watching) = start_of.in_cluster(&keeper);
+        let (cluster, watching) = start_of.in_cluster(&keeper, &settings);
         let state = State::confirming(keeper, confirmation, cluster, metrics, settings, config.limits);
         let mut running = start(listeners, state, &certificate)?;
         tokio::select! {
@@ -143,17 +143,17 @@ struct Start<'s> {
 
 impl Start<'_> {
     /// What asks the cluster, and what follows it for as long as it is polled.
-    fn in_cluster(self, keeper: &Arc<Keeper>) -> (Option<ClusterDoor>, Task) {
+    fn in_cluster(self, keeper: &Arc<Keeper>, settings: &Settings) -> (Option<ClusterDoor>, Task) {
         match self.kube {
             #[cfg(feature = "kube")]
             Some(client) => {
-                let (door, task) = super::cluster::follow(client.clone(), self.config, keeper, self.metrics);
+                let (door, task) = super::cluster::follow(client.clone(), self.config, keeper, self.metrics, Arc::clone(&settings.pause));
                 (Some(door), task)
             }
             #[cfg(not(feature = "kube"))]
             Some(never) => match *never {},
             None => {
-                let _ = keeper;
+                let _ = (keeper, settings);
                 (None, pending().boxed())
             }
         }
