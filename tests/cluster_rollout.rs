@@ -148,7 +148,8 @@ fn a_drain_ends_with_two_of_two_where_workloads_are_enforced() {
         if is_new { Ok(()) } else { Err(format!("{pods:?}")) }
     });
     assert!(ground.rolecall().metric("rolecall_not_enforced_total{reason=\"controlled\"}") > before);
-    let line = ground.rolecall().audit_line(|line| line["namespace"] == "carts" && line["not_enforced"] == "controlled");
+    let line =
+        ground.rolecall().audit_line(|line| line["namespace"] == "carts" && line["not_enforced"] == "controlled");
     assert_eq!((&line["decision"], &line["kind"]), (&json!("warn"), &json!("Pod")));
     let audited = cluster.audited("carts", "pods");
     assert!(audited.iter().any(|line| line["validate.rolecall.dev/not-enforced"] == "controlled"), "{audited:?}");
@@ -189,8 +190,7 @@ fn a_drain_ends_with_two_of_two_where_workloads_are_enforced() {
 fn what_is_enforced_on_is_guarded() {
     let ground = ground();
     let cluster = &ground.cluster;
-    let labels =
-        json!({"rolecall.dev/enforce": "chain", "rolecall.dev/enforce-on": "pods.workloads", "rolecall.dev/on-outage": "deny"});
+    let labels = json!({"rolecall.dev/enforce": "chain", "rolecall.dev/enforce-on": "pods.workloads", "rolecall.dev/on-outage": "deny"});
     cluster.namespace("kept", &labels, None);
     cluster.kubectl(&["create", "clusterrole", "editor", "--verb=get,patch,update", "--resource=namespaces"]);
     cluster.kubectl(&["create", "clusterrolebinding", "dave-edits", "--clusterrole=editor", "--user=dave"]);
@@ -228,7 +228,10 @@ fn a_namespace_that_is_created_again_has_its_patterns_level() {
         cluster.namespace("team-a", &json!({}), Some(ABSENT));
         ground.denies("team-a");
         let (_, warned) = cluster.kubectl(&["label", "namespace", "team-a", "rolecall.dev/enforce=off"]);
-        assert!(warned.contains("does not lower what the configuration sets: chain stays in force (levels[0])"), "{warned}");
+        assert!(
+            warned.contains("does not lower what the configuration sets: chain stays in force (levels[0])"),
+            "{warned}"
+        );
         ground.denies("team-a");
         cluster.kubectl(&["delete", "namespace", "team-a", "--timeout=60s"]);
     }
@@ -313,9 +316,8 @@ fn without_replicas_only_namespaces_that_want_it_refuse() {
     own["spec"]["containers"][0]["securityContext"] = secure;
     ground.cluster.kubectl_in(&["create", "-f", "-"], &own.to_string());
     // The way out: one command. And back.
-    let policy = |policy: &str| {
-        format!(r#"{{"webhooks":[{{"name":"fail-closed.rolecall.dev","failurePolicy":"{policy}"}}]}}"#)
-    };
+    let policy =
+        |policy: &str| format!(r#"{{"webhooks":[{{"name":"fail-closed.rolecall.dev","failurePolicy":"{policy}"}}]}}"#);
     let patch = |ground: &Ground, to: &str| {
         let arguments = ["patch", "validatingwebhookconfiguration", "rolecall", "--type=strategic", "-p", &policy(to)];
         ground.cluster.kubectl(&arguments);
@@ -327,9 +329,8 @@ fn without_replicas_only_namespaces_that_want_it_refuse() {
     });
     patch(&ground, "Fail");
     eventually("it refuses again", PATIENCE, || {
-        let output = ground
-            .cluster
-            .try_kubectl(&["create", "--dry-run=server", "-f", "-"], &pod("closed", "again").to_string());
+        let output =
+            ground.cluster.try_kubectl(&["create", "--dry-run=server", "-f", "-"], &pod("closed", "again").to_string());
         let said = texts(&output).1;
         if said.contains("failed calling webhook") { Ok(()) } else { Err(said) }
     });

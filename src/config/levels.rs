@@ -1,7 +1,8 @@
 //! Which levels namespaces have: the defaults, and `levels:`, rules by name and label.
 
 use rolecall_core::decision::{
-    EnforceOn, Level, LevelAssignment, LevelRule, Levels, NamespacePolicy, Operator, PartialPolicy, Requirement, Selector,
+    EnforceOn, Level, LevelAssignment, LevelRule, Levels, NamespacePolicy, Operator, PartialPolicy, Requirement,
+    Selector,
 };
 use serde::Deserialize;
 
@@ -83,10 +84,10 @@ fn is_pattern(pattern: &str) -> bool {
 
 impl SelectorConfig {
     fn selector(&self) -> Selector {
-        let labels = self.match_labels.iter().map(|(key, value)| Requirement {
-            key: key.clone(),
-            operator: Operator::In(vec![value.clone()]),
-        });
+        let labels = self
+            .match_labels
+            .iter()
+            .map(|(key, value)| Requirement { key: key.clone(), operator: Operator::In(vec![value.clone()]) });
         let expressions = self.match_expressions.iter().map(|expression| Requirement {
             key: expression.key.clone(),
             operator: match expression.operator {
@@ -134,10 +135,14 @@ impl LevelRuleConfig {
 
     fn check(&self) -> Result<(), String> {
         if self.namespaces.is_empty() && self.selector.is_empty() {
-            return Err("it names neither namespaces nor a selector; for all namespaces use namespaces: ['*']".to_owned());
+            return Err(
+                "it names neither namespaces nor a selector; for all namespaces use namespaces: ['*']".to_owned()
+            );
         }
         if let Some(pattern) = self.namespaces.iter().find(|pattern| !is_pattern(pattern)) {
-            return Err(format!("namespaces: `{pattern}` matches no namespace; names have a-z, 0-9 and -, patterns * and ?"));
+            return Err(format!(
+                "namespaces: `{pattern}` matches no namespace; names have a-z, 0-9 and -, patterns * and ?"
+            ));
         }
         if self.enforce_on.as_deref().is_some_and(<[Target]>::is_empty) {
             return Err(EMPTY.to_owned());
@@ -201,7 +206,9 @@ impl Config {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.enforce_workloads.is_some() {
-            notes.push("enforceWorkloads is the old name: true is enforceOn: [pods, workloads], false the default".to_owned());
+            notes.push(
+                "enforceWorkloads is the old name: true is enforceOn: [pods, workloads], false the default".to_owned(),
+            );
         }
         let takes_all = |rule: &LevelRuleConfig| {
             rule.selector.is_empty() && (rule.namespaces.is_empty() || rule.namespaces.iter().any(|name| name == "*"))

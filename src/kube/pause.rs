@@ -166,7 +166,8 @@ mod tests {
         let unmanaged = metadata(serde_json::Value::Null);
         assert_eq!(asked_by(&unmanaged).end(), Some("2026-11-27T04:00:00Z".parse().unwrap()));
         // Another writer of the object does not extend it.
-        let set_long_ago = metadata(serde_json::json!([set("2026-11-27T01:00:00Z", "f:rolecall.dev/pause-until"), other]));
+        let set_long_ago =
+            metadata(serde_json::json!([set("2026-11-27T01:00:00Z", "f:rolecall.dev/pause-until"), other]));
         assert_eq!(asked_by(&set_long_ago).end(), Some("2026-11-27T05:00:00Z".parse().unwrap()));
     }
 }

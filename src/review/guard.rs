@@ -71,7 +71,11 @@ pub trait AccessReviewer: Send + Sync + std::fmt::Debug {
 }
 
 /// What is lowered from these labels and annotations to those.
-pub(super) fn lowered(before: Option<&Metadata<'_>>, after: &Metadata<'_>, assignment: &LevelAssignment) -> Vec<String> {
+pub(super) fn lowered(
+    before: Option<&Metadata<'_>>,
+    after: &Metadata<'_>,
+    assignment: &LevelAssignment,
+) -> Vec<String> {
     let (name, namespace) = (after.display_name(), Namespace::of(after));
     let in_force = |namespace: &Namespace| namespace.resolve(&name, assignment).policy();
     // A new namespace is measured by what it would have without labels of rolecall.
@@ -169,7 +173,11 @@ pub(super) fn refusal(lowering: &Lowering) -> String {
 }
 
 /// How to see what a raised level would deny, before it does.
-pub(super) fn raised(before: Option<&Metadata<'_>>, after: &Metadata<'_>, assignment: &LevelAssignment) -> Option<String> {
+pub(super) fn raised(
+    before: Option<&Metadata<'_>>,
+    after: &Metadata<'_>,
+    assignment: &LevelAssignment,
+) -> Option<String> {
     let name = after.display_name();
     let in_force = |metadata: &Metadata<'_>| Namespace::of(metadata).resolve(&name, assignment).policy();
     let (old, new) = (in_force(before?), in_force(after));

@@ -87,7 +87,8 @@ mod tests {
         let read = |text: &str| AskedPause::read(Some(text), set_at);
         assert_eq!(read("2026-11-27T11:00:00Z").end(), Some(time("2026-11-27T11:00:00Z")));
         assert_eq!(read(" 2026-11-27T12:00:00+01:00 ").end(), Some(time("2026-11-27T11:00:00Z")));
-        let long = AskedPause::Until { end: time("2026-11-27T14:00:00Z"), cut_from: Some(time("2036-01-01T00:00:00Z")) };
+        let long =
+            AskedPause::Until { end: time("2026-11-27T14:00:00Z"), cut_from: Some(time("2036-01-01T00:00:00Z")) };
         assert_eq!(read("2036-01-01T00:00:00Z"), long);
         for text in ["soon", "1h", "2026-11-27", "2026-11-27T11:00:00", "1764241200"] {
             assert_eq!(read(text), AskedPause::Unreadable, "{text}");

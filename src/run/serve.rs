@@ -147,7 +147,13 @@ impl Start<'_> {
         match self.kube {
             #[cfg(feature = "kube")]
             Some(client) => {
-                let (door, task) = super::cluster::follow(client.clone(), self.config, keeper, self.metrics, Arc::clone(&settings.pause));
+                let (door, task) = super::cluster::follow(
+                    client.clone(),
+                    self.config,
+                    keeper,
+                    self.metrics,
+                    Arc::clone(&settings.pause),
+                );
                 (Some(door), task)
             }
             #[cfg(not(feature = "kube"))]

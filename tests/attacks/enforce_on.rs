@@ -69,9 +69,7 @@ fn change(config: &str, before: Option<&Value>, after: &Value) -> Result<String,
     let review = common::review(("", "Namespace"), operation, &namespace(after), before.as_ref());
     match Ground::new(&json!({}), &json!({}), config).consider(&review, Mode::Enforce, true) {
         Considered::Guard(lowering) => Err(lowering.what.join("; ")),
-        Considered::Reply(reply) => {
-            Ok(warnings(&serde_json::from_slice::<Value>(&reply.body).unwrap()["response"]))
-        }
+        Considered::Reply(reply) => Ok(warnings(&serde_json::from_slice::<Value>(&reply.body).unwrap()["response"])),
         other => panic!("{other:?}"),
     }
 }
@@ -81,7 +79,10 @@ fn taking_away_what_is_denied_is_guarded() {
     let on = |on: &str| json!({"rolecall.dev/enforce": "chain", "rolecall.dev/enforce-on": on});
     let lowered = |before: &Value, after: &Value| change("", Some(before), after);
     let both = on("pods.workloads");
-    assert_eq!(lowered(&both, &on("workloads")).unwrap_err(), "rolecall.dev/enforce-on from pods.workloads to workloads");
+    assert_eq!(
+        lowered(&both, &on("workloads")).unwrap_err(),
+        "rolecall.dev/enforce-on from pods.workloads to workloads"
+    );
     assert!(lowered(&both, &json!({"rolecall.dev/enforce": "chain"})).is_err(), "the default is pods");
     assert!(lowered(&json!({"rolecall.dev/enforce": "chain"}), &on("workloads")).is_err());
     assert_eq!(lowered(&both, &on("workloads_pods")).unwrap(), "");
@@ -133,7 +134,10 @@ fn a_pause_lifts_denials_and_no_guard() {
     let response = paused(&pod, Some(later), Mode::Enforce).unwrap();
     assert_eq!((decision(&response), &response["auditAnnotations"]["not-enforced"]), ("warn", &json!("paused")));
     let said = warnings(&response);
-    assert!(said.starts_with(&format!("rolecall: rolecall is paused until {later}: this would have been denied")), "{said}");
+    assert!(
+        said.starts_with(&format!("rolecall: rolecall is paused until {later}: this would have been denied")),
+        "{said}"
+    );
     for until in [None, Some(NOW)] {
         assert_eq!(decision(&paused(&pod, until, Mode::Enforce).unwrap()), "deny", "{until:?}");
     }

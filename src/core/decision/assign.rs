@@ -100,32 +100,26 @@ impl Resolved {
 
 impl LevelRule {
     fn matches<'l>(&self, name: &str, label: impl Fn(&str) -> Option<&'l str>) -> bool {
-        let is_named = self.namespaces.is_empty() || self.namespaces.iter().any(|pattern| wildcard_match(pattern, name));
+        let is_named =
+            self.namespaces.is_empty() || self.namespaces.iter().any(|pattern| wildcard_match(pattern, name));
         is_named && self.selector.selects(label)
     }
 }
 
 impl LevelAssignment {
     /// What is in force for the namespace of this name and these labels, whose labels of `rolecall.dev` ask for `asked`.
-    pub fn resolve<'l>(
-        &self,
-        name: &str,
-        label: impl Fn(&str) -> Option<&'l str>,
-        asked: &PartialPolicy,
-    ) -> Resolved {
+    pub fn resolve<'l>(&self, name: &str, label: impl Fn(&str) -> Option<&'l str>, asked: &PartialPolicy) -> Resolved {
         let matching = self.rules.iter().position(|rule| rule.matches(name, &label));
         let rule = matching.and_then(|at| self.rules.get(at));
         let sets = rule.map(|rule| rule.sets).unwrap_or_default();
         let may_lower = rule.is_none_or(|rule| rule.labels_may_lower);
-        let level = |default: Level, set: Option<Level>, asked: Option<Level>| {
-            match (asked, set) {
-                (Some(asked), Some(floor)) if !may_lower && asked < floor => {
-                    Sourced { value: floor, source: Source::Rule, is_label_ignored: true }
-                }
-                (Some(value), _) => Sourced { value, source: Source::Label, is_label_ignored: false },
-                (None, Some(value)) => Sourced { value, source: Source::Rule, is_label_ignored: false },
-                (None, None) => Sourced { value: default, source: Source::Default, is_label_ignored: false },
+        let level = |default: Level, set: Option<Level>, asked: Option<Level>| match (asked, set) {
+            (Some(asked), Some(floor)) if !may_lower && asked < floor => {
+                Sourced { value: floor, source: Source::Rule, is_label_ignored: true }
             }
+            (Some(value), _) => Sourced { value, source: Source::Label, is_label_ignored: false },
+            (None, Some(value)) => Sourced { value, source: Source::Rule, is_label_ignored: false },
+            (None, None) => Sourced { value: default, source: Source::Default, is_label_ignored: false },
         };
         let NamespacePolicy { levels, enforce_on } = self.defaults;
         Resolved {
@@ -175,7 +169,10 @@ mod tests {
         assert_eq!(enforce(&assignment, "team-x", &nothing), (Some(0), Level::Off, Source::Rule, false));
         assert_eq!(enforce(&assignment, "team-y", &nothing), (Some(1), Level::Chain, Source::Rule, false));
         assert_eq!(enforce(&assignment, "shop", &nothing), (Some(2), Level::Fallback, Source::Rule, false));
-        assert_eq!(enforce(&assignment, "team-y", &label(Level::Strict)), (Some(1), Level::Strict, Source::Label, false));
+        assert_eq!(
+            enforce(&assignment, "team-y", &label(Level::Strict)),
+            (Some(1), Level::Strict, Source::Label, false)
+        );
         assert_eq!(enforce(&assignment, "team-y", &label(Level::Off)), (Some(1), Level::Chain, Source::Rule, true));
         assignment.rules[1].labels_may_lower = true;
         assert_eq!(enforce(&assignment, "team-y", &label(Level::Off)), (Some(1), Level::Off, Source::Label, false));

@@ -6,9 +6,7 @@ mod enforce_on;
 mod level;
 mod selector;
 
-pub use assign::{
-    LevelAssignment, LevelRule, NamespacePolicy, PartialPolicy, Resolved, Source, Sourced,
-};
+pub use assign::{LevelAssignment, LevelRule, NamespacePolicy, PartialPolicy, Resolved, Source, Sourced};
 pub use decide::{Decision, Outcome, Policy, decide, denies_at};
 pub use enforce_on::EnforceOn;
 pub use level::{Level, Levels, Mode};

@@ -57,7 +57,11 @@ mod tests {
         ] {
             let selector = Selector(vec![Requirement { key: "env".to_owned(), operator }]);
             let selects = |value: Option<&'static str>| selector.selects(|key| value.filter(|_| key == "env"));
-            assert_eq!([selects(Some("prod")), selects(Some("test")), selects(None)], [with, other, without], "{selector:?}");
+            assert_eq!(
+                [selects(Some("prod")), selects(Some("test")), selects(None)],
+                [with, other, without],
+                "{selector:?}"
+            );
         }
         assert!(Selector::default().selects(|_| None));
     }

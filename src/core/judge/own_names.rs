@@ -92,7 +92,9 @@ fn of_label(name: &str, value: &str, is_namespace: bool) -> Option<(String, Opti
         "opt-out" if is_namespace => None,
         "enforce-on" if is_namespace => {
             let hint = Hint::note("write `pods`, `workloads` or `pods.workloads`");
-            EnforceOn::from_label(value).is_none().then(|| ("it names neither pods nor workloads".to_owned(), Some(hint)))
+            EnforceOn::from_label(value)
+                .is_none()
+                .then(|| ("it names neither pods nor workloads".to_owned(), Some(hint)))
         }
         "on-outage" if is_namespace => {
             let hint = value.eq_ignore_ascii_case("deny").then(|| Hint::typo("the value should be `deny`"));

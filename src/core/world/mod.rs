@@ -122,7 +122,8 @@ fn plain() -> &'static ServiceAccount {
 impl World {
     /// Joins a snapshot with a cluster.
     pub fn new(snapshot: Arc<Snapshot>, cluster: Cluster, conventions: Conventions) -> Self {
-        let namespaces = cluster.namespaces.into_iter().map(|(name, namespace)| (name.into(), NamespaceEntry::new(namespace)));
+        let namespaces =
+            cluster.namespaces.into_iter().map(|(name, namespace)| (name.into(), NamespaceEntry::new(namespace)));
         let service_accounts = cluster.service_accounts.into_iter().map(|(namespace, accounts)| {
             let entries = accounts.into_iter().map(|(name, account)| (name.into(), Entry::new(account)));
             (namespace.into(), Arc::new(entries.collect()))
