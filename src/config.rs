@@ -2,9 +2,11 @@
 
 mod error;
 mod events;
+mod levels;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use rolecall_certs::Lifetimes;
@@ -18,6 +20,7 @@ use serde::Deserialize;
 
 pub use self::error::ConfigError;
 pub use self::events::EventsConfig;
+pub use self::levels::{ExpressionConfig, LevelRuleConfig, OperatorConfig, SelectorConfig, Target};
 use crate::review::{IamDetail, Messages, OnError, Settings};
 use crate::sources::aws::{AwsSettings, InvalidField};
 
@@ -31,10 +34,14 @@ pub struct Config {
     pub warn: Level,
     /// The same for `rolecall.dev/audit`.
     pub audit: Level,
-    /// Refuse workload templates and service accounts too, not only Pods.
-    pub enforce_workloads: bool,
     /// Pods that must have an identity, as with the annotation `rolecall.dev/identity: required`.
     pub require_identity: Vec<RequireIdentityConfig>,
+    /// What is denied in a namespace without the label `rolecall.dev/enforce-on`; absent: pods.
+    pub enforce_on: Option<Vec<Target>>,
+    /// The old name: `true` stands for `enforceOn: [pods, workloads]`.
+    pub enforce_workloads: Option<bool>,
+    /// Levels by the names and labels of namespaces; the first rule that matches counts.
+    pub levels: Vec<LevelRuleConfig>,
     /// Whether annotations of a pod, a template, a workload or a service account lift denials too: `warnings-only` or `allow`.
     pub self_exemptions: SelfExemptions,
     /// What an object that cannot be understood gets where a namespace enforces: `allow` or `deny`.
@@ -204,6 +211,9 @@ pub struct ClusterConfig {
     pub lease_seconds: u64,
     /// Bytes that one Secret takes of a published snapshot. Kubernetes allows 1 MiB for a whole Secret.
     pub secret_bytes: usize,
+    /// Users besides Kubernetes' own controllers that create pods from workloads that exist, such as
+    /// `system:serviceaccount:kruise-system:kruise-manager`. They count where a namespace enforces on workloads alone.
+    pub controllers: Vec<String>,
     /// Hop limit of the nodes' instance metadata (IMDS). With 1, pods without a role get no credentials rather than the
     /// node's role, unless they use the node's network. Absent: what the snapshot says of the nodes, if anything.
     pub imds_hop_limit: Option<u32>,
@@ -264,8 +274,10 @@ impl Default for Config {
             enforce,
             warn,
             audit,
-            enforce_workloads: false,
             require_identity: Vec::new(),
+            enforce_on: None,
+            enforce_workloads: None,
+            levels: Vec::new(),
             self_exemptions: SelfExemptions::WarningsOnly,
             on_error: OnError::Allow,
             forbid_exemptions_in: Vec::new(),
@@ -293,6 +305,7 @@ impl Default for ClusterConfig {
             grace_milliseconds: 100,
             lease_seconds: 15,
             secret_bytes: 900 << 10,
+            controllers: Vec::new(),
             imds_hop_limit: None,
         }
     }
@@ -476,6 +489,7 @@ impl Config {
             let problem = "each entry must set namespaces, serviceAccounts or podLabels";
             return Err(InvalidField::new("requireIdentity", problem).into());
         }
+        config.check_levels()?;
         config.messages.check()?;
         config.events.check()?;
         config.certificates.check()?;
@@ -506,8 +520,10 @@ impl Config {
     pub fn settings(&self, mode: Mode) -> Settings {
         Settings {
             mode,
-            defaults: Levels { enforce: self.enforce, warn: self.warn, audit: self.audit },
-            enforce_workloads: self.enforce_workloads,
+            levels: self.levels(),
+            controllers: self.cluster.controllers.clone(),
+            own_namespace: self.cluster.own_namespace(),
+            pause: Arc::default(),
             self_exemptions: self.self_exemptions == SelfExemptions::Allow,
             on_error: self.on_error,
             no_exemptions: self.forbid_exemptions_in.clone(),

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => buffered(&mut out, |out| cli::replay(args, out, &mut std::io::stderr())),
         Command::CanI(args) => buffered(&mut out, |out| cli::can_i(args, out)),
         Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
+        Command::Config(args) => buffered(&mut out, |out| cli::config(args, out).map(|()| Exit::Clean)),
         Command::Snapshot(args) => cli::snapshot(args, &mut out, &mut std::io::stderr()).map(|()| Exit::Clean),
         Command::Try(args) => run::demo(args, &mut out).map(|()| Exit::Clean),
     };

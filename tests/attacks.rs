@@ -12,6 +12,8 @@ mod callers;
 mod connections;
 #[path = "attacks/disclosure.rs"]
 mod disclosure;
+#[path = "attacks/enforce_on.rs"]
+mod enforce_on;
 #[path = "attacks/environment.rs"]
 mod environment;
 #[path = "attacks/exemptions.rs"]

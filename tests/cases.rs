@@ -337,7 +337,7 @@ async fn ask_router(case: &Case, asked: &Asked) -> Result<(), String> {
     // At `strict`, all but undecided findings refuse; at `chain`, only certain ones of that level.
     // What a case exempts by itself is hidden there: tests/attacks has what it is without that.
     let self_exemptions = SelfExemptions::Allow;
-    config = Config { enforce: Level::Strict, enforce_workloads: true, self_exemptions, ..Config::default() };
+    config = Config { enforce: Level::Strict, enforce_workloads: Some(true), self_exemptions, ..Config::default() };
     let answer = post(case, &config, Mode::Enforce, &asked.review).await;
     let refusing = findings.iter().any(|f| f.certainty != "undecided" && f.rule != "service-account-missing");
     if answer["response"]["allowed"] != !refusing {

@@ -229,3 +229,41 @@ fn explain_knows_every_rule() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("similar names: irsa-trust-subject"), "{}", stderr(&output));
 }
+
+#[test]
+fn config_says_which_levels_a_namespace_has_and_why() {
+    let directory = TempDir::new("config");
+    let file = directory.file(
+        "rolecall.yaml",
+        "enforceOn: [pods]\nlevels:\n- {namespaces: [team-*], selector: {matchLabels: {env: prod}}, enforce: chain, \
+         enforceOn: [workloads]}\n- {namespaces: ['*'], audit: fallback}\n- {namespaces: [late], enforce: off}\n",
+    );
+    let file = file.to_str().unwrap();
+    let show = |arguments: &[&str]| {
+        let output = rolecall(&[&["config", "show", "--config", file], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let labels = "env=prod,rolecall.dev/enforce=off,rolecall.dev/warn=strict,rolecall.dev/enforce-on=pods";
+    assert_eq!(
+        show(&["--namespace", "team-a", "--labels", labels]),
+        "namespace team-a\n  \
+         enforce     chain           levels[0]; the label does not lower it\n  \
+         warn        strict          label rolecall.dev/warn\n  \
+         audit       strict          default\n  \
+         enforce-on  pods.workloads  levels[0] and label rolecall.dev/enforce-on; the label does not lower it\n\
+         levels[0] matches team-* with env=prod\n"
+    );
+    let json: Value = serde_json::from_str(&show(&["-n", "team-a", "--format", "json"])).unwrap();
+    assert_eq!((&json["rule"], &json["inForce"]["audit"]["source"]), (&"levels[1]".into(), &"levels[1]".into()));
+    assert!(show(&[]).contains("levels[0]  team-* with env=prod: enforce chain, enforce-on workloads\n"));
+    let checked = rolecall(&["config", "check", "--config", file]);
+    let text = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success() && text.contains("levels[2] is never used"), "{text}");
+    let wrong = directory.file("wrong.yaml", "levels: [{namespaces: [a]}]");
+    let output = rolecall(&["config", "check", "--config", wrong.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("wrong.yaml: levels[0]: it sets none of"), "{}", stderr(&output));
+    let output = rolecall(&["config", "show", "-n", "a", "--labels", "env"]);
+    assert!(stderr(&output).contains("`env` is not KEY=VALUE"), "{}", stderr(&output));
+}

@@ -109,7 +109,7 @@ control=$(fact control)
 
 say "registering rolecall"
 manifests=deploy/manifests
-quietly kubectl apply -f "$manifests/namespace.yaml" -f "$manifests/rbac.yaml"
+quietly kubectl apply -f "$manifests/namespace.yaml" -f "$manifests/rbac.yaml" -f "$manifests/pause.yaml"
 token=$(kubectl create token -n rolecall rolecall --duration=24h)
 printf '{"user":"rolecall","token":"%s"}' "$token" >"$dir/user.json"
 of_rolecall=$(plainly "$control" create --raw /kubeconfigs -f "$dir/user.json" | sed -n 's/.*"kubeconfig":"\([^"]*\)".*/\1/p')
@@ -137,10 +137,10 @@ END
 sed "s/port: 443/port: $port/" "$manifests/webhook.yaml" >"$dir/webhook.yaml"
 quietly kubectl apply -f "$dir/webhook.yaml" -f "$manifests/backstop.yaml" -f "$here/sample.yaml"
 
-trusted() { # Both webhooks have a caBundle.
+trusted() { # All webhooks have a caBundle.
   local bundles
   bundles=$(kubectl get validatingwebhookconfiguration rolecall -o 'jsonpath={.webhooks[*].clientConfig.caBundle}')
-  [[ $(wc -w <<<"$bundles") == 2 ]]
+  [[ $(wc -w <<<"$bundles") == 3 ]]
 }
 injected() { # The service account's pods have this variable.
   kubectl run probe -n carts --image=example.com/carts:1 --dry-run=server -o yaml \

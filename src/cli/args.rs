@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rolecall_core::decision::{Level, Mode};
 
+use super::config::ConfigArgs;
+
 /// Checks which IAM identity each container of a pod gets on Amazon EKS, and whether every link of that chain holds
 #[derive(Debug, Parser)]
 #[command(name = "rolecall", version, about, long_about = None, max_term_width = 100, after_help = EXIT_CODES)]
@@ -109,6 +111,8 @@ pub enum Command {
     /// Collect the AWS data once, and write it as a snapshot
     #[command(after_help = SNAPSHOT_EXAMPLES)]
     Snapshot(SnapshotArgs),
+    /// Check a configuration file, or show which levels it gives a namespace
+    Config(ConfigArgs),
     /// Demonstrate the webhook with built-in sample data; needs no cluster and no AWS account
     Try(TryArgs),
 }

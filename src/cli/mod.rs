@@ -3,6 +3,7 @@
 mod args;
 mod can_i;
 mod check;
+mod config;
 mod doubt;
 mod explain;
 #[cfg(any(feature = "aws", feature = "kube"))]
@@ -19,6 +20,7 @@ pub use args::{
 };
 pub use can_i::can_i;
 pub use check::check;
+pub use config::{ConfigArgs, ConfigCheckArgs, ConfigCommand, ConfigShowArgs, config};
 pub use explain::explain;
 pub use replay::replay;
 pub use scan::scan;

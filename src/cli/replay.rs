@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use rolecall_core::cluster::{Cluster, Conventions, Namespace, ServiceAccount};
-use rolecall_core::decision::{Levels, Mode, Outcome, Policy, decide};
+use rolecall_core::decision::{EnforceOn, Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::judge::{Circumstances, judge_workload};
 use rolecall_core::workload::{Kind, Object, Stage, Text, Workload, within_bytes};
 use rolecall_core::world::{Change, Known, World};
@@ -47,7 +47,8 @@ pub fn replay(args: &ReplayArgs, out: &mut dyn Write, said: &mut dyn Write) -> a
         policy: Policy {
             levels: Levels { enforce: args.level.into(), ..Levels::default() },
             mode: Mode::Enforce,
-            enforce_workloads: false,
+            enforce_on: EnforceOn::PODS,
+            is_controlled: false,
             self_exemptions: config.self_exemptions == SelfExemptions::Allow,
         },
         config,

@@ -124,7 +124,7 @@ async fn follow<L: Listing, K: Debug + Send>(
     }
 }
 
-fn in_words(error: &Error) -> String {
+pub(super) fn in_words(error: &Error) -> String {
     match error {
         Error::InitialListFailed(cause) | Error::WatchStartFailed(cause) | Error::WatchFailed(cause) => {
             super::explain(cause)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use rolecall_core::chain::Subject;
-use rolecall_core::decision::{Mode, Outcome, Policy, decide};
+use rolecall_core::decision::{EnforceOn, Mode, NamespacePolicy, Outcome, Policy, decide};
 use rolecall_core::effort::{Effort, Stop};
 use rolecall_core::finding::{Certainty, Finding};
 use rolecall_core::judge::{
@@ -16,6 +16,7 @@ use rolecall_core::world::{AssociationReading, Unseen, World};
 
 use super::disclosure::{Reader, Texts};
 use super::guard::{self, Access, Lowering};
+use super::lifted::{Lifted, is_controller};
 use super::outcome::{Authority, NextStep, OnError, Reply, Settings, Standing};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
@@ -81,7 +82,7 @@ pub fn answer_lowering(
     let mut record = blank(request, "");
     let mut response = ResponseOut { uid: text(&request.uid), allowed: true, ..ResponseOut::default() };
     let mut warnings: Vec<String> =
-        request.object.iter().flat_map(|object| guard::ineffective(&object.metadata)).collect();
+        request.object.iter().flat_map(|object| guard::ineffective(&object.metadata, settings)).collect();
     match (access, settings.mode) {
         (Access::Granted, _) => {}
         (Access::Refused, Mode::Enforce) => {
@@ -123,7 +124,7 @@ pub(super) struct Door<'w> {
 /// A review that could not be checked, with the message and the fault in its record.
 pub(super) struct NotChecked<'r> {
     pub(super) record: Record<'r>,
-    /// `onError: deny` holds for its kind.
+    /// Its namespace enforces, and objects of its kind can be denied there: `onError: deny` holds.
     pub(super) may_deny: bool,
 }
 
@@ -197,13 +198,13 @@ impl Door<'_> {
             return self.pass(&record, observe).into();
         };
         let before = request.old_object.as_ref().map(|old| &old.metadata);
-        let what = guard::lowered(before, &object.metadata, self.settings.defaults);
+        let what = guard::lowered(before, &object.metadata, &self.settings.levels);
         if self.asks && !what.is_empty() {
             let namespace = object.metadata.display_name();
             return NextStep::CheckAccess(Box::new(Lowering { namespace, what, user: guard::user(body) }));
         }
-        let mut lines = guard::ineffective(&object.metadata);
-        lines.extend(guard::raised(before, &object.metadata, self.settings.defaults));
+        let mut lines = guard::ineffective(&object.metadata, self.settings);
+        lines.extend(guard::raised(before, &object.metadata, &self.settings.levels));
         if lines.is_empty() || self.settings.mode == Mode::Audit {
             return self.pass(&record, observe).into();
         }
@@ -341,20 +342,27 @@ impl Door<'_> {
         let world = self.world.with_association_reading(AssociationReading::After);
         let door = Door { world: &world, ..*self };
         let judged = door.judge(request, object, kind, namespace, name).ok()?;
-        let decision = decide(&judged.judgement, judged.before.as_ref(), &door.policy(namespace));
+        let decision = decide(&judged.judgement, judged.before.as_ref(), &door.policy(namespace, user(request)));
         let subject = Subject { namespace, service_account: judged.service_account };
         let links = || Links::of_denial(&world, subject, &judged.judgement, judged.names_role);
         (decision.outcome == Outcome::Deny).then(links)
     }
 
-    pub(super) fn policy(&self, namespace: &str) -> Policy {
-        let withheld = self.staleness().is_some() || matches!(self.authority, Authority::Withheld(_));
+    pub(super) fn policy(&self, namespace: &str, user: &str) -> Policy {
+        let warns_only = self.withholds() || self.settings.pause.at(self.now).is_some();
+        let NamespacePolicy { levels, enforce_on } = self.world.namespace_policy(namespace, &self.settings.levels);
         Policy {
-            levels: self.world.levels(namespace, self.settings.defaults),
-            mode: if withheld { self.settings.mode.min(Mode::Warn) } else { self.settings.mode },
-            enforce_workloads: self.settings.enforce_workloads,
+            levels,
+            mode: if warns_only { self.settings.mode.min(Mode::Warn) } else { self.settings.mode },
+            enforce_on,
+            is_controlled: is_controller(user, &self.settings.controllers),
             self_exemptions: self.settings.self_exemptions,
         }
+    }
+
+    /// Nothing is denied, for what is known of AWS or the cluster does not suffice.
+    pub(super) fn withholds(&self) -> bool {
+        self.staleness().is_some() || matches!(self.authority, Authority::Withheld(_))
     }
 
     fn answer<'r>(
@@ -366,7 +374,7 @@ impl Door<'_> {
         observe: impl FnOnce(&Record<'_>),
     ) -> NextStep {
         let stale = self.staleness();
-        let withheld = stale.is_some() || matches!(self.authority, Authority::Withheld(_));
+        let withheld = self.withholds();
         let (namespace, name, uid) = (record.namespace.clone(), record.name.clone(), record.uid.clone());
         let subject = Subject { namespace: &namespace, service_account: judged.service_account };
         let reader = Reader { messages: &self.settings.messages, world: self.world, subject, uid: &uid };
@@ -380,7 +388,7 @@ impl Door<'_> {
         }
         reader.withhold(&mut judged, seen.as_ref());
         let judgement = &judged.judgement;
-        let policy = self.policy(subject.namespace);
+        let policy = self.policy(subject.namespace, user(request));
         let decision = decide(judgement, judged.before.as_ref(), &policy);
         if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
             let links = Links::of_denial(self.world, subject, judgement, judged.names_role);
@@ -394,11 +402,19 @@ impl Door<'_> {
         if outcome == Outcome::Warn
             && told.is_none()
             && !matches!(kind, Kind::Pod | Kind::ServiceAccount)
-            && decide(judgement, None, &Policy { enforce_workloads: true, ..policy }).outcome == Outcome::Deny
+            && policy.enforce_on.pods
+            && decide(judgement, None, &Policy { enforce_on: EnforceOn::BOTH, is_controlled: false, ..policy }).outcome
+                == Outcome::Deny
         {
             let (kind, level) = (kind.name(), policy.levels.enforce.name());
             let line =
                 format!("rolecall: namespace {namespace} enforces level {level}: pods of this {kind} would be denied");
+            warnings.insert(0, line.into());
+        }
+        if outcome == Outcome::Warn
+            && let Some((why, line)) = self.lifted(&judged, &policy, subject.namespace)
+        {
+            record.lifted = Some(why);
             warnings.insert(0, line.into());
         }
         (record.decision, record.message, record.told) = (outcome, texts.message, texts.told);
@@ -492,7 +508,7 @@ impl Door<'_> {
         message: &str,
         observe: impl FnOnce(&Record<'_>),
     ) -> Reply {
-        let may_deny = record.kind == Some(Kind::Pod) || self.settings.enforce_workloads;
+        let may_deny = self.can_be_denied(record.kind, &record.namespace, &record.user);
         let message = format!("rolecall: could not check this {kind}: {message}");
         let record = Record { message, fault: Some(Fault::Object), ..record };
         self.not_checked(NotChecked { record, may_deny }, observe)
@@ -501,12 +517,9 @@ impl Door<'_> {
     /// The answer to a review that could not be checked: by `onError` where its namespace enforces.
     pub(super) fn not_checked(&self, unchecked: NotChecked<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
         let NotChecked { mut record, may_deny } = unchecked;
-        let levels = self.world.levels(&record.namespace, self.settings.defaults);
         let denied = may_deny
-            && self.staleness().is_none()
-            && !matches!(self.authority, Authority::Withheld(_))
+            && !self.withholds()
             && self.settings.mode == Mode::Enforce
-            && levels.enforce != rolecall_core::decision::Level::Off
             && self.settings.on_error == OnError::Deny;
         let mut status = None;
         let mut warnings = Vec::new();
@@ -538,7 +551,7 @@ fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
         operation: Cow::Borrowed(text(&request.operation)),
         namespace: Cow::Borrowed(text(&request.namespace)),
         name: Cow::Borrowed(text(&request.name)),
-        user: request.user_info.as_ref().map_or(Cow::Borrowed(""), |user| Cow::Borrowed(text(&user.username))),
+        user: Cow::Borrowed(user(request)),
         dry_run: request.dry_run.unwrap_or(false),
         ..Record::blank(snapshot_time)
     }
@@ -562,6 +575,11 @@ fn is_namespace(request: &Request<'_>) -> bool {
     request.kind.group.as_str().is_empty()
         && request.kind.kind.as_str() == "Namespace"
         && matches!(text(&request.operation), "CREATE" | "UPDATE")
+}
+
+/// The name of the user who asks.
+fn user<'r>(request: &'r Request<'_>) -> &'r str {
+    request.user_info.as_ref().map_or("", |user| text(&user.username))
 }
 
 fn text<'t>(text: &'t Option<Text<'_>>) -> &'t str {
@@ -588,6 +606,7 @@ fn annotations<'r>(record: &'r Record<'_>) -> Annotations<'r> {
         ("chain", Cow::Borrowed(record.chain)),
         ("snapshot-time", Cow::Borrowed(&record.snapshot_time)),
         ("exempted", Cow::Owned(record.exempted.join(","))),
+        ("not-enforced", Cow::Borrowed(record.lifted.map_or("", Lifted::name))),
     ])
 }
 

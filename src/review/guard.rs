@@ -8,12 +8,19 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::BoxFuture;
 use rolecall_core::cluster::{Namespace, OwnAnnotations};
-use rolecall_core::decision::{Level, Levels};
+use rolecall_core::decision::{Level, LevelAssignment, Resolved};
 use rolecall_core::finding::printable;
 use rolecall_core::judge::own_names_of_namespace;
 use rolecall_core::workload::Metadata;
 use rolecall_message::shell::quote;
 use serde::Deserialize;
+
+use super::outcome::Settings;
+
+/// What is denied where a namespace enforces.
+const ENFORCE_ON: &str = "rolecall.dev/enforce-on";
+/// With the value `deny`: the API server refuses what it cannot ask rolecall about (deploy/manifests/webhook.yaml).
+pub const ON_OUTAGE: &str = "rolecall.dev/on-outage";
 
 /// A namespace with this label, whatever its value, is out of the webhooks' sight (deploy/manifests/webhook.yaml).
 pub const OPT_OUT: &str = "rolecall.dev/opt-out";
@@ -64,22 +71,36 @@ pub trait AccessReviewer: Send + Sync + std::fmt::Debug {
 }
 
 /// What is lowered from these labels and annotations to those.
-pub(super) fn lowered(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defaults: Levels) -> Vec<String> {
-    let levels = |metadata: &Metadata<'_>| {
-        let namespace = Namespace::of(metadata);
-        [
-            namespace.enforce.unwrap_or(defaults.enforce),
-            namespace.warn.unwrap_or(defaults.warn),
-            namespace.audit.unwrap_or(defaults.audit),
-        ]
-    };
-    let old: [Level; 3] = before.map_or([defaults.enforce, defaults.warn, defaults.audit], levels);
-    let names = ["rolecall.dev/enforce", "rolecall.dev/warn", "rolecall.dev/audit"];
-    let changes = names.into_iter().zip(old.into_iter().zip(levels(after)));
+pub(super) fn lowered(
+    before: Option<&Metadata<'_>>,
+    after: &Metadata<'_>,
+    assignment: &LevelAssignment,
+) -> Vec<String> {
+    let (name, namespace) = (after.display_name(), Namespace::of(after));
+    let in_force = |namespace: &Namespace| namespace.resolve(&name, assignment).policy();
+    // A new namespace is measured by what it would have without labels of rolecall.
+    let unlabeled = || Namespace { labels: namespace.labels.clone(), ..Namespace::default() };
+    let old = in_force(&before.map_or_else(unlabeled, Namespace::of));
+    let new = in_force(&namespace);
+    let changes = [
+        ("rolecall.dev/enforce", old.levels.enforce, new.levels.enforce),
+        ("rolecall.dev/warn", old.levels.warn, new.levels.warn),
+        ("rolecall.dev/audit", old.levels.audit, new.levels.audit),
+    ];
     let mut what: Vec<String> = changes
-        .filter(|(_, (old, new))| new < old)
-        .map(|(name, (old, new))| format!("{name} from {} to {}", old.name(), new.name()))
+        .iter()
+        .filter(|(_, old, new)| new < old)
+        .map(|(name, old, new)| format!("{name} from {old} to {new}"))
         .collect();
+    // Where nothing was enforced, nothing is lowered.
+    if old.levels.enforce != Level::Off && !old.enforce_on.is_within(new.enforce_on) {
+        what.push(format!("{ENFORCE_ON} from {} to {}", old.enforce_on, new.enforce_on));
+    }
+    let fails_closed = |metadata: &Metadata<'_>| metadata.labels.get(ON_OUTAGE) == Some("deny");
+    if before.is_some_and(fails_closed) && !fails_closed(after) {
+        let value = after.labels.get(ON_OUTAGE).map_or_else(|| "no value".to_owned(), printable);
+        what.push(format!("{ON_OUTAGE} from deny to {value}"));
+    }
     let is_out = |metadata: &Metadata<'_>| metadata.labels.get(OPT_OUT).is_some();
     if is_out(after) && !before.is_some_and(is_out) {
         what.push(format!("{OPT_OUT}, which hides the namespace from rolecall"));
@@ -155,26 +176,67 @@ pub(super) fn refusal(lowering: &Lowering) -> String {
 }
 
 /// How to see what a raised level would deny, before it does.
-pub(super) fn raised(before: Option<&Metadata<'_>>, after: &Metadata<'_>, defaults: Levels) -> Option<String> {
-    let level = |metadata: &Metadata<'_>| Namespace::of(metadata).enforce.unwrap_or(defaults.enforce);
-    let (old, new) = (level(before?), level(after));
-    (new > old).then(|| {
-        let (name, level) = (after.display_name(), new.name());
-        format!(
-            "rolecall: pods of namespace {name} that are created from now on are denied at level {level}; to see which running \
-             workloads that concerns: rolecall scan -n {name} --would-deny --level {level}"
-        )
-    })
+pub(super) fn raised(
+    before: Option<&Metadata<'_>>,
+    after: &Metadata<'_>,
+    assignment: &LevelAssignment,
+) -> Option<String> {
+    let name = after.display_name();
+    let in_force = |metadata: &Metadata<'_>| Namespace::of(metadata).resolve(&name, assignment).policy();
+    let (old, new) = (in_force(before?), in_force(after));
+    let level = new.levels.enforce;
+    let denies_more = level > old.levels.enforce || !new.enforce_on.is_within(old.enforce_on);
+    if level == Level::Off || !denies_more {
+        return None;
+    }
+    let what = match (new.enforce_on.pods, new.enforce_on.workloads) {
+        (true, false) => format!("pods of namespace {name} that are created from now on"),
+        (true, true) => format!("pods and workloads of namespace {name} that are created or changed from now on"),
+        (false, _) => format!("workloads of namespace {name} that are created or changed from now on"),
+    };
+    Some(format!(
+        "rolecall: {what} are denied at level {level}; to see which running workloads that concerns: rolecall scan -n {name} \
+         --would-deny --level {level}"
+    ))
 }
 
 /// Labels and annotations of a namespace that have no effect as they are written.
-pub(super) fn ineffective(metadata: &Metadata<'_>) -> Vec<String> {
+pub(super) fn ineffective(metadata: &Metadata<'_>, settings: &Settings) -> Vec<String> {
     let level = unreadable_level(metadata);
     let names = own_names_of_namespace(metadata).into_iter();
     // A level that cannot be read has its own sentence.
     let names = names.filter(|_| level.is_none()).map(|sentence| format!("rolecall: {sentence}"));
-    let names: Vec<String> = names.collect();
-    level.into_iter().chain(names).collect()
+    let mut lines: Vec<String> = level.iter().cloned().chain(names).collect();
+    lines.extend(below_configuration(metadata, &settings.levels));
+    let name = metadata.display_name();
+    if metadata.labels.get(ON_OUTAGE) == Some("deny") && settings.never_fails_closed(&name) {
+        lines.push(format!(
+            "rolecall: label {ON_OUTAGE}=deny of namespace {name} has no effect: pods of this namespace bring the cluster or \
+             rolecall back after an outage; fix: kubectl label namespace {name} {ON_OUTAGE}-"
+        ));
+    }
+    lines
+}
+
+/// Labels that ask for less than the configuration's rule.
+fn below_configuration(metadata: &Metadata<'_>, assignment: &LevelAssignment) -> Vec<String> {
+    let name = metadata.display_name();
+    let Resolved { rule, enforce, warn, audit, enforce_on } = Namespace::of(metadata).resolve(&name, assignment);
+    let place = rule.map_or_else(String::new, |at| format!("levels[{at}]"));
+    let ignored = [
+        ("rolecall.dev/enforce", enforce.is_label_ignored, enforce.value.name()),
+        ("rolecall.dev/warn", warn.is_label_ignored, warn.value.name()),
+        ("rolecall.dev/audit", audit.is_label_ignored, audit.value.name()),
+        (ENFORCE_ON, enforce_on.is_label_ignored, enforce_on.value.name()),
+    ];
+    let line = |(label, _, value): &(&str, bool, &str)| {
+        let asked = metadata.labels.get(label).map(printable).unwrap_or_default();
+        format!(
+            "rolecall: label {label}={asked} of namespace {name} does not lower what the configuration sets: {value} stays in \
+             force ({place}); fix: kubectl label namespace {name} {label}-"
+        )
+    };
+    ignored.iter().filter(|(_, is_ignored, _)| *is_ignored).map(line).collect()
 }
 
 /// A level that is none: it counts as not set.

@@ -1,22 +1,29 @@
 //! What goes into checking a review, and what comes out of it.
 
-use rolecall_core::decision::{Levels, Mode};
+use std::sync::Arc;
+
+use rolecall_core::decision::{LevelAssignment, Mode};
 use rolecall_core::effort::Stop;
 use rolecall_core::judge::Links;
 use rolecall_core::world::Unseen;
 
 use super::disclosure::Messages;
 use super::guard::Lowering;
+use super::pause::Pause;
 
 /// What the operator set.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The cap on every namespace.
     pub mode: Mode,
-    /// The levels of a namespace that says nothing.
-    pub defaults: Levels,
-    /// Refuse workload templates and service accounts too.
-    pub enforce_workloads: bool,
+    /// Which levels a namespace has.
+    pub levels: LevelAssignment,
+    /// Users besides Kubernetes' own controllers that create pods from workloads that exist.
+    pub controllers: Vec<String>,
+    /// Namespace of rolecall's own objects.
+    pub own_namespace: String,
+    /// Until when denials are warnings.
+    pub pause: Arc<Pause>,
     /// What an object that cannot be understood gets in `enforce`.
     pub on_error: OnError,
     /// Annotations of a workload or its service account lift denials too, not only warnings.
@@ -27,6 +34,14 @@ pub struct Settings {
     pub snapshot_max_age: Option<i64>,
     /// What requesters are told.
     pub messages: Messages,
+}
+
+impl Settings {
+    /// Whether the registration leaves a namespace out (deploy/manifests/webhook.yaml): pods there bring the cluster or rolecall
+    /// back.
+    pub fn never_fails_closed(&self, namespace: &str) -> bool {
+        namespace == "kube-system" || namespace == self.own_namespace
+    }
 }
 
 /// What an object that cannot be understood gets in `enforce`.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use rolecall_core::decision::Outcome;
 use rolecall_core::workload::Kind;
 
+use super::lifted::Lifted;
 use super::notice::Warned;
 
 /// What was decided about one review. Fields are stable: people search their logs by them.
@@ -48,6 +49,8 @@ pub struct Record<'a> {
     pub lead: &'static str,
     /// What the requester is warned of, most severe first.
     pub warned: Vec<Warned<'a>>,
+    /// Why it is not denied, where its namespace's levels would deny it.
+    pub lifted: Option<Lifted>,
     /// What went wrong with the review itself.
     pub fault: Option<Fault>,
 }
@@ -75,6 +78,7 @@ impl<'a> Record<'a> {
             told: None,
             lead: "",
             warned: Vec::new(),
+            lifted: None,
             fault: None,
         }
     }

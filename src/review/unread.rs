@@ -79,6 +79,6 @@ pub fn unread(
     }
     let object = if frame.kind.is_empty() { "object" } else { &frame.kind };
     let message = format!("rolecall could not check this {object}: {}", why.reason());
-    let may_deny = kind == Some(Kind::Pod) || is_namespace || settings.enforce_workloads;
+    let may_deny = door.can_be_denied(kind, &record.namespace, &record.user);
     door.not_checked(NotChecked { record: Record { message, fault: Some(why.fault()), ..record }, may_deny }, observe)
 }

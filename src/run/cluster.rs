@@ -8,9 +8,9 @@ use futures_util::future::BoxFuture;
 use kube::Client;
 
 use crate::config::Config;
-use crate::kube::{Authorizer, FromCluster, Watching, Writing, events, watch_forever};
+use crate::kube::{Authorizer, FromCluster, Pausing, Watching, Writing, events, watch_forever, watch_pause};
 use crate::live::{Lookups, WorldStore};
-use crate::review::NoticeSink;
+use crate::review::{NoticeSink, Pause};
 use crate::server::{ClusterDoor, Metrics};
 
 /// What asks the cluster and writes Events, and what follows it for as long as it is polled.
@@ -19,6 +19,7 @@ pub(super) fn follow(
     config: &Config,
     store: &Arc<WorldStore>,
     metrics: &Arc<Metrics>,
+    pause: Arc<Pause>,
 ) -> (ClusterDoor, BoxFuture<'static, ()>) {
     let settings = config.cluster.clone();
     let conventions = config.conventions();
@@ -35,10 +36,13 @@ pub(super) fn follow(
     let door = ClusterDoor { lookups, access, notices };
     let store = Arc::clone(store);
     let seen: Arc<dyn Watching> = Arc::<Metrics>::clone(metrics);
+    let pausing: Arc<dyn Pausing> = Arc::<Metrics>::clone(metrics);
     let task = async move {
+        let own_namespace = settings.own_namespace();
+        let pause = watch_pause(client.clone(), &own_namespace, &pause, pausing);
         let watching = watch_forever(client, &settings, &conventions, store, seen);
         // Without Events there is no queue, and the writer ends at once.
-        tokio::join!(watching, writing);
+        tokio::join!(watching, writing, pause);
     };
     (door, task.boxed())
 }

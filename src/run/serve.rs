@@ -58,7 +58,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
-        let (cluster, watching) = start_of.in_cluster(&store);
+        let (cluster, watching) = start_of.in_cluster(&store, &settings);
         let state = State::confirming(store, confirmation, cluster, metrics, settings, config.limits);
         let mut running = start(listeners, state, &certificate)?;
         tokio::select! {
@@ -143,17 +143,23 @@ struct Start<'s> {
 
 impl Start<'_> {
     /// What asks the cluster, and what follows it for as long as it is polled.
-    fn in_cluster(self, store: &Arc<WorldStore>) -> (Option<ClusterDoor>, Task) {
+    fn in_cluster(self, store: &Arc<WorldStore>, settings: &Settings) -> (Option<ClusterDoor>, Task) {
         match self.kube {
             #[cfg(feature = "kube")]
             Some(client) => {
-                let (door, task) = super::cluster::follow(client.clone(), self.config, store, self.metrics);
+                let (door, task) = super::cluster::follow(
+                    client.clone(),
+                    self.config,
+                    store,
+                    self.metrics,
+                    Arc::clone(&settings.pause),
+                );
                 (Some(door), task)
             }
             #[cfg(not(feature = "kube"))]
             Some(never) => match *never {},
             None => {
-                let _ = store;
+                let _ = (store, settings);
                 (None, pending().boxed())
             }
         }

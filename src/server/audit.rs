@@ -35,6 +35,7 @@ pub(super) fn write(record: &Record<'_>, mode: Mode, duration: Duration) {
         chain = record.chain,
         snapshot_time = &*record.snapshot_time,
         exempted = &*exempted,
+        not_enforced = record.lifted.map_or("", |lifted| lifted.name()),
         error = record.fault.map_or("", |fault| fault.name()),
         detail = record.message.as_str(),
         micros,

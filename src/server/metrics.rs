@@ -18,7 +18,7 @@ use super::histogram::DurationHistogram;
 use super::labels::{Counters, LookupOutcome, RereadOutcome};
 use super::listen::Port;
 use crate::live::{Collection, Refresh, WorldState};
-use crate::review::{Fault, Record};
+use crate::review::{Fault, Lifted, Record};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
@@ -54,6 +54,11 @@ struct OutcomeLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PartLabels {
     part: &'static str,
 }
@@ -86,11 +91,6 @@ struct WatchLabels {
 /// Why a check was stopped before its end.
 const STOPS: [&str; 2] = ["client-left", "deadline"];
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: &'static str,
-}
-
 /// Counters are looked up once, at the start: counting takes no lock.
 #[derive(Debug)]
 pub struct Metrics {
@@ -98,6 +98,10 @@ pub struct Metrics {
     reviews: Vec<(Option<Kind>, [Counter; 3])>,
     findings: HashMap<&'static str, Counter>,
     errors: Counters<Fault>,
+    /// Denials that were not given, by reason.
+    lifted: [(Lifted, Counter); 2],
+    #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster pauses"))]
+    paused_until: Gauge,
     duration: DurationHistogram,
     stopped_checks: Vec<(&'static str, Counter)>,
     lost_lines: Counter,
@@ -154,6 +158,23 @@ impl Metrics {
         registry.register("review_errors", "Reviews that could not be judged as they should be", errors.clone());
         let by_error =
             Counters::new(Fault::ALL, |fault| errors.get_or_create_owned(&ErrorLabels { error: fault.name() }));
+
+        let not_enforced = Family::<ReasonLabels, Counter>::default();
+        registry.register(
+            "not_enforced",
+            "Reviews that a namespace's level denies and that were not denied: rolecall was paused, or a controller created the \
+             pod where the namespace enforces on workloads alone",
+            not_enforced.clone(),
+        );
+        let lifted = Lifted::ALL
+            .map(|lifted| (lifted, not_enforced.get_or_create_owned(&ReasonLabels { reason: lifted.name() })));
+        let paused_until = Gauge::default();
+        registry.register_with_unit(
+            "paused_until_timestamp",
+            "Until when denials are warnings, since 1970; 0 where rolecall was not paused",
+            Unit::Seconds,
+            paused_until.clone(),
+        );
 
         let duration = DurationHistogram::default();
         registry.register_with_unit("review_duration", "Time from body to answer", Unit::Seconds, duration.clone());
@@ -290,6 +311,8 @@ impl Metrics {
             reviews: by_kind,
             findings: by_rule,
             errors: by_error,
+            lifted,
+            paused_until,
             duration,
             stopped_checks,
             lost_lines,
@@ -394,6 +417,9 @@ impl Metrics {
                 counter.inc();
             }
         }
+        if let Some((_, counter)) = self.lifted.iter().find(|(lifted, _)| Some(*lifted) == record.lifted) {
+            counter.inc();
+        }
         if let Some(fault) = record.fault {
             self.fault(fault);
         }
@@ -447,6 +473,13 @@ impl crate::kube::Watching for Metrics {
     fn lost(&self, what: &'static str, error: &str) {
         self.watch_errors.get_or_create(&WatchLabels { what }).inc();
         tracing::warn!(target: "rolecall::kube", what, error, "a watch broke; it is tried again");
+    }
+}
+
+#[cfg(feature = "kube")]
+impl crate::kube::Pausing for Metrics {
+    fn paused_until(&self, end: Option<jiff::Timestamp>) {
+        self.paused_until.set(end.map_or(0, jiff::Timestamp::as_second));
     }
 }
 

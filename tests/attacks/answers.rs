@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use rolecall::config::Config;
-use rolecall::review::{Authority, NextStep, Standing, consider};
+use rolecall::review::{Authority, NextStep, Settings, Standing, consider};
 use rolecall::sources::Manifests;
 use rolecall_core::decision::Mode;
 use rolecall_core::snapshot::Snapshot;
@@ -46,10 +46,18 @@ impl Ground {
         Self::new(&json!({"rolecall.dev/enforce": "chain"}), annotations, config)
     }
 
+    pub fn settings(&self, mode: Mode) -> Settings {
+        self.config.settings(mode)
+    }
+
     pub fn consider(&self, review: &Value, mode: Mode, asks: bool) -> NextStep {
+        self.consider_with(review, &self.settings(mode), asks)
+    }
+
+    pub fn consider_with(&self, review: &Value, settings: &Settings, asks: bool) -> NextStep {
         let standing = Standing { authority: Authority::Final, asks, inline: false, stop: None };
         let (body, now) = (review.to_string(), NOW.parse().unwrap());
-        consider(&self.world, "", &self.config.settings(mode), body.as_bytes(), now, standing, |_| {})
+        consider(&self.world, "", settings, body.as_bytes(), now, standing, |_| {})
     }
 
     /// The response.

@@ -188,7 +188,7 @@ impl Cluster {
     /// Applies the files of `deploy/manifests` that a cluster without nodes can use, with the Service led to a port of this
     /// machine, as rolecall's pods would be.
     pub fn register(&self, port: u16) {
-        for file in ["namespace.yaml", "rbac.yaml"] {
+        for file in ["namespace.yaml", "rbac.yaml", "pause.yaml"] {
             self.apply(&manifest(file));
         }
         self.apply(&external_service("rolecall", port));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::conventions::Conventions;
 use super::near_miss::{legacy_annotation, misspelled_annotation};
 use super::own_annotations::OwnAnnotations;
-use crate::level::Level;
+use crate::level::{EnforceOn, Level, LevelAssignment, PartialPolicy, Resolved};
 use crate::workload::Metadata;
 
 /// A service account, as far as identity goes.
@@ -51,6 +51,10 @@ pub struct Namespace {
     pub warn: Option<Level>,
     /// `rolecall.dev/audit`
     pub audit: Option<Level>,
+    /// `rolecall.dev/enforce-on`; a value that cannot be read counts as not set.
+    pub enforce_on: Option<EnforceOn>,
+    /// Its other labels, which the configuration's `levels` may select by.
+    pub labels: Box<[(Box<str>, Box<str>)]>,
     /// A level label whose value is none of the four: the label and its value.
     pub unreadable: Option<(Box<str>, Box<str>)>,
     /// Annotations for rolecall.
@@ -71,7 +75,17 @@ impl Namespace {
         };
         let (enforce, warn, audit) =
             (level("rolecall.dev/enforce"), level("rolecall.dev/warn"), level("rolecall.dev/audit"));
-        Self { enforce, warn, audit, unreadable, own_annotations: OwnAnnotations::of(metadata) }
+        let enforce_on = metadata.labels.get("rolecall.dev/enforce-on").and_then(EnforceOn::from_label);
+        let others = metadata.labels.iter().filter(|(key, _)| !key.starts_with("rolecall.dev/"));
+        let labels = others.map(|(key, value)| (key.into(), value.into())).collect();
+        Self { enforce, warn, audit, enforce_on, labels, unreadable, own_annotations: OwnAnnotations::of(metadata) }
+    }
+
+    /// What is in force for it, and why.
+    pub fn resolve(&self, name: &str, assignment: &LevelAssignment) -> Resolved {
+        let Self { enforce, warn, audit, enforce_on, .. } = *self;
+        let label = |key: &str| self.labels.iter().find(|(known, _)| **known == *key).map(|(_, value)| &**value);
+        assignment.resolve(name, label, &PartialPolicy { enforce, warn, audit, enforce_on })
     }
 }
 

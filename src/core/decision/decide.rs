@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use crate::finding::{Certainty, Finding};
 use crate::judge::Judgement;
-use crate::level::{Level, Levels, Mode};
+use crate::level::{EnforceOn, Level, Levels, Mode};
 use crate::rules::Trait;
-use crate::workload::Kind;
 
 /// What is done about a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,8 +36,10 @@ pub struct Policy {
     pub levels: Levels,
     /// The cap on all of them.
     pub mode: Mode,
-    /// Refuse workload templates and service accounts too, not only Pods.
-    pub enforce_workloads: bool,
+    /// What of the namespace is denied.
+    pub enforce_on: EnforceOn,
+    /// A controller of Kubernetes creates the object from a workload that exists.
+    pub is_controlled: bool,
     /// Annotations of a workload or its service account lift denials too, not only warnings.
     pub self_exemptions: bool,
 }
@@ -58,8 +59,8 @@ pub struct Decision<'j> {
 
 /// Decides. `before` is the judgement of the object as it was: what stood there already is never refused.
 pub fn decide<'j>(judgement: &'j Judgement<'_>, before: Option<&Judgement<'_>>, policy: &Policy) -> Decision<'j> {
-    let Policy { levels, mode, enforce_workloads, self_exemptions } = *policy;
-    let deniable_kind = judgement.kind == Kind::Pod || enforce_workloads;
+    let Policy { levels, mode, enforce_on, is_controlled, self_exemptions } = *policy;
+    let deniable_kind = enforce_on.denies(judgement.kind, is_controlled);
     let before = before.filter(|_| deniable_kind && levels.enforce != Level::Off).map(Before::of);
     let is_new = |finding: &Finding| before.as_ref().is_none_or(|before| !before.has(finding));
     let refused = |finding: &Finding| {

@@ -4,4 +4,7 @@ mod decide;
 
 pub use decide::{Decision, Outcome, Policy, decide, denies_at};
 
-pub use crate::level::{Level, Levels, Mode};
+pub use crate::level::{
+    EnforceOn, Level, LevelAssignment, LevelRule, Levels, Mode, NamespacePolicy, Operator, PartialPolicy, Requirement,
+    Resolved, Selector, Source, Sourced,
+};

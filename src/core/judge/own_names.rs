@@ -3,7 +3,7 @@
 
 use crate::cluster::{IDENTITY_REQUIRED, split_list};
 use crate::finding::{Hint, Problem};
-use crate::level::Level;
+use crate::level::{EnforceOn, Level};
 use crate::rules;
 use crate::workload::Metadata;
 
@@ -11,7 +11,7 @@ const PREFIX: &str = "rolecall.dev/";
 /// On pods, templates, service accounts and namespaces.
 const ANNOTATIONS: [&str; 6] = ["allow-node-role", "identity", "ignore", "ignore-reason", "ignore-until", "requires"];
 /// On namespaces.
-const LABELS: [&str; 4] = ["audit", "enforce", "opt-out", "warn"];
+const LABELS: [&str; 6] = ["audit", "enforce", "enforce-on", "on-outage", "opt-out", "warn"];
 /// Most that one object is told about.
 const MAX_PROBLEMS: usize = 5;
 /// Longest name that is compared with those that rolecall reads.
@@ -90,6 +90,17 @@ fn of_annotation(name: &str, value: &str) -> Option<(String, Option<Hint>)> {
 fn of_label(name: &str, value: &str, is_namespace: bool) -> Option<(String, Option<Hint>)> {
     match name {
         "opt-out" if is_namespace => None,
+        "enforce-on" if is_namespace => {
+            let hint = Hint::note("write `pods`, `workloads` or `pods.workloads`");
+            EnforceOn::from_label(value)
+                .is_none()
+                .then(|| ("it names neither pods nor workloads".to_owned(), Some(hint)))
+        }
+        "on-outage" if is_namespace => {
+            let hint = value.eq_ignore_ascii_case("deny").then(|| Hint::typo("the value should be `deny`"));
+            let is_read = ["deny", "allow"].contains(&value);
+            (!is_read).then(|| ("only the values `deny` and `allow` count".to_owned(), hint))
+        }
         level if LABELS.contains(&level) && is_namespace => {
             let is_level = Level::from_name(value).is_some();
             let folded = value.trim().to_ascii_lowercase();
@@ -169,6 +180,12 @@ mod tests {
         let label = |name: &str, value: &str, namespace: bool| of_label(name, value, namespace).map(|(why, _)| why);
         assert_eq!(label("enforce", "chain", true), None);
         assert_eq!(label("opt-out", "", true), None);
+        for (name, value) in [("enforce-on", "workloads"), ("enforce-on", "workloads_pods"), ("on-outage", "deny")] {
+            assert_eq!(label(name, value, true), None, "{name}: {value}");
+        }
+        assert!(label("enforce-on", "pod", true).unwrap().contains("neither pods nor workloads"));
+        assert!(label("on-outage", "Deny", true).unwrap().contains("`deny` and `allow`"));
+        assert!(label("enforce-on", "pods", false).unwrap().contains("namespaces only"));
         assert!(label("enforce", "Chain", true).unwrap().contains("levels"));
         assert!(label("enforced", "chain", true).unwrap().contains("no label"));
         assert!(label("enforce", "chain", false).unwrap().contains("namespaces only"));

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use rolecall_core::cluster::{Cluster, Conventions};
-use rolecall_core::decision::{Level, Levels, Mode, Outcome, Policy, decide};
+use rolecall_core::decision::{EnforceOn, Level, Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::judge::{Circumstances, Judgement, judge_workload};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Object, Stage, Workload};
@@ -51,7 +51,13 @@ fn findings_of_a_rule_are_bounded_and_name_every_container() {
 
     // Denied, with nothing audited besides; and an update that changes nothing is not.
     let levels = Levels { enforce: Level::Strict, warn: Level::Off, audit: Level::Off };
-    let policy = Policy { levels, mode: Mode::Enforce, enforce_workloads: false, self_exemptions: false };
+    let policy = Policy {
+        levels,
+        mode: Mode::Enforce,
+        enforce_on: EnforceOn::PODS,
+        is_controlled: false,
+        self_exemptions: false,
+    };
     let decision = decide(&judgement, None, &policy);
     assert_eq!((decision.outcome, decision.audited.len()), (Outcome::Deny, decision.denials.len()));
     let same = check(&world, &object);

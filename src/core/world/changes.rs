@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Entry, World, plain};
+use super::{Entry, NamespaceEntry, World, plain};
 use crate::cluster::{Namespace, Presence, ServiceAccount};
 
 /// Service accounts by namespace, then by name.
@@ -75,8 +75,8 @@ impl World {
                 }
             }
             Change::Namespace { name, namespace: Some(namespace) } => {
-                if self.namespaces.get(&*name) != Some(&namespace) {
-                    Arc::make_mut(&mut self.namespaces).insert(name.into(), namespace);
+                if self.namespace(&name) != Some(&namespace) {
+                    Arc::make_mut(&mut self.namespaces).insert(name.into(), NamespaceEntry::new(namespace));
                 }
             }
             Change::Namespace { name, namespace: None } => {
@@ -89,7 +89,8 @@ impl World {
                 self.complete = true;
             }
             Change::Namespaces(namespaces) => {
-                let namespaces = namespaces.into_iter().map(|(name, namespace)| (name.into(), namespace));
+                let namespaces =
+                    namespaces.into_iter().map(|(name, namespace)| (name.into(), NamespaceEntry::new(namespace)));
                 self.namespaces = Arc::new(namespaces.collect());
             }
             Change::Agent(agent) if agent != self.agent => {

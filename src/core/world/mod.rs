@@ -17,7 +17,7 @@ use crate::chain::{self, Audience, Chain, RoleSource, Subject};
 use crate::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
 use crate::effort::Effort;
 use crate::identity::Mechanism;
-use crate::level::Levels;
+use crate::level::{LevelAssignment, NamespacePolicy};
 use crate::snapshot::{Association, Snapshot};
 
 /// Snapshot and cluster, with what was concluded for each service account. A copy shares all of it.
@@ -32,7 +32,7 @@ pub struct World {
     /// The same for pods with a Windows node selector.
     pub windows_token_file: String,
     service_accounts: Arc<HashMap<Arc<str>, Arc<InNamespace>>>,
-    namespaces: Arc<HashMap<Arc<str>, Namespace>>,
+    namespaces: Arc<HashMap<Arc<str>, Arc<NamespaceEntry>>>,
     complete: bool,
     agent: Presence,
     /// The injector's webhook.
@@ -43,6 +43,19 @@ pub struct World {
 
 /// The service accounts of a namespace.
 type InNamespace = HashMap<Arc<str>, Arc<Entry>>;
+
+/// A namespace, with what is in force for it. A process has one configuration, so that it is resolved once.
+#[derive(Debug)]
+struct NamespaceEntry {
+    namespace: Namespace,
+    policy: OnceLock<NamespacePolicy>,
+}
+
+impl NamespaceEntry {
+    fn new(namespace: Namespace) -> Arc<Self> {
+        Arc::new(Self { namespace, policy: OnceLock::new() })
+    }
+}
 
 /// A service account. Most have no annotation of ours: they share one.
 #[derive(Debug)]
@@ -110,7 +123,8 @@ fn plain() -> &'static ServiceAccount {
 impl World {
     /// Joins a snapshot with a cluster.
     pub fn new(snapshot: Arc<Snapshot>, cluster: Cluster, conventions: Conventions) -> Self {
-        let namespaces = cluster.namespaces.into_iter().map(|(name, namespace)| (name.into(), namespace));
+        let namespaces =
+            cluster.namespaces.into_iter().map(|(name, namespace)| (name.into(), NamespaceEntry::new(namespace)));
         let service_accounts = cluster.service_accounts.into_iter().map(|(namespace, accounts)| {
             let entries = accounts.into_iter().map(|(name, account)| (name.into(), Entry::new(account)));
             (namespace.into(), Arc::new(entries.collect()))
@@ -181,7 +195,7 @@ impl World {
     pub fn declares_needs(&self) -> bool {
         self.entries()
             .any(|entry| entry.account.as_ref().is_some_and(|account| !account.own_annotations.requires.is_empty()))
-            || self.namespaces.values().any(|namespace| !namespace.own_annotations.requires.is_empty())
+            || self.namespaces.values().any(|entry| !entry.namespace.own_annotations.requires.is_empty())
     }
 
     fn entry(&self, namespace: &str, name: &str) -> Option<&Entry> {
@@ -199,18 +213,15 @@ impl World {
 
     /// A namespace's levels and annotations of `rolecall.dev`, where it is known.
     pub fn namespace(&self, name: &str) -> Option<&Namespace> {
-        self.namespaces.get(name)
+        self.namespaces.get(name).map(|entry| &entry.namespace)
     }
 
-    /// A namespace's levels, over defaults.
-    pub fn levels(&self, name: &str, defaults: Levels) -> Levels {
-        let Some(namespace) = self.namespace(name) else {
-            return defaults;
-        };
-        Levels {
-            enforce: namespace.enforce.unwrap_or(defaults.enforce),
-            warn: namespace.warn.unwrap_or(defaults.warn),
-            audit: namespace.audit.unwrap_or(defaults.audit),
+    /// What is in force for a namespace. It is resolved on first use, then kept: all calls must give the same assignment. Of a
+    /// namespace that is not known only the name counts.
+    pub fn namespace_policy(&self, name: &str, assignment: &LevelAssignment) -> NamespacePolicy {
+        match self.namespaces.get(name) {
+            Some(entry) => *entry.policy.get_or_init(|| entry.namespace.resolve(name, assignment).policy()),
+            None => Namespace::default().resolve(name, assignment).policy(),
         }
     }
 

@@ -1,8 +1,16 @@
 //! How much is asked of a workload, and what may be done about it.
 
+mod assign;
+mod enforce_on;
+mod selector;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::assign::{LevelAssignment, LevelRule, NamespacePolicy, PartialPolicy, Resolved, Source, Sourced};
+pub use self::enforce_on::EnforceOn;
+pub use self::selector::{Operator, Requirement, Selector};
 
 /// How much is asked, as the namespace labels `rolecall.dev/{enforce,warn,audit}` say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,0 +1,122 @@
+//! What is not denied though its namespace enforces: rolecall is paused, or a controller of Kubernetes creates the object and
+//! the namespace enforces on workloads alone.
+
+use rolecall_core::decision::{EnforceOn, Level, Mode, Outcome, Policy, decide};
+use rolecall_core::workload::Kind;
+
+use super::answer::{Door, Judged};
+
+/// Why something is not denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lifted {
+    /// rolecall is paused.
+    Paused,
+    /// A controller creates it from a workload that exists, and the namespace enforces on workloads alone.
+    Controlled,
+}
+
+impl Lifted {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Paused, Self::Controlled];
+
+    /// The name in metrics, logs and audit annotations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Controlled => "controlled",
+        }
+    }
+}
+
+/// Where Kubernetes' own controllers run that create pods and workloads, each with a service account of its own.
+const CONTROLLERS: &str = "system:serviceaccount:kube-system:";
+/// Their service accounts (Kubernetes, `pkg/controller`, names of `cmd/kube-controller-manager`).
+const ACCOUNTS: [&str; 7] = [
+    "replicaset-controller",
+    "daemon-set-controller",
+    "statefulset-controller",
+    "job-controller",
+    "replication-controller",
+    "deployment-controller",
+    "cronjob-controller",
+];
+/// The user of a controller manager that has no account for each controller.
+const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
+
+/// Whether a controller of workloads asks. Whoever creates a pod can name any owner in it, also one that exists; the API server
+/// vouches for the user.
+pub(super) fn is_controller(user: &str, others: &[String]) -> bool {
+    user == CONTROLLER_MANAGER
+        || user.strip_prefix(CONTROLLERS).is_some_and(|account| ACCOUNTS.contains(&account))
+        || others.iter().any(|other| other == user)
+}
+
+impl Door<'_> {
+    /// Whether an object of this kind, or a namespace where it is `None`, can be denied for this user by `onError: deny`.
+    pub(super) fn can_be_denied(&self, kind: Option<Kind>, namespace: &str, user: &str) -> bool {
+        let policy = self.world.namespace_policy(namespace, &self.settings.levels);
+        let is_controlled = is_controller(user, &self.settings.controllers);
+        policy.levels.enforce != Level::Off
+            // The pause lifts no guard of a level.
+            && kind.is_none_or(|kind| {
+                self.settings.pause.at(self.now).is_none() && policy.enforce_on.denies(kind, is_controlled)
+            })
+    }
+
+    /// Why an object that is warned about is not denied, and the line that says so.
+    pub(super) fn lifted(&self, judged: &Judged<'_>, policy: &Policy, namespace: &str) -> Option<(Lifted, String)> {
+        let Policy { levels, enforce_on, is_controlled, .. } = *policy;
+        let paused = self.settings.pause.at(self.now);
+        if levels.enforce == Level::Off || self.settings.mode != Mode::Enforce || self.withholds() {
+            return None;
+        }
+        let is_spared = is_controlled && judged.judgement.kind == Kind::Pod && !enforce_on.pods;
+        if paused.is_none() && !is_spared {
+            return None;
+        }
+        let would_deny = |enforce_on: EnforceOn| {
+            let policy = Policy { mode: Mode::Enforce, enforce_on, ..*policy };
+            decide(&judged.judgement, judged.before.as_ref(), &policy).outcome == Outcome::Deny
+        };
+        if let Some(end) = paused
+            && would_deny(enforce_on)
+        {
+            let line = format!("rolecall: rolecall is paused until {end}: this would have been denied");
+            return Some((Lifted::Paused, line));
+        }
+        let level = levels.enforce;
+        let line = format!(
+            "rolecall: namespace {namespace} enforces level {level} on workloads only: this pod is not denied because a \
+             controller creates it"
+        );
+        (is_spared && would_deny(EnforceOn::BOTH)).then_some((Lifted::Controlled, line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_controller;
+
+    #[test]
+    fn controllers_are_known_by_their_user() {
+        let others = ["system:serviceaccount:argo-rollouts:argo-rollouts".to_owned()];
+        for user in [
+            "system:serviceaccount:kube-system:replicaset-controller",
+            "system:serviceaccount:kube-system:job-controller",
+            "system:kube-controller-manager",
+            "system:serviceaccount:argo-rollouts:argo-rollouts",
+        ] {
+            assert!(is_controller(user, &others), "{user}");
+        }
+        for user in [
+            "",
+            "alice",
+            "replicaset-controller",
+            "system:serviceaccount:team:replicaset-controller",
+            "system:serviceaccount:kube-system:default",
+            "system:serviceaccount:kube-system:replicaset-controller2",
+        ] {
+            assert!(!is_controller(user, &others), "{user}");
+        }
+    }
+}
