@@ -549,7 +549,7 @@ async fn the_namespace_is_read_again_before_a_denial() {
         let snapshot = Snapshot::parse(&document(&role(false), &json!([])).to_string()).unwrap();
         let store = Arc::new(WorldStore::new(WorldState::new(world(true).with_snapshot(Arc::new(snapshot)))));
         let lookups = Lookups::new(Arc::<Newer>::clone(&reader), Duration::from_millis(100), Duration::from_secs(2));
-        let door = ClusterDoor { lookups, access: Arc::<Newer>::clone(&reader), denials: None };
+        let door = ClusterDoor { lookups, access: Arc::<Newer>::clone(&reader), notices: None };
         let config = Config::default();
         let settings = config.settings(Mode::Enforce);
         let metrics = Arc::new(Metrics::new());
@@ -599,7 +599,7 @@ async fn a_pod_of_a_service_account_that_does_not_exist_costs_no_call_to_aws() {
     let store = Arc::new(WorldStore::new(WorldState::new(world(true).with_snapshot(Arc::new(snapshot)))));
     let lookups = Lookups::new(Arc::new(WithoutAccounts), Duration::from_millis(100), Duration::from_secs(2));
     let door =
-        ClusterDoor { lookups, access: Arc::new(Newer { namespace: None, asked: AtomicU64::new(0) }), denials: None };
+        ClusterDoor { lookups, access: Arc::new(Newer { namespace: None, asked: AtomicU64::new(0) }), notices: None };
     let config = Config::default();
     let settings = config.settings(Mode::Enforce);
     let rereads = Rereads::new(Arc::new(Unasked), Duration::ZERO, Duration::from_secs(2));

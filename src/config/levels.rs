@@ -281,7 +281,7 @@ mod tests {
                 "cannot be selected by",
             ),
         ] {
-            let message = Config::parse(text).unwrap_err();
+            let message = Config::parse(text).unwrap_err().to_string();
             assert!(message.contains(named), "{text}: {message}");
         }
     }

@@ -143,7 +143,7 @@ fn set_by(metadata: &ObjectMeta) -> (Option<Timestamp>, &str) {
 mod tests {
     use super::*;
 
-    fn metadata(managed: serde_json::Value) -> ObjectMeta {
+    fn metadata(managed: &serde_json::Value) -> ObjectMeta {
         serde_json::from_value(serde_json::json!({
             "name": "rolecall-pause", "creationTimestamp": "2026-11-27T00:00:00Z",
             "annotations": {"rolecall.dev/pause-until": "2026-11-27T11:00:00Z"}, "managedFields": managed,
@@ -159,15 +159,15 @@ mod tests {
         };
         let other = set("2026-11-27T10:30:00Z", "f:other");
         let own = set("2026-11-27T10:00:00Z", "f:rolecall.dev/pause-until");
-        let metadata_of = metadata(serde_json::json!([other, own]));
+        let metadata_of = metadata(&serde_json::json!([other, own]));
         assert_eq!(set_by(&metadata_of), (Some("2026-11-27T10:00:00Z".parse().unwrap()), "kubectl-annotate"));
         assert_eq!(asked_by(&metadata_of).end(), Some("2026-11-27T11:00:00Z".parse().unwrap()));
         // It cannot be told when it was set: the creation counts.
-        let unmanaged = metadata(serde_json::Value::Null);
+        let unmanaged = metadata(&serde_json::Value::Null);
         assert_eq!(asked_by(&unmanaged).end(), Some("2026-11-27T04:00:00Z".parse().unwrap()));
         // Another writer of the object does not extend it.
         let set_long_ago =
-            metadata(serde_json::json!([set("2026-11-27T01:00:00Z", "f:rolecall.dev/pause-until"), other]));
+            metadata(&serde_json::json!([set("2026-11-27T01:00:00Z", "f:rolecall.dev/pause-until"), other]));
         assert_eq!(asked_by(&set_long_ago).end(), Some("2026-11-27T05:00:00Z".parse().unwrap()));
     }
 }
