@@ -4,6 +4,7 @@
 //! takes and annotations below 256 KiB; the bodies are escaped as Go escapes them. The account has 5,000 roles with trust
 //! policies of 4,000 characters.
 
+#![allow(clippy::print_stdout, clippy::needless_pass_by_value, reason = "a benchmark prints, and its data is made once")]
 use std::fmt::Write as _;
 use std::sync::Arc;
 

@@ -157,7 +157,7 @@ fn denials_that_are_over_are_told() {
 fn bad_lines_are_named_and_hide_nothing() {
     let folder = TempDir::new("replay-bad");
     let good = event("create", "pods", &pod("pod-irsa-create.json")).to_string();
-    let cut = &good[..good.len() / 2];
+    let cut = good.get(..good.len() / 2).unwrap();
     let wrong = r#"{"kind":"Event","stage":7}"#;
     let text = format!("{good}\nnot json\n\n{wrong}\n[]\n{{\"kind\":\"PodList\"}}\n{good}\n{cut}");
     let file = folder.file("audit.log", &text);

@@ -2,7 +2,7 @@
 //! nobody without the right can lower. The same against a real API server: `tests/cluster_rollout.rs`.
 
 use jiff::Timestamp;
-use rolecall::review::Considered;
+use rolecall::review::NextStep;
 use rolecall_core::decision::Mode;
 use serde_json::{Value, json};
 
@@ -68,8 +68,8 @@ fn change(config: &str, before: Option<&Value>, after: &Value) -> Result<String,
     let before = before.map(namespace);
     let review = common::review(("", "Namespace"), operation, &namespace(after), before.as_ref());
     match Ground::new(&json!({}), &json!({}), config).consider(&review, Mode::Enforce, true) {
-        Considered::Guard(lowering) => Err(lowering.what.join("; ")),
-        Considered::Reply(reply) => Ok(warnings(&serde_json::from_slice::<Value>(&reply.body).unwrap()["response"])),
+        NextStep::CheckAccess(lowering) => Err(lowering.what.join("; ")),
+        NextStep::Reply(reply) => Ok(warnings(&serde_json::from_slice::<Value>(&reply.body).unwrap()["response"])),
         other => panic!("{other:?}"),
     }
 }
@@ -125,7 +125,7 @@ fn a_pause_lifts_denials_and_no_guard() {
         let settings = ground.settings(mode);
         settings.pause.set(until.map(|until| until.parse::<Timestamp>().unwrap()));
         match ground.consider_with(review, &settings, true) {
-            Considered::Reply(reply) => Some(serde_json::from_slice::<Value>(&reply.body).unwrap()["response"].clone()),
+            NextStep::Reply(reply) => Some(serde_json::from_slice::<Value>(&reply.body).unwrap()["response"].clone()),
             _ => None,
         }
     };
