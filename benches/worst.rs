@@ -4,7 +4,8 @@
 //! takes and annotations below 256 KiB; the bodies are escaped as Go escapes them. The account has 5,000 roles with trust
 //! policies of 4,000 characters.
 
-#![allow(clippy::print_stdout, clippy::needless_pass_by_value, reason = "a benchmark prints, and its data is made once")]
+#![allow(clippy::print_stdout, reason = "the table is the result")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints")]
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -174,7 +175,7 @@ fn review(pod: &Value, old: Option<&Value>) -> Value {
 }
 
 /// A pod whose containers bring these roles and tokens of their own.
-fn pod(account: &str, containers: Vec<Value>, annotations: Map<String, Value>, volumes: usize) -> Value {
+fn pod(account: &str, containers: &[Value], annotations: &Map<String, Value>, volumes: usize) -> Value {
     let volume = |index: usize| {
         let token = json!({"serviceAccountToken": {"audience": format!("audience-{index}"), "path": "token"}});
         json!({"name": format!("t{index}"), "projected": {"sources": [token]}})
@@ -215,12 +216,12 @@ fn needs() -> Map<String, Value> {
 fn cases(trust: Trust, long_name: &str) -> Vec<(&'static str, Value)> {
     let roles = |count: usize| (0..count).map(|index| container(index, &arn(index), "t")).collect::<Vec<_>>();
     let mut cases = vec![
-        ("5,000 roles", review(&pod("carts", roles(5_000), Map::new(), 0), None)),
-        ("5,000 roles and a long name", review(&pod(long_name, roles(5_000), Map::new(), 0), None)),
-        ("5,000 roles and declared needs", review(&pod(long_name, roles(5_000), needs(), 0), None)),
-        ("200 roles and declared needs", review(&pod(long_name, roles(200), needs(), 0), None)),
+        ("5,000 roles", review(&pod("carts", &roles(5_000), &Map::new(), 0), None)),
+        ("5,000 roles and a long name", review(&pod(long_name, &roles(5_000), &Map::new(), 0), None)),
+        ("5,000 roles and declared needs", review(&pod(long_name, &roles(5_000), &needs(), 0), None)),
+        ("200 roles and declared needs", review(&pod(long_name, &roles(200), &needs(), 0), None)),
     ];
-    let old = pod(long_name, roles(3_000), Map::new(), 0);
+    let old = pod(long_name, &roles(3_000), &Map::new(), 0);
     let mut new = old.clone();
     if let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) {
         let debug = (3_000..5_000).map(|index| container(index, &arn(index), "t")).collect::<Vec<_>>();
@@ -228,21 +229,24 @@ fn cases(trust: Trust, long_name: &str) -> Vec<(&'static str, Value)> {
     }
     cases.push(("2,000 ephemeral containers beside 3,000 others", review(&new, Some(&old))));
     let tokens = |index: usize| container(index, &arn(index % 50), &format!("t{index}"));
-    cases.push(("4,000 tokens", review(&pod(long_name, (0..4_000).map(tokens).collect(), Map::new(), 4_000), None)));
+    cases.push((
+        "4,000 tokens",
+        review(&pod(long_name, &(0..4_000).map(tokens).collect::<Vec<_>>(), &Map::new(), 4_000), None),
+    ));
     if trust != Trust::Subjects {
         return cases;
     }
     let similar = |index: usize| container(index, &arn(index).replace("role-", "rolf-"), "t");
-    let missing = (0..5_000).map(similar).collect();
-    cases.push(("5,000 misspelled roles", review(&pod("carts", missing, Map::new(), 0), None)));
+    let missing: Vec<Value> = (0..5_000).map(similar).collect();
+    cases.push(("5,000 misspelled roles", review(&pod("carts", &missing, &Map::new(), 0), None)));
     let plain = || vec![json!({"name": "carts", "image": "i"})];
     let own = || vec![container(0, &format!("arn:aws:iam::{ACCOUNT}:role/carts"), "t")];
-    cases.push(("declared needs", review(&pod("carts", own(), needs(), 0), None)));
-    let mut debugged = pod("carts", own(), needs(), 0);
+    cases.push(("declared needs", review(&pod("carts", &own(), &needs(), 0), None)));
+    let mut debugged = pod("carts", &own(), &needs(), 0);
     if let Some(spec) = debugged.get_mut("spec").and_then(Value::as_object_mut) {
         spec.insert("ephemeralContainers".to_owned(), json!([container(1, &arn(1), "t")]));
     }
-    let old = pod("carts", own(), needs(), 0);
+    let old = pod("carts", &own(), &needs(), 0);
     cases.push(("declared needs and a debug container", review(&debugged, Some(&old))));
     for (name, annotations) in [
         ("annotations of rolecall.dev", annotations(|index| format!("rolecall.dev/{index}"))),
@@ -260,28 +264,31 @@ fn cases(trust: Trust, long_name: &str) -> Vec<(&'static str, Value)> {
             )]),
         ),
     ] {
-        cases.push((name, review(&pod("carts", plain(), annotations, 0), None)));
+        cases.push((name, review(&pod("carts", &plain(), &annotations, 0), None)));
     }
     let mut env = plain();
     let variable = |index: usize| json!({"name": format!("A{index}_URL"), "value": "arn:aws:s3:::"});
     if let Some(first) = env.first_mut().and_then(Value::as_object_mut) {
         first.insert("env".to_owned(), (0..28_000).map(variable).collect::<Vec<_>>().into());
     }
-    cases.push(("28,000 variables", review(&pod("default", env, Map::new(), 0), None)));
+    cases.push(("28,000 variables", review(&pod("default", &env, &Map::new(), 0), None)));
     let mut args = vec![container(0, "arn:aws:iam::111122223333:role/none", "t")];
     if let Some(first) = args.first_mut().and_then(Value::as_object_mut) {
         first.insert("args".to_owned(), json!(["<".repeat(1_400_000)]));
     }
-    cases.push(("an argument of 1.4 MB", review(&pod("carts", args, Map::new(), 0), None)));
+    cases.push(("an argument of 1.4 MB", review(&pod("carts", &args, &Map::new(), 0), None)));
     let small = |index: usize| json!({"name": format!("c{index}"), "image": "i"});
-    cases.push(("40,000 containers", review(&pod("carts", (0..40_000).map(small).collect(), Map::new(), 0), None)));
-    let mut owned = pod("carts", vec![container(0, "arn:aws:iam::111122223333:role/none", "t")], Map::new(), 0);
+    cases.push((
+        "40,000 containers",
+        review(&pod("carts", &(0..40_000).map(small).collect::<Vec<_>>(), &Map::new(), 0), None),
+    ));
+    let mut owned = pod("carts", &[container(0, "arn:aws:iam::111122223333:role/none", "t")], &Map::new(), 0);
     if let Some(metadata) = owned.get_mut("metadata").and_then(Value::as_object_mut) {
         let owner = |index: usize| json!({"apiVersion": "v1", "kind": "A", "name": format!("o{index}"), "uid": "u"});
         metadata.insert("ownerReferences".to_owned(), (0..24_000).map(owner).collect::<Vec<_>>().into());
     }
     cases.push(("24,000 owners", review(&owned, None)));
-    let mut wide = pod("carts", plain(), Map::new(), 0);
+    let mut wide = pod("carts", &plain(), &Map::new(), 0);
     if let Some(spec) = wide.get_mut("spec").and_then(Value::as_object_mut) {
         spec.extend((0..100_000).map(|index| (format!("x-{index}"), json!(1))));
     }

@@ -39,7 +39,8 @@ impl Operand {
                 let sections = split_colons(written, 6);
                 Some(Self::Arn(sections.into_iter().map(|section| Text::compile(section, reading)).collect()))
             }
-            B::Bool | B::Null => parse_bool(written).map(Self::Bool),
+            B::Bool => parse_bool(written).map(Self::Bool).or_else(|| replaced(written, variables)),
+            B::Null => parse_bool(written).map(Self::Bool),
             B::BinaryEquals => is_base64(written).then(|| Self::Text(Text::Literal(written.into()))),
             B::IpAddress | B::NotIpAddress => parse_network(written),
             B::NumericEquals
@@ -63,8 +64,10 @@ impl Operand {
     pub(crate) fn matches(&self, operator: BaseOperator, found: &str, context: &dyn Context) -> Truth {
         use BaseOperator as B;
         match self {
+            // A policy variable: its value counts as a truth value, like the request's.
+            Self::Text(_) if operator == B::Bool && parse_bool(found).is_none() => Truth::False,
             Self::Text(text) => {
-                let fold = matches!(operator, B::StringEqualsIgnoreCase | B::StringNotEqualsIgnoreCase);
+                let fold = matches!(operator, B::StringEqualsIgnoreCase | B::StringNotEqualsIgnoreCase | B::Bool);
                 text.matches(found, fold, context)
             }
             Self::Number(wanted) => parse_number(found).is_some_and(|found| in_order(operator, found, *wanted)).into(),
@@ -117,6 +120,12 @@ impl Operand {
 
 fn text(written: &str, reading: Reading) -> Option<Operand> {
     Some(Operand::Text(Text::compile(written, reading)))
+}
+
+/// A text whose policy variables are replaced; `None` where it has none.
+fn replaced(written: &str, variables: bool) -> Option<Operand> {
+    let text = Text::compile(written, Reading { wildcards: false, variables, fold: true });
+    matches!(text, Text::Template(_)).then_some(Operand::Text(text))
 }
 
 fn in_order<T: PartialOrd + Copy>(operator: BaseOperator, found: T, wanted: T) -> bool {

@@ -12,13 +12,13 @@ use crate::snapshot::{Account, Association, Snapshot};
 /// Of every chain.
 const BASE: usize = 40;
 /// Names of roles that are compared in the time of one pattern.
-const NAMES_PER_PATTERN: usize = 2;
+const NAMES_PER_PATTERN: usize = 1;
 /// Comparing two issuers letter by letter.
 const PER_ISSUER: usize = 120;
 /// Pairs of letters that are compared in the time of one pattern.
-const PAIRS_PER_PATTERN: usize = 24;
+const PAIRS_PER_PATTERN: usize = 12;
 /// How often a broken trust policy is evaluated, explained and asked about again.
-const PASSES: usize = 16;
+const PASSES: usize = 32;
 /// How often the subjects of a broken trust policy are compared with the pod's, letter by letter.
 const COMPARISONS: usize = 2;
 

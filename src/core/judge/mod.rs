@@ -193,6 +193,11 @@ struct FindingList {
 }
 
 impl FindingList {
+    fn is_full_of(&self, finding: &Finding) -> bool {
+        let kin = (finding.rule(), finding.problem.certainty, finding.problem.level);
+        self.kin.get(&kin).is_some_and(|(count, _)| *count >= MAX_OF_A_RULE)
+    }
+
     fn push(&mut self, finding: Finding) {
         let kin = (finding.rule(), finding.problem.certainty, finding.problem.level);
         let (count, last) = self.kin.entry(kin).or_default();
@@ -323,7 +328,9 @@ impl<'w> Gathering<'w> {
 fn merge(list: &mut FindingList, mut finding: Finding, container: Option<&str>) {
     let is_same =
         |other: &&mut Finding| other.problem == finding.problem && other.containers.is_empty() == container.is_none();
-    let same = list.findings.iter_mut().rev().take(MERGE_WINDOW).find(is_same);
+    // Of a rule that has all its findings a further container joins the last: thousands are not compared.
+    let window = if container.is_some() && list.is_full_of(&finding) { 0 } else { MERGE_WINDOW };
+    let same = list.findings.iter_mut().rev().take(window).find(is_same);
     match (same, container) {
         (Some(same), Some(container)) => same.containers.push(container.to_owned()),
         (Some(_), None) => {}
