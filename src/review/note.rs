@@ -12,7 +12,8 @@ pub const MAX_NOTE_BYTES: usize = 1_000;
 /// Longest first line: room stays for what to do.
 const MAX_FIRST_LINE_CHARS: usize = 450;
 /// Stands in the place of lines that do not fit.
-const LEFT_OUT: &str = "\n  (left out for length: the full text is in rolecall's audit log, and rolecall scan prints it)";
+const LEFT_OUT: &str =
+    "\n  (left out for length: the full text is in rolecall's audit log, and rolecall scan prints it)";
 
 /// Fits a text of several lines. Its last line, which says where to read on, is kept where others are not.
 pub(super) fn fit(text: &str) -> String {
@@ -81,7 +82,8 @@ mod tests {
     #[test]
     fn a_command_is_whole_or_left_out() {
         let command = format!("  fix: run aws iam update-assume-role-policy {}", "--flag value ".repeat(60));
-        let text = format!("service account a/b cannot assume role c [rule]\n  found d\n{command}\n  ref: 1\n  more: x");
+        let text =
+            format!("service account a/b cannot assume role c [rule]\n  found d\n{command}\n  ref: 1\n  more: x");
         let fitted = fit(&text);
         assert!(fitted.starts_with("service account a/b cannot assume role c [rule]\n  found d\n"), "{fitted}");
         assert!(fitted.len() > 900 && fitted.len() <= MAX_NOTE_BYTES || !fitted.contains("update-assume"), "{fitted}");

@@ -242,7 +242,11 @@ impl Metrics {
         let watch_errors = Family::<WatchLabels, Counter>::default();
         registry.register("watch_errors", "Watches that broke", watch_errors.clone());
         let events = Family::<OutcomeLabels, Counter>::default();
-        registry.register("events", "Events about denials and warnings: written, counted up, or given up", events.clone());
+        registry.register(
+            "events",
+            "Events about denials and warnings: written, counted up, or given up",
+            events.clone(),
+        );
         let lease = Gauge::default();
         registry.register(
             "lease_holder",

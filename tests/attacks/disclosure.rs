@@ -246,7 +246,10 @@ fn denials_about_foreign_roles_read_alike() {
             for (state, arn) in &roles {
                 let labels = json!({"rolecall.dev/enforce": level});
                 let answer = ask(&snapshot, &cluster(arn, &labels), config, &created(&make(arn, &json!({}))));
-                assert!(answer.told["allowed"] == true || answer.event.ends_with(answer.told["status"]["message"].as_str().unwrap()));
+                assert!(
+                    answer.told["allowed"] == true
+                        || answer.event.ends_with(answer.told["status"]["message"].as_str().unwrap())
+                );
                 told.entry(masked(&answer.told, arn)).or_default().push(state);
             }
             let all: Vec<String> = told.values().map(|states| states.join(", ")).collect();

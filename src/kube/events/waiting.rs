@@ -134,9 +134,8 @@ impl Waiting {
 
     fn has_room(&mut self, key: &Key, now: Instant) -> bool {
         let repeat = self.repeat;
-        let is_over = |entry: &Entry| {
-            entry.due.is_none() && entry.written.is_none_or(|written| written + repeat <= now)
-        };
+        let is_over =
+            |entry: &Entry| entry.due.is_none() && entry.written.is_none_or(|written| written + repeat <= now);
         let limit = if key.is_denial { MAX_OBJECTS } else { MAX_WARNED };
         let is_full = |this: &Self| {
             let of_namespace = this.entries.keys().filter(|other| other.namespace == key.namespace).count();

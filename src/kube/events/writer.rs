@@ -102,7 +102,13 @@ impl Writer {
         self.known.insert(key, known);
     }
 
-    fn event(&self, (namespace, name): &(String, String), target: &Target, is_denial: bool, counted: &Counted) -> Event {
+    fn event(
+        &self,
+        (namespace, name): &(String, String),
+        target: &Target,
+        is_denial: bool,
+        counted: &Counted,
+    ) -> Event {
         Event {
             metadata: ObjectMeta {
                 name: Some(name.clone()),
