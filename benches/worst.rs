@@ -5,7 +5,6 @@
 //! policies of 4,000 characters.
 
 #![allow(clippy::print_stdout, reason = "the table is the result")]
-#![allow(clippy::print_stdout, reason = "a benchmark prints")]
 use std::fmt::Write as _;
 use std::sync::Arc;
 
