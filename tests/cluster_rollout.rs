@@ -111,7 +111,7 @@ fn ground() -> MutexGuard<'static, Ground> {
 /// A command line as the page shows it, with what `kubectl` prints.
 fn shown(cluster: &Cluster, command: &str, arguments: &[&str], input: &str) -> String {
     let (out, error) = texts(&cluster.try_kubectl(arguments, input));
-    format!("$ {command}\n{error}{out}\n")
+    format!("$ {command}\n{}{out}\n", error.replace("\"STDIN\"", "\"orders.yaml\""))
 }
 
 #[test]
@@ -180,9 +180,26 @@ fn a_drain_ends_with_two_of_two_where_workloads_are_enforced() {
         "",
     );
     common::assert_golden("rollout.txt", &page);
-    let document = std::fs::read_to_string(common::root().join("docs/rollout.md")).unwrap();
-    for block in page.split("\n$ ").map(|block| block.trim_start_matches("$ ").trim_end()) {
-        assert!(document.contains(block), "docs/rollout.md does not have this output:\n{block}");
+    hold_page("docs/rollout.md", &page);
+}
+
+/// Each command with its output is a block of the page. `ROLECALL_BLESS=1` writes it again.
+fn hold_page(page: &str, output: &str) {
+    let path = common::root().join(page);
+    let mut document = std::fs::read_to_string(&path).unwrap();
+    for block in output.split("\n$ ").map(|block| block.trim_start_matches("$ ").trim_end()) {
+        let command = block.lines().next().unwrap();
+        let start =
+            document.find(&format!("```\n$ {command}\n")).unwrap_or_else(|| panic!("{page}: no `{command}`")) + 4;
+        let end = start + document[start..].find("\n```").unwrap();
+        let block = format!("$ {block}");
+        if std::env::var_os("ROLECALL_BLESS").is_some() {
+            document.replace_range(start..end, &block);
+        }
+        assert_eq!(document[start..start + document[start..].find("\n```").unwrap()], block, "{page}");
+    }
+    if std::env::var_os("ROLECALL_BLESS").is_some() {
+        std::fs::write(&path, document).unwrap();
     }
 }
 
