@@ -17,7 +17,7 @@ use rolecall_core::world::{AssociationReading, Unseen, World};
 use super::disclosure::{Reader, Texts};
 use super::guard::{self, Access, Lowering};
 use super::lifted::{Lifted, is_controller};
-use super::outcome::{Authority, NextStep, OnError, Reply, Settings, Standing};
+use super::outcome::{Authority, NextStep, Reply, Settings, Standing};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
 use super::response::{Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, ResponseOut, Status, cut, fit_warnings, write};
@@ -472,72 +472,6 @@ impl Door<'_> {
         let response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
         Reply { status: 200, body: write(response) }
     }
-
-    /// The answer to a body that cannot be understood.
-    fn unreadable(&self, fault: &Unreadable, observe: impl FnOnce(&Record<'_>)) -> Reply {
-        let blank = Record::blank(self.snapshot_time);
-        match fault {
-            Unreadable::Request(message) => {
-                // It may quote what came.
-                let message = cut(message, MAX_ECHO_CHARS).into_owned();
-                let body = format!("{message}\n").into_bytes();
-                observe(&Record { message, fault: Some(Fault::Request), ..blank });
-                Reply { status: 400, body }
-            }
-            Unreadable::Foreign { uid } => self.pass(&Record { uid: Cow::Borrowed(uid), ..blank }, observe),
-            Unreadable::Object { frame, message } => {
-                let record = Record {
-                    uid: Cow::Borrowed(&frame.uid),
-                    kind: Kind::from_group(&frame.group, &frame.kind),
-                    operation: Cow::Borrowed(&frame.operation),
-                    namespace: Cow::Borrowed(&frame.namespace),
-                    name: Cow::Borrowed(&frame.name),
-                    user: Cow::Borrowed(&frame.user),
-                    ..blank
-                };
-                self.unreadable_object(record, &frame.kind, message, observe)
-            }
-        }
-    }
-
-    /// An object that cannot be understood passes, unless the operator says otherwise for namespaces that enforce.
-    fn unreadable_object(
-        &self,
-        record: Record<'_>,
-        kind: &str,
-        message: &str,
-        observe: impl FnOnce(&Record<'_>),
-    ) -> Reply {
-        let may_deny = self.can_be_denied(record.kind, &record.namespace, &record.user);
-        let message = format!("rolecall: could not check this {kind}: {message}");
-        let record = Record { message, fault: Some(Fault::Object), ..record };
-        self.not_checked(NotChecked { record, may_deny }, observe)
-    }
-
-    /// The answer to a review that could not be checked: by `onError` where its namespace enforces.
-    pub(super) fn not_checked(&self, unchecked: NotChecked<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
-        let NotChecked { mut record, may_deny } = unchecked;
-        let denied = may_deny
-            && !self.withholds()
-            && self.settings.mode == Mode::Enforce
-            && self.settings.on_error == OnError::Deny;
-        let mut status = None;
-        let mut warnings = Vec::new();
-        record.decision = if denied {
-            status = Some(forbidden(&format!("{}; onError: deny is set", record.message)));
-            Outcome::Deny
-        } else if self.settings.mode == Mode::Audit {
-            Outcome::Allow
-        } else {
-            warnings = fit_warnings([record.message.clone()]);
-            Outcome::Warn
-        };
-        let audit_annotations = annotations(&record);
-        let response = ResponseOut { uid: &record.uid, allowed: !denied, status, warnings, audit_annotations };
-        let reply = Reply { status: 200, body: write(response) };
-        observe(&record);
-        reply
-    }
 }
 
 fn is_new_pod(record: &Record<'_>) -> bool {
@@ -597,7 +531,7 @@ fn rules(findings: &[&Finding]) -> Vec<&'static str> {
     names
 }
 
-fn annotations<'r>(record: &'r Record<'_>) -> Annotations<'r> {
+pub(super) fn annotations<'r>(record: &'r Record<'_>) -> Annotations<'r> {
     Annotations(vec![
         ("decision", Cow::Borrowed(record.decision.name())),
         ("rules", Cow::Owned(record.rules.join(","))),
@@ -610,6 +544,6 @@ fn annotations<'r>(record: &'r Record<'_>) -> Annotations<'r> {
     ])
 }
 
-fn forbidden(message: &str) -> Status {
+pub(super) fn forbidden(message: &str) -> Status {
     Status { code: 403, reason: "Forbidden", message: cut(message, MAX_MESSAGE_CHARS).into_owned() }
 }

@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use rolecall_core::decision::{Mode, Outcome};
 use rolecall_core::workload::Kind;
 use rolecall_core::world::World;
 
-use super::answer::{Door, NotChecked};
+use super::answer::{Door, NotChecked, annotations, forbidden};
 use super::frame::Frame;
-use super::outcome::{Authority, Reply, Settings};
+use super::outcome::{Authority, OnError, Reply, Settings};
 use super::record::{Fault, Record};
-use super::request::is_judged;
+use super::request::{Unreadable, is_judged};
+use super::response::{MAX_ECHO_CHARS, ResponseOut, cut, fit_warnings, write};
 
 /// Why a review was not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,4 +83,72 @@ pub fn unread(
     let message = format!("rolecall could not check this {object}: {}", why.reason());
     let may_deny = door.can_be_denied(kind, &record.namespace, &record.user);
     door.not_checked(NotChecked { record: Record { message, fault: Some(why.fault()), ..record }, may_deny }, observe)
+}
+
+impl Door<'_> {
+    /// The answer to a body that cannot be understood.
+    pub(super) fn unreadable(&self, fault: &Unreadable, observe: impl FnOnce(&Record<'_>)) -> Reply {
+        let blank = Record::blank(self.snapshot_time);
+        match fault {
+            Unreadable::Request(message) => {
+                // It may quote what came.
+                let message = cut(message, MAX_ECHO_CHARS).into_owned();
+                let body = format!("{message}\n").into_bytes();
+                observe(&Record { message, fault: Some(Fault::Request), ..blank });
+                Reply { status: 400, body }
+            }
+            Unreadable::Foreign { uid } => self.pass(&Record { uid: Cow::Borrowed(uid), ..blank }, observe),
+            Unreadable::Object { frame, message } => {
+                let record = Record {
+                    uid: Cow::Borrowed(&frame.uid),
+                    kind: Kind::from_group(&frame.group, &frame.kind),
+                    operation: Cow::Borrowed(&frame.operation),
+                    namespace: Cow::Borrowed(&frame.namespace),
+                    name: Cow::Borrowed(&frame.name),
+                    user: Cow::Borrowed(&frame.user),
+                    ..blank
+                };
+                self.unreadable_object(record, &frame.kind, message, observe)
+            }
+        }
+    }
+
+    /// An object that cannot be understood passes, unless the operator says otherwise for namespaces that enforce.
+    pub(super) fn unreadable_object(
+        &self,
+        record: Record<'_>,
+        kind: &str,
+        message: &str,
+        observe: impl FnOnce(&Record<'_>),
+    ) -> Reply {
+        let may_deny = self.can_be_denied(record.kind, &record.namespace, &record.user);
+        let message = format!("rolecall: could not check this {kind}: {message}");
+        let record = Record { message, fault: Some(Fault::Object), ..record };
+        self.not_checked(NotChecked { record, may_deny }, observe)
+    }
+
+    /// The answer to a review that could not be checked: by `onError` where its namespace enforces.
+    pub(super) fn not_checked(&self, unchecked: NotChecked<'_>, observe: impl FnOnce(&Record<'_>)) -> Reply {
+        let NotChecked { mut record, may_deny } = unchecked;
+        let denied = may_deny
+            && !self.withholds()
+            && self.settings.mode == Mode::Enforce
+            && self.settings.on_error == OnError::Deny;
+        let mut status = None;
+        let mut warnings = Vec::new();
+        record.decision = if denied {
+            status = Some(forbidden(&format!("{}; onError: deny is set", record.message)));
+            Outcome::Deny
+        } else if self.settings.mode == Mode::Audit {
+            Outcome::Allow
+        } else {
+            warnings = fit_warnings([record.message.clone()]);
+            Outcome::Warn
+        };
+        let audit_annotations = annotations(&record);
+        let response = ResponseOut { uid: &record.uid, allowed: !denied, status, warnings, audit_annotations };
+        let reply = Reply { status: 200, body: write(response) };
+        observe(&record);
+        reply
+    }
 }

@@ -71,9 +71,10 @@ impl EnforceOn {
         match (kind, is_controlled) {
             (Kind::Pod, true) => self.pods,
             (Kind::Pod, false) => self.pods || self.workloads,
-            // Its owner is the workload that was checked.
-            (_, true) => false,
-            (_, false) => self.workloads,
+            // A Deployment's ReplicaSet or a CronJob's Job: its owner is the workload that was checked. Controllers create no
+            // other templates.
+            (Kind::ReplicaSet | Kind::Job, true) => false,
+            _ => self.workloads,
         }
     }
 }
