@@ -173,6 +173,47 @@ fn a_warning_becomes_one_event_on_the_workload_and_one_on_its_service_account() 
     });
 }
 
+/// docs/cluster.md shows what the API server and kubectl print.
+#[test]
+fn the_documents_show_what_people_see() {
+    let ground = ground();
+    let Ground { cluster, .. } = ground;
+    let shown = std::fs::read_to_string(common::root().join("docs/cluster.md")).unwrap();
+    cluster.namespace("carts", &json!({}), Some(ROLE));
+    cluster.apply(&deployment("carts", "web", 0).to_string());
+    ground.event("carts", "Deployment", 1);
+    ground.event("carts", "ServiceAccount", 1);
+    let arguments = ["get", "events", "-n", "carts", "--field-selector", "reason=IdentityWarning"];
+    let (list, _) = cluster.kubectl(&arguments);
+    for line in list.lines().filter(|line| line.contains("/web") || line.contains("/app")) {
+        let (_, from_type) = line.split_once("Warning").unwrap();
+        assert!(shown.contains(&format!("Warning{from_type}")), "{line}");
+    }
+    assert!(list.contains("deployment/web") && list.contains("serviceaccount/app"), "{list}");
+
+    cluster.kubectl(&["label", "namespace", "carts", "rolecall.dev/enforce=chain"]);
+    let denied = eventually("a denial", PATIENCE, || {
+        let output = cluster.try_kubectl(&["apply", "-f", "-"], &common::cluster::pod("carts", "bare").to_string());
+        let (_, error) = texts(&output);
+        cluster.try_kubectl(&["delete", "pod", "bare", "-n", "carts", "--ignore-not-found", "--wait=false"], "");
+        if error.contains("denied the request") { Ok(error) } else { Err(error) }
+    });
+    let first = denied.lines().find(|line| line.contains("denied the request")).unwrap();
+    assert!(shown.contains(&format!("\n{first}\n")), "{denied}");
+    cluster.kubectl(&["scale", "deployment/web", "-n", "carts", "--replicas=1"]);
+    let failed = eventually("the ReplicaSet's Event", PATIENCE, || {
+        let all = cluster.get(&["events", "-n", "carts", "--field-selector", "reason=FailedCreate"]);
+        all["items"][0]["message"].as_str().map(str::to_owned).ok_or_else(|| all.to_string())
+    });
+    assert!(shown.contains(&format!("\n{}\n", failed.lines().next().unwrap())), "{failed}");
+    assert!(failed.contains("\n  fix: "), "{failed}");
+    eventually("the Deployment's Event", PATIENCE, || {
+        let events = ground.events("carts", "Deployment");
+        let is_denial = |event: &&Value| event["reason"] == "IdentityDenied";
+        if events.iter().any(|event| is_denial(&event)) { Ok(()) } else { Err(format!("{events:#?}")) }
+    });
+}
+
 #[test]
 fn two_replicas_write_one_event() {
     let ground = ground();
