@@ -191,12 +191,13 @@ fn hold_page(page: &str, output: &str) {
         let command = block.lines().next().unwrap();
         let start =
             document.find(&format!("```\n$ {command}\n")).unwrap_or_else(|| panic!("{page}: no `{command}`")) + 4;
-        let end = start + document[start..].find("\n```").unwrap();
+        let end_of = |document: &str| start + document.get(start..).unwrap().find("\n```").unwrap();
+        let end = end_of(&document);
         let block = format!("$ {block}");
         if std::env::var_os("ROLECALL_BLESS").is_some() {
             document.replace_range(start..end, &block);
         }
-        assert_eq!(document[start..start + document[start..].find("\n```").unwrap()], block, "{page}");
+        assert_eq!(document.get(start..end_of(&document)).unwrap(), block, "{page}");
     }
     if std::env::var_os("ROLECALL_BLESS").is_some() {
         std::fs::write(&path, document).unwrap();

@@ -92,7 +92,7 @@ fn post(server: &Server, cluster: &Cluster, reviews: &[Value]) {
     let bundle = cluster.get(&["validatingwebhookconfiguration", "rolecall"]);
     let encoded = bundle["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap().to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    rolecall::certs::install_crypto_provider();
+    rolecall_certs::install_crypto_provider();
     runtime.block_on(async {
         let ca = String::from_utf8(decoded(&encoded)).unwrap();
         let mut client = rolecall::run::Client::connect(server.reviews, &ca).await.unwrap();

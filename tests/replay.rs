@@ -184,7 +184,7 @@ fn records_without_objects_are_counted_and_the_remedy_is_named() {
     let output = replay(file.to_str().unwrap(), &[]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && error.contains("set level Request or RequestResponse"), "{error}");
-    let file = folder.file("own.log", &log(&[own.clone()]));
+    let file = folder.file("own.log", &log(std::slice::from_ref(&own)));
     let error = String::from_utf8(replay(file.to_str().unwrap(), &[]).stderr).unwrap();
     assert!(error.contains("give the API server's audit log"), "{error}");
     let file = folder.file("mixed.log", &log(&[bare, own, event("create", "pods", &pod("pod-irsa-create.json"))]));

@@ -145,7 +145,7 @@ fn a_pause_lifts_denials_and_no_guard() {
     assert!(!warnings(&only_warns).contains("paused"), "it would not have been denied: {only_warns}");
     let healthy = common::json_file("fixtures/reviews/pod-irsa-create.json");
     assert_eq!(decision(&paused(&healthy, Some(later), Mode::Enforce).unwrap()), "allow");
-    let mut unreadable = pod.clone();
+    let mut unreadable = pod;
     unreadable["request"]["object"]["spec"] = json!(7);
     assert_eq!(decision(&paused(&unreadable, None, Mode::Enforce).unwrap()), "deny");
     assert_eq!(decision(&paused(&unreadable, Some(later), Mode::Enforce).unwrap()), "warn");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rolecall_core::chain::State;
 use rolecall_core::cluster::{Cluster, Conventions, IdentitySelector, Presence, ServiceAccount};
-use rolecall_core::decision::{Level, Levels, Mode, Outcome, Policy, decide};
+use rolecall_core::decision::{EnforceOn, Level, Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::Certainty;
 use rolecall_core::judge::{Circumstances, judge_workload};
 use rolecall_core::snapshot::Snapshot;
@@ -36,7 +36,13 @@ fn decided(world: &World, annotations: &Value) -> (Outcome, &'static str, Certai
     let circumstances = Circumstances { now: Some("2026-11-26T12:00:26Z".parse().unwrap()), exemptions: true };
     let judgement = judge_workload(world, &workload, circumstances);
     let levels = Levels { enforce: Level::Chain, ..Levels::default() };
-    let policy = Policy { levels, mode: Mode::Enforce, enforce_workloads: false, self_exemptions: false };
+    let policy = Policy {
+        levels,
+        mode: Mode::Enforce,
+        enforce_on: EnforceOn::PODS,
+        is_controlled: false,
+        self_exemptions: false,
+    };
     let finding = &judgement.findings[0];
     let outcome = decide(&judgement, None, &policy).outcome;
     (outcome, finding.rule(), finding.problem.certainty, judgement.containers[0].chain)
