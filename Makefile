@@ -112,7 +112,7 @@ fuzz-check: $(FUZZ)
 	  corpus=$$(mktemp -d); mkdir -p fuzz/artifacts/$$target; \
 	  case $$target in parse|evaluate|wildcard|reread) length=4096 ;; *) length=65536 ;; esac; \
 	  echo "== $$target for $(CHECK_SECONDS) s"; \
-	  target/fuzz-check/*/debug/$$target -max_total_time=$(CHECK_SECONDS) -max_len=$$length -print_final_stats=1 \
+	  target/fuzz-check/*/debug/$$target -seed=1 -max_total_time=$(CHECK_SECONDS) -max_len=$$length -print_final_stats=1 \
 	    -artifact_prefix=fuzz/artifacts/$$target/ $$corpus fuzz/seeds/$$target 2> $$corpus.log || { tail -50 $$corpus.log; exit 1; }; \
 	  grep -E 'number_of_executed_units' $$corpus.log; rm -r $$corpus $$corpus.log; \
 	done

@@ -219,7 +219,7 @@ async fn everything_rotates_under_load_and_no_call_fails() {
         let other = scope.spawn(|| ground.replica(second_port));
         (ground.replica(first_port), other.join().unwrap())
     });
-    first.log_line(|line| line["message"].as_str().is_some_and(|text| text.contains("not there yet")));
+    first.log_line(|line| line["message"].as_str().is_some_and(|text| text.contains("does not exist yet")));
     cluster.apply(&external_service("rolecall", first_port));
     // Any certificate will do for somebody else's.
     let foreign = cluster.get(&["-n", "kube-system", "configmap", "kube-root-ca.crt"])["data"]["ca.crt"].clone();

@@ -91,7 +91,7 @@ fn a_broken_pod_is_denied_and_a_good_one_is_not() {
     for part in [
         "admission webhook \"validate.rolecall.dev\" denied the request: service account broken/app cannot assume role eks-workshop-carts-dynamo: the role's trust policy does not allow it [irsa-trust-subject]",
         "system:serviceaccount:broken:app",
-        "fix: ",
+        "change: ",
     ] {
         assert!(error.contains(part), "{part}: {error}");
     }
@@ -218,7 +218,10 @@ fn a_denial_is_told_to_the_owner() {
             .ok_or_else(|| "none".to_owned())
     });
     let message = told["message"].as_str().unwrap();
-    assert!(message.contains("irsa-trust-subject") && message.contains("fix: ") && message.len() <= 1_024, "{message}");
+    assert!(
+        message.contains("irsa-trust-subject") && message.contains("change: ") && message.len() <= 1_024,
+        "{message}"
+    );
     assert!(rolecall.metric("rolecall_events_total{outcome=\"written\"}") >= 1.0);
 }
 

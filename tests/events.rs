@@ -146,7 +146,7 @@ fn a_warning_becomes_one_event_on_the_workload_and_one_on_its_service_account() 
         "service account warned/app cannot assume role eks-workshop-carts-dynamo: the role's trust policy does not allow it [irsa-trust-subject]"
     );
     assert!(
-        message.contains("\n  fix: ") && message.ends_with("more: rolecall explain irsa-trust-subject"),
+        message.contains("\n  change: ") && message.ends_with("more: rolecall explain irsa-trust-subject"),
         "{message}"
     );
     assert!(message.len() <= rolecall::review::MAX_NOTE_BYTES);
@@ -206,7 +206,7 @@ fn the_documents_show_what_people_see() {
         all["items"][0]["message"].as_str().map(str::to_owned).ok_or_else(|| all.to_string())
     });
     assert!(shown.contains(&format!("\n{}\n", failed.lines().next().unwrap())), "{failed}");
-    assert!(failed.contains("\n  fix: "), "{failed}");
+    assert!(failed.contains("\n  change: "), "{failed}");
     eventually("the Deployment's Event", PATIENCE, || {
         let events = ground.events("carts", "Deployment");
         let is_denial = |event: &&Value| event["reason"] == "IdentityDenied";
