@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use jiff::Timestamp;
 use rolecall_core::cluster::{Cluster, Conventions, Namespace, ServiceAccount};
 use rolecall_core::decision::{EnforceOn, Levels, Mode, Outcome, Policy, decide};
@@ -169,6 +169,8 @@ fn from_cluster(_: &ReplayArgs, _: &Config, _: &Conventions) -> anyhow::Result<G
 
 #[cfg(feature = "kube")]
 fn from_cluster(args: &ReplayArgs, config: &Config, conventions: &Conventions) -> anyhow::Result<Given> {
+    use anyhow::Context;
+
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the runtime cannot be started")?;
     let client = runtime.block_on(crate::kube::connect(args.context.as_deref()))?;
