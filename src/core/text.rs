@@ -15,7 +15,7 @@ pub(crate) fn bounded(mut text: String, limit: usize) -> String {
     text
 }
 
-/// A value of at most [`MAX_TEXT_BYTES`]; a longer one ends with `…`.
+/// A value of at most 4,096 bytes; a longer one ends with `…`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Box<str>);
 

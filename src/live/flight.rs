@@ -20,7 +20,7 @@ pub struct Flights<K, V> {
     most: usize,
 }
 
-/// How many wait for a reading; [`GIVEN_UP`] once it was given up because nobody did.
+/// How many wait for a reading; `usize::MAX` once it was given up because nobody did.
 #[derive(Debug, Default)]
 pub struct Waiting(AtomicUsize);
 

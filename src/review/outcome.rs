@@ -101,7 +101,7 @@ pub enum NextStep {
     },
     /// It rests on what is not known of the cluster yet, and is to be asked for first.
     ResolveUnknown(Unseen),
-    /// It is allowed to whoever holds the right: [`guarded`] answers once that is known.
+    /// It is allowed to whoever holds the right: [`super::answer_lowering`] answers once that is known.
     CheckAccess(Box<Lowering>),
     /// Checking it may take long: it is to be done elsewhere, with `inline` off.
     RunInPool,

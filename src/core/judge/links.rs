@@ -39,7 +39,7 @@ impl Links {
     }
 
     /// The links that a denial rests on. Of the roles that containers bring the broken ones come first, and beyond
-    /// [`MAX_OF_CONTAINERS`] they are left out: one that is still broken is enough to deny, and to read all of thousands takes
+    /// 32 they are left out: one that is still broken is enough to deny, and to read all of thousands takes
     /// longer than the API server waits.
     pub fn of_denial(world: &World, subject: Subject<'_>, judgement: &Judgement<'_>, also: Option<&str>) -> Self {
         let of = |is_broken: bool| {

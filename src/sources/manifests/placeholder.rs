@@ -5,7 +5,7 @@
 const BRACKETS: [(&str, &str); 8] =
     [("${", "}"), ("{{", "}}"), ("%{", "}"), ("#{", "}"), ("((", "))"), ("[[", "]]"), ("<%", "%>"), ("<path:", ">")];
 
-/// The first placeholder in a text: `${NAME}`, `$NAME`, `{{ … }}` or another of [`BRACKETS`], or a reference of vals
+/// The first placeholder in a text: `${NAME}`, `$NAME`, `{{ … }}` or other brackets, or a reference of vals
 /// (`ref+vault://…`), which is the whole text. `$(NAME)` is none: Kubernetes itself expands it, as the manifest stands.
 pub fn placeholder(text: &str) -> Option<&str> {
     if text.starts_with("ref+") && text.contains("://") {
