@@ -761,7 +761,8 @@ fn check_fixes(folder: &std::path::Path, path: &str, findings: &[Finding]) -> us
             "update-assume-role-policy",
             "put-role-policy",
             "attach-role-policy",
-            "aws_iam_",
+            "aws_iam_role",
+            "aws_iam_policy",
             "AssumeRolePolicyDocument",
         ] {
             assert!(!fix.contains(opens), "{} {path} [{rule}]: {fix}", folder.display());
