@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use rolecall::live::{Confirming, LinkReader, ReadRole, Requester, Rereads};
-use rolecall_core::chain::Links;
+use rolecall_core::judge::Links;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

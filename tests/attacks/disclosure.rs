@@ -763,7 +763,7 @@ fn check_fixes(folder: &std::path::Path, path: &str, findings: &[Finding]) -> us
             "attach-role-policy",
             "aws_iam_role",
             "aws_iam_policy",
-            "AssumeRolePolicyDocument",
+            "\"AssumeRolePolicyDocument\"",
         ] {
             assert!(!fix.contains(opens), "{} {path} [{rule}]: {fix}", folder.display());
         }
