@@ -26,7 +26,7 @@ fact() { sed -E "s/.*\"$1\":\"([^\"]*)\".*/\1/" "$folder/up.json"; }
 KUBECONFIG=$(fact kubeconfig)
 export KUBECONFIG
 
-# Nobody may make pods, or take those away whose owners want others.
+# No controller may create pods, or delete those whose owners want others.
 curl --fail --silent --output /dev/null --request POST "$(fact control)/parts/controller-manager/stop"
 
 printf 'creating %d pods in %d namespaces …\n' "$PODS" "$NAMESPACES" >&2

@@ -169,7 +169,7 @@ impl<S: CaStore> CaManager<S> {
         let published = self.store.read_published().await;
         let trusted = match &published {
             Ok(Some((_, trusted))) => {
-                // A CA that somebody has withdrawn has to settle again.
+                // A CA that was removed from the list waits again before it signs.
                 self.signer.record_published(trusted, (self.clock)());
                 trusted.as_slice()
             }

@@ -49,7 +49,7 @@ struct Server {
     faults: u64,
     /// A call takes up to so many milliseconds to arrive, and again to be answered.
     delay: u64,
-    /// Nobody reaches it until then.
+    /// The API server is away until then.
     away_until: i64,
     secret: Option<(u64, String, String)>,
     version: u64,
@@ -214,7 +214,7 @@ enum Story {
     Calm,
     /// Replicas end, and others start.
     Restarts,
-    /// Somebody deletes the Secret, or empties it.
+    /// The Secret is deleted or emptied.
     Deletions,
 }
 
@@ -456,7 +456,7 @@ fn says_what_is_wrong_with_a_secret() {
 proptest! {
     /// Leaves repeat the name of their CA to the byte, whatever it is.
     #[test]
-    fn a_ca_that_somebody_brought_signs_leaves(organization in "[ '()+,./:=A-Za-z0-9-]{1,20}", name in "\\PC{1,30}", other in any::<bool>()) {
+    fn a_ca_of_the_operators_own_signs_leaves(organization in "[ '()+,./:=A-Za-z0-9-]{1,20}", name in "\\PC{1,30}", other in any::<bool>()) {
         use rcgen::{DnType, DnValue};
         let organization = DnValue::PrintableString(organization.try_into().unwrap());
         let mut parts = vec![(DnType::OrganizationName, organization), (DnType::CommonName, DnValue::Utf8String(name))];

@@ -67,7 +67,7 @@ fact() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$dir/facts.json"; }
 
 kubectl() { HOME=$dir KUBECONFIG=$kubeconfig "$program" kubectl "$@" 9>&- 8>&-; }
 
-# Asks an address of this machine over plain HTTP, as nobody.
+# Asks an address of this machine over plain HTTP, without credentials.
 plainly() { HOME=$dir KUBECONFIG=/dev/null "$program" kubectl --server="$1" "${@:2}" 9>&- 8>&-; }
 
 quietly() { # Runs a command whose output is of interest only when it fails.
@@ -99,7 +99,7 @@ program=$(tests/cluster/build.sh 9>&-)
 
 say "starting the cluster"
 mkfifo "$dir/parent"
-# It ends when nobody holds the other end, however this script ends.
+# It ends when the other end is closed, however this script ends.
 "$program" up --with-parent --dir "$dir/cluster" <"$dir/parent" >"$dir/facts.json" 2>"$dir/up.log" 9>&- &
 cluster_pid=$!
 exec 8>"$dir/parent"

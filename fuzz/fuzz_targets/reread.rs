@@ -1,5 +1,5 @@
 //! Any sequence of reviews that ask for links, clients that leave, answers and failures of AWS, and time that passes. It holds:
-//! few calls are under way, of a link one; no call begins that nobody waits for; nobody waits behind another client's
+//! few calls are under way, of a link one; no call begins without a review that waits for it; no client waits behind another client's
 //! flood; what is answered is as fresh as promised; and in the end every link can be read again.
 #![no_main]
 
@@ -34,7 +34,7 @@ const LONG: Duration = Duration::from_secs(100_000);
 struct Aws {
     /// Calls under way by the link that they read, each with the way to answer it.
     calls: Vec<(String, Option<oneshot::Sender<Option<u8>>>)>,
-    /// Links that somebody waits for, and how many do.
+    /// Links with reviews that wait for them, and how many.
     wanted: BTreeMap<String, usize>,
     /// Roles that an answer named: who reads on is not known here.
     named: BTreeSet<String>,
@@ -70,7 +70,7 @@ impl Reader {
                 assert!(aws.calls.iter().all(|(other, _)| *other != link), "two calls for {link} at a time");
                 assert!(aws.calls.len() < PLACES, "more calls than places");
                 let is_wanted = aws.wanted.get(&link).is_some_and(|count| *count > 0) || aws.named.contains(&link);
-                assert!(is_wanted, "nobody waits for {link}");
+                assert!(is_wanted, "no review waits for {link}");
                 aws.calls.push((link.clone(), Some(sender)));
                 aws.begun += 1;
                 let begun = aws.begun;
@@ -222,7 +222,7 @@ impl Run {
 
     /// A review of a client that was not seen before: only the clients that wait already, and the calls under way, may come
     /// before it.
-    async fn nobody_starves(&mut self) {
+    async fn no_client_starves(&mut self) {
         let stranger = Requester { source: Some(IpAddr::from([10, 0, 1, 1])), namespace: "stranger".to_owned() };
         let begun = {
             let mut aws = self.reader.aws();
@@ -303,7 +303,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
             run.settle().await;
         }
-        run.nobody_starves().await;
+        run.no_client_starves().await;
         run.ends_well().await;
     });
 });
