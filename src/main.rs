@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes on standard error, which may be closed or full with nobody reading: the exit code then has to do.
+/// Writes on standard error, which may be closed, or full without a reader: the exit code then has to do.
 fn say(text: String) {
     let (ending, ended) = std::sync::mpsc::channel::<()>();
     let writing = std::thread::Builder::new().spawn(move || {

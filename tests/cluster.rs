@@ -32,24 +32,15 @@ fn ground() -> &'static Ground {
         let config = cluster.folder().join("rolecall.yaml");
         std::fs::write(&config, OWN_ROLE).unwrap();
         let arguments = ["--config", config.to_str().unwrap()];
-        let rolecall = Server::in_cluster(&kubeconfig, &source, port, &arguments, &[]);
-        eventually("ready", PATIENCE, || match rolecall.get("/readyz") {
-            (200, _) => Ok(()),
-            (status, text) => Err(format!("{status} {text}")),
-        });
+        let rolecall = Server::in_cluster(&kubeconfig, &source, port, &arguments, &[]).ready();
         eventually("the caBundle", PATIENCE, || {
             let registered = cluster.get(&["validatingwebhookconfiguration", "rolecall"]);
             let webhooks = registered["webhooks"].as_array().unwrap();
             let filled = webhooks.iter().all(|webhook| webhook["clientConfig"]["caBundle"].is_string());
             if filled { Ok(()) } else { Err(registered.to_string()) }
         });
-        // The API server takes a moment to use a registration: until a namespace that lowers nothing is asked about.
         cluster.namespace("is-rolecall-there", &enforcing("chain"), Some(ROLE));
-        eventually("the first denial", PATIENCE, || {
-            let output = cluster
-                .try_kubectl(&["create", "--dry-run=server", "-f", "-"], &pod("is-rolecall-there", "a").to_string());
-            if output.status.success() { Err("admitted".to_owned()) } else { Ok(()) }
-        });
+        cluster.until_denied("is-rolecall-there");
         Ground { cluster, rolecall }
     })
 }
@@ -133,7 +124,7 @@ fn every_workload_is_warned_about_at_apply() {
 }
 
 #[test]
-fn scaling_is_nobodys_business() {
+fn scaling_is_not_reviewed() {
     let Ground { cluster, .. } = ground();
     cluster.namespace("scaled", &json!({}), Some(ROLE));
     let named = deployment("scaled", "web", 0).to_string();
@@ -301,7 +292,7 @@ fn pods_predate_an_identity_that_comes_later() {
     let (_, warned) = cluster.kubectl(&["annotate", "serviceaccount", "-n", "later", "app", &annotation]);
     assert!(warned.contains("pods-predate-identity"), "{warned}");
     let (_, warned) = cluster.kubectl(&["label", "serviceaccount", "-n", "later", "app", "team=shop"]);
-    assert_eq!(warned, "", "a label changes nobody's identity");
+    assert_eq!(warned, "", "a label changes no identity");
 }
 
 #[test]
@@ -388,7 +379,7 @@ fn lowering_a_level_needs_the_right() {
     assert!(error.contains("rolecall.dev/enforce from strict to off") && error.contains("--user=alice"), "{error}");
     assert!(!label("rolecall.dev/enforce-").0, "taking the label away lowers it too");
     assert!(!label("rolecall.dev/opt-out=true").0);
-    assert!(label("team=shop").0, "other labels are nobody's business");
+    assert!(label("team=shop").0, "other labels are not guarded");
     assert!(label("rolecall.dev/audit=strict").0, "what was asked before is not lowered");
     let (allowed, error) = label("rolecall.dev/warn=hard");
     assert!(allowed && error.contains("is none of off, chain, fallback, strict"), "{error}");

@@ -57,12 +57,7 @@ impl Ground {
     fn serve(&mut self) {
         let source = snapshot().display().to_string();
         let arguments = ["--config", &self.config];
-        let server = Server::in_cluster(&self.kubeconfig, &source, self.port, &arguments, &[]);
-        eventually("ready", PATIENCE, || match server.get("/readyz") {
-            (200, _) => Ok(()),
-            (status, text) => Err(format!("{status} {text}")),
-        });
-        self.rolecall = Some(server);
+        self.rolecall = Some(Server::in_cluster(&self.kubeconfig, &source, self.port, &arguments, &[]).ready());
     }
 
     fn rolecall(&self) -> &Server {
@@ -74,18 +69,12 @@ impl Ground {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    /// Tries a pod that is to be denied, without a trace; gives the error, which is empty where it was admitted.
     fn probe(&self) -> String {
-        let output =
-            self.cluster.try_kubectl(&["create", "--dry-run=server", "-f", "-"], &pod("probe", "probe").to_string());
-        texts(&output).1
+        self.cluster.try_pod("probe")
     }
 
     fn denies_again(&self) {
-        eventually("rolecall denies again", PATIENCE, || {
-            let error = self.probe();
-            if error.contains("irsa-trust-subject") { Ok(()) } else { Err(error) }
-        });
+        self.cluster.until_denied("probe");
     }
 }
 

@@ -44,37 +44,18 @@ impl Ground {
         let mut ground = Self { cluster, port, kubeconfig, config, rolecall: None };
         ground.serve();
         ground.cluster.namespace("probe", &json!({"rolecall.dev/enforce": "chain"}), Some(ABSENT));
-        ground.denies("probe");
+        ground.cluster.until_denied("probe");
         ground
     }
 
     fn serve(&mut self) {
         let source = snapshot().display().to_string();
         let arguments = ["--config", &self.config];
-        let server = Server::in_cluster(&self.kubeconfig, &source, self.port, &arguments, &[]);
-        eventually("ready", PATIENCE, || match server.get("/readyz") {
-            (200, _) => Ok(()),
-            (status, text) => Err(format!("{status} {text}")),
-        });
-        self.rolecall = Some(server);
+        self.rolecall = Some(Server::in_cluster(&self.kubeconfig, &source, self.port, &arguments, &[]).ready());
     }
 
     fn rolecall(&self) -> &Server {
         self.rolecall.as_ref().unwrap()
-    }
-
-    /// Tries to create a pod of a namespace, without a trace: what `kubectl` says.
-    fn probe(&self, namespace: &str) -> String {
-        let output =
-            self.cluster.try_kubectl(&["create", "--dry-run=server", "-f", "-"], &pod(namespace, "probe").to_string());
-        texts(&output).1
-    }
-
-    fn denies(&self, namespace: &str) {
-        eventually("rolecall denies", PATIENCE, || {
-            let error = self.probe(namespace);
-            if error.contains("denied the request") { Ok(()) } else { Err(error) }
-        });
     }
 
     fn pods(&self, namespace: &str) -> Vec<String> {
@@ -103,7 +84,7 @@ fn ground() -> MutexGuard<'static, Ground> {
     let mut ground = ground.lock().unwrap_or_else(PoisonError::into_inner);
     if ground.rolecall.is_none() {
         ground.serve();
-        ground.denies("probe");
+        ground.cluster.until_denied("probe");
     }
     ground
 }
@@ -121,7 +102,7 @@ fn a_drain_ends_with_two_of_two_where_workloads_are_enforced() {
     // Before: pods are denied, whoever creates them.
     let running = ground.two_running("on-pods");
     cluster.kubectl(&["label", "namespace", "on-pods", "rolecall.dev/enforce=chain"]);
-    ground.denies("on-pods");
+    ground.cluster.until_denied("on-pods");
     cluster.kubectl(&["delete", "pod", "-n", "on-pods", &running[0]]);
     eventually("the ReplicaSet cannot create a pod", PATIENCE, || {
         let events = cluster.get(&["events", "-n", "on-pods"]);
@@ -139,7 +120,7 @@ fn a_drain_ends_with_two_of_two_where_workloads_are_enforced() {
         &["label", "namespace", "carts", "rolecall.dev/enforce-on=workloads", "rolecall.dev/enforce=chain"],
         "",
     );
-    ground.denies("carts");
+    ground.cluster.until_denied("carts");
     let before = ground.rolecall().metric("rolecall_not_enforced_total{reason=\"controlled\"}");
     cluster.kubectl(&["delete", "pod", "-n", "carts", &running[0]]);
     eventually("2 of 2 pods", PATIENCE, || {
@@ -244,13 +225,13 @@ fn a_namespace_that_is_created_again_has_its_patterns_level() {
     let cluster = &ground.cluster;
     for _ in 0..2 {
         cluster.namespace("team-a", &json!({}), Some(ABSENT));
-        ground.denies("team-a");
+        ground.cluster.until_denied("team-a");
         let (_, warned) = cluster.kubectl(&["label", "namespace", "team-a", "rolecall.dev/enforce=off"]);
         assert!(
             warned.contains("does not lower what the configuration sets: chain stays in force (levels[0])"),
             "{warned}"
         );
-        ground.denies("team-a");
+        ground.cluster.until_denied("team-a");
         cluster.kubectl(&["delete", "namespace", "team-a", "--timeout=60s"]);
     }
 }
@@ -273,7 +254,7 @@ fn a_pause_turns_denials_into_warnings_and_ends_by_itself() {
         if output.status.success() { Ok(()) } else { Err(texts(&output).1) }
     });
     let warned = eventually("the pod is admitted with warnings", PATIENCE, || {
-        let said = ground.probe("probe");
+        let said = ground.cluster.try_pod("probe");
         if said.contains("denied the request") { Err(said) } else { Ok(said) }
     });
     assert!(warned.contains("rolecall is paused until 2") && warned.contains("would have been denied"), "{warned}");
@@ -287,7 +268,7 @@ fn a_pause_turns_denials_into_warnings_and_ends_by_itself() {
     assert_eq!(told["manager"], "kubectl-annotate", "{told}");
     // What cannot be read pauses nothing.
     annotate(&erin, "=soon");
-    ground.denies("probe");
+    ground.cluster.until_denied("probe");
     ground.rolecall().log_line(|line| line["asked"] == "soon");
     // One that is too long is cut, and says so.
     annotate(&erin, "=2099-01-01T00:00:00Z");
@@ -297,7 +278,7 @@ fn a_pause_turns_denials_into_warnings_and_ends_by_itself() {
     // It ends without anybody's doing.
     annotate(&erin, &within(5));
     ground.rolecall().log_line(|line| line["message"] == "the pause has ended: denials are enforced again");
-    ground.denies("probe");
+    ground.cluster.until_denied("probe");
     assert_eq!(ground.rolecall().metric("rolecall_paused_until_timestamp_seconds"), 0.0);
     annotate(&erin, "-");
 }

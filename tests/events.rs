@@ -30,12 +30,7 @@ fn replica(cluster: &Cluster, name: &str, kubeconfig: &str, port: u16, config: &
     std::fs::write(&file, config).unwrap();
     let arguments = ["--config", file.to_str().unwrap()];
     let source = snapshot().display().to_string();
-    let server = Server::in_cluster(kubeconfig, &source, port, &arguments, &[("POD_NAME", name.to_owned())]);
-    eventually("ready", PATIENCE, || match server.get("/readyz") {
-        (200, _) => Ok(()),
-        (status, text) => Err(format!("{name}: {status} {text}")),
-    });
-    server
+    Server::in_cluster(kubeconfig, &source, port, &arguments, &[("POD_NAME", name.to_owned())]).ready()
 }
 
 fn ground() -> &'static Ground {

@@ -16,18 +16,9 @@ fn start(cluster: &Cluster) -> Server {
     let config = cluster.folder().join("rolecall.yaml");
     std::fs::write(&config, OWN_ROLE).unwrap();
     let source = snapshot().display().to_string();
-    let server = Server::in_cluster(&kubeconfig, &source, port, &["--config", config.to_str().unwrap()], &[]);
-    eventually("ready", PATIENCE, || match server.get("/readyz") {
-        (200, _) => Ok(()),
-        (status, text) => Err(format!("{status} {text}")),
-    });
+    let server = Server::in_cluster(&kubeconfig, &source, port, &["--config", config.to_str().unwrap()], &[]).ready();
     cluster.namespace("probe", &json!({"rolecall.dev/enforce": "chain"}), Some(ROLE));
-    eventually("the first denial", PATIENCE, || {
-        let arguments = ["create", "--dry-run=server", "-f", "-"];
-        let output = cluster.try_kubectl(&arguments, &pod("probe", "a").to_string());
-        let (_, error) = texts(&output);
-        if error.contains("irsa-trust-subject") { Ok(()) } else { Err(error) }
-    });
+    cluster.until_denied("probe");
     server
 }
 

@@ -54,12 +54,7 @@ impl Fleet {
         let arguments = ["--cluster", "shop", "--config", &self.config];
         let mut environment = self.aws.environment().to_vec();
         environment.push(("POD_NAME", name.to_owned()));
-        let server = Server::in_cluster(&self.kubeconfig, "aws", free_port(), &arguments, &environment);
-        eventually("ready", PATIENCE, || match server.get("/readyz") {
-            (200, _) => Ok(()),
-            (status, text) => Err(format!("{name}: {status} {text}")),
-        });
-        server
+        Server::in_cluster(&self.kubeconfig, "aws", free_port(), &arguments, &environment).ready()
     }
 
     fn holder(&self) -> String {

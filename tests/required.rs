@@ -1,5 +1,5 @@
 //! `rolecall.dev/identity: required` in a real cluster over live AWS: a Deployment before its role, its association, and an
-//! injector that is late. No pod without credentials is ever stored, and nobody has to restart anything.
+//! injector that is late. No pod without credentials is ever stored, and no person has to restart anything.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 #![cfg(all(feature = "aws", feature = "kube"))]
@@ -53,18 +53,12 @@ async fn a_deployment_may_come_before_its_role_its_association_and_the_injector(
         cluster.register(port);
         let kubeconfig = cluster.as_service_account("rolecall", "rolecall");
         let arguments = ["--cluster", "shop", "--config", &config];
-        let server = Server::in_cluster(&kubeconfig, "aws", port, &arguments, &aws.environment());
-        eventually("ready", PATIENCE, || match server.get("/readyz") {
-            (200, _) => Ok(()),
-            (status, text) => Err(format!("{status} {text}")),
-        });
+        let server = Server::in_cluster(&kubeconfig, "aws", port, &arguments, &aws.environment()).ready();
         cluster.namespace("pay", &json!({"rolecall.dev/enforce": "chain"}), None);
         cluster.kubectl(&["annotate", "namespace", "pay", "rolecall.dev/identity=required"]);
         // Until the API server uses the registration.
         eventually("the first denial", PATIENCE, || {
-            let arguments = ["create", "--dry-run=server", "-f", "-"];
-            let output = cluster.try_kubectl(&arguments, &common::cluster::pod("pay", "probe").to_string());
-            let error = common::cluster::texts(&output).1;
+            let error = cluster.try_pod("pay");
             if error.contains("[node-role-fallback]") { Ok(()) } else { Err(error) }
         });
         let warned = cluster.apply(&deployment("pay", "web", 2).to_string());

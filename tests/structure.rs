@@ -187,7 +187,7 @@ fn the_certificates_are_independent() {
     }
 }
 
-/// A file that nobody would want to read is to be split.
+/// A long file is to be split.
 #[test]
 fn files_stay_readable() {
     let mut files = Vec::new();

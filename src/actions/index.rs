@@ -1,4 +1,4 @@
-//! The embedded file, read as far as somebody asks: its sections once, at the first question; a section's names and its
+//! The embedded file, read as far as is needed: its sections once, at the first question; a section's names and its
 //! details once each, when they are first needed. The format is described in the README.
 
 use std::sync::OnceLock;

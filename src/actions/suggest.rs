@@ -1,11 +1,11 @@
-//! The action that somebody meant.
+//! The action that was meant.
 
 use crate::action::is_known;
 use crate::index::{Entry, Section, index};
 use crate::pattern::has_wildcard;
 use crate::typos::{OPERATIONS, PREFIXES};
 
-/// The longest action has 70 characters or so; nobody means one with a text like this.
+/// The longest action has 70 characters or so; a longer text is no misspelled action.
 const MAX_TEXT: usize = 160;
 
 /// Whoever writes one of these means it, so that `Put` for `Get` counts for more than its letters.
@@ -182,7 +182,7 @@ fn only_one(name: &str) -> Option<String> {
     found.next().is_none().then(|| full(section, entry))
 }
 
-/// The services that somebody may have meant by a prefix, likeliest first; not the one that has it.
+/// The services that a prefix may stand for, likeliest first; not the one that has it.
 fn sections_like(prefix: &str) -> Vec<&'static Section> {
     let index = index();
     let wanted = prefix.to_ascii_lowercase();
@@ -206,7 +206,7 @@ fn sections_like(prefix: &str) -> Vec<&'static Section> {
     found
 }
 
-/// `Amazon CloudWatch Logs` as somebody would make a prefix of it.
+/// `Amazon CloudWatch Logs` as a person would make a prefix of it.
 fn human(name: &str) -> String {
     let name = name.strip_prefix("Amazon ").or_else(|| name.strip_prefix("AWS ")).unwrap_or(name);
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()

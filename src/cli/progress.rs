@@ -14,7 +14,7 @@ impl Bar {
         Self::with("{spinner} {pos} of {len} read ({elapsed}), now {msg}")
     }
 
-    /// Of objects, which nobody counts beforehand.
+    /// Of objects, whose number is not known beforehand.
     #[cfg(feature = "kube")]
     pub(super) fn of_objects() -> Self {
         Self::with("{spinner} {human_pos} objects read ({elapsed}), now {msg}")
@@ -57,7 +57,7 @@ impl crate::sources::aws::Progress for Bar {
 
     fn step(&self) {
         self.0.inc(1);
-        // Pages come in numbers that nobody knows before.
+        // The number of pages is not known beforehand.
         if self.0.length().is_some_and(|length| length < self.0.position()) {
             self.0.inc_length(1);
         }

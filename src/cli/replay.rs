@@ -1,6 +1,6 @@
 //! `rolecall replay`
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rolecall_core::cluster::{Cluster, Conventions, Namespace, ServiceAccount};
 use rolecall_core::decision::{EnforceOn, Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::judge::{Circumstances, judge_workload};
-use rolecall_core::workload::{Kind, Object, Stage, Text, Workload, within_bytes};
+use rolecall_core::workload::{Controller, Kind, Object, Stage, Text, Workload, within_bytes};
 use rolecall_core::world::{Change, Known, World};
 
 use super::Exit;
@@ -17,8 +17,8 @@ use super::args::{Format, ReplayArgs};
 use crate::config::{Config, SelfExemptions};
 use crate::report::{Replay, ReplayedDenial, ReplayedOwner};
 use crate::sources::{
-    AuditLog, AuditRecord, Batch, Manifests, ObjectChange, PodCreation, ReadOptions, SourceOptions, controller,
-    load_snapshot, read_record,
+    AuditLog, AuditRecord, Batch, Manifests, ObjectChange, PodCreation, ReadOptions, SourceOptions, load_snapshot,
+    read_record,
 };
 
 /// Memory for the lists of one object, as for a review of that size.
@@ -317,15 +317,19 @@ impl Replaying {
         let is_denied = decision.outcome == Outcome::Deny;
         let account = self.world.service_account(namespace, workload.service_account());
         let denial = (is_denied || pod.denied.is_some()).then(|| {
-            let (kind, name) =
-                controller(pod.object).unwrap_or_else(|| ("Pod".to_owned(), object.metadata.display_name()));
+            let (kind, name) = match Controller::of(pod.object) {
+                Some(owner) => match owner.deployment() {
+                    Some(name) => ("Deployment".to_owned(), name.to_owned()),
+                    None => (owner.kind, owner.name),
+                },
+                None => ("Pod".to_owned(), object.metadata.display_name()),
+            };
             let lead = decision.denials.first().map(|finding| &finding.problem);
-            let mut rules: BTreeMap<&'static str, ()> = BTreeMap::new();
-            rules.extend(decision.denials.iter().map(|finding| (finding.rule(), ())));
+            let rules: BTreeSet<&'static str> = decision.denials.iter().map(|finding| finding.rule()).collect();
             ReplayedDenial {
                 owner: ReplayedOwner { namespace: cut(namespace), kind: cut(&kind), name: cut(&name) },
                 time: cut(pod.time.as_str()),
-                rules: if is_denied { rules.into_keys().collect() } else { Vec::new() },
+                rules: if is_denied { rules.into_iter().collect() } else { Vec::new() },
                 message: lead.map_or(String::new(), |problem| problem.message.chars().take(1_000).collect()),
                 fix: lead.map_or(String::new(), |problem| {
                     rolecall_message::fix::line(&problem.fix).chars().take(2_000).collect()

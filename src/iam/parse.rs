@@ -207,7 +207,7 @@ fn known(members: &[(String, Node)], at: &str, names: &[&str]) -> Result<()> {
 fn unique(members: &[(String, Node)], at: &str) -> Result<()> {
     for (index, (key, _)) in members.iter().enumerate() {
         if members.iter().take(index).any(|(earlier, _)| earlier == key) {
-            return Err(error(&format!("{at}/{}", escape(key)), "stands there twice"));
+            return Err(error(&format!("{at}/{}", escape(key)), "is defined twice"));
         }
     }
     Ok(())

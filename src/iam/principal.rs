@@ -47,7 +47,7 @@ pub enum AwsPrincipal {
     Account(Box<str>),
     /// A user, role or session.
     Arn(Box<str>),
-    /// What AWS leaves behind when a named principal was deleted (`AROA…`, `AIDA…`): matches nobody by name.
+    /// What AWS leaves behind when a named principal was deleted (`AROA…`, `AIDA…`): matches no principal by name.
     UniqueId(Box<str>),
 }
 

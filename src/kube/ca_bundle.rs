@@ -40,7 +40,7 @@ impl Registered {
         trusted
     }
 
-    /// What makes the webhooks trust these, and does nothing where somebody else has changed anything meanwhile. `None`
+    /// What makes the webhooks trust these, and does nothing where anything has changed meanwhile. `None`
     /// where they do already.
     fn patch(&self, authorities: &CertificateAuthorities) -> Option<Value> {
         let bundle = ByteString(authorities.bundle().into_bytes());

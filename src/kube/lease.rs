@@ -38,7 +38,7 @@ pub enum Leadership {
     Leader,
     /// By another.
     Follower,
-    /// Nobody knows.
+    /// It is not known.
     Unknown(String),
 }
 
@@ -175,7 +175,7 @@ impl Standing {
     }
 }
 
-/// A write that another came before means that the other has it; of a renewal it says only that somebody touched the Lease.
+/// A write that another came before means that the other has it; of a renewal it says only that the Lease changed.
 fn decided(written: Result<Lease, kube::Error>, is_renewal: bool) -> Result<bool, String> {
     match written {
         Ok(_) => Ok(true),

@@ -5,8 +5,8 @@ use futures_util::future::BoxFuture;
 use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, ServiceAccount as KubeServiceAccount};
 use kube::{Api, Client};
 use rolecall_core::cluster::{Conventions, Namespace, ServiceAccount};
+use rolecall_core::workload::is_object_name;
 
-use super::name::is_object_name;
 use super::{explain, watch};
 use crate::live::ClusterReader;
 

@@ -9,7 +9,6 @@ mod events;
 mod lease;
 mod list;
 mod lookup;
-mod name;
 mod pause;
 mod published;
 mod watch;

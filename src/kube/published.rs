@@ -1,7 +1,7 @@
 //! The snapshot that one replica collects and the others read, in Secrets of rolecall's own namespace.
 //!
 //! Secrets, because they are there wherever the API server is: a replica that starts while AWS is out of reach knows at once
-//! what its predecessor knew, and no port between replicas has to be opened or guarded. What AWS holds is nobody's business,
+//! what its predecessor knew, and no port between replicas has to be opened or guarded. IAM data is confidential,
 //! so they are no ConfigMaps. A Secret takes 1 MiB; a compressed snapshot that is longer is cut into several, which are all
 //! there before the head names them. What is longer than [`MAX_PARTS`] is not published: each replica then collects for
 //! itself, and an object store that all read (`--source s3://…`) is the better place.
@@ -156,7 +156,7 @@ impl Published {
         }
     }
 
-    /// Deletes the parts of snapshots before the last one, which somebody may still be reading.
+    /// Deletes the parts of snapshots before the last one, which another replica may still be reading.
     async fn sweep(&self, now: &About, before: Option<&About>) {
         let label = format!("{}={}", LABEL.0, LABEL.1);
         let Ok(own) = self.own.list(&ListParams::default().labels(&label)).await else {

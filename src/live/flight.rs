@@ -20,14 +20,14 @@ pub struct Flights<K, V> {
     most: usize,
 }
 
-/// How many wait for a reading; `usize::MAX` once it was given up because nobody did.
+/// How many wait for a reading; `usize::MAX` once it was given up because none did.
 #[derive(Debug, Default)]
 pub struct Waiting(AtomicUsize);
 
 const GIVEN_UP: usize = usize::MAX;
 
 impl Waiting {
-    /// Whether anybody waits for the reading. Where nobody does, it is given up: whoever asks from now on starts another.
+    /// Whether a review waits for the reading. Where none does, it is given up: the next review starts another.
     pub fn is_wanted(&self) -> bool {
         !matches!(self.0.compare_exchange(0, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire), Ok(_) | Err(GIVEN_UP))
     }
@@ -105,7 +105,7 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
     /// Joins a reading of this key that began at `not_before` or later, or starts one; `None` where too many are under way.
     /// Of a key there is one reading at a time: where an older one is under way, the new one begins when that ends, and all
     /// who ask until then share it. A reading goes on when no review waits for it any more: its result serves the next. Before
-    /// it makes its first call it is to ask [`Waiting::is_wanted`], and to make none where nobody waits.
+    /// it makes its first call it is to ask [`Waiting::is_wanted`], and to make none where no review waits.
     pub fn join<F>(
         &self,
         key: K,
@@ -270,7 +270,7 @@ mod tests {
     /// A reading that waits its turn makes no call when the only review that wanted it has left; the next review starts
     /// another. One that has begun goes on.
     #[tokio::test(start_paused = true)]
-    async fn a_reading_that_nobody_waits_for_does_not_begin() {
+    async fn a_reading_without_a_waiting_review_does_not_begin() {
         let readings = readings(Duration::from_secs(3));
         let calls = Arc::new(AtomicUsize::new(0));
         let read = |turn: u64| {
@@ -278,7 +278,7 @@ mod tests {
             move |waiting: Arc<Waiting>| async move {
                 tokio::time::sleep(Duration::from_secs(turn)).await;
                 if !waiting.is_wanted() {
-                    return Err("nobody waits");
+                    return Err("no review waits");
                 }
                 calls.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -289,8 +289,8 @@ mod tests {
         let left = tokio::time::timeout(Duration::from_millis(500), join(1)).await;
         assert!(left.is_err());
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(calls.load(Ordering::SeqCst), 0, "nobody waits for it");
-        assert_eq!(join(0).await.1, Ok(1), "what was given up serves nobody");
+        assert_eq!(calls.load(Ordering::SeqCst), 0, "no review waits for it");
+        assert_eq!(join(0).await.1, Ok(1), "what was given up is not reused");
         tokio::time::sleep(Duration::from_secs(4)).await;
         let left = tokio::time::timeout(Duration::from_millis(500), join(0)).await;
         assert!(left.is_err());

@@ -30,7 +30,7 @@ pub(super) struct Gate {
 #[derive(Debug)]
 struct Line {
     free: usize,
-    /// Those with somebody who waits, the next one first.
+    /// Those with a review that waits, the next one first.
     sources: VecDeque<(Option<IpAddr>, VecDeque<OfNamespace>)>,
 }
 
@@ -78,7 +78,7 @@ impl Gate {
         let count = |namespaces: &VecDeque<OfNamespace>| {
             let of_source: usize = namespaces.iter().map(|(_, tickets)| tickets.len()).sum();
             let own = namespaces.iter().find(|(namespace, _)| *namespace == requester.namespace);
-            // A namespace in which nobody waits yet gets in: all tenants of an API server share a source.
+            // A namespace without a waiting review gets in: all tenants of an API server share a source.
             own.is_none_or(|(_, tickets)| tickets.len() < MAX_WAITING_OF_NAMESPACE && of_source < MAX_WAITING_OF_SOURCE)
         };
         if count(namespaces) {

@@ -194,7 +194,7 @@ impl Rereads {
             Ok(facts) => facts,
             Err((why, sentence)) => return Confirming::Failed(why, sentence),
         };
-        // An association that came about meanwhile names roles that nobody asked for yet.
+        // An association that came about meanwhile names roles that no review asked for yet.
         let associations = facts.iter().filter_map(|(_, _, fact)| match fact {
             Fact::Associations(list) => Some(list),
             Fact::Role(_) | Fact::Provider(_) | Fact::Part(_) => None,

@@ -33,7 +33,7 @@ struct Wanted {
 }
 
 impl<K: Eq + Hash + Clone + Send + 'static> Turns<K> {
-    /// So many places; at most about `most` keys are remembered, those that nobody wanted for `patience` are forgotten.
+    /// So many places; at most about `most` keys are remembered, those without a request for `patience` are forgotten.
     pub(super) fn new(places: usize, most: usize, patience: Duration) -> Self {
         Self { gate: Gate::new(places), wanted: Arc::default(), most, patience }
     }

@@ -88,7 +88,7 @@ impl WorldStore {
     /// older than what was learned since.
     pub fn take(&self, snapshot: Snapshot, began: Instant, whole: bool) -> Arc<WorldState> {
         let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of a collection that failed in part nobody knows which: what was learned since the one before it stays once more.
+        // Of a collection that failed in part it is not known which part: what was learned since the one before it stays once more.
         let since = if whole { Some(began) } else { merged.last };
         merged.rereads.retain(|(asked, _)| since.is_none_or(|since| *asked >= since));
         merged.last = Some(began);

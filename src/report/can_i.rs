@@ -6,7 +6,7 @@ use rolecall_core::chain::State;
 use rolecall_core::finding::printable;
 use rolecall_core::fix::Fix;
 use rolecall_core::identity::Identity;
-use rolecall_core::judge::EffectiveIdentity;
+use rolecall_core::judge::{EffectiveIdentity, permission_fix};
 use rolecall_core::permission::{self, Answer};
 use rolecall_iam::{Effect, NotConsidered, PolicyKind, Ruling, Truth, Verdict};
 use rolecall_message::fix::Format;
@@ -132,8 +132,7 @@ fn fix(effective: &EffectiveIdentity<'_>, answer: Option<&Answer<'_>>) -> Option
         return effective.problems.first().map(|problem| problem.fix.clone());
     }
     let (action, resources, ruling) = answer?.deciding()?;
-    let actor = effective.actor.filter(|actor| !actor.snapshot.is_protected(&actor.role.arn))?;
-    Some(permission::fix_for(&actor.role.arn, action, *resources, ruling).into())
+    Some(permission_fix(effective.actor?, action, *resources, ruling))
 }
 
 fn statements(ruling: &Ruling<'_>) -> Vec<DecidingStatement> {

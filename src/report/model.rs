@@ -30,7 +30,7 @@ pub struct Report {
     #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_deny: Option<Vec<super::would_deny::NamespaceDenials>>,
-    /// Identities that nobody has; only of a running cluster.
+    /// Identities that no workload has; only of a running cluster.
     #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphans: Option<Vec<ReportedOrphan>>,

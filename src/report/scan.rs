@@ -14,7 +14,7 @@ use crate::scan::{
 
 const BOLD: Style = Style::new().bold();
 
-/// An identity that nobody has.
+/// An identity that no workload has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportedOrphan {
     /// The service account, which may not exist.
@@ -23,7 +23,7 @@ pub struct ReportedOrphan {
     pub identity: Identity,
     /// The role.
     pub role: Option<String>,
-    /// Why nobody has it.
+    /// Why no workload has it.
     pub reason: OrphanReason,
 }
 

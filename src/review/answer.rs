@@ -21,7 +21,7 @@ use super::outcome::{Authority, NextStep, Reply, Settings, Standing};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
 use super::response::{Annotations, MAX_ECHO_CHARS, MAX_MESSAGE_CHARS, ResponseOut, Status, cut, fit_warnings, write};
-use super::retry::{self, labelled};
+use super::retry;
 
 /// Answers a review, and shows what was decided to `observe`. `snapshot_time` is when the world's snapshot was collected,
 /// as text. Links to confirm come back only under [`Authority::Provisional`], what the cluster is to be asked only where it
@@ -66,8 +66,8 @@ pub fn answer(
     }
 }
 
-/// Answers a review that lowers what is asked of a namespace, now that it is known whether its user may. Where nobody could
-/// say, it passes with a warning: the API server's own policy (deploy/manifests/backstop.yaml) stands behind this.
+/// Answers a review that lowers what is asked of a namespace, now that it is known whether its user may. Where that could not be
+/// found out, it passes with a warning: the API server's own policy (deploy/manifests/backstop.yaml) stands behind this.
 pub fn answer_lowering(
     settings: &Settings,
     lowering: &Lowering,
@@ -441,7 +441,7 @@ impl Door<'_> {
         response.warnings = fit_warnings(warnings);
         if outcome == Outcome::Deny {
             if is_new_pod(&record)
-                && let Some(line) = retry::advice(&record.namespace, &labelled(body))
+                && let Some(line) = retry::advice(&record.namespace, body)
             {
                 for text in std::iter::once(&mut record.message).chain(&mut record.told) {
                     text.push_str("\n  ");

@@ -28,7 +28,7 @@ pub const OPT_OUT: &str = "rolecall.dev/opt-out";
 /// API group, resource and verb of the right to lower.
 pub const RIGHT: (&str, &str, &str) = ("rolecall.dev", "levels", "lower");
 
-/// Somebody asks for less of a namespace than before.
+/// An update asks for less of a namespace than before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lowering {
     /// The namespace.
@@ -60,7 +60,7 @@ pub enum Access {
     Granted,
     /// The user does not.
     Refused,
-    /// Nobody could say, for this reason.
+    /// It could not be found out, for this reason.
     Unknown(String),
 }
 
@@ -144,7 +144,7 @@ fn exempted(old: &OwnAnnotations, new: &OwnAnnotations, what: &mut Vec<String>) 
     }
 }
 
-/// The user who sent a review; nobody where it does not say.
+/// The user who sent a review; empty where it does not say.
 pub(super) fn user(body: &[u8]) -> User {
     #[derive(Default, Deserialize)]
     #[serde(default)]

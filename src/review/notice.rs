@@ -3,8 +3,9 @@
 
 use rolecall_core::decision::Outcome;
 use rolecall_core::finding::Finding;
-use rolecall_core::workload::Kind;
+use rolecall_core::workload::{Controller, Kind};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::note;
 use super::record::Record;
@@ -121,13 +122,15 @@ impl Notice {
 fn object(kind: Kind, is_denial: bool, body: &[u8]) -> Option<NoticedObject> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Review {
-        request: Request,
+    struct Review<'b> {
+        #[serde(borrow)]
+        request: Request<'b>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Request {
-        object: Object,
+    struct Request<'b> {
+        #[serde(borrow)]
+        object: &'b RawValue,
         #[serde(default)]
         old_object: Option<Object>,
     }
@@ -135,34 +138,23 @@ fn object(kind: Kind, is_denial: bool, body: &[u8]) -> Option<NoticedObject> {
     struct Object {
         metadata: Metadata,
     }
-    #[derive(Deserialize)]
+    #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
-    #[derive(Default)]
     struct Metadata {
         name: String,
         uid: String,
         generation: i64,
         resource_version: String,
-        owner_references: Vec<OwnerReference>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct OwnerReference {
-        #[serde(default)]
-        controller: bool,
-        api_version: String,
-        kind: String,
-        name: String,
-        uid: String,
     }
     let Review { request } = serde_json::from_slice(body).ok()?;
-    let Metadata { name, uid, generation, owner_references, .. } = request.object.metadata;
     // A pod is one of many, and what was denied does not exist.
     if kind == Kind::Pod || is_denial {
-        let owner = owner_references.into_iter().find(|owner| owner.controller)?;
+        let owner = Controller::of(request.object.get())?;
         let kind = Kind::from_api_version(&owner.api_version, &owner.kind)?;
         return Some(NoticedObject { kind, name: owner.name, uid: owner.uid, generation: 0, replaces: None });
     }
+    let Object { metadata: Metadata { name, uid, generation, .. } } =
+        serde_json::from_str(request.object.get()).ok()?;
     let replaces = request.old_object.map(|old| old.metadata.resource_version).filter(|version| !version.is_empty());
     Some(NoticedObject { kind, name, uid, generation, replaces })
 }

@@ -57,7 +57,7 @@ pub enum OnError {
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// HTTP status: 200, or 400 where there is nobody to answer to.
+    /// HTTP status: 200, or 400 where the body has no uid to answer to.
     pub status: u16,
     /// The body: an AdmissionReview, or a line of text.
     pub body: Vec<u8>,

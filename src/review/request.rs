@@ -82,7 +82,7 @@ pub struct GroupKind<'a> {
 /// Why a body is no review that can be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unreadable {
-    /// No uid can be read: there is nobody to answer to.
+    /// No uid can be read, so that no AdmissionResponse can be given.
     Request(String),
     /// The uid can be read, the object cannot be understood.
     Object {
@@ -134,7 +134,7 @@ fn read_within(body: &[u8]) -> Result<Review<'_>, Unreadable> {
 /// Of a body up to this size an error names the field.
 const MAX_TRACED_BYTES: usize = 1 << 20;
 
-/// A message may quote the wrong value, which may be long, and nobody's business.
+/// A message may quote the wrong value, which may be long or confidential.
 fn shortened(message: &str) -> String {
     let quoted = message.find('"').unwrap_or(message.len());
     let end = message.rfind("\", ").map_or(quoted, |at| at + 1);

@@ -1,31 +1,48 @@
-//! What the controller of a denied pod does next: it creates the pod again by itself, later and later.
+//! What the controller of a denied pod does next: it creates the pod again by itself, after longer and longer pauses.
 
+use rolecall_core::workload::{Controller, is_object_name};
 use rolecall_message::shell::quote;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// The line of a denial that says when the pod is created again, and how to have it at once. `None` where no controller of
-/// Kubernetes creates it.
+/// Kubernetes creates it. Read only for denials, which are rare, so that no other review pays for it.
 ///
 /// Pauses are those of the controllers' queues: from 5 ms, doubled each time, to 1,000 s (client-go,
 /// `DefaultTypedControllerRateLimiter`); for Jobs from 1 s to 60 s (kube-controller-manager, `pkg/controller/job`).
-pub(super) fn advice(namespace: &str, labelled: &Labelled) -> Option<String> {
-    let owner = labelled.owner.as_ref()?;
+pub(super) fn advice(namespace: &str, body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Review<'b> {
+        #[serde(borrow)]
+        request: Request<'b>,
+    }
+    #[derive(Deserialize)]
+    struct Request<'b> {
+        #[serde(borrow)]
+        object: &'b RawValue,
+    }
+    let review: Review<'_> = serde_json::from_slice(body).ok()?;
+    let owner = Controller::of(review.request.object.get())?;
+    // The author of a pod may write any text there.
+    if !is_object_name(&owner.name) {
+        return None;
+    }
+    let name = owner.name.as_str();
     let restart = match (owner.api_version.as_str(), owner.kind.as_str()) {
-        ("apps/v1", "ReplicaSet") => deployment(owner, labelled).map(|name| ("deployment", name)),
-        ("apps/v1", "StatefulSet") => Some(("statefulset", owner.name.as_str())),
-        ("apps/v1", "DaemonSet") => Some(("daemonset", owner.name.as_str())),
+        ("apps/v1", "ReplicaSet") => owner.deployment().map(|name| ("deployment", name)),
+        ("apps/v1", "StatefulSet") => Some(("statefulset", name)),
+        ("apps/v1", "DaemonSet") => Some(("daemonset", name)),
         ("v1", "ReplicationController") => None,
         ("batch/v1", "Job") => {
             return Some(format!(
-                "retry: Job {} creates the pod again by itself, after pauses that double from 1 s to 60 s",
-                owner.name
+                "retry: Job {name} creates the pod again by itself, after pauses that double from 1 s to 60 s"
             ));
         }
         _ => return None,
     };
     let pauses = format!(
-        "retry: {} {} creates the pod again by itself, after pauses that double: 1.3, 2.6, 5, 10, 20, 41, 82, 164 s, to 17 min",
-        owner.kind, owner.name
+        "retry: {} {name} creates the pod again by itself, after pauses that double: 1.3, 2.6, 5, 10, 20, 41, 82, 164 s, to 17 min",
+        owner.kind
     );
     Some(match restart {
         Some((kind, name)) => {
@@ -35,83 +52,15 @@ pub(super) fn advice(namespace: &str, labelled: &Labelled) -> Option<String> {
     })
 }
 
-/// The Deployment of a ReplicaSet: its name without the hash that the pods carry as a label.
-fn deployment<'o>(owner: &'o Owner, labelled: &Labelled) -> Option<&'o str> {
-    let hash = labelled.template_hash.as_deref().filter(|hash| !hash.is_empty())?;
-    owner.name.strip_suffix(hash)?.strip_suffix('-').filter(|name| !name.is_empty())
-}
-
-/// A controlling object (Kubernetes API reference, meta/v1 OwnerReference).
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Owner {
-    /// `GROUP/VERSION`
-    pub(super) api_version: String,
-    /// Its kind.
-    pub(super) kind: String,
-    /// Its name.
-    pub(super) name: String,
-}
-
-/// Who controls a denied object.
-#[derive(Debug, Default)]
-pub(super) struct Labelled {
-    /// The controller among its owners.
-    pub(super) owner: Option<Owner>,
-    /// The label `pod-template-hash`, which a Deployment sets.
-    pub(super) template_hash: Option<String>,
-}
-
-/// Who controls the object of a review. Read only for denials, which are rare, so that no other review pays for it.
-pub(super) fn labelled(body: &[u8]) -> Labelled {
-    #[derive(Deserialize)]
-    struct Review {
-        request: Request,
-    }
-    #[derive(Deserialize)]
-    struct Request {
-        object: Object,
-    }
-    #[derive(Deserialize)]
-    struct Object {
-        metadata: Metadata,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        #[serde(default)]
-        owner_references: Vec<Reference>,
-        #[serde(default)]
-        labels: Labels,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Labels {
-        #[serde(rename = "pod-template-hash")]
-        template_hash: Option<String>,
-    }
-    #[derive(Deserialize)]
-    struct Reference {
-        #[serde(default)]
-        controller: bool,
-        #[serde(flatten)]
-        owner: Owner,
-    }
-    let Ok(review) = serde_json::from_slice::<Review>(body) else {
-        return Labelled::default();
-    };
-    let Metadata { owner_references, labels } = review.request.object.metadata;
-    let controller = owner_references.into_iter().find(|reference| reference.controller);
-    Labelled { owner: controller.map(|reference| reference.owner), template_hash: labels.template_hash }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn of(api_version: &str, kind: &str, name: &str, hash: Option<&str>) -> Option<String> {
-        let owner = Owner { api_version: api_version.into(), kind: kind.into(), name: name.into() };
-        advice("carts", &Labelled { owner: Some(owner), template_hash: hash.map(Into::into) })
+        let owner = serde_json::json!({"apiVersion": api_version, "kind": kind, "name": name, "controller": true});
+        let labels = serde_json::json!({"pod-template-hash": hash});
+        let object = serde_json::json!({"metadata": {"labels": labels, "ownerReferences": [owner]}});
+        advice("carts", serde_json::json!({"request": {"object": object}}).to_string().as_bytes())
     }
 
     #[test]
@@ -129,6 +78,7 @@ mod tests {
             assert!(line.starts_with("retry: ") && line.ends_with(end), "{line}");
         }
         assert_eq!(of("example.com/v1", "Rollout", "web", None), None, "its back-off is not known");
-        assert_eq!(advice("carts", &Labelled::default()), None);
+        assert_eq!(of("apps/v1", "DaemonSet", "x\n  change: nothing", None), None, "it is no name");
+        assert_eq!(advice("carts", br#"{"request":{"object":{"metadata":{}}}}"#), None);
     }
 }

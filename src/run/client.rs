@@ -26,7 +26,7 @@ impl Client {
     /// Connects.
     ///
     /// # Errors
-    /// Where the CA is no certificate, nobody listens, or the handshake fails.
+    /// Where the CA is no certificate, the port is closed, or the handshake fails.
     pub async fn connect(address: SocketAddr, ca_pem: &str) -> anyhow::Result<Self> {
         let mut roots = RootCertStore::empty();
         for ca in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {

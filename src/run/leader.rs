@@ -103,7 +103,7 @@ impl Replica {
             };
             tokio::select! {
                 () = work => {}
-                // Where nobody stands for it any more, what is under way goes on.
+                // Where no replica holds the Lease any more, what is under way goes on.
                 Ok(()) = elected.changed() => {}
             }
         }

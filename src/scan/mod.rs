@@ -20,7 +20,7 @@ pub use tally::{Group, Judged, Tally};
 pub struct Scanned {
     /// Owners and service accounts with what was found at them.
     pub tally: Tally,
-    /// Identities that nobody has, sorted.
+    /// Identities that no workload has, sorted.
     pub orphans: Vec<Orphan>,
     /// How the agent and the injector are.
     pub health: Health,

@@ -1,4 +1,4 @@
-//! Identities that nobody has: associations for what does not exist, and service accounts with a role that nothing uses.
+//! Identities that no workload has: associations for what does not exist, and service accounts with a role that nothing uses.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use super::accounts::Accounts;
 use super::owners::Owner;
 use super::tally::Tally;
 
-/// An identity that nobody has.
+/// An identity that no workload has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
     /// Namespace of the service account.
@@ -23,11 +23,11 @@ pub struct Orphan {
     pub identity: Identity,
     /// The role, where it is known.
     pub role: Option<String>,
-    /// Why nobody has it.
+    /// Why no workload has it.
     pub reason: OrphanReason,
 }
 
-/// Why nobody has an identity.
+/// Why no workload has an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OrphanReason {

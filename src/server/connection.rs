@@ -129,7 +129,7 @@ impl Activity {
     }
 }
 
-/// A request under way: until its answer was taken, or nobody waits for it.
+/// A request under way: until its answer was taken, or its client left.
 struct Open {
     activity: Arc<Activity>,
     answered: bool,

@@ -109,7 +109,7 @@ pub(super) async fn accept<F>(
     };
     tokio::select! {
         () = accepting => {}
-        // Also where nobody can say any more that it changed.
+        // Also where the sender of changes is gone.
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
     }
 }

@@ -1,7 +1,7 @@
 //! Log lines: JSON, one event a line, written by a thread of its own.
 //!
 //! A review must not wait for whoever reads the log, nor pay for a system call and a wake-up each: lines go through a queue,
-//! bounded in bytes, and the writer wakes up fifty times a second and writes what is there. When nobody reads and the queue is
+//! bounded in bytes, and the writer wakes up fifty times a second and writes what is there. When nothing reads and the queue is
 //! full, or a line cannot be written, it is given up and counted; the same decisions are in the API server's audit annotations.
 
 use std::fmt::Write as _;
@@ -40,7 +40,7 @@ pub enum LogFormat {
 }
 
 /// Keeps the writer going; dropped, it waits for what is left to be written, and no longer than a second: the process must
-/// end also where nobody reads.
+/// end also where nothing reads.
 #[derive(Debug)]
 pub struct LogGuard {
     stop: Arc<AtomicBool>,

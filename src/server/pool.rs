@@ -21,7 +21,7 @@ pub(super) struct Pool {
     large: Arc<Semaphore>,
 }
 
-/// Stops a check when nobody waits for it any more: its client left, or its deadline passed.
+/// Stops a check whose result is not needed any more: its client left, or its deadline passed.
 struct StopOnDrop(Stop);
 
 impl Drop for StopOnDrop {
@@ -89,12 +89,12 @@ mod tests {
         assert_eq!(pool.run(1, soon(5_000), |_| 7).await, Some(7));
         drop(end);
         assert_eq!(pool.run(LARGE_BYTES + 1, soon(5_000), |_| 7).await, Some(7));
-        assert!(!ran.load(Ordering::Relaxed), "nobody waited for it any more");
+        assert!(!ran.load(Ordering::Relaxed), "its result was not needed any more");
     }
 
     /// Work that ends only when it is told to, once because of its deadline and once because its client left.
     #[tokio::test]
-    async fn work_under_way_stops_when_nobody_waits_for_it() {
+    async fn work_under_way_stops_when_its_result_is_not_needed() {
         let pool = Arc::new(Pool::new());
         let until_stopped = |stop: &Stop| {
             while !stop.is_set() {

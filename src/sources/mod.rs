@@ -12,7 +12,7 @@ mod web;
 #[cfg(feature = "aws")]
 mod write;
 
-pub use audit_log::{AuditLog, AuditRecord, Batch, ObjectChange, PodCreation, controller, read_record};
+pub use audit_log::{AuditLog, AuditRecord, Batch, ObjectChange, PodCreation, read_record};
 pub use manifests::{
     Manifest, Manifests, ObjectOrigin, ReadOptions, Substitutions, Unreadable, Unrendered, decode, namespace_of,
     placeholder,

@@ -89,7 +89,7 @@ fn settled(headers: &HeaderMap) -> Option<HeaderValue> {
     (age.as_secs() >= 60).then(|| modified.clone())
 }
 
-/// Nobody stands between this machine and itself.
+/// There is no network between this machine and itself.
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();

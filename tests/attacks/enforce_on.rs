@@ -1,5 +1,5 @@
 //! Where workloads alone are enforced, levels come from the configuration, or rolecall is paused: what still denies, and what
-//! nobody without the right can lower. The same against a real API server: `tests/cluster_rollout.rs`.
+//! no user without the right can lower. The same against a real API server: `tests/cluster_rollout.rs`.
 
 use jiff::Timestamp;
 use rolecall::review::NextStep;

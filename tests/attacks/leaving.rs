@@ -1,4 +1,4 @@
-//! Clients that leave while their reviews are checked, and deadlines that pass: nobody needs the result, so that the work
+//! Clients that leave while their reviews are checked, and deadlines that pass: the result is not needed, so that the work
 //! must end.
 
 use serde_json::{Value, json};

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{TempDir, root, test_file};
+use super::{Server, TempDir, root, test_file};
 
-/// The role that trusts carts/carts and nobody else.
+/// The role that trusts carts/carts and no other service account.
 pub const ROLE: &str = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
 
 /// A configuration by which that role is every namespace's own, so that messages about it are complete.
@@ -42,7 +42,32 @@ pub fn eventually<T>(what: &str, patience: Duration, mut look: impl FnMut() -> R
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+impl Server {
+    /// Waits until it is ready to answer.
+    pub fn ready(self) -> Self {
+        eventually("ready", PATIENCE, || match self.get("/readyz") {
+            (200, _) => Ok(()),
+            (status, text) => Err(format!("{status} {text}")),
+        });
+        self
+    }
+}
+
 impl Cluster {
+    /// Tries to create a pod of a namespace, without a trace: what `kubectl` says on standard error, warnings included.
+    pub fn try_pod(&self, namespace: &str) -> String {
+        let pod = pod(namespace, "probe").to_string();
+        texts(&self.try_kubectl(&["create", "--dry-run=server", "-f", "-"], &pod)).1
+    }
+
+    /// Waits until a pod of a namespace is denied: the API server takes a moment to use a registration.
+    pub fn until_denied(&self, namespace: &str) {
+        eventually("rolecall denies", PATIENCE, || {
+            let error = self.try_pod(namespace);
+            if error.contains("denied the request") { Ok(()) } else { Err(error) }
+        });
+    }
+
     /// Builds the program where that was not done before, and starts a cluster.
     pub fn start() -> Self {
         let built = Command::new(test_file("cluster/build.sh")).stderr(Stdio::inherit()).output().unwrap();

@@ -1,4 +1,4 @@
-//! What somebody meant.
+//! What was meant.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 

@@ -1,18 +1,22 @@
 //! Workloads: who is this, which service account, which containers, what does it need.
 
+mod controller;
 mod endpoint;
 mod expand;
 mod kind;
 mod list;
+mod name;
 mod needs;
 mod object;
 mod text;
 mod token_file;
 
+pub use controller::Controller;
 pub use endpoint::{Endpoint, configured_endpoint, other_store};
 pub use expand::literal as expanded_value;
 pub use kind::Kind;
 pub use list::within_bytes;
+pub use name::is_object_name;
 pub use needs::{Evidence, evidence};
 pub use object::{
     Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, ServiceAccountToken, Spec, Template,

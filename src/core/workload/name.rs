@@ -1,8 +1,8 @@
-//! Names that come from reviews, before they become parts of a request's path.
+//! Names that come from reviews, before they become parts of a request's path or of a message.
 
 /// Whether a text can be the name of an object: a DNS subdomain (Kubernetes, "Object Names and IDs"). Names become parts of
 /// the path of a request, so nothing else may pass.
-pub(super) fn is_object_name(name: &str) -> bool {
+pub fn is_object_name(name: &str) -> bool {
     let is_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     (1..=253).contains(&name.len())
         && name.starts_with(is_end)

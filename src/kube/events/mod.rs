@@ -20,7 +20,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use kube::Client;
 use rolecall_core::decision::Outcome;
-use rolecall_core::workload::Kind;
+use rolecall_core::workload::{Kind, is_object_name};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::Instant;
 
@@ -28,7 +28,6 @@ use self::target::{Looked, Target};
 use self::waiting::{Due, Waiting};
 use self::writer::Writer;
 use super::explain;
-use super::name::is_object_name;
 use crate::config::EventsConfig;
 use crate::review::{Notice, NoticeSink, Record};
 

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rolecall_core::workload::Kind;
+use rolecall_core::workload::{Kind, is_object_name};
 use tokio::time::Instant;
 
-use super::is_object_name;
 use crate::review::{Note, Notice, NoticedObject};
 
 /// Objects at one time; more are given up.

@@ -151,7 +151,7 @@ mod tests {
     use k8s_openapi::api::core::v1::ObjectReference;
 
     use super::*;
-    use crate::kube::name::is_object_name;
+    use rolecall_core::workload::is_object_name;
 
     #[test]
     fn names_are_names_and_tell_apart() {

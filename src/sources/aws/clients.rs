@@ -136,7 +136,7 @@ impl Aws {
         account.ok_or_else(|| AwsError::malformed("eks:DescribeCluster", &self.cluster, "the cluster's ARN is none"))
     }
 
-    /// Who reads an account; nobody where it is neither the own nor a configured one.
+    /// The client of an account; none where it is neither the own nor a configured one.
     pub(super) fn reader(&self, account: &str, own_account: &str) -> Option<&Reader> {
         // A configured role wins: it may see more than rolecall's own.
         self.others.get(account).or_else(|| (account == own_account).then_some(&self.own))

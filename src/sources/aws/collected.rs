@@ -56,7 +56,7 @@ pub struct Collected {
     pub fargate_profiles: Part<Vec<Value>>,
     /// IAM, by account ID.
     pub accounts: BTreeMap<String, AccountParts>,
-    /// Accounts that nobody reads, with the number of roles that are named there.
+    /// Accounts that are not collected, with the number of roles that are named there.
     pub unread_accounts: BTreeMap<String, usize>,
     /// Documents that AWS sent and that cannot be read: where, and why. They are left out.
     pub malformed: Vec<(String, String)>,

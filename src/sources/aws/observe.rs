@@ -41,7 +41,7 @@ pub trait Progress: Send + Sync {
     fn step(&self);
 }
 
-/// Nobody looks on.
+/// Without an observer.
 #[derive(Debug, Clone, Copy)]
 pub struct Unseen;
 

@@ -177,7 +177,7 @@ impl Manifests {
             let origin = ObjectOrigin { file: file.to_owned(), document: index + 1, line: document.line };
             match document.content {
                 Ok(mut value) => {
-                    // The keys of a Secret are nobody's business either.
+                    // The keys of a Secret are confidential too.
                     let secret = value.get("kind").and_then(Value::as_str) == Some("Secret");
                     for duplicate in document.duplicates {
                         let key = if secret { String::new() } else { format!(" `{}`", duplicate.key.escape_debug()) };
