@@ -1,31 +1,16 @@
 //! Every message fixes something: the edits that findings print for trust policies are carried out and judged again.
-//!
-//! The `jq` programs run in `jaq`, a second implementation of the language.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
+#[path = "common/jq.rs"]
+mod jq;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jaq_core::load::{Arena, File, Loader};
-use jaq_core::{Compiler, Ctx, RcIter};
-use jaq_json::Val;
-use serde_json::Value;
-
-/// Runs a `jq` program on one input with one output.
-fn jq(program: &str, input: Value) -> Value {
-    let loader = Loader::new(jaq_std::defs().chain(jaq_json::defs()));
-    let arena = Arena::default();
-    let modules = loader.load(&arena, File { code: program, path: () }).unwrap_or_else(|_| panic!("not jq: {program}"));
-    let filter = Compiler::default().with_funs(jaq_std::funs().chain(jaq_json::funs())).compile(modules).unwrap();
-    let inputs = RcIter::new(core::iter::empty());
-    let mut outputs = filter.run((Ctx::new([], &inputs), Val::from(input)));
-    let output = outputs.next().unwrap().unwrap_or_else(|e| panic!("{program}: {e}"));
-    assert!(outputs.next().is_none(), "several outputs: {program}");
-    output.into()
-}
+use jq::jq;
+use serde_json::{Value, json};
 
 fn findings(folder: &Path, snapshot: &Value, directory: &common::TempDir) -> Vec<Value> {
     let source = directory.file("snapshot.json", &snapshot.to_string());
@@ -51,6 +36,45 @@ fn edit(finding: &Value) -> Option<(&str, String)> {
     Some((role, program.replace(r"'\''", "'")))
 }
 
+/// Two service accounts share a statement that lets neither of them in: the edit for one does not take away what the edit for
+/// the other gave, in either order.
+#[test]
+fn trust_policy_edits_do_not_undo_one_another() {
+    const ISSUER: &str = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE";
+    let (sub, aud) = (format!("{ISSUER}:sub"), format!("{ISSUER}:aud"));
+    let (other, audience) = ("system:serviceaccount:carts:other", "sts.amazonaws.com");
+    let directory = common::TempDir::new("fixes-all");
+    let folder = common::test_file("cases/irsa-trust/two-service-accounts-one-role");
+    for conditions in [
+        json!({"StringEquals": {&sub: other, &aud: audience}}),
+        json!({"StringEquals": {&sub: other}, "StringLike": {&sub: [other, "system:serviceaccount:orders:*"]}}),
+        json!({"StringEquals": {&sub: "system:serviceaccount:carts:?*"}, "StringLike": {&sub: other}}),
+        json!({"StringEquals": {&sub: other, format!("https://{ISSUER}:sub"): other, &aud: audience}}),
+        json!({"StringEquals": {format!("https://{ISSUER}:sub"): other, &aud: audience}}),
+        json!({"StringEquals": {&sub: "system:serviceaccount:carts:*", &aud: audience}}),
+        json!({"StringEquals": {&sub: audience, &aud: other}}),
+        json!({"StringEquals": {&aud: audience, "aws:PrincipalTag/team": "shop"}}),
+        json!({"StringEquals": {&aud: audience}}),
+        json!({}),
+    ] {
+        let mut snapshot = common::case_snapshot(&folder);
+        trust_of(&mut snapshot, "eks-workshop-carts-dynamo")["Statement"][0]["Condition"] = conditions.clone();
+        let before = findings(&folder, &snapshot, &directory);
+        let edits: Vec<(&str, String)> = before.iter().filter_map(edit).collect();
+        assert!(edits.len() > 1, "{conditions}: an edit for each service account: {edits:#?}");
+        for edits in [edits.iter().collect::<Vec<_>>(), edits.iter().rev().collect()] {
+            let mut snapshot = snapshot.clone();
+            for (role, program) in &edits {
+                let trust = trust_of(&mut snapshot, role);
+                *trust = jq(program, trust.clone());
+            }
+            let left = rules(&findings(&folder, &snapshot, &directory));
+            let left: Vec<_> = left.iter().filter(|rule| rule.starts_with("irsa-")).collect();
+            assert!(left.is_empty(), "{conditions}: {left:?} after {edits:#?}");
+        }
+    }
+}
+
 /// A statement with every list an array, and sorted: what it means, however it is written.
 fn normal(value: &Value) -> Value {
     match value {
@@ -60,11 +84,8 @@ fn normal(value: &Value) -> Value {
             list.into()
         }
         Value::Object(fields) => {
-            // An operator that is left without a key asks for nothing.
-            let is_empty = |value: &Value| value.as_object().is_some_and(serde_json::Map::is_empty);
-            let fields = fields.iter().map(|(key, value)| (key.clone(), normal(value)));
-            let fields: serde_json::Map<String, Value> = fields.filter(|(_, value)| !is_empty(value)).collect();
-            fields.into_iter().map(|(key, value)| (key, list(value))).collect::<serde_json::Map<_, _>>().into()
+            let fields = fields.iter().map(|(key, value)| (key.clone(), list(normal(value))));
+            fields.collect::<serde_json::Map<_, _>>().into()
         }
         // AWS reads `false` and "false" alike.
         Value::Bool(_) | Value::Number(_) => value.to_string().into(),
@@ -94,10 +115,7 @@ fn trust_policy_edits_fix_what_they_name_and_open_nothing() {
         let rule = finding["rule"].as_str().unwrap();
         let (role, program) = edit(finding).unwrap();
         let trust = trust_of(&mut snapshot, role);
-        if let Some(text) = trust.as_str() {
-            let decoded = percent_decode(text);
-            *trust = serde_json::from_str(&decoded).unwrap();
-        }
+        decode(trust);
         *trust = jq(&program, trust.clone());
         let shown: Value = serde_json::from_str(finding["fixes"]["statement"].as_str().unwrap()).unwrap();
         let statements = match &trust["Statement"] {
@@ -115,6 +133,13 @@ fn trust_policy_edits_fix_what_they_name_and_open_nothing() {
         fixed += 1;
     }
     assert!(fixed > 80, "only {fixed} edits were carried out");
+}
+
+/// Reads a policy that is URL-encoded, as the API sends it.
+fn decode(policy: &mut Value) {
+    if let Some(text) = policy.as_str() {
+        *policy = serde_json::from_str(&percent_decode(text)).unwrap();
+    }
 }
 
 fn percent_decode(text: &str) -> String {

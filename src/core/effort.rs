@@ -1,6 +1,6 @@
 //! How much work checking one object may take.
 //!
-//! Whoever may create a pod chooses its containers, their roles and the declared needs, and somebody else the policies of
+//! The author of a pod chooses its containers, their roles and the declared needs; others choose the policies of
 //! those roles: all of them within AWS's and Kubernetes' limits can keep a processor busy for minutes. Work is counted in
 //! compared patterns, not in time, so that a verdict does not depend on how busy the machine is. What is left when the
 //! limit is reached is undecided.

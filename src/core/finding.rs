@@ -99,7 +99,7 @@ pub struct Problem {
     pub message: String,
     /// What would have made the link hold.
     pub expected: Option<Evidence>,
-    /// What stands there instead.
+    /// What was found instead.
     pub found: Option<Evidence>,
     /// What may be behind it.
     pub hint: Option<Hint>,

@@ -9,22 +9,18 @@ pub(crate) fn bounded(mut text: String, limit: usize) -> String {
     if text.len() > limit {
         let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         text.truncate(end);
-        text.push('…');
+        text.push(CUT);
         text.shrink_to_fit();
     }
     text
 }
 
-/// A value of at most 4,096 bytes; a longer one ends with `…`.
+/// Stands for what was cut off a value. No command and no configuration is written with such a value.
+pub const CUT: char = '…';
+
+/// A value of at most 4,096 bytes; a longer one ends with [`CUT`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Box<str>);
-
-impl Text {
-    /// Whether the end was cut off, so that the value cannot be used in a command.
-    pub fn is_cut(&self) -> bool {
-        self.0.len() > MAX_TEXT_BYTES
-    }
-}
 
 impl std::ops::Deref for Text {
     type Target = str;
@@ -50,7 +46,7 @@ impl From<&str> for Text {
     fn from(text: &str) -> Self {
         let end = (0..=MAX_TEXT_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         match text.get(..end) {
-            Some(start) if end < text.len() => Self(format!("{start}…").into()),
+            Some(start) if end < text.len() => Self(format!("{start}{CUT}").into()),
             _ => Self(text.into()),
         }
     }
@@ -76,10 +72,9 @@ mod tests {
     fn long_values_are_cut_at_a_character() {
         let long = "é".repeat(1 << 20);
         for text in [Text::from(long.as_str()), Text::from(long)] {
-            assert!(text.is_cut() && text.ends_with('…') && text.len() <= MAX_TEXT_BYTES + 3);
+            assert!(text.ends_with(CUT) && text.len() <= MAX_TEXT_BYTES + 3);
         }
         let arn = "a".repeat(2_048);
         assert_eq!(&*Text::from(arn.as_str()), arn);
-        assert!(!Text::from(arn).is_cut());
     }
 }

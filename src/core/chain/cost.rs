@@ -11,8 +11,6 @@ use crate::snapshot::{Account, Association, Snapshot};
 
 /// Of every chain.
 const BASE: usize = 40;
-/// Names of roles that are compared in the time of one pattern.
-const NAMES_PER_PATTERN: usize = 1;
 /// Comparing two issuers letter by letter.
 const PER_ISSUER: usize = 120;
 /// Pairs of letters that are compared in the time of one pattern.
@@ -26,7 +24,7 @@ const COMPARISONS: usize = 2;
 pub(super) fn of_search(snapshot: &Snapshot, arn: &str, source: RoleSource<'_>) -> usize {
     let account = RoleArn::parse(arn).ok().and_then(|role| snapshot.accounts.get(role.account));
     let names = account.and_then(|account| account.roles.as_ref()).filter(|_| source.searches());
-    BASE + names.map_or(0, |names| names.len() / NAMES_PER_PATTERN)
+    BASE + names.map_or(0, |names| names.len())
 }
 
 /// Of the chain to a role by web identity.

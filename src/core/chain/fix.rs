@@ -4,8 +4,8 @@ use rolecall_iam::RoleArn;
 
 use super::Subject;
 use crate::fix::{
-    AccountName, Annotated, AssociationChange, AssociationName, Change, ConditionName, Fix, Protected, RoleName,
-    StatementEdit, StatementStep, Text, TrustChange, TrustEdit, statement_text,
+    AccountName, Annotated, Associated, AssociationChange, AssociationName, Change, ConditionName, ConditionStep, Fix,
+    Protected, RoleName, StatementEdit, Text, TrustChange, TrustEdit, statement_text,
 };
 use crate::snapshot::{Association, Snapshot};
 
@@ -43,10 +43,19 @@ pub(crate) fn association_name(
     subject: Subject<'_>,
     association: Option<&Association>,
 ) -> AssociationName {
+    let has = association.and_then(|association| {
+        Some(Associated {
+            role: association.role_arn.as_ref()?.into(),
+            target: association.target_role_arn.as_ref().map(Text::from),
+            disable_session_tags: association.disable_session_tags,
+            has_policy: association.policy.is_some(),
+        })
+    });
     AssociationName {
         cluster: cluster_name(snapshot),
         id: association.and_then(|association| association.id.as_ref()).map(Text::from),
         account: subject.into(),
+        has,
     }
 }
 
@@ -69,9 +78,26 @@ pub(crate) fn delete_association(
     Change::DeleteAssociation(association_name(snapshot, subject, association))
 }
 
-/// Creates an association with a role that a person has to choose.
-pub(crate) fn create_association(snapshot: &Snapshot, subject: Subject<'_>) -> Change {
-    Change::CreateAssociation { cluster: cluster_name(snapshot), account: subject.into(), role: None }
+/// Creates an association with a role that a person has to choose. Every pod of the namespace that names no service account
+/// uses `default`, and would get its role too: such a workload gets a service account of its own first.
+pub(crate) fn create_association(snapshot: &Snapshot, subject: Subject<'_>) -> Fix {
+    let account = own_account(subject);
+    let create = Change::CreateAssociation { cluster: cluster_name(snapshot), account: account.clone() };
+    if subject.service_account != DEFAULT {
+        return create.into();
+    }
+    Fix::from("use a service account of its own for this workload, since every pod that names none uses `default`")
+        .then(Change::CreateAccount(account))
+        .then(create)
+}
+
+/// The service account of pods that name none (Kubernetes, "Configure Service Accounts for Pods").
+const DEFAULT: &str = "default";
+
+/// The service account that is to get a role.
+fn own_account(subject: Subject<'_>) -> AccountName {
+    let name = if subject.service_account == DEFAULT { "SERVICE_ACCOUNT" } else { subject.service_account };
+    AccountName { namespace: subject.namespace.into(), name: name.into() }
 }
 
 /// Shows the status and the problems of the Pod Identity agent's add-on.
@@ -84,20 +110,30 @@ pub(crate) fn install_agent(snapshot: &Snapshot) -> Change {
     Change::InstallAgent { cluster: cluster_name(snapshot) }
 }
 
-/// Instead of a change to a role that belongs to nodes or to AWS.
+/// Instead of a change to a role that belongs to nodes or to AWS: another role, in the place that names this one.
 pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> Fix {
     let is_of_aws = arn.contains("role/aws-service-role/") || arn.contains("role/aws-reserved/");
+    let another = || Text::from("ROLE_ARN");
+    let instead = match snapshot.association(subject.namespace, subject.service_account).flatten() {
+        Some(association) => {
+            let is_target = association.target_role_arn.as_deref() == Some(arn);
+            let change =
+                if is_target { AssociationChange::Target(another()) } else { AssociationChange::Role(another()) };
+            update_association(snapshot, subject, association, change)
+        }
+        None => Change::CreateAssociation { cluster: cluster_name(snapshot), account: own_account(subject) },
+    };
     Fix::from(Change::UseAnotherRole {
         role: RoleName::of(arn),
         why: if is_of_aws { Protected::ByAws } else { Protected::NodeRole },
-        cluster: cluster_name(snapshot),
         account: subject.into(),
+        instead: Box::new(instead),
     })
 }
 
 /// Changes one statement of a role's trust policy.
 pub(crate) fn edit_statement(role: RoleArn<'_>, edit: StatementEdit) -> Change {
-    Change::Trust(TrustEdit { role: role.into(), change: TrustChange::Statement(edit) })
+    Change::Trust(TrustEdit { role: role.into(), change: TrustChange::Statement(edit.into()) })
 }
 
 /// Adds a statement to a role's trust policy.
@@ -119,6 +155,6 @@ pub(crate) fn replace_principal(role: RoleArn<'_>, from: &str, to: &str) -> Chan
 }
 
 /// Adds a condition, beside what a statement has.
-pub(crate) fn put_condition(operator: &str, key: &str, value: &str) -> StatementStep {
-    StatementStep::Put { condition: ConditionName::new(operator, key), values: vec![value.into()] }
+pub(crate) fn put_condition(operator: &str, key: &str, value: &str) -> ConditionStep {
+    ConditionStep::Put { condition: ConditionName::new(operator, key), values: vec![value.into()] }
 }

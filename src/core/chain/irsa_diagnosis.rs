@@ -8,9 +8,12 @@ use super::keys::of_another_token;
 use super::trust::{self, list, place};
 use super::{Audience, fix, slips};
 use crate::finding::{Hint, Problem};
-use crate::fix::{Change, ConditionName, StatementEdit, StatementStep};
+use crate::fix::{Change, ConditionName, ConditionStep, StatementChange, StatementEdit};
 use crate::rules;
 use crate::snapshot::Issuer;
+
+/// Most conditions of a statement that are told of.
+const MAX_PROBLEMS: usize = 16;
 
 /// What a failed condition is about.
 enum About<'r> {
@@ -43,8 +46,9 @@ impl Case<'_> {
     }
 
     /// Changes a statement.
-    fn edit(&self, report: &StatementReport<'_>, steps: Vec<StatementStep>) -> Change {
-        let edit = StatementEdit::new(place(report), self.jq_path(report), trust::as_written(self.role, report), steps);
+    fn edit(&self, report: &StatementReport<'_>, change: StatementChange) -> Change {
+        let edit =
+            StatementEdit::new(place(report), self.jq_path(report), trust::as_written(self.role, report), change);
         fix::edit_statement(self.parsed, edit)
     }
 
@@ -75,14 +79,14 @@ impl Case<'_> {
 
     fn action(&self, report: &StatementReport<'_>) -> Problem {
         let element = if report.statement.actions.negated { "NotAction" } else { "Action" };
-        let step = match report.statement.actions.negated {
-            true => StatementStep::SetActions(vec![ACTION.into()]),
-            false => StatementStep::AddActions(vec![ACTION.into()]),
+        let change = match report.statement.actions.negated {
+            true => StatementChange::SetActions(vec![ACTION.into()]),
+            false => StatementChange::AddActions(vec![ACTION.into()]),
         };
         self.problem(
             &rules::IRSA_TRUST_ACTION,
             "the role's trust policy allows the cluster's OIDC provider another action",
-            self.edit(report, vec![step]),
+            self.edit(report, change),
         )
         .expected("a web identity needs", ACTION)
         .found("the statement has", format!("{element} {}", list(&report.statement.actions.written)))
@@ -97,8 +101,8 @@ impl Case<'_> {
             About::Claim("sub") => 2,
             About::Claim(_) => 3,
         });
-        let fix = self.edit(report, self.repair(report));
-        failed.into_iter().map(|failed| self.condition(failed, fix.clone())).collect()
+        let fix = self.edit(report, StatementChange::Conditions(self.repair(report)));
+        failed.into_iter().take(MAX_PROBLEMS).map(|failed| self.condition(failed, fix.clone())).collect()
     }
 
     fn condition(&self, failed: &ConditionReport<'_>, fix: Change) -> Problem {
@@ -220,7 +224,7 @@ impl Case<'_> {
 
     /// The steps that make the statement let us in. What is taken out never leaves the statement without a condition on
     /// the subject; patterns that an exact operator took literally become patterns, as their author meant them.
-    fn repair(&self, report: &StatementReport<'_>) -> Vec<StatementStep> {
+    fn repair(&self, report: &StatementReport<'_>) -> Vec<ConditionStep> {
         let right_key = |claim: &str| format!("{}:{claim}", self.issuer);
         let right_value = |claim: &str| if claim == "sub" { self.claim } else { self.audience_text() };
         let mut steps = Vec::new();
@@ -235,6 +239,14 @@ impl Case<'_> {
         };
         let mut kept = vec![("sub", holds_on("sub")), ("aud", holds_on("aud"))];
         let mut removed_claims = false;
+        // What is there already, also from a step before, is not overwritten.
+        let is_free = |operator: &str, key: &str, steps: &[ConditionStep]| {
+            let is_there = |condition: &Condition| {
+                *condition.operator.written == *operator && condition.key.eq_ignore_ascii_case(key)
+            };
+            let is_moved = |step: &ConditionStep| matches!(step, ConditionStep::Move { to, .. } if *to.operator == *operator && *to.key == *key);
+            !report.conditions.iter().any(|report| is_there(report.condition)) && !steps.iter().any(is_moved)
+        };
         let mut keep = |claim: &'static str| kept.push((claim, true));
         for failed in report.failed() {
             let condition = failed.condition;
@@ -242,33 +254,46 @@ impl Case<'_> {
             let name = || ConditionName::new(written, &condition.key);
             match self.about(condition) {
                 About::Claim(claim)
-                    if literal_pattern(condition, right_value(claim)).is_some() && !is_open(condition) =>
+                    if literal_pattern(condition, right_value(claim)).is_some()
+                        && !is_open(condition)
+                        && is_free(&like(condition), &condition.key, &steps) =>
                 {
-                    steps.push(StatementStep::Move {
+                    steps.push(ConditionStep::Move {
                         from: name(),
                         to: ConditionName::new(&like(condition), &condition.key),
                     });
                     keep(claim);
                 }
-                About::Claim(claim) if is_plain(condition) && !self.is_swapped(claim, condition) => {
-                    steps.push(StatementStep::AddValues { condition: name(), values: vec![right_value(claim).into()] });
+                About::Claim(claim) if is_plain(condition) && self.is_swapped(claim, condition) => {
+                    steps.push(ConditionStep::Replace {
+                        condition: name(),
+                        old: condition.values.iter().map(|value| (**value).into()).collect(),
+                        new: vec![right_value(claim).into()],
+                    });
+                    removed_claims = true;
                     keep(claim);
                 }
-                About::Miswritten { claim, .. } if is_plain(condition) => {
+                About::Claim(claim) if is_plain(condition) => {
+                    steps.push(ConditionStep::AddValues { condition: name(), values: vec![right_value(claim).into()] });
+                    keep(claim);
+                }
+                About::Miswritten { claim, .. }
+                    if is_plain(condition) && is_free(written, &right_key(claim), &steps) =>
+                {
                     let right = || ConditionName::new(written, &right_key(claim));
-                    steps.push(StatementStep::Move { from: name(), to: right() });
+                    steps.push(ConditionStep::Move { from: name(), to: right() });
                     let matches = |value: &str| match condition.operator.base {
                         BaseOperator::StringLike => rolecall_iam::wildcard_match(value, right_value(claim)),
                         _ => value == right_value(claim),
                     };
                     if !condition.values.iter().any(|value| matches(value)) {
                         let values = vec![right_value(claim).into()];
-                        steps.push(StatementStep::AddValues { condition: right(), values });
+                        steps.push(ConditionStep::AddValues { condition: right(), values });
                     }
                     keep(claim);
                 }
                 About::Claim(_) | About::Miswritten { .. } | About::Foreign { .. } => {
-                    steps.push(StatementStep::Remove(name()));
+                    steps.push(ConditionStep::Remove(name()));
                     removed_claims = true;
                 }
             }
@@ -309,7 +334,7 @@ impl Case<'_> {
                 .problem(&rules::IRSA_TRUST_PRINCIPAL, why, fix)
                 .expected("the trust policy must name", self.provider_arn)
                 .found("it names", arn)
-                .hint(Some(Hint::typo(self.slip_of_provider(arn))));
+                .hint(Some(Hint::typo(self.typo_in_provider(arn))));
         }
         let clusters = providers().filter_map(provider_address);
         let other = clusters
@@ -331,7 +356,7 @@ impl Case<'_> {
     }
 
     /// How the ARN of a provider for our own issuer is wrong.
-    fn slip_of_provider(&self, arn: &str) -> String {
+    fn typo_in_provider(&self, arn: &str) -> String {
         let account = rolecall_iam::Arn::parse(arn).map_or("", |arn| arn.account);
         if !arn.starts_with("arn:") {
             "the principal is the provider's address; it must be its ARN".to_owned()

@@ -7,7 +7,7 @@ use super::trust::{self, Outcome, place};
 use super::{Audience, Subject, fix, missing, unreadable};
 use crate::effort::Effort;
 use crate::finding::{Certainty, Problem};
-use crate::fix::{Change, StatementEdit};
+use crate::fix::{Change, StatementChange, StatementEdit};
 use crate::rules;
 use crate::snapshot::{Issuer, Role};
 
@@ -156,7 +156,7 @@ impl<'a> Case<'a> {
                     let entry = format!("Principal: {{\"Federated\": \"{}\"}}", self.provider_arn);
                     trust::settle(document, self.caller(), &entry, self.parsed)
                 }
-                None => Change::TryFromPod { role: self.parsed.into() },
+                None => Change::TryFromPod { role: self.parsed.into(), place: "the trust policy" },
             },
         )
     }
@@ -172,7 +172,12 @@ impl<'a> Case<'a> {
         let reports = document.explain(&request);
         let open = trust::allows(&reports).find(|report| report.applies() == Truth::True)?;
         let step = fix::put_condition("StringEquals", &format!("{}:sub", self.issuer), self.claim);
-        let edit = StatementEdit::new(place(open), self.jq_path(open), trust::as_written(self.role, open), vec![step]);
+        let edit = StatementEdit::new(
+            place(open),
+            self.jq_path(open),
+            trust::as_written(self.role, open),
+            StatementChange::Conditions(vec![step]),
+        );
         Some(
             Problem::new(
                 &rules::IRSA_TRUST_OPEN,

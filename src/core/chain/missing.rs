@@ -63,7 +63,7 @@ pub(super) fn association_role(snapshot: &Snapshot, subject: Subject<'_>, associ
             "cannot tell which role the pods of service account {subject} get: the snapshot does not contain the roleArn of \
              Pod Identity association {id}"
         ),
-        Change::Collect { what: "it".into(), show: Show::Association { cluster, id } },
+        Change::Collect { what: format!("the roleArn of Pod Identity association {id}").into(), show: Show::Association { cluster, id } },
     )
     .expected("needed", expected)
     .found("the snapshot has", "the association without its roleArn, as ListPodIdentityAssociations returns it")

@@ -188,7 +188,7 @@ fn irsa_links(
         chain.add(Some(missing::issuer(snapshot, subject, parsed.name)));
         return chain.done(snapshot, subject, role_arn);
     };
-    match provider::link(snapshot, subject, parsed, issuer) {
+    match provider::link(snapshot, subject, parsed, issuer, audience) {
         Ok(provider) => chain.add(provider::audience(subject, parsed, provider, audience)),
         Err(problem) => chain.add(Some(*problem)),
     }

@@ -7,7 +7,7 @@ use super::trust::{self, Outcome, list, place};
 use super::{Subject, fix, missing, unreadable};
 use crate::effort::Effort;
 use crate::finding::{Certainty, Hint, Problem};
-use crate::fix::{AssociationChange, Change, ConditionName, StatementEdit, StatementStep, Text};
+use crate::fix::{AssociationChange, Change, ConditionName, ConditionStep, StatementChange, StatementEdit, Text};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -108,10 +108,14 @@ impl Case<'_> {
     }
 
     /// Changes a statement.
-    fn edit(&self, report: &StatementReport<'_>, step: StatementStep) -> Change {
+    fn edit(&self, report: &StatementReport<'_>, change: StatementChange) -> Change {
         let edit =
-            StatementEdit::new(place(report), self.jq_path(report), trust::as_written(self.role, report), vec![step]);
+            StatementEdit::new(place(report), self.jq_path(report), trust::as_written(self.role, report), change);
         fix::edit_statement(self.parsed, edit)
+    }
+
+    fn edit_condition(&self, report: &StatementReport<'_>, step: ConditionStep) -> Change {
+        self.edit(report, StatementChange::Conditions(vec![step]))
     }
 
     fn jq_path(&self, report: &StatementReport<'_>) -> String {
@@ -132,7 +136,7 @@ impl Case<'_> {
                 self.subject,
                 doubt.unwrap_or_default()
             ),
-            fix.unwrap_or_else(|| Change::TryFromPod { role: self.parsed.into() }),
+            fix.unwrap_or_else(|| Change::TryFromPod { role: self.parsed.into(), place: "the trust policy" }),
         );
         trust::with_conditions(problem, &conditions)
     }
@@ -164,15 +168,15 @@ impl Case<'_> {
             let missing: Vec<&str> =
                 self.actions().iter().copied().filter(|needed| !report.statement.actions.apply_to(needed)).collect();
             let texts = |actions: &[&str]| actions.iter().map(|action| Text::from(*action)).collect();
-            let step = match report.statement.actions.negated {
-                true => StatementStep::SetActions(texts(self.actions())),
-                false => StatementStep::AddActions(texts(&missing)),
+            let change = match report.statement.actions.negated {
+                true => StatementChange::SetActions(texts(self.actions())),
+                false => StatementChange::AddActions(texts(&missing)),
             };
             return self
                 .problem(
                     &rules::POD_IDENTITY_TRUST_ACTION,
                     &format!("the role's trust policy does not allow {SERVICE} to call {action}"),
-                    self.edit(report, step),
+                    self.edit(report, change),
                 )
                 .expected("EKS Pod Identity needs", action)
                 .found("the statement has", list(&report.statement.actions.written))
@@ -195,7 +199,7 @@ impl Case<'_> {
                         "the role's trust policy has a condition on {} that EKS does not meet",
                         failed.condition.key
                     ),
-                    self.edit(report, StatementStep::Remove(condition)),
+                    self.edit_condition(report, ConditionStep::Remove(condition)),
                 )
                 .expected("the role's trust policy asks for", trust::condition_text(failed))
                 .found(
@@ -208,13 +212,13 @@ impl Case<'_> {
         let fix = if disabled {
             fix::update_association(self.snapshot, self.subject, self.association, AssociationChange::SessionTags)
         } else if failed.found == rolecall_iam::Found::Absent || failed.operator().base.is_negated() {
-            self.edit(report, StatementStep::Remove(condition))
+            self.edit_condition(report, ConditionStep::Remove(condition))
         } else {
             let values = match &failed.found {
                 rolecall_iam::Found::Values(values) => values.iter().map(Text::from).collect(),
                 _ => Vec::new(),
             };
-            self.edit(report, StatementStep::AddValues { condition, values })
+            self.edit_condition(report, ConditionStep::AddValues { condition, values })
         };
         Some(
             self.problem(

@@ -18,6 +18,7 @@ pub(super) fn link<'s>(
     subject: Subject<'_>,
     role: RoleArn<'_>,
     issuer: &Issuer,
+    audience: Audience<'_>,
 ) -> Result<&'s Provider, Box<Problem>> {
     match snapshot.provider(role.account, issuer) {
         None => {
@@ -25,16 +26,27 @@ pub(super) fn link<'s>(
             let problem = unreadable.unwrap_or_else(|| missing::providers(subject, role.name, role.account, issuer));
             Err(Box::new(problem))
         }
-        Some(None) => Err(Box::new(unregistered(snapshot, subject, role, issuer))),
+        Some(None) => Err(Box::new(unregistered(snapshot, subject, role, issuer, audience))),
         Some(Some(provider)) => Ok(provider),
     }
 }
 
-fn unregistered(snapshot: &Snapshot, subject: Subject<'_>, role: RoleArn<'_>, issuer: &Issuer) -> Problem {
+fn unregistered(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    role: RoleArn<'_>,
+    issuer: &Issuer,
+    audience: Audience<'_>,
+) -> Problem {
     let home = snapshot.cluster.as_ref().and_then(|cluster| cluster.location()).map(|place| place.account);
     let fix = Change::CreateProvider {
         account: role.account.into(),
         issuer: issuer.as_str().into(),
+        audience: match audience {
+            Audience::Is(audience) => audience,
+            Audience::Unknown => "sts.amazonaws.com",
+        }
+        .into(),
         cluster: (home == Some(role.account)).then(|| fix::cluster_name(snapshot)),
     };
     let close = snapshot

@@ -12,7 +12,7 @@ use super::trust::{self, Outcome};
 use super::{Subject, fix, missing, unreadable};
 use crate::effort::Effort;
 use crate::finding::{Certainty, Problem};
-use crate::fix::PermissionChange;
+use crate::fix::{Change, PermissionChange};
 use crate::level::Level;
 use crate::permission::{self, Resources, RolePolicies};
 use crate::rules;
@@ -178,7 +178,7 @@ impl<'a> Case<'a> {
                 "cannot tell whether role {} is allowed {action} on target role {} for service account {}: it depends on {doubt}",
                 self.first.name, self.target.name, self.subject
             ),
-            format!("try it from a pod: aws sts get-caller-identity; or drop that condition from the policies of {}", self.first.name),
+            Change::TryFromPod { role: self.first.into(), place: "the policies" },
         )
         .at_most(Certainty::Undecided)
         .at_level(Level::Strict)
@@ -264,12 +264,13 @@ impl<'a> Case<'a> {
             if by_identity {
                 PermissionChange::Allow {
                     role: self.first.into(),
-                    policy: format!("assume-{}", self.target.name).into(),
+                    policy: permission::policy_name("sts:AssumeRole", target_arn).into(),
                     actions: vec!["sts:AssumeRole".into(), "sts:TagSession".into()],
                     resource: target_arn.into(),
                 }
+                .into()
             } else {
-                permission::fix_for(self.first_arn, action, Resources::One(target_arn), ruling)
+                permission::fix_for(self.first_arn, None, action, Resources::One(target_arn), ruling)
             },
         )
         .at_most(if ruling.is_certain_denial() { Certainty::Certain } else { Certainty::Likely })

@@ -88,7 +88,7 @@ pub(super) fn doubt(trust: &Document, principal: Principal<'_>, conditions: &[&C
 pub(super) fn settle(trust: &Document, principal: Principal<'_>, entry: &str, role: RoleArn<'_>) -> Change {
     match undocumented(trust, principal) {
         Some(element) => fix::replace_principal(role, &element, entry),
-        None => Change::TryFromPod { role: role.into() },
+        None => Change::TryFromPod { role: role.into(), place: "the trust policy" },
     }
 }
 
@@ -190,5 +190,5 @@ pub(super) fn trusted(document: &Document) -> String {
             names.push(name);
         }
     }
-    if names.is_empty() { "nobody".to_owned() } else { list(&names) }
+    if names.is_empty() { "no principal".to_owned() } else { list(&names) }
 }

@@ -6,13 +6,15 @@ mod show;
 mod template;
 mod trust;
 
+use std::sync::Arc;
+
 pub use permission::{PermissionChange, PolicyName};
 pub use show::Show;
 pub use template::TemplateChange;
 pub(crate) use trust::statement_text;
-pub use trust::{ConditionName, RoleName, StatementEdit, StatementStep, TrustChange, TrustEdit};
+pub use trust::{ConditionName, ConditionStep, RoleName, StatementChange, StatementEdit, TrustChange, TrustEdit};
 
-pub use crate::text::Text;
+pub use crate::text::{CUT, Text};
 
 /// What fixes a problem: steps to take in this order, or another way to end the finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,11 @@ pub struct Fix {
 impl Fix {
     pub(crate) fn then(mut self, change: impl Into<Change>) -> Self {
         self.steps.push(change.into());
+        self
+    }
+
+    pub(crate) fn then_all(mut self, fix: Self) -> Self {
+        self.steps.extend(fix.steps);
         self
     }
 
@@ -48,6 +55,10 @@ impl Fix {
                 if **name == *from {
                     *name = to.into();
                 }
+            }
+            // It is the association of the assumed namespace.
+            if let Change::UpdateAssociation(association, _) | Change::DeleteAssociation(association) = &mut *change {
+                association.id = None;
             }
             change.texts_of_policies_mut(&mut |text| {
                 if text.contains(&from_subject) {
@@ -82,6 +93,21 @@ pub struct AssociationName {
     pub id: Option<Text>,
     /// Whose it is.
     pub account: AccountName,
+    /// What it has, where that was read: a resource that replaces it must keep the rest.
+    pub has: Option<Associated>,
+}
+
+/// What an association has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Associated {
+    /// Its role.
+    pub role: Text,
+    /// Its target role.
+    pub target: Option<Text>,
+    /// It sends no session tags.
+    pub disable_session_tags: bool,
+    /// It has a session policy, whose text is not kept.
+    pub has_policy: bool,
 }
 
 /// A change to an association.
@@ -154,6 +180,8 @@ pub enum Change {
     TryFromPod {
         /// The role.
         role: RoleName,
+        /// The policies that have the condition: `the trust policy`.
+        place: &'static str,
     },
     /// Create the OIDC provider of the cluster's issuer in an account.
     CreateProvider {
@@ -161,6 +189,8 @@ pub enum Change {
         account: Text,
         /// The issuer, without `https://`.
         issuer: Text,
+        /// The audience of the tokens.
+        audience: Text,
         /// The cluster's name, where it is in the same account.
         cluster: Option<Text>,
     },
@@ -177,10 +207,8 @@ pub enum Change {
     CreateAssociation {
         /// The cluster; `CLUSTER` where its name is not known.
         cluster: Text,
-        /// For this service account.
+        /// For this service account, with a role that a person has to choose.
         account: AccountName,
-        /// With this role; absent where a person has to choose it.
-        role: Option<Text>,
     },
     /// Update a Pod Identity association.
     UpdateAssociation(AssociationName, AssociationChange),
@@ -204,16 +232,16 @@ pub enum Change {
         /// Where its ARN is written.
         place: RolePlace,
     },
-    /// Use another role than a protected one, by an association.
+    /// Use another role than a protected one.
     UseAnotherRole {
         /// The role not to use.
         role: RoleName,
         /// Why.
         why: Protected,
-        /// The cluster; `CLUSTER` where its name is not known.
-        cluster: Text,
-        /// For this service account.
+        /// The service account.
         account: AccountName,
+        /// How to give it another: a new association, or a change of its own.
+        instead: Box<Change>,
     },
     /// Install the Pod Identity agent.
     InstallAgent {
@@ -264,7 +292,7 @@ pub enum Change {
         /// What shows it.
         show: Show,
     },
-    /// Ask whoever may change it.
+    /// Ask a contact that may change it.
     Ask(Text),
     /// What only a person can do: a clause without a full stop.
     Manual(Text),
@@ -279,19 +307,25 @@ impl Change {
         match self {
             Self::Trust(TrustEdit { change, .. }) => match change {
                 TrustChange::Add { .. } | TrustChange::NarrowDeny { .. } => true,
-                // What narrows a policy adds a condition and nothing else.
-                TrustChange::Statement(edit) => {
-                    !edit.steps.iter().all(|step| matches!(step, StatementStep::Put { .. }))
-                }
+                TrustChange::Statement(edit) => match &edit.change {
+                    StatementChange::SetActions(_) | StatementChange::AddActions(_) => true,
+                    // What only asks for more takes access away.
+                    StatementChange::Conditions(steps) => {
+                        !steps.iter().all(|step| matches!(step, ConditionStep::Put { .. }))
+                    }
+                },
                 TrustChange::ReplacePrincipal { .. } => false,
             },
             Self::CreateProvider { .. }
             | Self::AddClientId { .. }
             | Self::CreateAssociation { .. }
+            | Self::UpdateAssociation(..)
             | Self::UseAnotherRole { .. }
-            | Self::AttachPolicy { .. } => true,
-            Self::UpdateAssociation(_, change) => !matches!(change, AssociationChange::SessionTags),
-            Self::Annotate { object: Annotated::Account(_), set, .. } => !set.is_empty(),
+            | Self::AttachPolicy { .. }
+            | Self::Template(TemplateChange::SetRole { .. }) => true,
+            Self::Annotate { object: Annotated::Account(_), set, .. } => {
+                set.iter().any(|(key, _)| key.ends_with("/role-arn"))
+            }
             Self::Permission(change) => change.grants_access(),
             _ => false,
         }
@@ -301,12 +335,13 @@ impl Change {
     pub fn account(&self) -> Option<&str> {
         match self {
             Self::Trust(TrustEdit { role, .. })
-            | Self::TryFromPod { role }
+            | Self::TryFromPod { role, .. }
             | Self::AttachPolicy { role, .. }
             | Self::CreateRole { role, .. } => Some(&*role.account),
             Self::CreateProvider { account, .. } => Some(&**account),
             Self::AddClientId { provider, .. } => rolecall_iam::Arn::parse(provider).map(|arn| arn.account),
             Self::Permission(change) => change.account(),
+            Self::UseAnotherRole { instead, .. } => instead.account(),
             _ => None,
         }
         .filter(|account| account.len() == 12)
@@ -317,12 +352,12 @@ impl Change {
         match self {
             Self::CreateProvider { cluster, .. } => cluster.as_deref(),
             Self::CreateAssociation { cluster, .. }
-            | Self::UseAnotherRole { cluster, .. }
             | Self::InstallAgent { cluster }
             | Self::DescribeAgent { cluster } => Some(&**cluster),
             Self::UpdateAssociation(association, _) | Self::DeleteAssociation(association) => {
                 Some(&*association.cluster)
             }
+            Self::UseAnotherRole { instead, .. } => instead.cluster(),
             _ => None,
         }
         .filter(|cluster| *cluster != "CLUSTER")
@@ -330,8 +365,12 @@ impl Change {
 
     fn namespaces_mut(&mut self) -> Vec<&mut Text> {
         match self {
+            Self::UseAnotherRole { account, instead, .. } => {
+                let mut names = instead.namespaces_mut();
+                names.push(&mut account.namespace);
+                names
+            }
             Self::CreateAssociation { account, .. }
-            | Self::UseAnotherRole { account, .. }
             | Self::CreateAccount(account)
             | Self::Annotate { object: Annotated::Account(account), .. } => vec![&mut account.namespace],
             Self::UpdateAssociation(association, _) | Self::DeleteAssociation(association) => {
@@ -360,8 +399,13 @@ impl Change {
                 *statement = json.into();
             }
             TrustChange::Statement(edit) => {
-                for step in &mut edit.steps {
-                    if let StatementStep::AddValues { values, .. } | StatementStep::Put { values, .. } = step {
+                let edit = Arc::make_mut(edit);
+                let StatementChange::Conditions(steps) = &mut edit.change else { return };
+                for step in steps {
+                    if let ConditionStep::AddValues { values, .. }
+                    | ConditionStep::Put { values, .. }
+                    | ConditionStep::Replace { new: values, .. } = step
+                    {
                         values.iter_mut().for_each(&mut text);
                     }
                 }

@@ -1,6 +1,6 @@
 //! Changes of what a role may do, or of what a workload declares that it needs.
 
-use super::{RoleName, Text};
+use super::{AssociationName, RoleName, Text};
 
 /// A change of permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +27,6 @@ pub enum PermissionChange {
     AllowInBoundary {
         /// Of this role.
         role: RoleName,
-        /// The action.
-        action: Text,
-    },
-    /// Allow an action in an association's session policy.
-    AllowInSession {
         /// The action.
         action: Text,
     },
@@ -65,8 +60,8 @@ pub enum PolicyName {
     Inline(RoleName, Text),
     /// A service control policy.
     ServiceControl(Text),
-    /// The session policy of an association, by the association's ID.
-    Session(Text),
+    /// The session policy of an association.
+    Session(AssociationName),
     /// The role's own trust policy.
     Trust(RoleName),
 }
@@ -79,7 +74,12 @@ impl PermissionChange {
     pub(super) fn account(&self) -> Option<&str> {
         match self {
             Self::Allow { role, .. } | Self::AllowInBoundary { role, .. } => Some(&role.account),
-            Self::AllowInServiceControl { account, .. } => Some(account),
+            Self::NarrowDeny { policy, .. } => match policy {
+                PolicyName::Managed(arn) => rolecall_iam::Arn::parse(arn).map(|arn| arn.account),
+                PolicyName::Inline(role, _) | PolicyName::Trust(role) => Some(&role.account),
+                // They are the organization's.
+                PolicyName::ServiceControl(_) | PolicyName::Session(_) => None,
+            },
             _ => None,
         }
     }

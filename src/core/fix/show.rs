@@ -28,11 +28,6 @@ pub enum Show {
     TrustPolicy(RoleName),
     /// The names of a role's inline and managed policies.
     Policies(RoleName),
-    /// The roles of an account.
-    Roles {
-        /// The account.
-        account: Text,
-    },
     /// The associations of a cluster.
     Associations {
         /// The cluster.

@@ -1,5 +1,7 @@
 //! Edits of a role's trust policy: a new statement, or the smallest change of one that exists.
 
+use std::sync::Arc;
+
 use rolecall_iam::{RoleArn, Statement};
 use serde_json::{Map, Value, json};
 
@@ -10,20 +12,23 @@ use crate::text::Text;
 pub struct RoleName {
     /// The account that has it; twelve digits.
     pub account: Text,
+    /// Its path: `/`, or a text that begins and ends with it.
+    pub path: Text,
     /// Its name, without its path.
     pub name: Text,
 }
 
 impl From<RoleArn<'_>> for RoleName {
     fn from(arn: RoleArn<'_>) -> Self {
-        Self { account: arn.account.into(), name: arn.name.into() }
+        Self { account: arn.account.into(), path: arn.path.into(), name: arn.name.into() }
     }
 }
 
 impl RoleName {
     /// The role of an ARN; a text that is none counts as the name.
     pub fn of(arn: &str) -> Self {
-        RoleArn::parse(arn).map_or_else(|_| Self { account: "ACCOUNT".into(), name: arn.into() }, Self::from)
+        RoleArn::parse(arn)
+            .map_or_else(|_| Self { account: "ACCOUNT".into(), path: "/".into(), name: arn.into() }, Self::from)
     }
 }
 
@@ -46,8 +51,8 @@ pub enum TrustChange {
         /// The statement, as JSON.
         statement: Box<str>,
     },
-    /// Change one statement.
-    Statement(StatementEdit),
+    /// Change one statement. Every problem of the statement has the same.
+    Statement(Arc<StatementEdit>),
     /// A person has to narrow a Deny.
     NarrowDeny {
         /// The statement: `statement 2 ("Guard")`.
@@ -71,19 +76,26 @@ pub struct StatementEdit {
     pub place: Text,
     /// The statement's place in the document, as a `jq` path: `.Statement[1]`.
     pub path: Text,
-    /// What to change, in this order.
-    pub steps: Vec<StatementStep>,
-    /// The whole statement after all steps, as JSON.
+    /// What to change.
+    pub change: StatementChange,
+    /// The whole statement after the change, as JSON.
     pub after: Box<str>,
 }
 
-/// A step of a change.
+/// What to change in a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StatementStep {
-    /// Has `Action` with just these, in place of `NotAction`.
+pub enum StatementChange {
+    /// Have `Action` with just these, in place of `NotAction`.
     SetActions(Vec<Text>),
-    /// Adds these actions.
+    /// Add these actions.
     AddActions(Vec<Text>),
+    /// Change its conditions, in this order.
+    Conditions(Vec<ConditionStep>),
+}
+
+/// A step of a change of conditions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConditionStep {
     /// Adds values to a condition.
     AddValues {
         /// Operator and key.
@@ -91,16 +103,25 @@ pub enum StatementStep {
         /// The values.
         values: Vec<Text>,
     },
+    /// Puts values in the place of others.
+    Replace {
+        /// Operator and key.
+        condition: ConditionName,
+        /// The values that go.
+        old: Vec<Text>,
+        /// The values that come.
+        new: Vec<Text>,
+    },
     /// Removes a condition.
     Remove(ConditionName),
-    /// Adds a condition.
+    /// Asks for more: adds a condition, or values to one that was added for another service account.
     Put {
         /// Operator and key.
         condition: ConditionName,
         /// Its values.
         values: Vec<Text>,
     },
-    /// Moves the values of a condition under another operator or key.
+    /// Moves the values of a condition under another operator or key, which the statement does not have.
     Move {
         /// From this one.
         from: ConditionName,
@@ -125,14 +146,14 @@ impl ConditionName {
 }
 
 impl StatementEdit {
-    pub(crate) fn new(place: String, path: String, statement: &Statement, steps: Vec<StatementStep>) -> Self {
+    pub(crate) fn new(place: String, path: String, statement: &Statement, change: StatementChange) -> Self {
         let mut after = statement.to_json();
-        steps.iter().for_each(|step| step.apply(&mut after));
-        Self { place: place.into(), path: path.into(), steps, after: statement_text(&after).into() }
+        change.apply(&mut after);
+        Self { place: place.into(), path: path.into(), change, after: statement_text(&after).into() }
     }
 }
 
-impl StatementStep {
+impl StatementChange {
     /// Changes a statement whose lists are all arrays.
     fn apply(&self, statement: &mut Value) {
         let Some(statement) = statement.as_object_mut() else { return };
@@ -142,16 +163,33 @@ impl StatementStep {
                 statement.insert("Action".to_owned(), list(actions));
             }
             Self::AddActions(actions) => add(statement.entry("Action").or_insert_with(|| json!([])), actions),
-            Self::AddValues { condition, values } => {
+            Self::Conditions(steps) => steps.iter().for_each(|step| step.apply(statement)),
+        }
+    }
+}
+
+impl ConditionStep {
+    fn apply(&self, statement: &mut Map<String, Value>) {
+        match self {
+            Self::AddValues { condition, values } | Self::Put { condition, values } => {
                 if let Some(conditions) = conditions(statement, &condition.operator) {
                     add(conditions.entry(&*condition.key).or_insert_with(|| json!([])), values);
                 }
             }
+            Self::Replace { condition, old, new } => {
+                if let Some(values) = conditions(statement, &condition.operator)
+                    .and_then(|conditions| conditions.get_mut(&*condition.key))
+                {
+                    remove(values, old);
+                    add(values, new);
+                }
+            }
             Self::Remove(condition) => drop(take(statement, condition)),
-            Self::Put { condition, values } => put(statement, condition, list(values)),
             Self::Move { from, to } => {
                 let values = take(statement, from).unwrap_or_else(|| json!([]));
-                put(statement, to, values);
+                if let Some(conditions) = conditions(statement, &to.operator) {
+                    conditions.insert(to.key.to_string(), values);
+                }
             }
         }
     }
@@ -191,16 +229,17 @@ fn add(list: &mut Value, values: &[Text]) {
     }
 }
 
+/// Removes values.
+fn remove(list: &mut Value, values: &[Text]) {
+    if let Some(list) = list.as_array_mut() {
+        list.retain(|found| !values.iter().any(|value| *found == **value));
+    }
+}
+
 /// The conditions of an operator.
 fn conditions<'s>(statement: &'s mut Map<String, Value>, operator: &str) -> Option<&'s mut Map<String, Value>> {
     let all = statement.entry("Condition").or_insert_with(|| json!({})).as_object_mut()?;
     all.entry(operator).or_insert_with(|| json!({})).as_object_mut()
-}
-
-fn put(statement: &mut Map<String, Value>, condition: &ConditionName, values: Value) {
-    if let Some(conditions) = conditions(statement, &condition.operator) {
-        conditions.insert(condition.key.to_string(), values);
-    }
 }
 
 /// Takes a condition out, and an operator that is left without any.

@@ -38,7 +38,7 @@ pub fn orphaned_association(
         Problem::new(
             &rules::ASSOCIATION_ORPHANED,
             format!(
-                "the Pod Identity association for {subject} names a service account that does not exist: whoever creates it gets role {role}"
+                "the Pod Identity association for {subject} names a service account that does not exist: pods of a new service account with this name would get role {role}"
             ),
             fix::delete_association(&world.snapshot, subject, Some(association)),
         )

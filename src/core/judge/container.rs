@@ -220,7 +220,7 @@ impl<'a, 'p> One<'a, '_, 'p> {
             match self.plan().mechanism {
                 Some(_) => Fix::from(TemplateChange::RemoveKeys),
                 None => Fix::from(TemplateChange::RemoveKeys)
-                    .then(fix::create_association(&self.scene.world.snapshot, self.scene.subject)),
+                    .then_all(fix::create_association(&self.scene.world.snapshot, self.scene.subject)),
             },
         )
         .expected("expected", "an identity of the service account");

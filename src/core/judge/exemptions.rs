@@ -137,7 +137,7 @@ impl<'w> AllOwnAnnotations<'w> {
         gathered
     }
 
-    /// What `rolecall.dev/allow-node-role` hides; `None` where nobody says it.
+    /// What `rolecall.dev/allow-node-role` hides; `None` where it is not set.
     pub(super) fn node_role(&self) -> Option<Exempts> {
         self.allow_node_role
     }

@@ -83,7 +83,7 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
     } else {
         (
             format!("{subject} has neither the role annotation nor an association"),
-            Fix::from(fix::create_association(&scene.world.snapshot, subject)),
+            fix::create_association(&scene.world.snapshot, subject),
         )
     };
     let fix = match &scene.required {

@@ -30,6 +30,7 @@ pub use cluster_checks::{
 };
 pub use effective_identity::{EffectiveIdentity, effective_identity};
 pub use links::Links;
+pub use needs::permission_fix;
 pub use own_names::of_namespace as own_names_of_namespace;
 pub use pod::{judge_workload, judge_workload_within};
 pub use running::{Running, judge_running};

@@ -10,7 +10,7 @@ use super::{Gathering, Judgement};
 use crate::chain::{State, Subject, fix};
 use crate::effort::Effort;
 use crate::finding::{Certainty, Finding, Hint, Note, Problem, RolePart};
-use crate::fix::{AssociationChange, Fix, PermissionChange};
+use crate::fix::{Fix, PermissionChange};
 use crate::identity::{Identity, Mechanism};
 use crate::permission::{self, Actor, Answer, MOST_NEEDS, Need, Resources, Session, ask_need_within};
 use crate::rules;
@@ -30,7 +30,7 @@ pub(super) fn of_the_pod(
     }
     let needs = known_needs(scene.subject, declared, gathering);
     let containers = &judgement.containers;
-    // Keys bring an identity that nobody here can look up.
+    // Keys bring an identity that is not in the snapshot.
     if needs.is_empty() || containers.iter().any(|container| container.identity == Identity::StaticKeys) {
         return;
     }
@@ -299,28 +299,33 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
         .and_then(|(_, action)| Some((action.resource_types().next()?.arn_patterns().next()?, action)))
         .map(|(pattern, action)| format!("{} acts on {pattern}", action.full_name()))
         .or_else(|| permission::unlisted_key(action, ruling));
-    let problem = Problem::new(
-        rule,
-        format!(
-            "AWS {verb} {action}{on} to service account {subject} as role {role}, which its declared needs include"
-        ),
-        match actor.session {
-            Session::PodIdentity(association) if ruling.missing_in == Some(PolicyKind::Session) => {
-                let change = AssociationChange::Policy { action: action.as_str().into() };
-                fix::update_association(actor.snapshot, subject, association, change)
-            }
-            _ => permission::fix_for(&actor.role.arn, action, *resources, ruling).into(),
-        },
+    Some(
+        Problem::new(
+            rule,
+            format!(
+                "AWS {verb} {action}{on} to service account {subject} as role {role}, which its declared needs include"
+            ),
+            permission_fix(*actor, action, *resources, ruling),
+        )
+        .expected("the declared need is", need.to_string())
+        .found("found", permission::denial(ruling))
+        .hint(hint.map(Hint::note))
+        .about(&actor.role.arn, RolePart::Beyond)
+        .at_most(if certain { Certainty::Certain } else { Certainty::Likely }),
     )
-    .expected("the declared need is", need.to_string())
-    .found("found", permission::denial(ruling))
-    .hint(hint.map(Hint::note))
-    .about(&actor.role.arn, RolePart::Beyond)
-    .at_most(if certain { Certainty::Certain } else { Certainty::Likely });
-    Some(match actor.snapshot.is_protected(&actor.role.arn) {
-        true => Problem { fix: fix::use_another_role(actor.snapshot, subject, &actor.role.arn), ..problem },
-        false => problem,
-    })
+}
+
+/// What lets a role do what it may not: a change of its policies, or another role where it is a protected one.
+pub fn permission_fix(actor: Actor<'_>, action: &str, resources: Resources<'_>, ruling: &Ruling<'_>) -> Fix {
+    let Actor { snapshot, role, subject, session } = actor;
+    if snapshot.is_protected(&role.arn) {
+        return fix::use_another_role(snapshot, subject, &role.arn);
+    }
+    let association = match session {
+        Session::PodIdentity(association) => Some(fix::association_name(snapshot, subject, Some(association))),
+        _ => None,
+    };
+    permission::fix_for(&role.arn, association, action, resources, ruling).into()
 }
 
 /// The node's role permits what a workload without an identity of its own declares.
@@ -347,7 +352,7 @@ fn overprivileged_node(scene: &Scene<'_, '_>, needs: &[Need<'_>]) -> Option<Prob
                 "the node role {name} allows what service account {} needs: it works, and so it does for every pod on that node",
                 scene.subject
             ),
-            Fix::from(fix::create_association(snapshot, scene.subject))
+            fix::create_association(snapshot, scene.subject)
                 .then(format!("remove the permission from the node role {name}")),
         )
         .about(&role.arn, RolePart::Beyond)

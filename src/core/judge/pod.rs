@@ -123,7 +123,7 @@ pub fn judge_workload_within<'a>(
         None
     } else {
         let problem = fallback::problem(&scene, &fallen, &takes_credentials);
-        // Another container may be the one that calls AWS, or keys may come from where nobody looks.
+        // Another container may be the one that calls AWS, or keys may come from an object that is not read.
         let elsewhere = pod_containers > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
         Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
     };

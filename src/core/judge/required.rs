@@ -37,10 +37,7 @@ pub(super) fn requirement(
                 remove: vec![KEY.into()],
             },
         };
-        return Some(Requirement {
-            said: format!("rolecall.dev/identity: required is set on {}", holder.text()),
-            lift,
-        });
+        return Some(Requirement { said: format!("{KEY}: required is set on {}", holder.text()), lift });
     }
     let selectors = &world.conventions.require_identity;
     let labels = &workload.pod_metadata.labels;

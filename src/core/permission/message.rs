@@ -3,7 +3,7 @@
 use rolecall_iam::{Deciding, Effect, Exempt, NotConsidered, PolicyKind, Ruling, Truth, Verdict};
 
 use super::policies::Resources;
-use crate::fix::{PermissionChange, PolicyName, RoleName};
+use crate::fix::{AssociationChange, AssociationName, Change, PermissionChange, PolicyName, RoleName};
 
 /// The name of a policy as a person says it: the last part of a managed policy's ARN.
 fn short(name: &str) -> &str {
@@ -135,37 +135,55 @@ fn limits(near: &Deciding<'_>) -> String {
     parts.join(" ")
 }
 
-/// What fixes a denied permission of a role.
-pub fn fix_for(role_arn: &str, action: &str, resources: Resources<'_>, ruling: &Ruling<'_>) -> PermissionChange {
+/// What fixes a denied permission of a role. `association`: that of the session, where it is one of Pod Identity.
+pub(crate) fn fix_for(
+    role_arn: &str,
+    association: Option<AssociationName>,
+    action: &str,
+    resources: Resources<'_>,
+    ruling: &Ruling<'_>,
+) -> Change {
     let role = RoleName::of(role_arn);
     let denying = ruling.deciding.iter().find(|deciding| deciding.statement.effect == Effect::Deny);
     if let (Verdict::ExplicitlyDenied, Some(denying)) = (ruling.verdict, denying) {
-        let place = describe_statement(denying).into();
-        return PermissionChange::NarrowDeny { place, policy: policy_name(role, denying) };
+        let place = describe_statement(denying);
+        return match policy_of(role, association, denying) {
+            Some(policy) => PermissionChange::NarrowDeny { place: place.into(), policy }.into(),
+            None => Change::manual(format!("narrow {place}, or remove the declared need")),
+        };
     }
     if ruling.exempt.is_some() {
-        return PermissionChange::RemoveNeed;
+        return PermissionChange::RemoveNeed.into();
     }
-    let action = action.into();
-    match ruling.missing_in {
-        Some(PolicyKind::Session) => PermissionChange::AllowInSession { action },
-        Some(PolicyKind::ServiceControl) => PermissionChange::AllowInServiceControl { account: role.account, action },
-        Some(PolicyKind::Boundary) => PermissionChange::AllowInBoundary { role, action },
+    match (ruling.missing_in, association) {
+        (Some(PolicyKind::Session), Some(association)) => {
+            Change::UpdateAssociation(association, AssociationChange::Policy { action: action.into() })
+        }
+        (Some(PolicyKind::ServiceControl), _) => {
+            PermissionChange::AllowInServiceControl { account: role.account, action: action.into() }.into()
+        }
+        (Some(PolicyKind::Boundary), _) => PermissionChange::AllowInBoundary { role, action: action.into() }.into(),
         _ => {
             let resource = match resources {
                 Resources::One(resource) => resource,
                 Resources::None => "*",
                 Resources::Some => "RESOURCE_ARN",
             };
-            let name = format!("{}-{:06x}", action.replace([':', '*', '?'], "-"), fingerprint(resource) & 0xff_ffff);
             PermissionChange::Allow {
                 role,
-                policy: format!("rolecall-{}", name.trim_matches('-')).into(),
-                actions: vec![action],
+                policy: policy_name(action, resource).into(),
+                actions: vec![action.into()],
                 resource: resource.into(),
             }
+            .into()
         }
     }
+}
+
+/// The name of an inline policy: another for each resource, since `PutRolePolicy` replaces one of the same name.
+pub(crate) fn policy_name(action: &str, resource: &str) -> String {
+    let name = format!("{}-{:06x}", action.replace([':', '*', '?'], "-"), fingerprint(resource) & 0xff_ffff);
+    format!("rolecall-{}", name.trim_matches('-'))
 }
 
 /// FNV-1a: the same for the same text in every run.
@@ -174,13 +192,13 @@ fn fingerprint(text: &str) -> u64 {
 }
 
 /// The policy that a statement is in.
-fn policy_name(role: RoleName, deciding: &Deciding<'_>) -> PolicyName {
+fn policy_of(role: RoleName, association: Option<AssociationName>, deciding: &Deciding<'_>) -> Option<PolicyName> {
     let policy = deciding.policy.into();
-    match deciding.kind {
+    Some(match deciding.kind {
         PolicyKind::Resource => PolicyName::Trust(role),
-        PolicyKind::Session => PolicyName::Session(policy),
+        PolicyKind::Session => PolicyName::Session(association?),
         PolicyKind::ServiceControl => PolicyName::ServiceControl(policy),
         _ if deciding.policy.starts_with("arn:") => PolicyName::Managed(policy),
         _ => PolicyName::Inline(role, policy),
-    }
+    })
 }

@@ -233,7 +233,7 @@ impl<'s, 'v> Ownership<'s, 'v> {
             || self.viewer.owns(self.snapshot, role)
     }
 
-    /// Whether a role, by its ARN as it is written, is the viewer's own. A text that is no role ARN is nobody's.
+    /// Whether a role, by its ARN as it is written, is the viewer's own. A text that is no role ARN belongs to no viewer.
     pub fn owns(&self, arn: &str) -> bool {
         let Ok(role) = RoleArn::parse(arn) else {
             return false;

@@ -4,13 +4,13 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
+#[path = "../../../tests/common/jq.rs"]
+mod jq;
 
 use std::collections::BTreeSet;
 
 use common::{Case, Input};
-use jaq_core::load::{Arena, File, Loader};
-use jaq_core::{Compiler, Ctx, RcIter};
-use jaq_json::Val;
+use jq::jq;
 use rolecall_core::rules::{self, Rule};
 use rolecall_core::workload::Kind;
 use serde_json::{Value, json};
@@ -190,17 +190,6 @@ fn trust_edit(rule: &Rule) -> Option<String> {
     let wrong = format!("https://{ISSUER}:sub");
     let values = [("ACCOUNT", "111122223333"), ("ISSUER", ISSUER), ("WRONG_KEY", &wrong)];
     Some(values.iter().fold(program.to_owned(), |program, (placeholder, value)| program.replace(placeholder, value)))
-}
-
-/// Runs a `jq` program on one input with one output.
-fn jq(program: &str, input: Value) -> Value {
-    let loader = Loader::new(jaq_std::defs().chain(jaq_json::defs()));
-    let arena = Arena::default();
-    let modules = loader.load(&arena, File { code: program, path: () }).unwrap_or_else(|_| panic!("not jq: {program}"));
-    let filter = Compiler::default().with_funs(jaq_std::funs().chain(jaq_json::funs())).compile(modules).unwrap();
-    let inputs = RcIter::new(core::iter::empty());
-    let mut outputs = filter.run((Ctx::new([], &inputs), Val::from(input)));
-    outputs.next().unwrap().unwrap_or_else(|e| panic!("{program}: {e}")).into()
 }
 
 #[test]

@@ -186,13 +186,8 @@ fn parts(snapshot: &Value) -> Vec<String> {
     parts
 }
 
-fn many(default: u32) -> ProptestConfig {
-    let from_environment = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(from_environment.unwrap_or(default)) }
-}
-
 proptest! {
-    #![proptest_config(many(500))]
+    #![proptest_config(common::many(500))]
 
     #[test]
     fn what_is_missing_is_named_and_breaks_nothing(

@@ -9,33 +9,37 @@ use serde_json::json;
 use super::jq;
 use crate::shell::Command;
 
+/// The audience of tokens that the injector asks for, unless it is told otherwise.
+pub(super) const DEFAULT_AUDIENCE: &str = "sts.amazonaws.com";
+
 /// The commands of a change; none where a person has to do it.
 pub(super) fn of(change: &Change) -> Vec<String> {
     let commands = match change {
         Change::Trust(edit) => vec![trust(edit)],
-        Change::CreateProvider { cluster: Some(cluster), .. } => vec![
+        Change::CreateProvider { cluster: Some(cluster), audience, .. } if &**audience == DEFAULT_AUDIENCE => vec![
             Command::new("eksctl utils associate-iam-oidc-provider").option("--cluster", cluster).words("--approve"),
         ],
-        Change::CreateProvider { issuer, cluster: None, .. } => vec![
-            Command::new("aws iam create-open-id-connect-provider")
-                .option("--url", format!("https://{issuer}"))
-                .words("--client-id-list sts.amazonaws.com"),
-        ],
+        Change::CreateProvider { issuer, audience, cluster, .. } => {
+            let command = Command::new("aws iam create-open-id-connect-provider")
+                .https_option("--url", issuer)
+                .option("--client-id-list", audience);
+            vec![if cluster.is_some() { command } else { command.words("--profile ACCOUNT_PROFILE") }]
+        }
+        // As JSON, since the AWS CLI loads what a value such as `https://…` names.
+        Change::AddClientId { provider, client_id, .. } if client_id.contains("://") => {
+            let input = json!({"OpenIDConnectProviderArn": &**provider, "ClientID": &**client_id});
+            vec![
+                Command::new("aws iam add-client-id-to-open-id-connect-provider")
+                    .option("--cli-input-json", input.to_string()),
+            ]
+        }
         Change::AddClientId { provider, client_id, .. } => vec![
             Command::new("aws iam add-client-id-to-open-id-connect-provider")
                 .option("--open-id-connect-provider-arn", provider)
                 .option("--client-id", client_id),
         ],
-        // The pods of every workload without a service account of its own would get the role of `default`.
-        Change::CreateAssociation { cluster, account, role: None } if &*account.name == "default" => {
-            let own = AccountName { name: "SERVICE_ACCOUNT".into(), ..account.clone() };
-            let create = Command::new("kubectl create serviceaccount").option("-n", &own.namespace).word(&own.name);
-            vec![create, create_association(cluster, &own, "ROLE_ARN")]
-        }
-        Change::CreateAssociation { cluster, account, role } => {
-            vec![create_association(cluster, account, role.as_deref().unwrap_or("ROLE_ARN"))]
-        }
-        Change::UseAnotherRole { cluster, account, .. } => vec![create_association(cluster, account, "ROLE_ARN")],
+        Change::CreateAssociation { cluster, account } => vec![create_association(cluster, account)],
+        Change::UseAnotherRole { instead, .. } => return of(instead),
         Change::UpdateAssociation(association, change) => vec![update_association(association, change)],
         Change::DeleteAssociation(association) => {
             vec![of_association("aws eks delete-pod-identity-association", association)]
@@ -44,11 +48,11 @@ pub(super) fn of(change: &Change) -> Vec<String> {
         Change::CreateAccount(AccountName { namespace, name }) => {
             vec![Command::new("kubectl create serviceaccount").option("-n", namespace).word(name)]
         }
-        Change::CreateRole { role, .. } => vec![
-            Command::new("aws iam create-role")
-                .option("--role-name", &role.name)
-                .words("--assume-role-policy-document file://trust.json"),
-        ],
+        Change::CreateRole { role, .. } => {
+            let command = Command::new("aws iam create-role").option("--role-name", &role.name);
+            let command = if &*role.path == "/" { command } else { command.option("--path", &role.path) };
+            vec![command.words("--assume-role-policy-document file://new-role-trust.json")]
+        }
         Change::InstallAgent { cluster } => vec![
             Command::new("aws eks create-addon")
                 .option("--cluster-name", cluster)
@@ -65,7 +69,7 @@ pub(super) fn of(change: &Change) -> Vec<String> {
         Change::Permission(change) => permission(change).into_iter().collect(),
         Change::Recreate { kind, namespace, name } => recreate(kind, namespace, name.as_deref()).into_iter().collect(),
         Change::CheckInjector { .. } => {
-            vec![Command::new("kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml")]
+            vec![Command::new("kubectl get mutatingwebhookconfigurations -o yaml")]
         }
         Change::RegisterInjector { .. } => vec![Command::new("kubectl get mutatingwebhookconfigurations")],
         Change::CheckAgent => vec![Command::new("kubectl describe daemonset -n kube-system eks-pod-identity-agent")],
@@ -95,12 +99,12 @@ fn trust(TrustEdit { role, change }: &TrustEdit) -> Command {
     read.words("> trust.json").and(&write)
 }
 
-fn create_association(cluster: &str, account: &AccountName, role: &str) -> Command {
+fn create_association(cluster: &str, account: &AccountName) -> Command {
     Command::new("aws eks create-pod-identity-association")
         .option("--cluster-name", cluster)
         .option("--namespace", &account.namespace)
         .option("--service-account", &account.name)
-        .option("--role-arn", role)
+        .words("--role-arn ROLE_ARN")
 }
 
 fn of_association(words: &'static str, AssociationName { cluster, id, .. }: &AssociationName) -> Command {
@@ -149,7 +153,7 @@ fn recreate(kind: &str, namespace: &str, name: Option<&str>) -> Option<Command> 
             in_namespace("kubectl rollout restart").word(format!("{}/{name}", kind.to_ascii_lowercase()))
         }
         ("CronJob", Some(name)) => {
-            in_namespace("kubectl create job").word(format!("--from=cronjob/{name}")).word(format!("{name}-again"))
+            in_namespace("kubectl create job").joined_option("--from=cronjob/", name).word(format!("{name}-again"))
         }
         ("Job", Some(name)) => in_namespace("kubectl delete job").word(name),
         ("Pod", Some(name)) => in_namespace("kubectl delete pod").word(name),
@@ -191,17 +195,13 @@ fn permission(change: &PermissionChange) -> Option<Command> {
                     .option("--query", format!("Policies[?Name=='{policy}']"))
             }
             PolicyName::Session(association) => {
-                Command::new("aws eks describe-pod-identity-association --cluster-name CLUSTER")
-                    .option("--association-id", association)
+                of_association("aws eks describe-pod-identity-association", association)
                     .words("--query association.policy")
             }
         },
         PermissionChange::AllowInBoundary { role, .. } => {
             get_role(role).words("--query Role.PermissionsBoundary.PermissionsBoundaryArn")
         }
-        PermissionChange::AllowInSession { .. } => Command::new(
-            "aws eks update-pod-identity-association --cluster-name CLUSTER --association-id ASSOCIATION_ID --policy file://policy.json",
-        ),
         PermissionChange::AllowInServiceControl { account, .. } => {
             Command::new("aws organizations list-policies-for-target")
                 .option("--target-id", account)
@@ -234,7 +234,6 @@ fn show(show: &Show) -> Vec<Command> {
             Command::new("aws iam list-role-policies").option("--role-name", &role.name),
             Command::new("aws iam list-attached-role-policies").option("--role-name", &role.name),
         ],
-        Show::Roles { .. } => vec![Command::new("aws iam list-roles")],
         Show::Associations { cluster } => {
             vec![Command::new("aws eks list-pod-identity-associations").option("--cluster-name", cluster)]
         }

@@ -1,9 +1,11 @@
-//! Fixes as CloudFormation: the statement of a trust policy, and associations, as JSON, which a YAML template takes too.
+//! Fixes as CloudFormation, in JSON, which a YAML template takes too: one statement of a trust policy, and associations.
 
-use rolecall_core::fix::{AccountName, AssociationChange, AssociationName, Change, TrustChange};
+use rolecall_core::fix::{AccountName, Change, TrustChange};
 use serde_json::{Value, json};
 
-/// What goes into a template.
+use super::association::Resource;
+
+/// What goes into a template. Of a trust policy it is the statement alone, for the list of the others.
 pub(super) fn of(change: &Change) -> Option<String> {
     let json = match change {
         Change::Trust(edit) => {
@@ -12,30 +14,15 @@ pub(super) fn of(change: &Change) -> Option<String> {
                 TrustChange::Statement(edit) => &edit.after,
                 TrustChange::NarrowDeny { .. } | TrustChange::ReplacePrincipal { .. } => return None,
             };
-            let statement: Value = serde_json::from_str(statement).ok()?;
-            json!({"AssumeRolePolicyDocument": {"Statement": [statement]}})
+            serde_json::from_str(statement).ok()?
         }
-        Change::CreateAssociation { cluster, account, role } => {
-            association(cluster, account, role.as_deref().unwrap_or("ROLE_ARN"), None)
-        }
-        Change::UseAnotherRole { cluster, account, .. } => association(cluster, account, "ROLE_ARN", None),
-        Change::UpdateAssociation(AssociationName { cluster, account, .. }, change) => match change {
-            AssociationChange::Role(role) => association(cluster, account, role, None),
-            AssociationChange::RoleAndTarget(role, target) => association(cluster, account, role, Some(target)),
-            AssociationChange::Target(target) => association(cluster, account, "ROLE_ARN", Some(target)),
-            AssociationChange::SessionTags | AssociationChange::Policy { .. } => return None,
-        },
-        _ => return None,
+        other => association(&Resource::of(other)?),
     };
     serde_json::to_string_pretty(&json).ok()
 }
 
-fn association(
-    cluster: &str,
-    AccountName { namespace, name }: &AccountName,
-    role: &str,
-    target: Option<&str>,
-) -> Value {
+fn association(resource: &Resource<'_>) -> Value {
+    let AccountName { namespace, name } = resource.account;
     // Logical IDs have letters and digits only.
     let id: String = format!("{namespace}-{name}")
         .split(|c: char| !c.is_ascii_alphanumeric())
@@ -45,10 +32,18 @@ fn association(
         })
         .collect();
     let mut properties = json!({
-        "ClusterName": cluster, "Namespace": &**namespace, "ServiceAccount": &**name, "RoleArn": role,
+        "ClusterName": resource.cluster,
+        "Namespace": &**namespace,
+        "ServiceAccount": &**name,
+        "RoleArn": resource.role,
     });
-    if let (Some(target), Some(properties)) = (target, properties.as_object_mut()) {
-        properties.insert("TargetRoleArn".to_owned(), target.into());
+    if let Some(properties) = properties.as_object_mut() {
+        if let Some(target) = resource.target {
+            properties.insert("TargetRoleArn".to_owned(), target.into());
+        }
+        if resource.disable_session_tags {
+            properties.insert("DisableSessionTags".to_owned(), true.into());
+        }
     }
     json!({"Resources": {format!("{id}Association"): {
         "Type": "AWS::EKS::PodIdentityAssociation", "Properties": properties,

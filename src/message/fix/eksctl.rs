@@ -1,27 +1,29 @@
 //! Fixes as eksctl commands: associations and OIDC providers. eksctl does not edit trust policies.
 
-use rolecall_core::fix::{AccountName, AssociationChange, AssociationName, Change};
+use rolecall_core::fix::{AccountName, Associated, AssociationChange, AssociationName, Change};
 
+use super::cli::DEFAULT_AUDIENCE;
 use crate::shell::Command;
 
 /// The command of a change.
 pub(super) fn of(change: &Change) -> Option<String> {
     match change {
-        Change::CreateProvider { cluster: Some(cluster), .. } => {
+        Change::CreateProvider { cluster: Some(cluster), audience, .. } if &**audience == DEFAULT_AUDIENCE => {
             Command::new("eksctl utils associate-iam-oidc-provider").option("--cluster", cluster).words("--approve")
         }
-        Change::CreateAssociation { cluster, account, role } => {
-            let command = association("eksctl create podidentityassociation", cluster, account);
-            command.option("--role-arn", role.as_deref().unwrap_or("ROLE_ARN"))
+        Change::CreateAssociation { cluster, account } => {
+            association("eksctl create podidentityassociation", cluster, account).words("--role-arn ROLE_ARN")
         }
-        Change::UseAnotherRole { cluster, account, .. } => {
-            association("eksctl create podidentityassociation", cluster, account).option("--role-arn", "ROLE_ARN")
-        }
-        Change::UpdateAssociation(AssociationName { cluster, account, .. }, change) => {
+        Change::UseAnotherRole { instead, .. } => return of(instead),
+        Change::UpdateAssociation(AssociationName { cluster, account, has, .. }, change) => {
             let command = association("eksctl update podidentityassociation", cluster, account);
             match change {
                 AssociationChange::Role(role) => command.option("--role-arn", role),
-                AssociationChange::Target(target) => command.option("--target-role-arn", target),
+                // eksctl asks for the role with every change.
+                AssociationChange::Target(target) => {
+                    let Associated { role, .. } = has.as_ref()?;
+                    command.option("--role-arn", role).option("--target-role-arn", target)
+                }
                 AssociationChange::RoleAndTarget(role, target) => {
                     command.option("--role-arn", role).option("--target-role-arn", target)
                 }
@@ -37,7 +39,6 @@ pub(super) fn of(change: &Change) -> Option<String> {
 }
 
 fn association(words: &'static str, cluster: &str, AccountName { namespace, name }: &AccountName) -> Command {
-    let name = if &**name == "default" { "SERVICE_ACCOUNT" } else { name };
     Command::new(words)
         .option("--cluster", cluster)
         .option("--namespace", namespace)

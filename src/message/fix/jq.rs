@@ -1,6 +1,6 @@
 //! Edits of trust policies as `jq` programs, which leave everything else of the policy as it is.
 
-use rolecall_core::fix::{StatementEdit, StatementStep, Text};
+use rolecall_core::fix::{ConditionName, ConditionStep, StatementChange, StatementEdit, Text};
 
 /// A text in a `jq` program.
 fn text(text: &str) -> String {
@@ -17,40 +17,45 @@ pub(super) fn add_statement(statement: &str) -> String {
 }
 
 /// Changes one statement.
-pub(super) fn edit_statement(edit: &StatementEdit) -> String {
-    let steps: Vec<String> = edit.steps.iter().map(step).collect();
-    match edit.steps.as_slice() {
-        [StatementStep::AddActions(actions)] => {
-            format!("{}.Action |= (([.]|flatten) + {})", edit.path, list(actions))
+pub(super) fn edit_statement(StatementEdit { path, change, .. }: &StatementEdit) -> String {
+    match change {
+        StatementChange::SetActions(actions) => {
+            format!("{path} |= (del(.NotAction) | .Action = {})", list(actions))
         }
-        [StatementStep::SetActions(_) | StatementStep::AddActions(_), ..] => {
-            format!("{} |= ({})", edit.path, steps.join(" | "))
+        StatementChange::AddActions(actions) => format!("{path}.Action |= (([.]|flatten) + {})", list(actions)),
+        StatementChange::Conditions(steps) => {
+            let steps: Vec<String> = steps.iter().map(step).collect();
+            format!("{path}.Condition |= ((. // {{}}) | {})", steps.join(" | "))
         }
-        _ => format!("{}.Condition |= ((. // {{}}) | {})", edit.path, steps.join(" | ")),
     }
 }
 
-/// A step on a statement's actions, or on its conditions.
-fn step(step: &StatementStep) -> String {
-    let at = |operator: &str, key: &str| format!(".[{}][{}]", text(operator), text(key));
-    let put = |operator: &str, key: &str, value: &str| {
-        let operator = text(operator);
-        format!(".[{operator}] = ((.[{operator}] // {{}}) + {{{}: {value}}})", text(key))
+/// A step on a statement's conditions. An operator that is not there is added first; one that is left without a key is removed.
+fn step(step: &ConditionStep) -> String {
+    let at = |ConditionName { operator, key }: &ConditionName| format!(".[{}][{}]", text(operator), text(key));
+    let of_operator =
+        |name: &ConditionName, change: String| format!(".[{}] |= ((. // {{}}) | {change})", text(&name.operator));
+    let del =
+        |name: &ConditionName| format!("del({}) | del(.[{}] | select(. == {{}}))", at(name), text(&name.operator));
+    let set = |name: &ConditionName, values: String| {
+        of_operator(name, format!(".[{}] |= ({values} | unique)", text(&name.key)))
     };
     match step {
-        StatementStep::SetActions(actions) => format!("del(.NotAction) | .Action = {}", list(actions)),
-        StatementStep::AddActions(actions) => format!(".Action |= (([.]|flatten) + {})", list(actions)),
-        StatementStep::AddValues { condition, values } => {
-            format!("{} |= (([.]|flatten) + {} | unique)", at(&condition.operator, &condition.key), list(values))
+        ConditionStep::AddValues { condition, values } | ConditionStep::Put { condition, values } => {
+            set(condition, format!("{} + {}", flat("."), list(values)))
         }
-        StatementStep::Remove(condition) => format!("del({})", at(&condition.operator, &condition.key)),
-        StatementStep::Put { condition, values } => match values.as_slice() {
-            [one] => put(&condition.operator, &condition.key, &text(one)),
-            several => put(&condition.operator, &condition.key, &list(several)),
-        },
-        StatementStep::Move { from, to } => {
-            let from = at(&from.operator, &from.key);
-            format!("{} | del({from})", put(&to.operator, &to.key, &from))
+        ConditionStep::Replace { condition, old, new } => {
+            set(condition, format!("{} - {} + {}", flat("."), list(old), list(new)))
+        }
+        ConditionStep::Remove(condition) => del(condition),
+        ConditionStep::Move { from, to } => {
+            let values = format!("{} + {}", flat("."), flat("$values"));
+            format!("{} as $values | {} | {}", at(from), del(from), set(to, values))
         }
     }
+}
+
+/// A single value, a list or nothing as a list.
+fn flat(values: &str) -> String {
+    format!("([{values} // empty]|flatten)")
 }

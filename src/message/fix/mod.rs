@@ -1,5 +1,6 @@
 //! Fixes: as one sentence that says what to change, as AWS CLI and kubectl commands, as Terraform, eksctl or CloudFormation.
 
+mod association;
 mod cli;
 mod cloudformation;
 mod eksctl;
@@ -8,7 +9,7 @@ mod jq;
 mod sentence;
 mod terraform;
 
-use rolecall_core::fix::{Change, Fix, TrustChange};
+use rolecall_core::fix::{CUT, Change, Fix, TrustChange};
 
 /// How a fix is written besides its sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,18 +86,20 @@ pub fn rendered(fix: &Fix, format: Format) -> Option<String> {
         Format::Eksctl => eksctl::of,
         Format::CloudFormation => cloudformation::of,
     };
-    let parts: Vec<String> = fix.steps.iter().filter_map(of).collect();
+    // A value that was cut makes no usable configuration.
+    let parts: Vec<String> = fix.steps.iter().filter_map(of).filter(|part| !part.contains(CUT)).collect();
     (!parts.is_empty()).then(|| parts.join(if format == Format::Terraform { "\n\n" } else { "\n" }))
 }
 
 /// The statement that a trust policy gets or has after the change, as JSON on one line: people read it faster than an edit.
 pub fn statement(fix: &Fix) -> Option<&str> {
-    fix.steps.iter().find_map(|change| match change {
+    let statement = fix.steps.iter().find_map(|change| match change {
         Change::Trust(edit) => match &edit.change {
             TrustChange::Add { statement, .. } => Some(&**statement),
             TrustChange::Statement(edit) => Some(&*edit.after),
             TrustChange::NarrowDeny { .. } | TrustChange::ReplacePrincipal { .. } => None,
         },
         _ => None,
-    })
+    });
+    statement.filter(|statement| !statement.contains(CUT))
 }

@@ -1,35 +1,29 @@
 //! What a fix changes, in one plain clause without a full stop.
 
 use rolecall_core::fix::{
-    AccountName, Annotated, AssociationChange, Change, ConditionName, PermissionChange, Protected, RoleName, Show,
-    StatementStep, TemplateChange, Text, TrustChange, TrustEdit,
+    AccountName, Annotated, AssociationChange, Change, ConditionName, ConditionStep, PermissionChange, Protected,
+    RoleName, Show, StatementChange, TemplateChange, Text, TrustChange, TrustEdit,
 };
 
 /// The clause of a change.
 pub(super) fn of(change: &Change) -> String {
     match change {
         Change::Trust(TrustEdit { role, change }) => trust(role, change),
-        Change::TryFromPod { role } => format!(
-            "run `aws sts get-caller-identity` in a pod to see what AWS decides, or remove that condition from the trust \
-             policy of {}",
+        Change::TryFromPod { role, place } => format!(
+            "run `aws sts get-caller-identity` in a pod to see what AWS decides, or remove the condition that cannot be \
+             decided from {place} of {}",
             named(role)
         ),
         Change::CreateProvider { account, issuer, .. } => {
             format!("create an OIDC provider for the issuer https://{issuer} in account {account}")
         }
-        Change::AddClientId { client_id, .. } => format!("add {client_id} to the client IDs of the OIDC provider"),
-        Change::CreateAssociation { account, role, .. } => match role {
-            Some(role) => format!("create a Pod Identity association of {} with role {role}", service_account(account)),
-            None if is_default(account) => format!(
-                "create a service account for this workload, and a Pod Identity association with the role that it needs \
-                 (an association of {} would give the role to every pod without a service account of its own)",
-                service_account(account)
-            ),
-            None => format!(
-                "create a Pod Identity association of {} with the role that it needs",
-                service_account(account)
-            ),
-        },
+        Change::AddClientId { client_id, provider, .. } => {
+            format!("add {client_id} to the client IDs of the OIDC provider {provider}")
+        }
+        Change::CreateAssociation { account, .. } => format!(
+            "create a Pod Identity association of {} with the role that it needs",
+            service_account(account)
+        ),
         Change::UpdateAssociation(association, change) => {
             update_association(&service_account(&association.account), change)
         }
@@ -98,16 +92,12 @@ pub(super) fn or(alternative: &Change) -> &'static str {
     }
 }
 
-fn named(RoleName { account, name }: &RoleName) -> String {
+fn named(RoleName { account, name, .. }: &RoleName) -> String {
     if account.len() == 12 { format!("role {name} (account {account})") } else { format!("role {name}") }
 }
 
 fn service_account(AccountName { namespace, name }: &AccountName) -> String {
     format!("service account {namespace}/{name}")
-}
-
-fn is_default(account: &AccountName) -> bool {
-    &*account.name == "default"
 }
 
 fn joined(values: &[Text]) -> String {
@@ -119,8 +109,12 @@ fn trust(role: &RoleName, change: &TrustChange) -> String {
     match change {
         TrustChange::Add { principal, .. } => format!("add to {policy} a statement that allows {principal}"),
         TrustChange::Statement(edit) => {
-            let steps = edit.steps.iter().map(step).collect::<Vec<_>>().join(" and ");
-            format!("{steps} in {} of {policy}", edit.place)
+            let change = match &edit.change {
+                StatementChange::SetActions(actions) => format!("replace NotAction by Action {}", joined(actions)),
+                StatementChange::AddActions(actions) => format!("allow {}", joined(actions)),
+                StatementChange::Conditions(steps) => steps.iter().map(step).collect::<Vec<_>>().join(" and "),
+            };
+            format!("{change} in {} of {policy}", edit.place)
         }
         TrustChange::NarrowDeny { place, principal } => {
             format!("narrow {place} of {policy} so that it does not deny {principal}")
@@ -133,27 +127,32 @@ fn condition(ConditionName { operator, key }: &ConditionName) -> String {
     format!("{operator} {key}")
 }
 
-fn step(step: &StatementStep) -> String {
+fn step(step: &ConditionStep) -> String {
     match step {
-        StatementStep::SetActions(actions) => format!("replace NotAction by Action {}", joined(actions)),
-        StatementStep::AddActions(actions) => format!("allow {}", joined(actions)),
-        StatementStep::AddValues { condition, values } if condition.key.ends_with(":sub") => {
+        ConditionStep::AddValues { condition, values } if condition.key.ends_with(":sub") => {
             format!("allow subject {}", joined(values))
         }
-        StatementStep::AddValues { condition, values } if condition.key.ends_with(":aud") => {
+        ConditionStep::AddValues { condition, values } if condition.key.ends_with(":aud") => {
             format!("allow audience {}", joined(values))
         }
-        StatementStep::AddValues { condition: name, values } => {
+        ConditionStep::AddValues { condition: name, values } => {
             format!("add {} to the condition {}", joined(values), condition(name))
         }
-        StatementStep::Remove(name) => format!("remove the condition {}", condition(name)),
-        StatementStep::Put { condition: name, values } => {
-            format!("add the condition {} = {}", condition(name), joined(values))
+        ConditionStep::Replace { condition: name, old, new } => {
+            format!("replace {} by {} in the condition {}", joined(old), joined(new), condition(name))
         }
-        StatementStep::Move { from, to } if from.key == to.key => {
+        ConditionStep::Remove(name) => format!("remove the condition {}", condition(name)),
+        ConditionStep::Put { condition: name, values } => {
+            format!(
+                "add the condition {} = {} (service accounts that use the statement and are not named then lose access)",
+                condition(name),
+                joined(values)
+            )
+        }
+        ConditionStep::Move { from, to } if from.key == to.key => {
             format!("use {} instead of {} for {}", to.operator, from.operator, from.key)
         }
-        StatementStep::Move { from, to } => format!("write the key {} instead of {}", to.key, from.key),
+        ConditionStep::Move { from, to } => format!("write the key {} instead of {}", to.key, from.key),
     }
 }
 
@@ -192,7 +191,9 @@ fn recreate(kind: &str, namespace: &str, name: Option<&str>) -> String {
         ("Deployment" | "DaemonSet" | "StatefulSet", Some(name)) => {
             format!("restart {} {namespace}/{name}", kind)
         }
-        ("Deployment" | "DaemonSet" | "StatefulSet", None) => "restart the workloads that use it".to_owned(),
+        ("Deployment" | "DaemonSet" | "StatefulSet", None) => {
+            format!("restart the workloads of namespace {namespace} that use this service account")
+        }
         ("CronJob", Some(name)) => format!("wait for the next run of CronJob {namespace}/{name}, or start one"),
         ("Job", Some(name)) => format!("re-create Job {namespace}/{name} after this command"),
         ("Pod", Some(name)) => format!("re-create pod {namespace}/{name}, which has no controller, after this command"),
@@ -210,9 +211,6 @@ fn permission(change: &PermissionChange) -> String {
         PermissionChange::NarrowDeny { place, .. } => format!("narrow {place}, or remove the declared need"),
         PermissionChange::AllowInBoundary { role, action } => {
             format!("allow {action} in the permissions boundary of {}, or remove the declared need", named(role))
-        }
-        PermissionChange::AllowInSession { action } => {
-            format!("allow {action} in the association's session policy, or remove the declared need")
         }
         PermissionChange::AllowInServiceControl { action, account } => format!(
             "have the organization's administrator allow {action} in the service control policies of account {account}, or \
@@ -272,15 +270,14 @@ fn template(change: &TemplateChange) -> String {
 
 fn collect(what: &str, show: &Show) -> String {
     match show {
-        Show::Role(_) | Show::Roles { .. } => {
+        Show::Role(_) => {
             format!("add {what} to the accounts that the snapshot collects, or check the role in that account")
         }
         Show::Agent { .. } => "find out whether the Pod Identity agent runs".to_owned(),
         Show::Snapshot => format!("collect the snapshot again, or correct {what}"),
-        Show::Providers { account, issuer } => format!(
-            "collect the snapshot with the rights to read {what}, or add {what} (in account {account}, one must end in \
-             {issuer})"
-        ),
+        Show::Providers { issuer, .. } => {
+            format!("collect the snapshot with the rights to read {what}, or add them (one must end in {issuer})")
+        }
         _ => format!("collect the snapshot with the rights to read {what}, or add {what}"),
     }
 }

@@ -1,47 +1,34 @@
 //! Fixes as Terraform of the `aws` and `kubernetes` providers; OpenTofu reads the same.
 
-use rolecall_core::fix::{
-    AccountName, Annotated, AssociationChange, AssociationName, Change, PermissionChange, RoleName, Text, TrustChange,
-    TrustEdit,
-};
+use rolecall_core::fix::{AccountName, Annotated, Change, PermissionChange, RoleName, Text, TrustChange, TrustEdit};
 use serde_json::Value;
 
+use super::association::Resource;
 use super::hcl::{Block, list, name, string, texts};
 
 /// The configuration of a change; `None` where Terraform has nothing for it.
 pub(super) fn of(change: &Change) -> Option<String> {
     let block = match change {
         Change::Trust(edit) => return trust(edit),
-        Change::CreateProvider { issuer, .. } => {
-            Block::new("resource", &["aws_iam_openid_connect_provider", "cluster"])
-                .attribute("url", string(&format!("https://{issuer}")))
-                .attribute("client_id_list", list(["sts.amazonaws.com".to_owned()]))
+        Change::CreateProvider { account, issuer, audience, cluster } => {
+            let block = provider(issuer, [audience.to_string()]);
+            let place =
+                if cluster.is_none() { format!("# In account {}.\n", one_line(account)) } else { String::new() };
+            return Some(format!("{place}{}", block.text()));
         }
-        Change::AddClientId { provider, client_ids, .. } => {
-            let issuer = provider.split_once(":oidc-provider/").map_or(&**provider, |(_, issuer)| issuer);
-            Block::new("resource", &["aws_iam_openid_connect_provider", "cluster"])
-                .attribute("url", string(&format!("https://{issuer}")))
-                .attribute("client_id_list", list(client_ids.iter().map(Text::to_string)))
+        Change::AddClientId { provider: arn, client_ids, .. } => {
+            let issuer = arn.split_once(":oidc-provider/").map_or(&**arn, |(_, issuer)| issuer);
+            let block = provider(issuer, client_ids.iter().map(Text::to_string));
+            return Some(format!("# Change the resource of the provider {}.\n{}", one_line(arn), block.text()));
         }
-        Change::CreateAssociation { cluster, account, role } => {
-            association(cluster, account).attribute("role_arn", string(role.as_deref().unwrap_or("ROLE_ARN")))
+        Change::CreateAssociation { .. } | Change::UseAnotherRole { .. } | Change::UpdateAssociation(..) => {
+            return Resource::of(change).map(|resource| association(&resource));
         }
-        Change::UseAnotherRole { cluster, account, .. } => {
-            association(cluster, account).attribute("role_arn", string("ROLE_ARN"))
+        Change::Annotate { object, set, remove } if !set.is_empty() => {
+            let removed =
+                remove.iter().map(|key| format!("# Remove the annotation {} where it is set.\n", one_line(key)));
+            return Some(format!("{}{}", removed.collect::<String>(), annotations(object, set).text()));
         }
-        Change::UpdateAssociation(AssociationName { cluster, account, .. }, change) => {
-            let block = association(cluster, account);
-            match change {
-                AssociationChange::Role(role) => block.attribute("role_arn", string(role)),
-                AssociationChange::RoleAndTarget(role, target) => {
-                    block.attribute("role_arn", string(role)).attribute("target_role_arn", string(target))
-                }
-                AssociationChange::Target(target) => block.attribute("target_role_arn", string(target)),
-                AssociationChange::SessionTags => block.attribute("disable_session_tags", "false"),
-                AssociationChange::Policy { .. } => return None,
-            }
-        }
-        Change::Annotate { object, set, .. } if !set.is_empty() => annotations(object, set),
         Change::CreateAccount(account) => {
             Block::new("resource", &["kubernetes_service_account_v1", &name(&[&account.namespace, &account.name])])
                 .block(metadata(account))
@@ -63,12 +50,27 @@ pub(super) fn of(change: &Change) -> Option<String> {
     Some(block.text())
 }
 
-fn association(cluster: &str, account: &AccountName) -> Block {
-    let service_account = if &*account.name == "default" { "SERVICE_ACCOUNT" } else { &account.name };
-    Block::new("resource", &["aws_eks_pod_identity_association", &name(&[&account.namespace, service_account])])
-        .attribute("cluster_name", string(cluster))
-        .attribute("namespace", string(&account.namespace))
+fn provider(issuer: &str, client_ids: impl IntoIterator<Item = String>) -> Block {
+    Block::new("resource", &["aws_iam_openid_connect_provider", "cluster"])
+        .attribute("url", string(&format!("https://{issuer}")))
+        .attribute("client_id_list", list(client_ids))
+}
+
+fn association(resource: &Resource<'_>) -> String {
+    let AccountName { namespace, name: service_account } = resource.account;
+    let mut block = Block::new("resource", &["aws_eks_pod_identity_association", &name(&[namespace, service_account])])
+        .attribute("cluster_name", string(resource.cluster))
+        .attribute("namespace", string(namespace))
         .attribute("service_account", string(service_account))
+        .attribute("role_arn", string(resource.role));
+    if let Some(target) = resource.target {
+        block = block.attribute("target_role_arn", string(target));
+    }
+    if resource.disable_session_tags {
+        block = block.attribute("disable_session_tags", "true");
+    }
+    let place = if resource.exists { "# Change the resource of the association; it exists already.\n" } else { "" };
+    format!("{place}{}", block.text())
 }
 
 fn metadata(account: &AccountName) -> Block {

@@ -1,8 +1,8 @@
 //! How single changes read, where the cases of `tests/cases` do not reach them all.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
-use rolecall_core::fix::{AccountName, Change, Fix};
-use rolecall_message::fix::{Format, line, rendered, sentence};
+use rolecall_core::fix::{AccountName, Associated, AssociationChange, AssociationName, Change, Fix};
+use rolecall_message::fix::{Format, line, rendered};
 
 fn recreate(kind: &str) -> Fix {
     Fix::from(Change::Recreate { kind: kind.into(), namespace: "shop".into(), name: Some("carts".into()) })
@@ -22,14 +22,34 @@ fn pods_are_re_created_by_what_owns_them() {
     }
 }
 
-/// An association of `default` would give the role to every pod that names no service account.
+fn account() -> AccountName {
+    AccountName { namespace: "shop".into(), name: "carts".into() }
+}
+
+/// What an association has stays, in every format that describes it whole.
 #[test]
-fn no_association_is_advised_for_the_default_service_account() {
-    let account = AccountName { namespace: "shop".into(), name: "default".into() };
-    let fix = Fix::from(Change::CreateAssociation { cluster: "prod".into(), account, role: None });
-    assert!(sentence(&fix).starts_with("create a service account for this workload"), "{}", sentence(&fix));
-    for format in [Format::Cli, Format::Terraform, Format::Eksctl] {
+fn a_changed_association_keeps_what_it_has() {
+    let association = |has_policy| AssociationName {
+        cluster: "prod".into(),
+        id: Some("a-1".into()),
+        account: account(),
+        has: Some(Associated {
+            role: "arn:aws:iam::111122223333:role/first".into(),
+            target: Some("arn:aws:iam::444455556666:role/second".into()),
+            disable_session_tags: true,
+            has_policy,
+        }),
+    };
+    let role = || AssociationChange::Role("arn:aws:iam::111122223333:role/other".into());
+    let fix = Fix::from(Change::UpdateAssociation(association(false), role()));
+    for format in [Format::Terraform, Format::CloudFormation] {
         let text = rendered(&fix, format).unwrap();
-        assert!(text.contains("SERVICE_ACCOUNT") && !text.contains("default"), "{text}");
+        assert!(text.contains("role/other") && text.contains("role/second") && !text.contains("role/first"), "{text}");
+        assert!(text.contains("true"), "session tags stay off: {text}");
+        let with_policy = Fix::from(Change::UpdateAssociation(association(true), role()));
+        assert_eq!(rendered(&with_policy, format), None, "the policy would be lost");
     }
+    let target = AssociationChange::Target("arn:aws:iam::444455556666:role/other".into());
+    let eksctl = rendered(&Fix::from(Change::UpdateAssociation(association(false), target)), Format::Eksctl).unwrap();
+    assert!(eksctl.contains("--role-arn arn:aws:iam::111122223333:role/first --target-role-arn"), "{eksctl}");
 }

@@ -118,25 +118,13 @@ fn all_strings(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-fn many(default: u32) -> ProptestConfig {
-    let from_environment = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(from_environment.unwrap_or(default)) }
-}
-
 proptest! {
-    #![proptest_config(many(1_500))]
+    #![proptest_config(common::many(1_500))]
 
     #[test]
     fn hostile_values_stay_one_word(case in any::<prop::sample::Index>(), leaf in any::<prop::sample::Index>()) {
         let mut case = case.get(&CASES).clone();
-        let mut values = BTreeSet::new();
-        for input in &case.inputs {
-            leaves(&input.value, &mut values);
-        }
-        for place in ["/cluster", "/podIdentityAssociations", "/accounts", "/nodeRoles"] {
-            case.snapshot.pointer(place).into_iter().for_each(|value| leaves(value, &mut values));
-        }
-        let values: Vec<String> = values.into_iter().filter(|text| !KINDS.contains(&text.as_str())).collect();
+        let values = values_of(&case);
         let name = leaf.get(&values);
         case.inputs.iter_mut().for_each(|input| poison(&mut input.value, name));
         poison(&mut case.snapshot, name);
@@ -152,6 +140,63 @@ proptest! {
         });
         prop_assert!(result.is_ok(), "{}", result.unwrap_err());
     }
+}
+
+/// Puts a text in the place of a value wherever it stands alone.
+fn replace(value: &mut Value, name: &str, by: &str) {
+    match value {
+        Value::String(text) if text == name => by.clone_into(text),
+        Value::Array(list) => list.iter_mut().for_each(|value| replace(value, name, by)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| replace(value, name, by)),
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(common::many(1_500))]
+
+    /// `--all` as a name would have a command act on every object; the AWS CLI loads what `file://` names.
+    #[test]
+    fn no_value_is_an_option_or_a_file(
+        case in any::<prop::sample::Index>(),
+        leaf in any::<prop::sample::Index>(),
+        by in prop::sample::select(vec!["--all", "-A", "file:///etc/passwd", "https://example.com/x"]),
+    ) {
+        let mut case = case.get(&CASES).clone();
+        let values = values_of(&case);
+        let name = leaf.get(&values);
+        case.inputs.iter_mut().for_each(|input| replace(&mut input.value, name, by));
+        replace(&mut case.snapshot, name, by);
+        let world = case.world(&case.snapshot);
+        let mut fault = None;
+        case.judge(&world, |_, _, judgement, _| {
+            for finding in judgement.findings.iter().chain(&judgement.exempted) {
+                for format in [Format::Cli, Format::Eksctl] {
+                    for command in rendered(&finding.problem.fix, format).unwrap_or_default().lines() {
+                        // Only the AWS CLI loads what a value names, and not for an issuer.
+                        let is_loaded = command.starts_with("aws ") && !command.contains("--url ");
+                        let words = words(command).unwrap_or_default();
+                        if (by.starts_with('-') || is_loaded) && words.iter().any(|word| word == by) {
+                            fault = Some(format!("{}: {command}", finding.rule()));
+                        }
+                    }
+                }
+            }
+        });
+        prop_assert!(fault.is_none(), "{}: {name} as {by}: {fault:?}", case.name);
+    }
+}
+
+/// The values of a case that can be replaced.
+fn values_of(case: &Case) -> Vec<String> {
+    let mut values = BTreeSet::new();
+    for input in &case.inputs {
+        leaves(&input.value, &mut values);
+    }
+    for place in ["/cluster", "/podIdentityAssociations", "/accounts", "/nodeRoles"] {
+        case.snapshot.pointer(place).into_iter().for_each(|value| leaves(value, &mut values));
+    }
+    values.into_iter().filter(|text| !KINDS.contains(&text.as_str())).collect()
 }
 
 /// Values that name types: with them changed nothing is checked.

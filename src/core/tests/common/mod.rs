@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use proptest::prelude::ProptestConfig;
 use rolecall_core::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
 use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
 use rolecall_core::snapshot::Snapshot;
@@ -170,4 +171,10 @@ impl Case {
             }
         }
     }
+}
+
+/// So many cases of a property, or as many as `PROPTEST_CASES` says.
+pub fn many(default: u32) -> ProptestConfig {
+    let from_environment = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(from_environment.unwrap_or(default)) }
 }
