@@ -1,4 +1,5 @@
-# `make check` is what CI runs.
+# `make check`: format, lints, dependencies and tests. `.ci/run` is what CI runs: the same over the lock file as it is, then `fuzz-check` and
+# `differential` where a nightly toolchain and npm are installed.
 TOOLS := $(CURDIR)/.cache/tools
 DENY := $(TOOLS)/bin/cargo-deny
 DENY_VERSION := 0.20.2
@@ -77,7 +78,7 @@ differential:
 	cd tests/differential && npm ci --no-audit --no-fund
 	cargo run --release -p rolecall-reference --bin rolecall-differential -- --cases 20000 --seed 1 --out target/differential
 
-# AWS's actions anew, from the version that src/actions/data/package.json names; needs node.
+# Writes AWS's actions again, from the version that src/actions/data/package.json names; needs node.
 actions:
 	cd src/actions/data && npm ci --no-audit --no-fund && node refresh.mjs
 

@@ -60,7 +60,7 @@ fn buffered(out: &mut dyn Write, command: impl FnOnce(&mut dyn Write) -> anyhow:
     Ok(exit)
 }
 
-/// Whoever reads the report has read enough, as `head` does.
+/// The reader of the report has closed the pipe, as `head` does.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
     io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)

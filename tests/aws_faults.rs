@@ -11,7 +11,7 @@ use aws::{ACCOUNT, Ground, OTHER, stderr};
 use rolecall_aws_ground::Fault;
 use serde_json::Value;
 
-/// What stops a collection: each is told by the call, what to do, and leaves the old file as it was.
+/// What stops a collection: each error names the call and what to do, and leaves the old file as it was.
 #[tokio::test]
 async fn failures_that_stop_everything_are_told_apart() {
     let ground = Ground::furnished("stops").await;

@@ -1,4 +1,4 @@
-//! The cases, through every door: the library, the router and the binary must say what `expected.json` says.
+//! Every case through the library, the router and the binary: each must say what `expected.json` says.
 //!
 //! A case is a folder `tests/cases/FAMILY/CASE` with `input.yaml`, or `review.json` and `cluster.yaml`; a merge patch
 //! `snapshot.json` over `tests/cases/base.json`; and `expected.json`. Where a manifest leaves something open, such as a
@@ -111,11 +111,11 @@ fn cases() -> Vec<Case> {
 }
 
 /// Runs a check over every case and tells all that differ.
-fn for_every_case(door: impl Fn(&Case) -> Result<(), String>) {
+fn for_every_case(check: impl Fn(&Case) -> Result<(), String>) {
     let cases = cases();
     let failures: Vec<String> = cases
         .iter()
-        .filter_map(|case| door(case).err().map(|e| format!("{} ({}):\n{e}", case.name, case.expected.why)))
+        .filter_map(|case| check(case).err().map(|e| format!("{} ({}):\n{e}", case.name, case.expected.why)))
         .collect();
     assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n\n"));
 }

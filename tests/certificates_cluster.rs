@@ -214,7 +214,7 @@ async fn everything_rotates_under_load_and_no_call_fails() {
     let cluster = &ground.cluster;
     let (first_port, second_port) = (free_port(), free_port());
 
-    // Replicas that start before anybody registered them wait for nothing.
+    // Replicas that start before they are registered wait for nothing.
     let (first, second) = std::thread::scope(|scope| {
         let other = scope.spawn(|| ground.replica(second_port));
         (ground.replica(first_port), other.join().unwrap())

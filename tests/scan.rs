@@ -279,7 +279,7 @@ fn says_which_right_is_missing() {
     {
         assert!(error.contains(said), "{said}: {error}");
     }
-    // Its own: what may be read is judged, and what may not is told.
+    // Its own: what may be read is checked, and what may not is reported.
     let output = rolecall(&someone, &["-n", "team", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -598,7 +598,7 @@ fn writes_reports_and_leaves_them_where_nothing_changed() {
     keeps_writing(&cluster);
 }
 
-/// `--every` writes again by itself, outlives an API server that goes away, and ends when it is told to.
+/// `--every` writes again by itself, outlives an API server that goes away, and ends on SIGTERM.
 fn keeps_writing(cluster: &Cluster) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
         .args(["scan", "--source", SHOP, "--reports", "openreports", "--every", "1s"])

@@ -146,7 +146,7 @@ impl CertificateAuthorities {
 
     /// The list to store if the store is empty: a new CA, and the earlier ones without their keys, so that clients still
     /// trust the leaves that those have signed. The earlier ones are those that this replica remembers, else the published
-    /// ones that this crate created. So whoever deletes the stored list gets a new CA, and no call fails.
+    /// ones that this crate created. So after the stored list is deleted there is a new CA, and no call fails.
     ///
     /// # Errors
     /// If the new CA cannot be created.

@@ -162,6 +162,9 @@ impl<S: CaStore> CaManager<S> {
             }
         }
         self.observer.failed(Failure::Secret);
+        let message =
+            format!("the Secret changed under {MAX_ATTEMPTS} attempts; the CAs stay as they are until the next round");
+        self.warnings.secret.warn(message);
     }
 
     async fn attempt(&mut self) -> Result<(), (Failure, StoreError)> {

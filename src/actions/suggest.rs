@@ -8,7 +8,7 @@ use crate::typos::{OPERATIONS, PREFIXES};
 /// The longest action has 70 characters or so; a longer text is no misspelled action.
 const MAX_TEXT: usize = 160;
 
-/// Whoever writes one of these means it, so that `Put` for `Get` counts for more than its letters.
+/// A user who writes one of these means it, so `Put` for `Get` counts for more than its letters.
 const VERBS: [&str; 16] = [
     "associate",
     "attach",

@@ -25,7 +25,7 @@ use crate::sources::{
 /// How many notes of one kind are printed.
 const MAX_NOTES: usize = 20;
 
-/// Checks manifests and prints what was found; what cannot be read is told on `said` too.
+/// Checks manifests and prints what was found; what cannot be read is also printed on `said`.
 ///
 /// # Errors
 /// Where a file, the configuration or the snapshot cannot be read.

@@ -187,7 +187,7 @@ mod kube {
             Ok(out.flush()?)
         }
 
-        /// The same until SIGTERM or SIGINT. A round that fails is told and tried again at the next.
+        /// The same until SIGTERM or SIGINT. A scan that fails is reported, and the next one tries again.
         fn write_forever(&self, dialect: Dialect, every: Duration, out: &mut dyn Write) -> anyhow::Result<()> {
             let _entered = self.runtime.enter();
             let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;

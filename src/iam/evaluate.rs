@@ -97,7 +97,7 @@ impl Statement {
         Truth::all(self.conditions.iter().map(|condition| condition.holds(request.context)))
     }
 
-    /// Whether action, resource and conditions fit the request, whoever asks.
+    /// Whether action, resource and conditions fit the request, for any principal.
     pub fn covers(&self, request: &Request<'_>) -> Truth {
         self.covers_where(request, || self.resources.apply_to(request.resource, request.context))
     }

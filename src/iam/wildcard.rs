@@ -219,7 +219,7 @@ pub(crate) fn tokens_of(pattern: &str) -> Vec<Token> {
 }
 
 /// Whether a pattern matches every text that another one stands for (`True`), none (`False`), or some or perhaps all of
-/// them (`Unknown`). `spend` is told how many pairs of elements have to be compared; where it refuses, the answer is
+/// them (`Unknown`). `spend` gets the number of pairs of elements to compare; where it refuses, the answer is
 /// `Unknown`.
 pub(crate) fn relation(pattern: &[Token], asked: &[Token], spend: impl FnOnce(usize) -> bool) -> Truth {
     let (mut pattern, mut asked) = (pattern, asked);

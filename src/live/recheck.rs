@@ -22,7 +22,7 @@ pub enum Rechecked {
     Late,
 }
 
-/// Asks for a shared snapshot, at intervals and before denials: one request at a time, whoever asks.
+/// Asks for a shared snapshot, at intervals and before denials: one request at a time.
 pub struct Rechecks {
     store: Arc<WorldStore>,
     collector: Arc<dyn Collector>,
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Rechecks {
 }
 
 impl Rechecks {
-    /// Asks through `collector`; `store` takes what is new, `seen` is told of each answer that is more than "unchanged".
+    /// Asks through `collector`; `store` takes what is new, `seen` is called for each answer that is more than "unchanged".
     pub fn new(store: Arc<WorldStore>, collector: Arc<dyn Collector>, seen: Arc<dyn Refresh>) -> Self {
         // Nothing is remembered: an answer counts only for reviews that came before it was asked for.
         let flights = Flights::new(Duration::ZERO, |answer: &Answer| answer.usable, 1);

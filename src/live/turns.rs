@@ -1,4 +1,4 @@
-//! Turns for readings that several requesters share: whoever asked for a link first may stand behind many, so each that
+//! Turns for readings that several requesters share: the first to ask for a link may wait behind many, so each that
 //! wants it lends the reading a turn.
 
 use std::collections::HashMap;

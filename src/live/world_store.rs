@@ -20,7 +20,7 @@ pub struct WorldState {
 }
 
 impl WorldState {
-    /// Knowledge of a world.
+    /// The state over a world.
     pub fn new(world: World) -> Self {
         let snapshot_time = world.snapshot.collected_at.map(|time| time.to_string()).unwrap_or_default();
         Self { world, snapshot_time, is_first_hand: true }
@@ -88,7 +88,7 @@ impl WorldStore {
     /// older than what was learned since.
     pub fn take(&self, snapshot: Snapshot, began: Instant, whole: bool) -> Arc<WorldState> {
         let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of a collection that failed in part it is not known which part: what was learned since the one before it stays once more.
+        // Of a collection that failed in part it is not known which part: what was learned since the one before it stays for another round.
         let since = if whole { Some(began) } else { merged.last };
         merged.rereads.retain(|(asked, _)| since.is_none_or(|since| *asked >= since));
         merged.last = Some(began);

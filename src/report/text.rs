@@ -40,10 +40,7 @@ pub fn text(report: &Report, fixes: Format, out: &mut dyn Write) -> anyhow::Resu
         }
     }
     if !report.findings.is_empty() {
-        writeln!(out)?;
-    }
-    if !report.findings.is_empty() {
-        writeln!(out, "{DIM}more on a rule: rolecall explain RULE{DIM:#}\n")?;
+        writeln!(out, "\n{DIM}more on a rule: rolecall explain RULE{DIM:#}\n")?;
     }
     write_exempted(report, out)?;
     #[cfg(feature = "kube")]

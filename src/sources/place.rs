@@ -183,7 +183,7 @@ fn file(path: &Path, before: Option<Version>) -> anyhow::Result<Option<(String, 
         return Ok(None);
     }
     let text = utf8(std::fs::read(path).with_context(cannot)?, &path.display().to_string())?;
-    // The clock of a file system is coarse: within its step a file may change once more and keep its time.
+    // The clock of a file system is coarse: within its step a file may change again and keep its time.
     version.settled =
         !data.is_file() || modified.is_some_and(|time| read_at.duration_since(time).is_ok_and(|age| age >= CLOCK_STEP));
     Ok(Some((text, version)))

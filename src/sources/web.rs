@@ -81,7 +81,7 @@ impl Page {
 }
 
 /// `Last-Modified`, where it is a strong validator: it is a minute older than the answer (RFC 9110, section
-/// 8.8.2.2). Else the snapshot may change once more and keep the date.
+/// 8.8.2.2). Else the snapshot may change again and keep the date.
 fn settled(headers: &HeaderMap) -> Option<HeaderValue> {
     let modified = headers.get(LAST_MODIFIED)?;
     let time = |value: &HeaderValue| jiff::fmt::rfc2822::parse(value.to_str().ok()?).ok().map(|time| time.timestamp());

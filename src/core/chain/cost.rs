@@ -28,7 +28,7 @@ pub(super) fn of_search(snapshot: &Snapshot, arn: &str, source: RoleSource<'_>) 
 }
 
 /// Of the chain to a role by web identity.
-pub(super) fn of_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str, source: RoleSource<'_>) -> usize {
+pub(crate) fn of_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str, source: RoleSource<'_>) -> usize {
     let Ok(role) = RoleArn::parse(arn) else {
         return of_search(snapshot, arn, source);
     };
@@ -41,7 +41,7 @@ pub(super) fn of_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str, sour
 }
 
 /// Of the chain of an association, to its target role too.
-pub(super) fn of_association(
+pub(crate) fn of_association(
     snapshot: &Snapshot,
     subject: Subject<'_>,
     association: &Association,

@@ -6,13 +6,13 @@ use rolecall_iam::{BaseOperator, Condition, ConditionReport, Found, PrincipalEnt
 use super::irsa_trust::{ACTION, Case, federated};
 use super::keys::of_another_token;
 use super::trust::{self, list, place};
-use super::{Audience, fix, slips};
+use super::{Audience, fix, typos};
 use crate::finding::{Hint, Problem};
 use crate::fix::{Change, ConditionName, ConditionStep, StatementChange, StatementEdit};
 use crate::rules;
 use crate::snapshot::Issuer;
 
-/// Most conditions of a statement that are told of.
+/// Most conditions of a statement that a message lists.
 const MAX_PROBLEMS: usize = 16;
 
 /// What a failed condition is about.
@@ -55,7 +55,7 @@ impl Case<'_> {
     /// How far the subjects of a statement are from ours.
     fn distance(&self, report: &StatementReport<'_>) -> usize {
         let subjects = report.failed().flat_map(|failed| &failed.condition.values);
-        subjects.map(|value| slips::edits(value, self.claim)).min().unwrap_or(0)
+        subjects.map(|value| typos::edits(value, self.claim)).min().unwrap_or(0)
     }
 
     fn denied(&self, deny: &StatementReport<'_>) -> Problem {
@@ -145,7 +145,7 @@ impl Case<'_> {
                 },
             };
         }
-        if let Some((claim, typo)) = slips::miswritten_key(key, self.issuer)
+        if let Some((claim, typo)) = typos::miswritten_key(key, self.issuer)
             && let Some(claim) = known_claim(claim)
         {
             return About::Miswritten { claim, typo: typo.to_owned() };
@@ -153,11 +153,11 @@ impl Case<'_> {
         if !of_another_token(key) {
             return About::Foreign { hint: None, key: &condition.key };
         }
-        let (address, claim) = slips::split_key(&condition.key);
+        let (address, claim) = typos::split_key(&condition.key);
         let address = address.split_once("oidc-provider/").map_or(address, |(_, rest)| rest);
         match known_claim(&claim.to_ascii_lowercase()) {
-            Some(claim) if slips::is_cluster_issuer(address, self.issuer) => {
-                About::Miswritten { claim, typo: slips::issuer(address, self.issuer) }
+            Some(claim) if typos::is_cluster_issuer(address, self.issuer) => {
+                About::Miswritten { claim, typo: typos::issuer(address, self.issuer) }
             }
             _ => About::Foreign { hint: Some(format!("{address} is not this cluster's issuer")), key: &condition.key },
         }
@@ -169,8 +169,8 @@ impl Case<'_> {
         }
         let condition = failed.condition;
         let negated = condition.operator.base.is_negated();
-        let nearest = condition.values.iter().min_by_key(|value| slips::edits(value, self.claim));
-        let hint = nearest.filter(|_| is_plain(condition)).and_then(|value| slips::subject(value, self.subject));
+        let nearest = condition.values.iter().min_by_key(|value| typos::edits(value, self.claim));
+        let hint = nearest.filter(|_| is_plain(condition)).and_then(|value| typos::subject(value, self.subject));
         let label = match (negated, is_plain(condition)) {
             (true, _) => "the role's trust policy excludes",
             (false, true) => "the role's trust policy allows",
@@ -338,14 +338,14 @@ impl Case<'_> {
         }
         let clusters = providers().filter_map(provider_address);
         let other = clusters
-            .filter(|address| slips::is_cluster_issuer(address, self.issuer))
+            .filter(|address| typos::is_cluster_issuer(address, self.issuer))
             .min_by_key(|address| strsim::levenshtein(address, self.issuer.as_str()));
         if let Some(address) = other {
             return self
                 .problem(&rules::IRSA_TRUST_ISSUER, "its trust policy trusts another issuer than this cluster's", fix)
                 .expected("the role's trust policy trusts", address)
                 .found("this cluster's issuer is", self.issuer.as_str())
-                .hint(Some(Hint::note(slips::issuer(address, self.issuer))));
+                .hint(Some(Hint::note(typos::issuer(address, self.issuer))));
         }
         let trusted = self.role.trust.as_ref().map(trust::trusted).unwrap_or_default();
         let hint = made_for(reports).map(Hint::note);

@@ -20,7 +20,7 @@ pub(super) fn role_tag<'r>(role: &'r Role, tag: &str) -> Lookup<'r> {
     found.map_or(Lookup::Absent, |(_, value)| Lookup::One(value))
 }
 
-/// Keys of a claim, whoever issued it: `HOST:CLAIM`, `HOST/PATH:CLAIM`, also where they are written wrongly. The claims of the
+/// Keys of a claim, of any issuer: `HOST:CLAIM`, `HOST/PATH:CLAIM`, also where they are written wrongly. The claims of the
 /// cluster's own issuer were answered before.
 pub(super) fn of_another_token(key: &str) -> bool {
     if ["aws:", "sts:", "iam:"].iter().any(|service| key.starts_with(service)) {

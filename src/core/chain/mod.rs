@@ -1,7 +1,7 @@
 //! The links between a service account and usable credentials: one file a link. Each holds, is broken, or is unknown.
 
 mod association;
-mod cost;
+pub(crate) mod cost;
 pub(crate) mod fix;
 mod irsa_context;
 mod irsa_diagnosis;
@@ -14,9 +14,9 @@ mod pod_identity_trust;
 mod provider;
 mod readings;
 mod role;
-mod slips;
 mod target;
 mod trust;
+mod typos;
 mod unreadable;
 
 use crate::cluster::Presence;

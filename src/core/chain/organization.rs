@@ -1,6 +1,6 @@
 //! Resource control policies on the calls that assume a role (Organizations User Guide, "Resource control policies"; AWS's
 //! examples in aws-samples/resource-control-policy-examples and aws-samples/data-perimeter-policy-examples). They bear on
-//! the role's account, whoever calls: web identities, EKS's service principal, and the first role of an association.
+//! the role's account, for all callers: web identities, EKS's service principal, and the first role of an association.
 //!
 //! Service control policies do not bear on these calls: a web identity and a service principal are no principals of the
 //! organization. On the second hop of an association they do, see `target.rs`.

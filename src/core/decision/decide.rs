@@ -6,6 +6,7 @@ use crate::finding::{Certainty, Finding};
 use crate::judge::Judgement;
 use crate::level::{EnforceOn, Level, Levels, Mode};
 use crate::rules::Trait;
+use crate::workload::Kind;
 
 /// What is done about a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +43,15 @@ pub struct Policy {
     pub is_controlled: bool,
     /// Annotations of a workload or its service account lift denials too, not only warnings.
     pub self_exemptions: bool,
+}
+
+impl Policy {
+    /// Whether an object of this kind can be denied at all.
+    pub fn may_deny(&self, kind: Kind) -> bool {
+        self.mode == Mode::Enforce
+            && self.levels.enforce != Level::Off
+            && self.enforce_on.denies(kind, self.is_controlled)
+    }
 }
 
 /// What is done, and because of which findings.

@@ -1,5 +1,5 @@
 //! Who asked for what, and which findings that hides. The namespace's exemptions hide findings altogether. Those of the object
-//! itself, its pods and its service account hide warnings only: whoever is checked writes them.
+//! itself, its pods and its service account hide warnings only: the authors who are checked write them.
 
 use jiff::Timestamp;
 

@@ -12,7 +12,7 @@ const PREFIX: &str = "rolecall.dev/";
 const ANNOTATIONS: [&str; 6] = ["allow-node-role", "identity", "ignore", "ignore-reason", "ignore-until", "requires"];
 /// On namespaces.
 const LABELS: [&str; 6] = ["audit", "enforce", "enforce-on", "on-outage", "opt-out", "warn"];
-/// Most that one object is told about.
+/// Most that are reported for one object.
 const MAX_PROBLEMS: usize = 5;
 /// Longest name that is compared with those that rolecall reads.
 const MAX_TYPO_BYTES: usize = 100;

@@ -20,7 +20,7 @@ const API_TOKEN_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// File of the API server's own token.
 const API_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// For how many roles of its own a workload is told of similar names: each is compared with all roles of its account.
+/// For how many roles of its own a workload gets similar names: each is compared with all roles of its account.
 const MAX_SEARCHED_ROLES: usize = 32;
 /// Most different roles and tokens that are checked for one pod: its author must not keep the webhook busy.
 pub(super) const MAX_OWN_CHAINS: usize = 256;

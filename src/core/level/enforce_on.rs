@@ -7,7 +7,7 @@ use crate::workload::Kind;
 /// What is denied, as the label `rolecall.dev/enforce-on` and the field `enforceOn` say it. Never neither of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EnforceOn {
-    /// Pods, whoever creates them.
+    /// Pods of all creators.
     pub pods: bool,
     /// Templates of pods, service accounts, and pods that no controller of Kubernetes creates.
     pub workloads: bool,

@@ -76,7 +76,7 @@ pub static ROLE_ACCOUNT_UNSEEN: Rule = Rule {
     page: include_str!("pages/role-account-unseen.md"),
 };
 
-/// What a requester is told of a role that is not the namespace's own.
+/// What a requester reads of a role that is not the namespace's own.
 pub static ROLE_NOT_ASSUMABLE: Rule = Rule {
     name: "role-not-assumable",
     aliases: &[],

@@ -1,5 +1,5 @@
 //! The cases of `tests/cases` through this crate alone: fast enough to hold it against mutations. `tests/cases.rs` of the
-//! program runs them through every door.
+//! program runs them through the library, the router and the binary.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 

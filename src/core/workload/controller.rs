@@ -1,6 +1,10 @@
 //! What controls an object: the owner that creates it again (Kubernetes API reference, meta/v1 OwnerReference).
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// The controller of an object, as the object names it. Its author may write any: it proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,37 +24,25 @@ pub struct Controller {
 impl Controller {
     /// The controller of an object's JSON; `None` where it names none, or cannot be read.
     pub fn of(object: &str) -> Option<Self> {
+        let Metadata { owner_references: owner, labels } = serde_json::from_str::<Object>(object).ok()?.metadata;
+        let Reference { api_version, kind, name, uid, .. } = owner?;
+        Some(Self { api_version, kind, name, uid, template_hash: labels.and_then(|labels| labels.template_hash) })
+    }
+
+    /// The controller of the object in an AdmissionReview.
+    pub fn of_reviewed(body: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
-        struct Object {
-            metadata: Metadata,
+        struct Review<'b> {
+            #[serde(borrow)]
+            request: Request<'b>,
         }
         #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Metadata {
-            #[serde(default)]
-            owner_references: Vec<Reference>,
-            labels: Option<Labels>,
+        struct Request<'b> {
+            #[serde(borrow)]
+            object: &'b RawValue,
         }
-        #[derive(Deserialize)]
-        struct Labels {
-            #[serde(rename = "pod-template-hash")]
-            template_hash: Option<String>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        #[derive(Default)]
-        struct Reference {
-            api_version: String,
-            kind: String,
-            name: String,
-            uid: String,
-            controller: bool,
-        }
-        let metadata = serde_json::from_str::<Object>(object).ok()?.metadata;
-        let owner = metadata.owner_references.into_iter().find(|reference| reference.controller)?;
-        let template_hash = metadata.labels.and_then(|labels| labels.template_hash);
-        let Reference { api_version, kind, name, uid, .. } = owner;
-        Some(Self { api_version, kind, name, uid, template_hash })
+        let Review { request } = serde_json::from_slice(body).ok()?;
+        Self::of(request.object.get())
     }
 
     /// The Deployment behind a ReplicaSet: its name without the hash that the pods have as a label.
@@ -58,6 +50,64 @@ impl Controller {
         let hash = self.template_hash.as_deref().filter(|hash| !hash.is_empty() && self.kind == "ReplicaSet")?;
         self.name.strip_suffix(hash)?.strip_suffix('-').filter(|name| !name.is_empty())
     }
+}
+
+#[derive(Deserialize)]
+struct Object {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    #[serde(default, deserialize_with = "controller")]
+    owner_references: Option<Reference>,
+    labels: Option<Labels>,
+}
+
+#[derive(Deserialize)]
+struct Labels {
+    #[serde(rename = "pod-template-hash")]
+    template_hash: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Reference {
+    api_version: String,
+    kind: String,
+    name: String,
+    uid: String,
+    controller: bool,
+}
+
+/// The reference to the controller among others, which are not kept: an element takes far more memory than its text.
+fn controller<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Reference>, D::Error> {
+    struct First;
+
+    impl<'de> Visitor<'de> for First {
+        type Value = Option<Reference>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of owner references")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut references: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some(reference) = references.next_element::<Reference>()? {
+                if found.is_none() && reference.controller {
+                    found = Some(reference);
+                }
+            }
+            Ok(found)
+        }
+    }
+
+    deserializer.deserialize_any(First)
 }
 
 #[cfg(test)]
@@ -82,7 +132,9 @@ mod tests {
         ] {
             assert_eq!(deployment(labels), None, "{labels}");
         }
-        assert_eq!(Controller::of(r#"{"metadata":{}}"#), None);
+        for object in [r#"{"metadata":{}}"#, r#"{"metadata":{"ownerReferences":null}}"#] {
+            assert_eq!(Controller::of(object), None, "{object}");
+        }
         assert_eq!(Controller::of("{"), None);
     }
 }

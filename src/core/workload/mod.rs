@@ -53,7 +53,7 @@ pub struct Workload<'o> {
     pub job_metadata: Option<&'o Metadata<'o>>,
     /// The pods' specification.
     pub spec: &'o PodSpec<'o>,
-    /// It stands for a static pod of a node and cannot use a service account. Anybody can write the annotation that says so:
+    /// It stands for a static pod of a node and cannot use a service account. Every user can write the annotation that says so:
     /// where it is known who creates the pod, that decides.
     pub is_mirror: bool,
 }

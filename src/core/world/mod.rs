@@ -216,6 +216,11 @@ impl World {
         self.namespaces.get(name).map(|entry| &entry.namespace)
     }
 
+    /// The namespaces that are known, in no order.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&str, &Namespace)> {
+        self.namespaces.iter().map(|(name, entry)| (&**name, &entry.namespace))
+    }
+
     /// What is in force for a namespace. It is resolved on first use, then kept: all calls must give the same assignment. Of a
     /// namespace that is not known only the name counts.
     pub fn namespace_policy(&self, name: &str, assignment: &LevelAssignment) -> NamespacePolicy {
@@ -236,6 +241,21 @@ impl World {
             }
             None => Cow::Owned(self.conclude(subject, plain(), &Effort::for_one_check())),
         }
+    }
+
+    /// The work that [`Self::plan`] may take, in compared patterns; 0 where the plan is concluded.
+    pub fn work_of_plan(&self, subject: Subject<'_>) -> usize {
+        let entry = self.entry(subject.namespace, subject.service_account);
+        if entry.is_some_and(|entry| entry.plan.get().is_some()) {
+            return 0;
+        }
+        if let Some(association) = self.association(subject) {
+            let of = |arn: &str| chain::cost::of_association(&self.snapshot, subject, association, arn);
+            return association.role_arn.as_deref().map_or(0, of);
+        }
+        let account = entry.and_then(|entry| entry.account.as_deref()).unwrap_or_else(|| plain());
+        let source = RoleSource::Annotation(self.conventions.role_arn_key());
+        account.role_arn.as_deref().map_or(0, |arn| chain::cost::of_role(&self.snapshot, subject, arn, source))
     }
 
     /// The audience of tokens that name none: the API server's own. On EKS it is the same in every cluster (AWS Containers

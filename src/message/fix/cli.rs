@@ -9,7 +9,7 @@ use serde_json::json;
 use super::jq;
 use crate::shell::Command;
 
-/// The audience of tokens that the injector asks for, unless it is told otherwise.
+/// The audience of tokens that the injector asks for by default.
 pub(super) const DEFAULT_AUDIENCE: &str = "sts.amazonaws.com";
 
 /// The commands of a change; none where a person has to do it.

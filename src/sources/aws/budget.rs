@@ -1,4 +1,4 @@
-//! Token buckets: every call, whoever makes it, waits for its service's and its own.
+//! Token buckets: every call waits for its service's and its own.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;

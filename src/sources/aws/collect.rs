@@ -136,7 +136,7 @@ fn newest_of_each(associations: Vec<Value>) -> Vec<Value> {
     newest.into_values().collect()
 }
 
-/// The roles that anybody names, by account.
+/// The roles that service accounts, workloads or associations name, by account.
 fn named(collected: &Collected, wanted: &Wanted) -> BTreeMap<String, BTreeSet<String>> {
     let associations = collected.associations.value.iter().flatten();
     let of_associations = associations

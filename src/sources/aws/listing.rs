@@ -1,4 +1,4 @@
-//! What has changed among named roles, told by listing them: a page of ListRoles has the trust policies of a thousand roles,
+//! What has changed among named roles, found by listing them: a page of ListRoles has the trust policies of a thousand roles,
 //! where GetRole costs a call for each. It has neither tags nor boundary nor policies (IAM API Reference, `ListRoles`), so
 //! the roles that were read whole the longest ago are read whole again, a few at each refresh.
 

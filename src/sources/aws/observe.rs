@@ -27,13 +27,13 @@ pub enum Outcome {
     Lost,
 }
 
-/// Is told of every attempt at a call, retries included.
+/// Called for every attempt at a call, retries included.
 pub trait Observer: Send + Sync + std::fmt::Debug {
     /// `call` is such as `iam:GetRole`; `duration` runs from sending to the end of the answer.
     fn call(&self, call: &str, outcome: Outcome, duration: Duration);
 }
 
-/// Is told how far a collection is.
+/// Called with the progress of a collection.
 pub trait Progress: Send + Sync {
     /// A part begins, with so many things to read; 0 where that is not known.
     fn begin(&self, part: &str, things: usize);

@@ -89,7 +89,7 @@ async fn main() -> std::io::Result<()> {
         .await
 }
 
-/// Waits for the end of standard input: whoever holds the other end of the pipe is gone.
+/// Waits for the end of standard input: the process at the other end of the pipe has ended.
 async fn stdin_closed() {
     let mut stdin = tokio::io::stdin();
     let mut buffer = [0; 64];

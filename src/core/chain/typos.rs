@@ -1,4 +1,4 @@
-//! The likely slip behind a value that does not match.
+//! The likely typo behind a value that does not match.
 
 use super::Subject;
 use crate::finding::Hint;
@@ -8,14 +8,14 @@ use crate::snapshot::Issuer;
 /// `https://`, a slash at the end. Returns the claim.
 pub(super) fn miswritten_key<'k>(folded_key: &'k str, issuer: &Issuer) -> Option<(&'k str, &'static str)> {
     let (written, claim) = split_key(folded_key);
-    let (address, slip) = match written.split_once("oidc-provider/") {
+    let (address, typo) = match written.split_once("oidc-provider/") {
         Some((_, rest)) => (rest, "the key is the provider's ARN; it must be its address only"),
         None if written.contains("://") => (written, "the key begins with https://; it must not"),
         None => (written, "the key has a slash before its claim; it must not"),
     };
     let bare = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")).unwrap_or(address);
     let meant = bare.trim_end_matches('/') == issuer.folded();
-    (meant && written != issuer.folded()).then_some((claim, slip))
+    (meant && written != issuer.folded()).then_some((claim, typo))
 }
 
 /// The issuer and the claim of a key; the scheme's colon does not count.
