@@ -4,7 +4,7 @@
 mod common;
 
 use common::{TempDir, rolecall, rolecall_with_input};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn stdout(output: &std::process::Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -256,7 +256,11 @@ fn config_says_which_levels_a_namespace_has_and_why() {
     );
     let json: Value = serde_json::from_str(&show(&["-n", "team-a", "--format", "json"])).unwrap();
     assert_eq!((&json["rule"], &json["inForce"]["audit"]["source"]), (&"levels[1]".into(), &"levels[1]".into()));
+    assert_eq!((&json["matches"], &json["namespace"]), (&"*".into(), &"team-a".into()));
     assert!(show(&[]).contains("levels[0]  team-* with env=prod: enforce chain, enforce-on workloads\n"));
+    let json: Value = serde_json::from_str(&show(&["--format", "json"])).unwrap();
+    let sets = json!({"enforce": "chain", "enforce-on": "workloads"});
+    assert_eq!(json["levels"][0], json!({"matches": "team-* with env=prod", "sets": sets, "labelsMayLower": false}));
     let checked = rolecall(&["config", "check", "--config", file]);
     let text = String::from_utf8(checked.stdout).unwrap();
     assert!(checked.status.success() && text.contains("levels[2] is never used"), "{text}");
@@ -266,4 +270,25 @@ fn config_says_which_levels_a_namespace_has_and_why() {
     assert!(stderr(&output).contains("wrong.yaml: levels[0]: it sets none of"), "{}", stderr(&output));
     let output = rolecall(&["config", "show", "-n", "a", "--labels", "env"]);
     assert!(stderr(&output).contains("`env` is not KEY=VALUE"), "{}", stderr(&output));
+    let output = rolecall(&["config", "show", "-n", "a", "--labels", "rolecall.dev/enforce-on=pod"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("enforce-on=pod is none of pods, workloads, pods.workloads"),
+        "{}",
+        stderr(&output)
+    );
+    // The API server sets the label with the namespace's name, whatever labels are given.
+    let named = directory.file(
+        "named.yaml",
+        "levels: [{selector: {matchLabels: {kubernetes.io/metadata.name: shop}}, enforce: chain, labelsMayLower: true}]",
+    );
+    let named = named.to_str().unwrap();
+    for (namespace, level) in [("shop", "chain"), ("other", "off")] {
+        let output = rolecall(&["config", "show", "--config", named, "-n", namespace, "--labels", "env=prod"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(&format!("  enforce     {level} ")), "{text}");
+    }
+    let output = rolecall(&["config", "show", "--config", named]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("kubernetes.io/metadata.name=shop: enforce chain, labels may lower it\n"), "{text}");
 }

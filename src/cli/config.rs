@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use rolecall_core::cluster::Namespace;
-use rolecall_core::decision::{NamespacePolicy, Resolved, Source};
+use rolecall_core::decision::{EnforceOn, Level, LevelRule, NamespacePolicy, PartialPolicy, Resolved, Source};
 use rolecall_core::workload::{Metadata, Pairs, Text};
 use serde::Serialize;
 
 use super::args::Format;
-use crate::config::Config;
+use crate::config::{Config, LevelRuleConfig};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,7 +55,7 @@ pub struct ConfigShowArgs {
     /// Name of a namespace
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
-    /// Labels of the namespace, with commas between them
+    /// Labels of the namespace, with commas between them. kubernetes.io/metadata.name is always set, as in a cluster
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', requires = "namespace")]
     pub labels: Vec<String>,
     /// Output format
@@ -63,10 +63,14 @@ pub struct ConfigShowArgs {
     pub format: Format,
 }
 
+const ENFORCE_ON: &str = "rolecall.dev/enforce-on";
+/// The API server sets this label on every namespace (Kubernetes, "Well-Known Labels, Annotations and Taints").
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
 /// Runs a command of `config`.
 ///
 /// # Errors
-/// Where the configuration cannot be read, or a label is none.
+/// Where the configuration cannot be read, or a label or its value is malformed.
 pub fn config(args: &ConfigArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     match &args.command {
         ConfigCommand::Check(ConfigCheckArgs { config }) => {
@@ -107,6 +111,10 @@ fn show_namespace(config: &Config, name: &str, args: &ConfigShowArgs, out: &mut 
             _ => bail!("--labels: `{label}` is not KEY=VALUE"),
         };
     }
+    labels.insert(NAME_LABEL, name);
+    if let Some(value) = labels.get(ENFORCE_ON).filter(|value| EnforceOn::from_label(value).is_none()) {
+        bail!("--labels: {ENFORCE_ON}={value} is none of pods, workloads, pods.workloads");
+    }
     let pairs = labels.iter().map(|(key, value)| (Text::from(*key), Text::from(*value)));
     let metadata = Metadata { labels: Pairs(pairs.collect()), ..Metadata::default() };
     let namespace = Namespace::of(&metadata);
@@ -117,8 +125,9 @@ fn show_namespace(config: &Config, name: &str, args: &ConfigShowArgs, out: &mut 
     let rows = rows(&resolved);
     if args.format == Format::Json {
         let values: BTreeMap<_, _> = rows.into_iter().collect();
-        let matched = resolved.rule.map(|at| format!("levels[{at}]"));
-        let document = serde_json::json!({"namespace": name, "rule": matched, "inForce": values});
+        let rule = resolved.rule.map(|at| format!("levels[{at}]"));
+        let matches = resolved.rule.and_then(|at| config.levels.get(at)).map(LevelRuleConfig::describe);
+        let document = serde_json::json!({"namespace": name, "rule": rule, "matches": matches, "inForce": values});
         writeln!(out, "{document:#}")?;
         return Ok(());
     }
@@ -154,25 +163,44 @@ fn rows(resolved: &Resolved) -> [(&'static str, InForce); 4] {
     ]
 }
 
+/// A rule of the configuration's `levels`.
+struct ShownRule {
+    /// The namespaces that it matches.
+    matches: String,
+    /// The values that it sets.
+    sets: Vec<(&'static str, &'static str)>,
+    labels_may_lower: bool,
+}
+
+impl ShownRule {
+    fn of((rule, written): (&LevelRule, &LevelRuleConfig)) -> Self {
+        let PartialPolicy { enforce, warn, audit, enforce_on } = rule.sets;
+        let values = [
+            ("enforce", enforce.map(Level::name)),
+            ("warn", warn.map(Level::name)),
+            ("audit", audit.map(Level::name)),
+            ("enforce-on", enforce_on.map(EnforceOn::name)),
+        ];
+        let sets = values.into_iter().filter_map(|(what, value)| Some((what, value?))).collect();
+        Self { matches: written.describe(), sets, labels_may_lower: rule.labels_may_lower }
+    }
+
+    fn text(&self) -> String {
+        let sets = self.sets.iter().map(|(what, value)| format!("{what} {value}"));
+        let lower = self.labels_may_lower.then(|| "labels may lower it".to_owned());
+        format!("{}: {}", self.matches, sets.chain(lower).collect::<Vec<_>>().join(", "))
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let sets: BTreeMap<_, _> = self.sets.iter().copied().collect();
+        serde_json::json!({"matches": self.matches, "sets": sets, "labelsMayLower": self.labels_may_lower})
+    }
+}
+
 fn show_all(config: &Config, format: Format, out: &mut dyn Write) -> anyhow::Result<()> {
     let assignment = config.levels();
     let NamespacePolicy { levels, enforce_on } = assignment.defaults;
-    let set = |name: &'static str, value: Option<&'static str>| value.map(|value| format!("{name} {value}"));
-    let rules: Vec<(String, String)> = assignment
-        .rules
-        .iter()
-        .zip(&config.levels)
-        .map(|(rule, written)| {
-            let sets = [
-                set("enforce", rule.sets.enforce.map(|level| level.name())),
-                set("warn", rule.sets.warn.map(|level| level.name())),
-                set("audit", rule.sets.audit.map(|level| level.name())),
-                set("enforce-on", rule.sets.enforce_on.map(|on| on.name())),
-                rule.labels_may_lower.then(|| "labels may lower it".to_owned()),
-            ];
-            (written.describe(), sets.into_iter().flatten().collect::<Vec<_>>().join(", "))
-        })
-        .collect();
+    let rules: Vec<ShownRule> = assignment.rules.iter().zip(&config.levels).map(ShownRule::of).collect();
     let defaults = [
         ("enforce", levels.enforce.name()),
         ("warn", levels.warn.name()),
@@ -181,8 +209,7 @@ fn show_all(config: &Config, format: Format, out: &mut dyn Write) -> anyhow::Res
     ];
     if format == Format::Json {
         let defaults: BTreeMap<_, _> = defaults.into_iter().collect();
-        let rules: Vec<_> =
-            rules.iter().map(|(matches, sets)| serde_json::json!({"matches": matches, "sets": sets})).collect();
+        let rules: Vec<_> = rules.iter().map(ShownRule::json).collect();
         writeln!(out, "{:#}", serde_json::json!({"defaults": defaults, "levels": rules}))?;
         return Ok(());
     }
@@ -190,8 +217,8 @@ fn show_all(config: &Config, format: Format, out: &mut dyn Write) -> anyhow::Res
     for (what, value) in defaults {
         writeln!(out, "  {what:10}  {value}")?;
     }
-    for (at, (matches, sets)) in rules.iter().enumerate() {
-        writeln!(out, "levels[{at}]  {matches}: {sets}")?;
+    for (at, rule) in rules.iter().enumerate() {
+        writeln!(out, "levels[{at}]  {}", rule.text())?;
     }
     Ok(())
 }
