@@ -13,6 +13,7 @@ mod waiting;
 mod writer;
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,16 +21,16 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use kube::Client;
 use rolecall_core::decision::Outcome;
-use rolecall_core::workload::{Kind, is_object_name};
+use rolecall_core::workload::Kind;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::Instant;
 
 use self::target::{Looked, Target};
-use self::waiting::{Due, Waiting};
+use self::waiting::{Counted, Due, Key, Waiting};
 use self::writer::Writer;
 use super::explain;
 use crate::config::EventsConfig;
-use crate::review::{Notice, NoticeSink, Record};
+use crate::review::{ImpossibleObject, Notice, NoticeSink, Record};
 
 /// Notices between the threads that answer and the task that writes; more are given up.
 const QUEUE: usize = 128;
@@ -37,10 +38,8 @@ const QUEUE: usize = 128;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// An object is looked up so long after its review: by then the API server has stored it.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
-/// It is looked up once more so long after that.
+/// It is looked up a second time so long after that.
 const NEXT_LOOK: Duration = Duration::from_secs(10);
-/// Longest uid that is looked up; one has 36 characters.
-const MAX_UID_BYTES: usize = 64;
 
 /// Sees what becomes of Events.
 pub trait Writing: Send + Sync + std::fmt::Debug {
@@ -69,11 +68,11 @@ impl NoticeSink for EventQueue {
         }
         // A place first: what is given up costs nothing.
         match self.sender.try_reserve() {
-            Ok(place) => {
-                if let Some(notice) = Notice::of(record, body) {
-                    place.send(notice);
-                }
-            }
+            Ok(place) => match Notice::of(record, body) {
+                Ok(Some(notice)) => place.send(notice),
+                Ok(None) => {}
+                Err(ImpossibleObject) => self.seen.event("unverified"),
+            },
             Err(_) => self.seen.event("limited"),
         }
     }
@@ -90,8 +89,8 @@ pub fn events(
     let queue = EventQueue { sender, settings, seen: Arc::clone(&seen) };
     let calls = Calls::new(client, settings.calls_per_second);
     let repeat = Duration::from_secs(settings.repeat_seconds);
-    let task = Task { waiting: Waiting::new(repeat), writer: Writer::new(instance), calls, seen };
-    (queue, task.run(receiver))
+    let task = Task { writer: Writer::new(instance), calls, seen };
+    (queue, task.run(receiver, repeat))
 }
 
 /// What became of a call that brought no answer to use.
@@ -158,76 +157,95 @@ impl Calls {
     }
 }
 
+/// Looks objects up, and writes.
 struct Task {
-    waiting: Waiting,
     writer: Writer,
     calls: Calls,
     seen: Arc<dyn Writing>,
 }
 
+/// What became of an object that was due.
+struct Settled {
+    what: What,
+    /// Notes about the service account of its pods.
+    of_account: Option<(Key, Vec<Counted>)>,
+}
+
+enum What {
+    /// Its Events were written.
+    Written(Key),
+    /// It is due again later.
+    Again(Due),
+    /// Nothing is written of it.
+    GivenUp(Key),
+}
+
 impl Task {
-    async fn run(mut self, mut notices: Receiver<Notice>) {
+    async fn run(mut self, mut notices: Receiver<Notice>, repeat: Duration) {
+        let mut waiting = Waiting::new(repeat);
+        let seen = Arc::clone(&self.seen);
         let mut taken = Vec::with_capacity(QUEUE);
         loop {
-            let next = self.waiting.next_due();
-            let until = async {
-                match next {
-                    Some(due) => tokio::time::sleep_until(due).await,
-                    None => std::future::pending().await,
+            let count = match waiting.take_due(Instant::now()) {
+                Some(due) => {
+                    let mut writing = pin!(self.write(due));
+                    // Notices are taken while the API server is waited for: the queue is short, and denials come in bursts.
+                    loop {
+                        tokio::select! {
+                            biased;
+                            settled = &mut writing => {
+                                settle(&mut waiting, settled, &*seen);
+                                break;
+                            }
+                            count = notices.recv_many(&mut taken, QUEUE) => {
+                                if count == 0 {
+                                    return;
+                                }
+                                taken.drain(..).for_each(|notice| take(&mut waiting, notice, &*seen));
+                            }
+                        }
+                    }
+                    continue;
+                }
+                None => {
+                    let next = waiting.next_due();
+                    let due = async {
+                        match next {
+                            Some(due) => tokio::time::sleep_until(due).await,
+                            None => std::future::pending().await,
+                        }
+                    };
+                    tokio::select! {
+                        count = notices.recv_many(&mut taken, QUEUE) => count,
+                        () = due => continue,
+                    }
                 }
             };
-            tokio::select! {
-                biased;
-                count = notices.recv_many(&mut taken, QUEUE) => {
-                    if count == 0 {
-                        return;
-                    }
-                    taken.drain(..).for_each(|notice| self.take(notice));
-                }
-                () = until => {}
+            if count == 0 {
+                return;
             }
-            // Those who fill the queue do not keep others from being written.
-            if let Some(due) = self.waiting.take_due(Instant::now()) {
-                self.write(due).await;
-            }
+            taken.drain(..).for_each(|notice| take(&mut waiting, notice, &*seen));
         }
     }
 
-    fn take(&mut self, notice: Notice) {
-        // They become parts of a request's path.
-        let is_named = is_object_name(&notice.namespace) && is_object_name(&notice.object.name);
-        let uid = &notice.object.uid;
-        // Pods are no kind that is looked up: none of them controls others.
-        if !is_named || uid.is_empty() || uid.len() > MAX_UID_BYTES || notice.object.kind == Kind::Pod {
-            self.seen.event("unverified");
-            return;
-        }
-        // A denied pod's controller exists.
-        let delay = if notice.is_denial { Duration::ZERO } else { FIRST_LOOK };
-        if !self.waiting.add(notice.into(), 1, Instant::now() + delay) {
-            self.seen.event("limited");
-        }
-    }
-
-    async fn write(&mut self, due: Due) {
-        match target::look(&mut self.calls, &due.key).await {
+    /// Looks an object up and writes its Events.
+    async fn write(&mut self, due: Due) -> Settled {
+        match target::look(&mut self.calls, &due).await {
             Ok(Looked::Found(target)) => self.write_to(due, &target).await,
-            Ok(Looked::Absent) if due.attempts == 0 && !due.key.is_denial => {
-                self.waiting.again(due, Instant::now() + NEXT_LOOK);
-            }
-            Ok(Looked::Absent) => self.give_up(&due, "unverified"),
-            Err(Fault::Failed) if due.attempts < 2 => self.waiting.again(due, Instant::now() + NEXT_LOOK),
-            Err(Fault::Forbidden) => self.give_up(&due, "forbidden"),
-            Err(Fault::Failed | Fault::Refused) => self.give_up(&due, "failed"),
+            Ok(Looked::Absent) if due.attempts == 0 && !due.key.is_denial => Settled::again(due),
+            Ok(Looked::Absent) => self.give_up(due, "unverified"),
+            Err(Fault::Failed) if due.attempts < 2 => Settled::again(due),
+            Err(Fault::Forbidden) => self.give_up(due, "forbidden"),
+            Err(Fault::Failed | Fault::Refused) => self.give_up(due, "failed"),
         }
     }
 
-    fn give_up(&mut self, due: &Due, outcome: &'static str) {
+    fn give_up(&self, due: Due, outcome: &'static str) -> Settled {
         due.notes.iter().for_each(|_| self.seen.event(outcome));
-        self.waiting.forget(&due.key);
+        Settled { what: What::GivenUp(due.key), of_account: None }
     }
 
-    async fn write_to(&mut self, mut due: Due, target: &Target) {
+    async fn write_to(&mut self, mut due: Due, target: &Target) -> Settled {
         let mut of_account = Vec::new();
         let mut unwritten = Vec::new();
         for counted in std::mem::take(&mut due.notes) {
@@ -241,17 +259,38 @@ impl Task {
                 Err(Fault::Failed | Fault::Refused) => self.seen.event("failed"),
             }
         }
-        // The service account is one for many workloads: it waits in a place of its own, where they are counted together.
-        if let Some(key) = due.key.service_account().filter(|_| !of_account.is_empty())
-            && !self.waiting.add_counted(key, of_account, Instant::now())
-        {
-            self.seen.event("limited");
-        }
-        if unwritten.is_empty() {
-            self.waiting.written(&due.key, Instant::now());
-        } else {
-            due.notes = unwritten;
-            self.waiting.again(due, Instant::now() + NEXT_LOOK);
-        }
+        let of_account = due.key.service_account().filter(|_| !of_account.is_empty()).map(|key| (key, of_account));
+        let what =
+            if unwritten.is_empty() { What::Written(due.key) } else { What::Again(Due { notes: unwritten, ..due }) };
+        Settled { what, of_account }
+    }
+}
+
+impl Settled {
+    fn again(due: Due) -> Self {
+        Self { what: What::Again(due), of_account: None }
+    }
+}
+
+fn take(waiting: &mut Waiting, notice: Notice, seen: &dyn Writing) {
+    // A denied pod's controller exists.
+    let delay = if notice.is_denial { Duration::ZERO } else { FIRST_LOOK };
+    if !waiting.add(notice.into(), Instant::now() + delay) {
+        seen.event("limited");
+    }
+}
+
+fn settle(waiting: &mut Waiting, Settled { what, of_account }: Settled, seen: &dyn Writing) {
+    let now = Instant::now();
+    match what {
+        What::Written(key) => waiting.written(&key, now),
+        What::Again(due) => waiting.again(due, now + NEXT_LOOK),
+        What::GivenUp(key) => waiting.forget(&key),
+    }
+    // The service account is one for many workloads: it waits in a place of its own, where they are counted together.
+    if let Some((key, notes)) = of_account
+        && !waiting.add_counted(key, None, notes, now)
+    {
+        seen.event("limited");
     }
 }

@@ -1,14 +1,15 @@
-//! The object that an Event is written on: one that the API server confirms by its uid, and no other. Whoever can reach the
-//! webhook can name any object in a review.
+//! The object that an Event is written on: one that the API server confirms by its uid, and no other. Every client that can
+//! reach the webhook can name any object in a review, and the author of an object any controller.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
-use rolecall_core::workload::Kind;
+use rolecall_core::workload::{Kind, is_object_name};
 
-use super::waiting::Key;
+use super::waiting::{Due, Key};
 use super::{Calls, Fault};
+use crate::review::is_id;
 
 /// An object that exists.
 pub(super) struct Target {
@@ -25,39 +26,57 @@ pub(super) enum Looked {
 
 /// Looks for an object. In its place comes its controller where it has one: a person looks at the Deployment, not at its
 /// ReplicaSet.
-pub(super) async fn look(calls: &mut Calls, key: &Key) -> Result<Looked, Fault> {
+pub(super) async fn look(calls: &mut Calls, Due { key, replaces, .. }: &Due) -> Result<Looked, Fault> {
     let Some(found) = metadata(calls, key.kind, &key.namespace, &key.name).await? else {
         return Ok(Looked::Absent);
     };
     let is_other = key.uid.is_some() && found.uid != key.uid;
-    // The update may still be refused by someone else, or not be stored yet.
+    // The update may still be refused by another webhook, or not be stored yet.
     let generation = found.generation.unwrap_or(0);
     let is_before = generation < key.generation;
-    let is_replaced = generation == 0 && key.replaces.is_some() && found.resource_version == key.replaces;
+    let is_replaced = generation == 0 && replaces.is_some() && found.resource_version == *replaces;
     if is_other || is_before || is_replaced {
         return Ok(Looked::Absent);
     }
     let controller = found.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
-    let Some(controller) = controller else {
-        // The Event is about the generation that was reviewed, whatever came after it.
-        let generation = if key.generation == 0 { generation } else { key.generation };
-        let (group, version) = group_version(key.kind);
-        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-        let reference = ObjectReference {
-            api_version: Some(api_version),
-            kind: Some(key.kind.name().to_owned()),
-            name: Some(key.name.clone()),
-            namespace: Some(key.namespace.clone()),
-            uid: found.uid,
-            ..ObjectReference::default()
-        };
-        return Ok(Looked::Found(Target { reference, generation }));
+    if let Some(controller) = controller
+        && let Some(target) = controller_of(calls, key, controller).await?
+    {
+        return Ok(Looked::Found(target));
+    }
+    // The Event is about the generation that was reviewed, whatever came after it.
+    let generation = if key.generation == 0 { generation } else { key.generation };
+    let (group, version) = group_version(key.kind);
+    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let reference = ObjectReference {
+        api_version: Some(api_version),
+        kind: Some(key.kind.name().to_owned()),
+        name: Some(key.name.clone()),
+        namespace: Some(key.namespace.clone()),
+        uid: found.uid,
+        ..ObjectReference::default()
     };
-    controlled_by(calls, key, controller).await
+    Ok(Looked::Found(Target { reference, generation }))
 }
 
-async fn controlled_by(calls: &mut Calls, key: &Key, controller: &OwnerReference) -> Result<Looked, Fault> {
+/// The controller that an object names. The API server checks no owner reference, so it is asked for the controller; `None`
+/// where it has none of that uid or rolecall may not read it: the Event is then on the object itself. Of kinds that rolecall
+/// does not know, such as an Argo Rollout, the reference is taken as it is written, where it can be one.
+async fn controller_of(calls: &mut Calls, key: &Key, controller: &OwnerReference) -> Result<Option<Target>, Fault> {
     let OwnerReference { api_version, kind, name, uid, .. } = controller;
+    if !is_object_name(name) || !is_id(uid) || !is_type(api_version) || !is_type(kind) {
+        return Ok(None);
+    }
+    let generation = match Kind::from_api_version(api_version, kind) {
+        // A pod controls none of the kinds that are looked up.
+        Some(Kind::Pod) => return Ok(None),
+        None => 0,
+        Some(known) => match metadata(calls, known, &key.namespace, name).await {
+            Ok(Some(found)) if found.uid.as_deref() == Some(uid) => found.generation.unwrap_or(0),
+            Ok(_) | Err(Fault::Forbidden) => return Ok(None),
+            Err(fault) => return Err(fault),
+        },
+    };
     let reference = ObjectReference {
         api_version: Some(api_version.clone()),
         kind: Some(kind.clone()),
@@ -66,18 +85,12 @@ async fn controlled_by(calls: &mut Calls, key: &Key, controller: &OwnerReference
         uid: Some(uid.clone()),
         ..ObjectReference::default()
     };
-    // Of a kind that rolecall does not know, such as an Argo Rollout, the API server has confirmed what it controls.
-    let Some(kind) = Kind::from_api_version(api_version, kind).filter(|kind| *kind != Kind::Pod) else {
-        return Ok(Looked::Found(Target { reference, generation: 0 }));
-    };
-    match metadata(calls, kind, &key.namespace, name).await {
-        Ok(Some(found)) if found.uid.as_deref() == Some(uid) => {
-            Ok(Looked::Found(Target { reference, generation: found.generation.unwrap_or(0) }))
-        }
-        Ok(_) => Ok(Looked::Absent),
-        Err(Fault::Forbidden) => Ok(Looked::Found(Target { reference, generation: 0 })),
-        Err(fault) => Err(fault),
-    }
+    Ok(Some(Target { reference, generation }))
+}
+
+/// Whether a text can be an API version or a kind.
+fn is_type(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '/'))
 }
 
 /// Group and version of a kind. Every kind that rolecall checks is in version 1 of its group.

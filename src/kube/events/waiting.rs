@@ -29,8 +29,6 @@ pub(super) struct Key {
     pub(super) uid: Option<String>,
     /// That was reviewed; 0: any.
     pub(super) generation: i64,
-    /// The version that the reviewed one replaces.
-    pub(super) replaces: Option<String>,
     /// The service account of its pods.
     pub(super) service_account: String,
 }
@@ -45,7 +43,6 @@ impl Key {
             name: self.service_account.clone(),
             uid: None,
             generation: 0,
-            replaces: None,
             service_account: String::new(),
         })
     }
@@ -63,6 +60,7 @@ pub(super) struct Counted {
 /// A notice, with its notes apart.
 pub(super) struct Taken {
     key: Key,
+    replaces: Option<String>,
     notes: Vec<Note>,
 }
 
@@ -74,7 +72,8 @@ impl From<Notice> for Taken {
         let is_of_account = notes.iter().any(|note| note.is_of_account);
         let service_account = if is_of_account { service_account } else { String::new() };
         Self {
-            key: Key { is_denial, namespace, kind, name, uid: Some(uid), generation, replaces, service_account },
+            key: Key { is_denial, namespace, kind, name, uid: Some(uid), generation, service_account },
+            replaces,
             notes,
         }
     }
@@ -84,6 +83,8 @@ impl From<Notice> for Taken {
 #[derive(Debug)]
 pub(super) struct Due {
     pub(super) key: Key,
+    /// The version of the object that the last reviewed update replaces.
+    pub(super) replaces: Option<String>,
     pub(super) notes: Vec<Counted>,
     /// How many times it was looked up in vain.
     pub(super) attempts: u8,
@@ -91,6 +92,7 @@ pub(super) struct Due {
 
 #[derive(Debug, Default)]
 struct Entry {
+    replaces: Option<String>,
     notes: Vec<Counted>,
     attempts: u8,
     /// When its notes are to be written; `None` where it has none.
@@ -113,13 +115,19 @@ impl Waiting {
     }
 
     /// Adds a notice, to be looked at from then on. False where there is no room.
-    pub(super) fn add(&mut self, taken: Taken, count: i32, due: Instant) -> bool {
+    pub(super) fn add(&mut self, Taken { key, replaces, notes }: Taken, due: Instant) -> bool {
         let now = Timestamp::now();
-        let counted = |note| Counted { note, count, first: now, last: now };
-        self.add_counted(taken.key, taken.notes.into_iter().map(counted).collect(), due)
+        let counted = |note| Counted { note, count: 1, first: now, last: now };
+        self.add_counted(key, replaces, notes.into_iter().map(counted).collect(), due)
     }
 
-    pub(super) fn add_counted(&mut self, key: Key, notes: Vec<Counted>, due: Instant) -> bool {
+    pub(super) fn add_counted(
+        &mut self,
+        key: Key,
+        replaces: Option<String>,
+        notes: Vec<Counted>,
+        due: Instant,
+    ) -> bool {
         if !self.entries.contains_key(&key) && !self.has_room(&key, due) {
             return false;
         }
@@ -127,6 +135,7 @@ impl Waiting {
         let entry = self.entries.entry(key).or_default();
         let earliest = entry.written.map_or(due, |written| due.max(written + repeat));
         entry.due = Some(entry.due.unwrap_or(earliest));
+        entry.replaces = replaces;
         notes.into_iter().for_each(|counted| entry.count(counted));
         true
     }
@@ -167,12 +176,14 @@ impl Waiting {
         let key = due.min_by_key(|(is_warning, due, _)| (*is_warning, *due)).map(|(.., key)| key.clone())?;
         let entry = self.entries.get_mut(&key)?;
         entry.due = None;
-        Some(Due { key, notes: std::mem::take(&mut entry.notes), attempts: entry.attempts })
+        let notes = std::mem::take(&mut entry.notes);
+        Some(Due { key, replaces: entry.replaces.clone(), notes, attempts: entry.attempts })
     }
 
     /// Puts an object back that was looked up in vain.
     pub(super) fn again(&mut self, due: Due, at: Instant) {
         let entry = self.entries.entry(due.key).or_default();
+        entry.replaces = entry.replaces.take().or(due.replaces);
         let newer = std::mem::replace(&mut entry.notes, due.notes);
         newer.into_iter().for_each(|counted| entry.count(counted));
         (entry.attempts, entry.due) = (due.attempts + 1, Some(at));
@@ -182,6 +193,8 @@ impl Waiting {
     pub(super) fn written(&mut self, key: &Key, now: Instant) {
         if let Some(entry) = self.entries.get_mut(key) {
             (entry.written, entry.attempts) = (Some(now), 0);
+            // What came meanwhile waits like any repeat.
+            entry.due = entry.due.map(|due| due.max(now + self.repeat));
         }
     }
 
@@ -225,14 +238,14 @@ mod tests {
         let repeat = Duration::from_secs(60);
         let (mut waiting, start) = (Waiting::new(repeat), Instant::now());
         for _ in 0..5 {
-            assert!(waiting.add(taken("shop", 1, false), 1, start));
+            assert!(waiting.add(taken("shop", 1, false), start));
         }
         let due = waiting.take_due(start).unwrap();
         assert_eq!((due.notes.len(), due.notes[0].count, due.attempts), (1, 5, 0));
         assert!(waiting.take_due(start).is_none());
         waiting.written(&due.key, start);
         // Again within the minute: it waits for the rest of it.
-        assert!(waiting.add(taken("shop", 1, false), 1, start));
+        assert!(waiting.add(taken("shop", 1, false), start));
         assert!(waiting.take_due(start + repeat / 2).is_none());
         assert_eq!(waiting.next_due(), Some(start + repeat));
         assert_eq!(waiting.take_due(start + repeat).unwrap().notes[0].count, 1);
@@ -241,9 +254,9 @@ mod tests {
     #[test]
     fn what_was_looked_up_in_vain_keeps_its_count() {
         let (mut waiting, start) = (Waiting::new(Duration::from_secs(60)), Instant::now());
-        waiting.add(taken("shop", 1, false), 1, start);
+        waiting.add(taken("shop", 1, false), start);
         let due = waiting.take_due(start).unwrap();
-        waiting.add(taken("shop", 1, false), 1, start);
+        waiting.add(taken("shop", 1, false), start);
         let later = start + Duration::from_secs(10);
         waiting.again(due, later);
         assert_eq!(waiting.next_due(), Some(later));
@@ -255,7 +268,7 @@ mod tests {
     fn a_flood_leaves_room_for_other_namespaces_and_for_denials() {
         let (mut waiting, now) = (Waiting::new(Duration::from_secs(60)), Instant::now());
         let add = |waiting: &mut Waiting, namespace: &str, count: usize, is_denial: bool| {
-            (0..count).filter(|name| waiting.add(taken(namespace, *name, is_denial), 1, now)).count()
+            (0..count).filter(|name| waiting.add(taken(namespace, *name, is_denial), now)).count()
         };
         assert_eq!(add(&mut waiting, "flood", 10_000, false), MAX_OF_NAMESPACE);
         assert_eq!(add(&mut waiting, "shop", 1, false), 1);
@@ -271,7 +284,7 @@ mod tests {
     fn what_was_written_gives_way() {
         let (mut waiting, now) = (Waiting::new(Duration::from_secs(60)), Instant::now());
         for name in 0..2_000 {
-            assert!(waiting.add(taken("shop", name, false), 1, now), "{name}");
+            assert!(waiting.add(taken("shop", name, false), now), "{name}");
             let due = waiting.take_due(now).unwrap();
             waiting.written(&due.key, now);
         }

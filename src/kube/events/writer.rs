@@ -1,5 +1,5 @@
-//! Writing Events. The name of one says what it is about, so that all replicas write the same: whoever comes second counts
-//! it up.
+//! Writing Events. The name of one says what it is about, so that all replicas write the same: the second one counts it
+//! up.
 
 use std::collections::HashMap;
 
@@ -65,6 +65,8 @@ impl Writer {
                         self.remember(key, Known::of(&event));
                         return Ok("written");
                     }
+                    // The namespace is gone.
+                    Err(kube::Error::Api(status)) if status.code == 404 => return Err(Fault::Refused),
                     // Another replica has written it. An empty patch changes nothing and answers with the Event, so that
                     // no right to read Events is needed.
                     Err(_) => {
