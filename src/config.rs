@@ -3,6 +3,7 @@
 mod error;
 mod events;
 mod levels;
+mod would_deny;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 pub use self::error::ConfigError;
 pub use self::events::EventsConfig;
 pub use self::levels::{ExpressionConfig, LevelRuleConfig, OperatorConfig, SelectorConfig, Target};
+pub use self::would_deny::WouldDenyConfig;
 use crate::review::{IamDetail, Messages, OnError, Settings};
 use crate::sources::aws::{AwsSettings, InvalidField};
 
@@ -50,9 +52,9 @@ pub struct Config {
     pub forbid_exemptions_in: Vec<String>,
     /// Seconds after which a snapshot denies no more; absent: a snapshot read from a file never expires.
     pub snapshot_max_age_seconds: Option<i64>,
-    /// What requesters are told.
+    /// What requesters may read.
     pub messages: MessagesConfig,
-    /// How world_state of AWS is kept fresh.
+    /// How what is known of AWS is kept fresh.
     pub refresh: RefreshConfig,
     /// The injector's settings.
     pub injector: InjectorConfig,
@@ -64,13 +66,15 @@ pub struct Config {
     pub cluster: ClusterConfig,
     /// The Kubernetes Events that `serve` writes.
     pub events: EventsConfig,
+    /// The count of workloads that a level would deny, for a dashboard.
+    pub would_deny: WouldDenyConfig,
     /// The certificate that `serve` shows, and the CA that signs it.
     pub certificates: CertificatesConfig,
     /// The reports that `scan --reports` writes.
     pub reports: ReportsConfig,
 }
 
-/// What requesters are told.
+/// What requesters may read.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MessagesConfig {
@@ -219,7 +223,7 @@ pub struct ClusterConfig {
     pub imds_hop_limit: Option<u32>,
 }
 
-/// How world_state of AWS is kept fresh.
+/// How what is known of AWS is kept fresh.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RefreshConfig {
@@ -289,6 +293,7 @@ impl Default for Config {
             aws: AwsSettings::default(),
             cluster: ClusterConfig::default(),
             events: EventsConfig::default(),
+            would_deny: WouldDenyConfig::default(),
             certificates: CertificatesConfig::default(),
             reports: ReportsConfig::default(),
         }
@@ -492,6 +497,7 @@ impl Config {
         config.check_levels()?;
         config.messages.check()?;
         config.events.check()?;
+        config.would_deny.check()?;
         config.certificates.check()?;
         InvalidField::check("reports.maxResults", config.reports.max_results, 1..=10_000)?;
         if let Some(seconds) = config.snapshot_max_age_seconds.filter(|seconds| *seconds < 1) {
@@ -585,6 +591,8 @@ mod tests {
             ("messages: {docsUrl: docs.example.com}\n", "http or https URL"),
             ("events: {callsPerSecond: 0}\n", "callsPerSecond"),
             ("events: {repeatSeconds: 0}\n", "repeatSeconds"),
+            ("wouldDeny: {intervalSeconds: 5}\n", "wouldDeny.intervalSeconds"),
+            ("wouldDeny: {level: off}\n", "wouldDeny.level"),
             ("cluster: {events: false}\n", "events"),
             ("certificates: {names: [hook.example.com, a b]}\n", "`a b`"),
         ] {

@@ -136,7 +136,7 @@ fn scaling_is_not_reviewed() {
     assert!(warned.contains("irsa-trust-subject"), "another template is another question: {warned}");
 }
 
-/// Whoever may create objects explores nothing with `kubectl create --dry-run=server`: neither by what a warning says, nor by
+/// A user who may create objects explores nothing with `kubectl create --dry-run=server`: neither by what a warning says, nor by
 /// a denial.
 #[test]
 fn a_dry_run_tells_nothing_of_roles_of_others() {
@@ -235,7 +235,7 @@ fn a_dry_run_leaves_no_event() {
         owned
     };
     let owned = owned_by("real", &uid);
-    // Owners that do not exist, and one of another uid: whoever names them writes no Event.
+    // Owners that do not exist, and one of another uid: a review that names them writes no Event.
     for (name, uid) in [("none", &uid), ("real", &json!("6f1f6f0e-0000-4000-8000-000000000009"))] {
         let output = cluster.try_kubectl(&["create", "-f", "-"], &owned_by(name, uid).to_string());
         assert!(!output.status.success());
@@ -438,6 +438,11 @@ fn lowering_a_level_needs_the_right() {
     }
     assert!(annotate("rolecall.dev/ignore-reason=none").0 && annotate("rolecall.dev/requires=dynamodb:Query").0);
     assert!(!annotate("rolecall.dev/requires-").0, "what was asked before is not lowered");
+    assert!(annotate("rolecall.dev/identity=required").0, "what asks for more needs no right");
+    for lower in ["rolecall.dev/identity-", "rolecall.dev/identity=optional"] {
+        let (allowed, error) = annotate(lower);
+        assert!(!allowed && error.contains("may not lower"), "{lower}: {error}");
+    }
     cluster.kubectl(&[
         "annotate",
         "namespace",
@@ -458,7 +463,7 @@ fn lowering_a_level_needs_the_right() {
     });
 }
 
-/// The annotation of mirror pods and a controller's owner reference can be written by anybody.
+/// The annotation of mirror pods and a controller's owner reference can be written by every user.
 #[test]
 fn what_anybody_can_write_skips_no_check() {
     let Ground { cluster, .. } = ground();

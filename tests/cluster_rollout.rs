@@ -20,6 +20,7 @@ const ABSENT: &str = "arn:aws:iam::111122223333:role/carts-absent";
 const CONFIG: &str = "\
 certificates: {checkSeconds: 1}
 messages: {iamDetail: full}
+wouldDeny: {intervalSeconds: 10}
 levels:
   - {namespaces: ['team-*'], enforce: chain}
 ";
@@ -99,7 +100,7 @@ fn shown(cluster: &Cluster, command: &str, arguments: &[&str], input: &str) -> S
 fn a_drain_ends_with_two_of_two_where_workloads_are_enforced() {
     let ground = ground();
     let cluster = &ground.cluster;
-    // Before: pods are denied, whoever creates them.
+    // Before: pods of all creators are denied.
     let running = ground.two_running("on-pods");
     cluster.kubectl(&["label", "namespace", "on-pods", "rolecall.dev/enforce=chain"]);
     ground.cluster.until_denied("on-pods");
@@ -140,7 +141,7 @@ fn a_drain_ends_with_two_of_two_where_workloads_are_enforced() {
         let pods = ground.pods("carts");
         if pods.iter().any(|pod| !running.contains(pod)) { Ok(()) } else { Err(format!("{pods:?}")) }
     });
-    // Whoever writes a workload or a pod reads the denial, also where the pod names the ReplicaSet as its controller.
+    // The author of a workload or a pod reads the denial, also where the pod names the ReplicaSet as its controller.
     page += &shown(
         cluster,
         "kubectl apply -f orders.yaml",
@@ -162,6 +163,58 @@ fn a_drain_ends_with_two_of_two_where_workloads_are_enforced() {
     );
     common::assert_golden("rollout.txt", &page);
     hold_page("docs/rollout.md", &page);
+}
+
+/// The answer to a raised level names what it denies, as Pod Security Admission does; a dashboard shows the same.
+#[test]
+fn raising_a_level_shows_what_it_would_deny() {
+    let ground = ground();
+    let cluster = &ground.cluster;
+    ground.two_running("raised");
+    cluster.namespace("ready", &json!({}), None);
+    cluster.apply(&deployment("ready", "fine", 1).to_string());
+    let mut bare = pod("raised", "bare");
+    bare["spec"]["serviceAccountName"] = json!("default");
+    cluster.kubectl_in(&["create", "-f", "-"], &bare.to_string());
+    let job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"namespace": "raised", "name": "nightly"},
+        "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": {"spec": {"serviceAccountName": "app",
+        "restartPolicy": "Never", "containers": [{"name": "app", "image": "example.com/app:1"}]}}}}}});
+    cluster.kubectl_in(&["create", "-f", "-"], &job.to_string());
+    let raise = |namespace: &str, more: &[&str]| {
+        let arguments = [&["label", "namespace", namespace, "rolecall.dev/enforce=chain"], more].concat();
+        cluster.kubectl(&arguments).1
+    };
+    let expected = "\
+Warning: rolecall: pods of namespace raised that are created from now on are denied at level chain
+Warning: rolecall: 2 workloads with 2 running pods would be denied if created again; details: rolecall scan -n raised --would-deny --level chain
+Warning: rolecall: cronjob/nightly: role-missing
+Warning: rolecall: deployment/web (and 2 pods): role-missing
+";
+    eventually("the answer names them", PATIENCE, || {
+        let warned = raise("raised", &["--dry-run=server"]);
+        if warned == expected { Ok(()) } else { Err(warned) }
+    });
+    let warned = raise("ready", &[]);
+    assert!(warned.contains("none of 1 template and 1 running pod that were checked would be denied"), "{warned}");
+    eventually("the metric counts them", PATIENCE, || {
+        let (_, metrics) = ground.rolecall().get("/metrics");
+        let has = |series: &str| metrics.lines().any(|line| line == series);
+        let counted = has("rolecall_would_deny{namespace=\"raised\",rule=\"role-missing\"} 2")
+            && has("rolecall_would_deny{namespace=\"ready\",rule=\"\"} 0");
+        if counted { Ok(()) } else { Err(metrics) }
+    });
+    assert!(ground.rolecall().metric("rolecall_would_deny_timestamp_seconds") > 0.0);
+    // Without the right to list, the answer names the command.
+    cluster.kubectl(&["delete", "clusterrolebinding", "rolecall-would-deny"]);
+    eventually("the right is gone", PATIENCE, || {
+        let warned = raise("raised", &["--dry-run=server"]);
+        let command =
+            "to see which running workloads that concerns: rolecall scan -n raised --would-deny --level chain\n";
+        if warned.ends_with(command) && warned.lines().count() == 1 { Ok(()) } else { Err(warned) }
+    });
+    let why = ground.rolecall().log_line(|line| line["message"] == "the preview of a raised level could not be made");
+    assert!(why["why"].as_str().unwrap().starts_with("grant ClusterRole rolecall-would-deny"), "{why}");
+    cluster.apply(&common::cluster::manifest("rbac.yaml"));
 }
 
 /// Each command with its output is a block of the page. `ROLECALL_BLESS=1` writes it again.
@@ -257,7 +310,7 @@ fn a_pause_turns_denials_into_warnings_and_ends_by_itself() {
         let said = ground.cluster.try_pod("probe");
         if said.contains("denied the request") { Err(said) } else { Ok(said) }
     });
-    assert!(warned.contains("rolecall is paused until 2") && warned.contains("would have been denied"), "{warned}");
+    assert!(warned.contains("rolecall: paused until 2") && warned.contains("would have been denied"), "{warned}");
     assert!(warned.contains("[role-missing]"), "{warned}");
     let now = Timestamp::now().as_second();
     #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
@@ -275,7 +328,7 @@ fn a_pause_turns_denials_into_warnings_and_ends_by_itself() {
     let cut = ground.rolecall().log_line(|line| line["asked"] == "2099-01-01T00:00:00Z");
     let until: Timestamp = cut["until"].as_str().unwrap().parse().unwrap();
     assert!(until.duration_since(Timestamp::now()) <= SignedDuration::from_hours(4), "{cut}");
-    // It ends without anybody's doing.
+    // It ends by itself.
     annotate(&erin, &within(5));
     ground.rolecall().log_line(|line| line["message"] == "the pause has ended: denials are enforced again");
     ground.cluster.until_denied("probe");
@@ -333,7 +386,7 @@ fn without_replicas_only_namespaces_that_want_it_refuse() {
         let said = texts(&output).1;
         if said.contains("failed calling webhook") { Ok(()) } else { Err(said) }
     });
-    // Once a replica is back the cluster heals without anybody's doing.
+    // Once a replica is back the cluster heals by itself.
     ground.serve();
     eventually("it admits again", PATIENCE, || {
         let said = create(&ground, "closed", "third");

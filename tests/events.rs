@@ -82,7 +82,7 @@ fn outcomes(server: &Server, outcome: &str) -> u64 {
     text.lines().find_map(|line| line.strip_prefix(&prefix)).map_or(0, |count| count.parse().unwrap())
 }
 
-/// Posts reviews to a replica on a connection of their own, as whoever reaches the port can.
+/// Posts reviews to a replica on a connection of their own, as every client of the port can.
 fn post(server: &Server, cluster: &Cluster, reviews: &[Value]) {
     let bundle = cluster.get(&["validatingwebhookconfiguration", "rolecall"]);
     let encoded = bundle["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap().to_owned();

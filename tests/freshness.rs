@@ -21,7 +21,7 @@ use rolecall::live::{
     WorldState, WorldStore, refresh_forever,
 };
 use rolecall::review::{Access, AccessReviewer, User};
-use rolecall::server::{ClusterDoor, Confirmation, Metrics, State, router};
+use rolecall::server::{ClusterAccess, Confirmation, Metrics, State, router};
 use rolecall_core::cluster::{Cluster, Namespace, Presence, ServiceAccount};
 use rolecall_core::decision::{Level, Mode};
 use rolecall_core::snapshot::Snapshot;
@@ -549,11 +549,11 @@ async fn the_namespace_is_read_again_before_a_denial() {
         let snapshot = Snapshot::parse(&document(&role(false), &json!([])).to_string()).unwrap();
         let store = Arc::new(WorldStore::new(WorldState::new(world(true).with_snapshot(Arc::new(snapshot)))));
         let lookups = Lookups::new(Arc::<Newer>::clone(&reader), Duration::from_millis(100), Duration::from_secs(2));
-        let door = ClusterDoor { lookups, access: Arc::<Newer>::clone(&reader), notices: None };
+        let access = ClusterAccess { lookups, access: Arc::<Newer>::clone(&reader), notices: None, previewer: None };
         let config = Config::default();
         let settings = config.settings(Mode::Enforce);
         let metrics = Arc::new(Metrics::new());
-        let state = State::confirming(store, Confirmation::Nothing, Some(door), metrics, settings, config.limits);
+        let state = State::confirming(store, Confirmation::Nothing, Some(access), metrics, settings, config.limits);
         let answers = answers(&state, Instant::now(), &[0], review).await;
         assert_eq!(!answers[0].allowed, denied, "{answers:?}");
         assert_eq!(reader.asked.load(Ordering::SeqCst), 1);
@@ -592,19 +592,23 @@ impl LinkReader for Unasked {
     }
 }
 
-/// Kubernetes creates no pod without its service account: whoever invents some must not use up the calls to AWS.
+/// Kubernetes creates no pod without its service account: a user who invents some must not use up the calls to AWS.
 #[tokio::test(start_paused = true)]
 async fn a_pod_of_a_service_account_that_does_not_exist_costs_no_call_to_aws() {
     let snapshot = Snapshot::parse(&document(&role(false), &json!([])).to_string()).unwrap();
     let store = Arc::new(WorldStore::new(WorldState::new(world(true).with_snapshot(Arc::new(snapshot)))));
     let lookups = Lookups::new(Arc::new(WithoutAccounts), Duration::from_millis(100), Duration::from_secs(2));
-    let door =
-        ClusterDoor { lookups, access: Arc::new(Newer { namespace: None, asked: AtomicU64::new(0) }), notices: None };
+    let access = ClusterAccess {
+        lookups,
+        access: Arc::new(Newer { namespace: None, asked: AtomicU64::new(0) }),
+        notices: None,
+        previewer: None,
+    };
     let config = Config::default();
     let settings = config.settings(Mode::Enforce);
     let rereads = Rereads::new(Arc::new(Unasked), Duration::ZERO, Duration::from_secs(2));
     let confirmation = Confirmation::Links(rereads);
-    let state = State::confirming(store, confirmation, Some(door), Arc::new(Metrics::new()), settings, config.limits);
+    let state = State::confirming(store, confirmation, Some(access), Arc::new(Metrics::new()), settings, config.limits);
     let answers = answers(&state, Instant::now(), &[0], review).await;
     assert!(answers[0].allowed, "{answers:?}");
     assert!(answers[0].warnings.iter().any(|warning| warning.contains("does not exist")), "{answers:?}");

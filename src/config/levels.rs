@@ -13,7 +13,7 @@ use crate::sources::aws::InvalidField;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
-    /// Pods, whoever creates them.
+    /// Pods of all creators.
     Pods,
     /// Templates of pods, service accounts, and pods without a controller.
     Workloads,

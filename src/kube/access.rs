@@ -1,6 +1,6 @@
 //! What users may do: SubjectAccessReviews (Kubernetes API reference, authorization.k8s.io/v1).
 //!
-//! Whoever reaches the webhook can make it ask: equal questions share one request, and few are asked at one time.
+//! Every client of the webhook can make it ask: equal questions share one request, and few are asked at one time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-/// How long sending a request may take. Whoever waits for an answer has a limit of its own: a watch has none.
+/// How long sending a request may take. Waiting for an answer has a limit of its own: a watch has none.
 const SENDING: Duration = Duration::from_secs(20);
 
 /// Connects as kubectl would: to the context named, else to the kubeconfig's current one, else, in a pod, with its service

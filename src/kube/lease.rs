@@ -1,4 +1,4 @@
-//! A Lease, held by one replica at a time (Kubernetes, "Leases"; the rules are those of client-go's leader election: whoever
+//! A Lease, held by one replica at a time (Kubernetes, "Leases"; the rules are those of client-go's leader election: a replica that
 //! sees the Lease unchanged for its whole duration, by its own clock, may take it; the resource version decides between two).
 //!
 //! Not kube-lease-manager 0.13: it compares the clocks of two nodes, and its forced release of a Lease that ran out takes it

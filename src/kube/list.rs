@@ -1,4 +1,4 @@
-//! Lists, page by page and as text: whoever asked reduces a page at once, so that no list is ever held whole.
+//! Lists, page by page and as text: the caller reduces each page at once, so that no list is ever held whole.
 
 use std::time::Duration;
 
@@ -180,7 +180,7 @@ fn may_pass(error: &kube::Error) -> bool {
     }
 }
 
-fn refusal(path: &str, error: &kube::Error) -> Refusal {
+pub(super) fn refusal(path: &str, error: &kube::Error) -> Refusal {
     match error {
         kube::Error::Api(status) if status.code == 403 => Refusal::Denied(status.message.clone()),
         kube::Error::Api(status) if status.code == 404 => Refusal::Absent,

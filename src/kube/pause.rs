@@ -76,7 +76,7 @@ pub async fn watch_pause(client: Client, namespace: &str, pause: &Pause, seen: A
                 continue;
             }
         };
-        let asked = object.as_ref().map_or(AskedPause::Nothing, |object| asked_by(&object.metadata));
+        let asked = object.as_ref().map_or(AskedPause::Nothing, |object| asked_by(&object.metadata, Timestamp::now()));
         // Listed again, or changed in something else.
         if asked == now_asked {
             continue;
@@ -101,7 +101,8 @@ fn tell(asked: &AskedPause, is_paused: bool, metadata: Option<&ObjectMeta>) {
         }
         AskedPause::Unreadable => tracing::warn!(
             target: "rolecall::pause", asked = text, set_at, manager,
-            "the annotation rolecall.dev/pause-until is no RFC 3339 time: rolecall is not paused"
+            "the annotation rolecall.dev/pause-until is no RFC 3339 time, or managedFields say that it was set in the future: rolecall is \
+             not paused"
         ),
         AskedPause::Until { end, .. } if !is_paused => tracing::info!(
             target: "rolecall::pause", until = %end, asked = text, set_at, manager,
@@ -118,12 +119,12 @@ fn tell(asked: &AskedPause, is_paused: bool, metadata: Option<&ObjectMeta>) {
     }
 }
 
-fn asked_by(metadata: &ObjectMeta) -> AskedPause {
+fn asked_by(metadata: &ObjectMeta, now: Timestamp) -> AskedPause {
     let text = metadata.annotations.as_ref().and_then(|annotations| annotations.get(PAUSE_UNTIL));
     // Without managed fields only the creation is certain: then a pause may be shorter, and never longer.
     let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
     let set_at = set_by(metadata).0.or(created).unwrap_or(Timestamp::UNIX_EPOCH);
-    AskedPause::read(text.map(String::as_str), set_at)
+    AskedPause::read(text.map(String::as_str), set_at, now)
 }
 
 /// When the annotation was set, and by which client (Kubernetes, "Server-Side Apply": field management).
@@ -157,17 +158,18 @@ mod tests {
             serde_json::json!({"manager": "kubectl-annotate", "operation": "Update", "apiVersion": "v1", "time": time,
                 "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:annotations": {annotation: {}}}}})
         };
+        let now = "2026-11-27T10:40:00Z".parse().unwrap();
         let other = set("2026-11-27T10:30:00Z", "f:other");
         let own = set("2026-11-27T10:00:00Z", "f:rolecall.dev/pause-until");
         let metadata_of = metadata(&serde_json::json!([other, own]));
         assert_eq!(set_by(&metadata_of), (Some("2026-11-27T10:00:00Z".parse().unwrap()), "kubectl-annotate"));
-        assert_eq!(asked_by(&metadata_of).end(), Some("2026-11-27T11:00:00Z".parse().unwrap()));
+        assert_eq!(asked_by(&metadata_of, now).end(), Some("2026-11-27T11:00:00Z".parse().unwrap()));
         // It cannot be told when it was set: the creation counts.
         let unmanaged = metadata(&serde_json::Value::Null);
-        assert_eq!(asked_by(&unmanaged).end(), Some("2026-11-27T04:00:00Z".parse().unwrap()));
+        assert_eq!(asked_by(&unmanaged, now).end(), Some("2026-11-27T04:00:00Z".parse().unwrap()));
         // Another writer of the object does not extend it.
         let set_long_ago =
             metadata(&serde_json::json!([set("2026-11-27T01:00:00Z", "f:rolecall.dev/pause-until"), other]));
-        assert_eq!(asked_by(&set_long_ago).end(), Some("2026-11-27T05:00:00Z".parse().unwrap()));
+        assert_eq!(asked_by(&set_long_ago, now).end(), Some("2026-11-27T05:00:00Z".parse().unwrap()));
     }
 }

@@ -132,7 +132,7 @@ impl Published {
         let mut head = secret(NAME.to_owned(), data);
         let written = match before {
             Some(before) => {
-                // Whoever wrote in between knows better.
+                // Another replica wrote in between, with newer data.
                 head.metadata.resource_version = before.metadata.resource_version;
                 self.secrets.replace(NAME, &PostParams::default(), &head).await
             }

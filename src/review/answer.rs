@@ -11,12 +11,12 @@ use rolecall_core::judge::{
     Circumstances, Judgement, Links, ServiceAccountChange, judge_service_account_within, judge_workload_within,
 };
 use rolecall_core::rules::ASSOCIATION_MISSING;
-use rolecall_core::workload::{Kind, Metadata, Object, Stage, Text, Workload};
+use rolecall_core::workload::{Controller, Kind, Metadata, Object, Stage, Text, Workload};
 use rolecall_core::world::{AssociationReading, Unseen, World};
 
 use super::disclosure::{Reader, Texts};
-use super::guard::{self, Access, Lowering};
 use super::lifted::{Lifted, is_controller};
+use super::namespace::is_namespace;
 use super::outcome::{Authority, NextStep, Reply, Settings, Standing};
 use super::record::{Fault, Record};
 use super::request::{Request, Requester, Unreadable, is_judged, read};
@@ -36,13 +36,13 @@ pub fn consider(
     observe: impl FnOnce(&Record<'_>),
 ) -> NextStep {
     let Standing { authority, asks, inline, stop } = standing;
-    let door = Door { world, snapshot_time, settings, now, authority, asks, inline, stop };
+    let reviewer = Reviewer { world, snapshot_time, settings, now, authority, asks, inline, stop };
     match read(body) {
         Ok(review) => match &review.request {
-            Some(request) => door.request(request, body, observe),
-            None => door.unreadable(&Unreadable::Request("the body has no `request`".to_owned()), observe).into(),
+            Some(request) => reviewer.request(request, body, observe),
+            None => reviewer.unreadable(&Unreadable::Request("the body has no `request`".to_owned()), observe).into(),
         },
-        Err(fault) => door.unreadable(&fault, observe).into(),
+        Err(fault) => reviewer.unreadable(&fault, observe).into(),
     }
 }
 
@@ -60,57 +60,13 @@ pub fn answer(
         NextStep::Reply(reply) => reply,
         NextStep::ConfirmDenial { .. }
         | NextStep::ResolveUnknown(_)
-        | NextStep::CheckAccess(_)
+        | NextStep::AskAboutNamespace(_)
         | NextStep::RunInPool
         | NextStep::Stopped => Reply { status: 500, body: b"a final answer was left open\n".to_vec() },
     }
 }
 
-/// Answers a review that lowers what is asked of a namespace, now that it is known whether its user may. Where that could not be
-/// found out, it passes with a warning: the API server's own policy (deploy/manifests/backstop.yaml) stands behind this.
-pub fn answer_lowering(
-    settings: &Settings,
-    lowering: &Lowering,
-    body: &[u8],
-    access: &Access,
-    observe: impl FnOnce(&Record<'_>),
-) -> Reply {
-    let review = read(body).unwrap_or_default();
-    let Some(request) = &review.request else {
-        return Reply { status: 400, body: b"the body has no `request`\n".to_vec() };
-    };
-    let mut record = blank(request, "");
-    let mut response = ResponseOut { uid: text(&request.uid), allowed: true, ..ResponseOut::default() };
-    let mut warnings: Vec<String> =
-        request.object.iter().flat_map(|object| guard::ineffective(&object.metadata, settings)).collect();
-    match (access, settings.mode) {
-        (Access::Granted, _) => {}
-        (Access::Refused, Mode::Enforce) => {
-            record.decision = Outcome::Deny;
-            record.message = guard::refusal(lowering);
-            response.allowed = false;
-            response.status = Some(forbidden(&record.message));
-        }
-        (Access::Refused, _) => {
-            record.message = guard::refusal(lowering);
-            warnings.insert(0, format!("rolecall: {}", record.message.lines().next().unwrap_or_default()));
-        }
-        (Access::Unknown(reason), _) => {
-            record.fault = Some(Fault::Unconfirmed);
-            warnings.insert(0, format!("rolecall: could not ask whether this may be lowered: {reason}"));
-        }
-    }
-    if response.allowed && settings.mode != Mode::Audit && !warnings.is_empty() {
-        record.decision = Outcome::Warn;
-        response.warnings = fit_warnings(warnings);
-    }
-    response.audit_annotations = annotations(&record);
-    let reply = Reply { status: 200, body: write(response) };
-    observe(&record);
-    reply
-}
-
-pub(super) struct Door<'w> {
+pub(super) struct Reviewer<'w> {
     pub(super) world: &'w World,
     pub(super) snapshot_time: &'w str,
     pub(super) settings: &'w Settings,
@@ -143,7 +99,7 @@ pub(super) struct Judged<'r> {
     is_cut_short: bool,
 }
 
-impl Door<'_> {
+impl Reviewer<'_> {
     fn request(&self, request: &Request<'_>, body: &[u8], observe: impl FnOnce(&Record<'_>)) -> NextStep {
         let operation = text(&request.operation);
         let kind = Kind::from_group(request.kind.group.as_str(), request.kind.kind.as_str());
@@ -184,39 +140,15 @@ impl Door<'_> {
             return unfinished;
         }
         if self.awaits_association(&judged)
-            && let Some(links) = self.denied_without_association(request, object, kind, &namespace, &name)
+            && let Some(next) = self.denied_without_association(&record, (request, object, kind))
         {
-            return NextStep::ConfirmDenial { links, is_new_pod: is_new_pod(&record) };
+            return next;
         }
         self.answer(record, judged, (request, object, kind), body, observe)
     }
 
-    /// A namespace: its levels may be lowered by whoever holds the right.
-    fn namespace(&self, request: &Request<'_>, body: &[u8], observe: impl FnOnce(&Record<'_>)) -> NextStep {
-        let mut record = blank(request, self.snapshot_time);
-        let Some(object) = &request.object else {
-            return self.pass(&record, observe).into();
-        };
-        let before = request.old_object.as_ref().map(|old| &old.metadata);
-        let what = guard::lowered(before, &object.metadata, &self.settings.levels);
-        if self.asks && !what.is_empty() {
-            let namespace = object.metadata.display_name();
-            return NextStep::CheckAccess(Box::new(Lowering { namespace, what, user: guard::user(body) }));
-        }
-        let mut lines = guard::ineffective(&object.metadata, self.settings);
-        lines.extend(guard::raised(before, &object.metadata, &self.settings.levels));
-        if lines.is_empty() || self.settings.mode == Mode::Audit {
-            return self.pass(&record, observe).into();
-        }
-        record.decision = Outcome::Warn;
-        let warnings = fit_warnings(lines);
-        let response = ResponseOut { uid: &record.uid, allowed: true, warnings, ..ResponseOut::default() };
-        let reply = Reply { status: 200, body: write(response) };
-        observe(&record);
-        reply.into()
-    }
-
-    /// Checking it may take long: many containers, or declared needs to be checked against policies.
+    /// Checking it may take long: many containers, a chain that is not walked yet and takes much work, or declared needs to be
+    /// checked against policies.
     fn is_long(&self, object: &Object<'_>, kind: Kind, namespace: &str) -> bool {
         let declares = |metadata: &Metadata<'_>| metadata.annotations.get(REQUIRES).is_some();
         let namespace_declares =
@@ -229,8 +161,10 @@ impl Door<'_> {
         };
         let spec = workload.spec;
         let containers = spec.containers.len() + spec.init_containers.len() + spec.ephemeral_containers.len();
-        let account = self.world.service_account(namespace, workload.service_account());
+        let subject = Subject { namespace, service_account: workload.service_account() };
+        let account = self.world.service_account(namespace, subject.service_account);
         containers > MAX_INLINE_CONTAINERS
+            || !Effort::for_short_check().spend(self.world.work_of_plan(subject))
             || declares(workload.pod_metadata)
             || account.account().is_some_and(|account| !account.own_annotations.requires.is_empty())
     }
@@ -330,32 +264,39 @@ impl Door<'_> {
             && judged.judgement.findings.iter().any(is_open)
     }
 
-    /// The links of the denial that follows once a reading confirms that there is no association; `None` where none follows.
+    /// What comes before the denial that follows once a reading confirms that there is no association: its links are read
+    /// again. `None` where none follows.
     fn denied_without_association(
         &self,
-        request: &Request<'_>,
-        object: &Object<'_>,
-        kind: Kind,
-        namespace: &str,
-        name: &str,
-    ) -> Option<Links> {
+        record: &Record<'_>,
+        (request, object, kind): (&Request<'_>, &Object<'_>, Kind),
+    ) -> Option<NextStep> {
+        let (namespace, name) = (&*record.namespace, &*record.name);
+        let policy = self.policy(namespace, kind, user(request));
+        if !policy.may_deny(kind) {
+            return None;
+        }
         let world = self.world.with_association_reading(AssociationReading::After);
-        let door = Door { world: &world, ..*self };
-        let judged = door.judge(request, object, kind, namespace, name).ok()?;
-        let decision = decide(&judged.judgement, judged.before.as_ref(), &door.policy(namespace, user(request)));
+        let reviewer = Reviewer { world: &world, ..*self };
+        let judged = reviewer.judge(request, object, kind, namespace, name).ok()?;
+        if let Some(unfinished) = self.unfinished(&judged) {
+            return Some(unfinished);
+        }
+        let decision = decide(&judged.judgement, judged.before.as_ref(), &policy);
         let subject = Subject { namespace, service_account: judged.service_account };
         let links = || Links::of_denial(&world, subject, &judged.judgement, judged.names_role);
-        (decision.outcome == Outcome::Deny).then(links)
+        let confirm = || NextStep::ConfirmDenial { links: links(), is_new_pod: is_new_pod(record) };
+        (decision.outcome == Outcome::Deny).then(confirm)
     }
 
-    pub(super) fn policy(&self, namespace: &str, user: &str) -> Policy {
+    pub(super) fn policy(&self, namespace: &str, kind: Kind, user: &str) -> Policy {
         let warns_only = self.withholds() || self.settings.pause.at(self.now).is_some();
         let NamespacePolicy { levels, enforce_on } = self.world.namespace_policy(namespace, &self.settings.levels);
         Policy {
             levels,
             mode: if warns_only { self.settings.mode.min(Mode::Warn) } else { self.settings.mode },
             enforce_on,
-            is_controlled: is_controller(user, &self.settings.controllers),
+            is_controlled: is_controller(user, kind, &self.settings.controllers),
             self_exemptions: self.settings.self_exemptions,
         }
     }
@@ -380,15 +321,16 @@ impl Door<'_> {
         let reader = Reader { messages: &self.settings.messages, world: self.world, subject, uid: &uid };
         let foreign = if self.settings.mode == Mode::Audit { Vec::new() } else { reader.foreign(&judged.judgement) };
         let seen_world = (!foreign.is_empty()).then(|| reader.view(&judged, &foreign));
-        let door = seen_world.as_ref().map(|world| Door { world, ..*self });
+        let reviewer = seen_world.as_ref().map(|world| Reviewer { world, ..*self });
         // What was understood before is understood again.
-        let seen = door.as_ref().and_then(|door| door.judge(request, object, kind, subject.namespace, &name).ok());
+        let seen =
+            reviewer.as_ref().and_then(|reviewer| reviewer.judge(request, object, kind, subject.namespace, &name).ok());
         if let Some(unfinished) = self.unfinished(seen.as_ref().unwrap_or(&judged)) {
             return unfinished;
         }
         reader.withhold(&mut judged, seen.as_ref());
         let judgement = &judged.judgement;
-        let policy = self.policy(subject.namespace, user(request));
+        let policy = self.policy(subject.namespace, kind, user(request));
         let decision = decide(judgement, judged.before.as_ref(), &policy);
         if decision.outcome == Outcome::Deny && self.authority == Authority::Provisional {
             let links = Links::of_denial(self.world, subject, judgement, judged.names_role);
@@ -440,13 +382,12 @@ impl Door<'_> {
         let mut response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
         response.warnings = fit_warnings(warnings);
         if outcome == Outcome::Deny {
-            if is_new_pod(&record)
-                && let Some(line) = retry::advice(&record.namespace, body)
-            {
-                for text in std::iter::once(&mut record.message).chain(&mut record.told) {
-                    text.push_str("\n  ");
-                    text.push_str(&line);
-                }
+            // The author of a pod may name any owner in it: only a controller creates it again.
+            if is_new_pod(&record) && policy.is_controlled {
+                record.controller = Controller::of_reviewed(body);
+            }
+            if let Some(line) = record.controller.as_ref().and_then(|owner| retry::advice(&record.namespace, owner)) {
+                std::iter::once(&mut record.message).chain(&mut record.told).for_each(|text| insert(text, &line));
             }
             response.allowed = false;
             response.status = Some(forbidden(record.told.as_ref().unwrap_or(&record.message)));
@@ -474,12 +415,18 @@ impl Door<'_> {
     }
 }
 
+/// Puts a line into a message, before its last one, which says where to read on.
+fn insert(message: &mut String, line: &str) {
+    let end = message.rfind("\n  more: ").unwrap_or(message.len());
+    message.insert_str(end, &format!("\n  {line}"));
+}
+
 fn is_new_pod(record: &Record<'_>) -> bool {
     record.kind == Some(Kind::Pod) && record.operation == "CREATE"
 }
 
 /// The record of a request of which nothing is decided yet.
-fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
+pub(super) fn blank<'r>(request: &'r Request<'_>, snapshot_time: &'r str) -> Record<'r> {
     Record {
         uid: Cow::Borrowed(text(&request.uid)),
         operation: Cow::Borrowed(text(&request.operation)),
@@ -503,20 +450,12 @@ fn is_same_placement(request: &Request<'_>, object: &Object<'_>, kind: Kind) -> 
     }
 }
 
-/// Whatever the subresource: an update of `status` or `finalize` stores changed labels and annotations too (Kubernetes,
-/// `pkg/registry/core/namespace/strategy.go`).
-fn is_namespace(request: &Request<'_>) -> bool {
-    request.kind.group.as_str().is_empty()
-        && request.kind.kind.as_str() == "Namespace"
-        && matches!(text(&request.operation), "CREATE" | "UPDATE")
-}
-
 /// The name of the user who asks.
-fn user<'r>(request: &'r Request<'_>) -> &'r str {
+pub(super) fn user<'r>(request: &'r Request<'_>) -> &'r str {
     request.user_info.as_ref().map_or("", |user| text(&user.username))
 }
 
-fn text<'t>(text: &'t Option<Text<'_>>) -> &'t str {
+pub(super) fn text<'t>(text: &'t Option<Text<'_>>) -> &'t str {
     text.as_ref().map(Text::as_str).unwrap_or_default()
 }
 

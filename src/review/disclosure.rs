@@ -1,8 +1,8 @@
-//! What a requester is told. The audit log has the whole text; a requester, who needs no right in AWS to ask, reads in full
+//! What a requester may read. The audit log has the whole text; a requester, who needs no right in AWS to ask, reads in full
 //! only about roles of the namespace's own.
 //!
 //! Where a result tells of another role, the object is judged a second time, over a view of AWS without that role. So what
-//! is told cannot depend on the role's state. Only whether the object is denied comes from the first result.
+//! reads cannot depend on the role's state. Only whether the object is denied comes from the first result.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use rolecall_core::world::World;
 use rolecall_iam::RoleArn;
 use rolecall_message::Warning;
 
-use super::answer::{Door, Judged};
+use super::answer::{Judged, Reviewer};
 use super::notice::Warned;
 use super::outcome::Authority;
 use super::response::MAX_WARNING_CHARS;
@@ -38,7 +38,7 @@ pub enum IamDetail {
     Rule,
 }
 
-/// What requesters are told.
+/// What requesters may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Messages {
     /// How much a requester reads about IAM roles.
@@ -82,10 +82,10 @@ fn is_among(foreign: &Foreign, about: &AboutRole) -> bool {
     foreign.iter().any(|(arn, part)| *arn == about.arn && *part == about.part)
 }
 
-/// The end of a message about a role of which nothing is told. It is left out where the role is certain to deny.
+/// The end of a message about a role whose state the requester may not know. It is left out where the role is certain to deny.
 const CANNOT_TELL: &str = ", or rolecall cannot tell";
 
-/// What is told instead of the decision's own findings.
+/// What the requester reads instead of the decision's own findings.
 #[derive(Debug)]
 pub(super) struct Told {
     denials: Vec<Finding>,
@@ -158,7 +158,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What is told: of the second result all but what it says of roles that the first one found nothing against; of the
+    /// What the requester reads: of the second result all but what it says of roles that the first one found nothing against; of the
     /// first result what goes beyond assuming a role.
     pub(super) fn told(&self, foreign: &Foreign, first: &Decision<'_>, seen: &Judged<'_>, mut policy: Policy) -> Told {
         if first.outcome != Outcome::Deny {
@@ -326,13 +326,13 @@ pub(super) struct Texts {
     pub(super) outcome: Outcome,
     /// For the audit log.
     pub(super) message: String,
-    /// Of a denial, where the requester is told less.
+    /// Of a denial, where the requester reads less.
     pub(super) told: Option<String>,
     pub(super) warnings: Vec<Warning>,
 }
 
-impl Door<'_> {
-    /// The texts of a decision; `told`: what the requester is told, where that is less than what was found.
+impl Reviewer<'_> {
+    /// The texts of a decision; `told`: what the requester reads, where that is less than what was found.
     pub(super) fn texts(
         &self,
         reader: &Reader<'_>,

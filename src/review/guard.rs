@@ -1,14 +1,14 @@
 //! Labels and annotations of namespaces that decide how much rolecall asks: who lowers a level or adds an exemption must hold
 //! a right of its own.
 //!
-//! Whoever may edit a namespace could else switch its checks off. The right is the verb `lower` on `levels.rolecall.dev`,
+//! Users who may edit a namespace could else switch its checks off. The right is the verb `lower` on `levels.rolecall.dev`,
 //! which is no real resource: as with Kubernetes' own `use` of policies, RBAC grants it all the same.
 
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::BoxFuture;
 use rolecall_core::cluster::{Namespace, OwnAnnotations};
-use rolecall_core::decision::{Level, LevelAssignment, Resolved};
+use rolecall_core::decision::{Level, LevelAssignment, NamespacePolicy, Resolved};
 use rolecall_core::finding::printable;
 use rolecall_core::judge::own_names_of_namespace;
 use rolecall_core::workload::Metadata;
@@ -16,6 +16,7 @@ use rolecall_message::shell::quote;
 use serde::Deserialize;
 
 use super::outcome::Settings;
+use super::raise::Raise;
 
 /// What is denied where a namespace enforces.
 const ENFORCE_ON: &str = "rolecall.dev/enforce-on";
@@ -33,6 +34,8 @@ pub const RIGHT: (&str, &str, &str) = ("rolecall.dev", "levels", "lower");
 pub struct Lowering {
     /// The namespace.
     pub namespace: String,
+    /// It is being created.
+    pub is_new: bool,
     /// What changes, in words: `rolecall.dev/enforce from strict to off`.
     pub what: Vec<String>,
     /// Who does it.
@@ -49,7 +52,7 @@ pub struct User {
     pub uid: String,
     /// Groups.
     pub groups: Vec<String>,
-    /// Whatever else the authenticator knows.
+    /// What the authenticator adds.
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
@@ -159,45 +162,37 @@ pub(super) fn user(body: &[u8]) -> User {
     serde_json::from_slice::<Wire>(body).unwrap_or_default().request.user_info
 }
 
-/// The message for one who may not.
-pub(super) fn refusal(lowering: &Lowering) -> String {
-    let Lowering { namespace, what, user } = lowering;
+/// The message for a user without the right.
+pub(super) fn refusal(Lowering { namespace, is_new, what, user }: &Lowering) -> String {
     let (group, resource, verb) = RIGHT;
     let (subject, named) = match user.username.as_str() {
         "" => ("this user", "USER".to_owned()),
         name => (name, quote(name)),
     };
+    // A namespace that does not exist has no role bindings.
+    let binding =
+        if *is_new { "clusterrolebinding".to_owned() } else { format!("rolebinding -n {}", quote(namespace)) };
     format!(
         "{subject} may not lower the rolecall levels of namespace {namespace}: {}\n  the right needed is  {verb} on \
-         {resource}.{group}, which cluster role rolecall-levels grants\n  fix: kubectl create clusterrolebinding \
+         {resource}.{group}, which cluster role rolecall-levels grants\n  fix: kubectl create {binding} \
          rolecall-levels-NAME --clusterrole=rolecall-levels --user={named}",
         what.join("; "),
     )
 }
 
-/// How to see what a raised level would deny, before it does.
-pub(super) fn raised(
+/// The level that is raised, or enforced on more kinds of objects.
+pub(super) fn raise(
     before: Option<&Metadata<'_>>,
     after: &Metadata<'_>,
     assignment: &LevelAssignment,
-) -> Option<String> {
+) -> Option<Raise> {
     let name = after.display_name();
-    let in_force = |metadata: &Metadata<'_>| Namespace::of(metadata).resolve(&name, assignment).policy();
-    let (old, new) = (in_force(before?), in_force(after));
-    let level = new.levels.enforce;
-    let denies_more = level > old.levels.enforce || !new.enforce_on.is_within(old.enforce_on);
-    if level == Level::Off || !denies_more {
-        return None;
-    }
-    let what = match (new.enforce_on.pods, new.enforce_on.workloads) {
-        (true, false) => format!("pods of namespace {name} that are created from now on"),
-        (true, true) => format!("pods and workloads of namespace {name} that are created or changed from now on"),
-        (false, _) => format!("workloads of namespace {name} that are created or changed from now on"),
-    };
-    Some(format!(
-        "rolecall: {what} are denied at level {level}; to see which running workloads that concerns: rolecall scan -n {name} \
-         --would-deny --level {level}"
-    ))
+    let namespace = Namespace::of(after);
+    let old = Namespace::of(before?).resolve(&name, assignment).policy();
+    let NamespacePolicy { levels, enforce_on } = namespace.resolve(&name, assignment).policy();
+    let level = levels.enforce;
+    let denies_more = level > old.levels.enforce || !enforce_on.is_within(old.enforce_on);
+    (level != Level::Off && denies_more).then_some(Raise { name, level, enforce_on, namespace })
 }
 
 /// Labels and annotations of a namespace that have no effect as they are written.
@@ -212,7 +207,8 @@ pub(super) fn ineffective(metadata: &Metadata<'_>, settings: &Settings) -> Vec<S
     if metadata.labels.get(ON_OUTAGE) == Some("deny") && settings.never_fails_closed(&name) {
         lines.push(format!(
             "rolecall: label {ON_OUTAGE}=deny of namespace {name} has no effect: pods of this namespace bring the cluster or \
-             rolecall back after an outage; fix: kubectl label namespace {name} {ON_OUTAGE}-"
+             rolecall back after an outage; fix: kubectl label namespace {} {ON_OUTAGE}-",
+            quote(&name)
         ));
     }
     lines
@@ -233,7 +229,8 @@ fn below_configuration(metadata: &Metadata<'_>, assignment: &LevelAssignment) ->
         let asked = metadata.labels.get(label).map(printable).unwrap_or_default();
         format!(
             "rolecall: label {label}={asked} of namespace {name} does not lower what the configuration sets: {value} stays in \
-             force ({place}); fix: kubectl label namespace {name} {label}-"
+             force ({place}); fix: kubectl label namespace {} {label}-",
+            quote(&name)
         )
     };
     ignored.iter().filter(|(_, is_ignored, _)| *is_ignored).map(line).collect()
@@ -245,6 +242,6 @@ fn unreadable_level(metadata: &Metadata<'_>) -> Option<String> {
     Some(format!(
         "rolecall: label {label}={value} is none of off, chain, fallback, strict and counts as not set; fix: kubectl label \
          namespace {} {label}=LEVEL --overwrite",
-        metadata.display_name()
+        quote(&metadata.display_name())
     ))
 }

@@ -4,7 +4,7 @@
 use rolecall_core::decision::{EnforceOn, Level, Mode, Outcome, Policy, decide};
 use rolecall_core::workload::Kind;
 
-use super::answer::{Door, Judged};
+use super::answer::{Judged, Reviewer};
 
 /// Why something is not denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,24 +43,23 @@ const ACCOUNTS: [&str; 7] = [
 /// The user of a controller manager that has no account for each controller.
 const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 
-/// Whether a controller of workloads asks. Whoever creates a pod can name any owner in it, also one that exists; the API server
-/// vouches for the user.
-pub(super) fn is_controller(user: &str, others: &[String]) -> bool {
+/// Whether a controller of workloads asks. Users who create a pod can name any owner in it, also one that exists; the API
+/// server vouches for the user. Other controllers (`cluster.controllers`) count for pods alone: what they create ReplicaSets
+/// and Jobs from is of a kind that rolecall does not check.
+pub(super) fn is_controller(user: &str, kind: Kind, others: &[String]) -> bool {
     user == CONTROLLER_MANAGER
         || user.strip_prefix(CONTROLLERS).is_some_and(|account| ACCOUNTS.contains(&account))
-        || others.iter().any(|other| other == user)
+        || kind == Kind::Pod && others.iter().any(|other| other == user)
 }
 
-impl Door<'_> {
+impl Reviewer<'_> {
     /// Whether an object of this kind, or a namespace where it is `None`, can be denied for this user by `onError: deny`.
     pub(super) fn can_be_denied(&self, kind: Option<Kind>, namespace: &str, user: &str) -> bool {
-        let policy = self.world.namespace_policy(namespace, &self.settings.levels);
-        let is_controlled = is_controller(user, &self.settings.controllers);
-        policy.levels.enforce != Level::Off
+        match kind {
+            Some(kind) => self.policy(namespace, kind, user).may_deny(kind),
             // The pause lifts no guard of a level.
-            && kind.is_none_or(|kind| {
-                self.settings.pause.at(self.now).is_none() && policy.enforce_on.denies(kind, is_controlled)
-            })
+            None => self.world.namespace_policy(namespace, &self.settings.levels).levels.enforce != Level::Off,
+        }
     }
 
     /// Why an object that is warned about is not denied, and the line that says so.
@@ -81,7 +80,7 @@ impl Door<'_> {
         if let Some(end) = paused
             && would_deny(enforce_on)
         {
-            let line = format!("rolecall: rolecall is paused until {end}: this would have been denied");
+            let line = format!("rolecall: paused until {end}: this would have been denied");
             return Some((Lifted::Paused, line));
         }
         let level = levels.enforce;
@@ -95,7 +94,7 @@ impl Door<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_controller;
+    use super::*;
 
     #[test]
     fn controllers_are_known_by_their_user() {
@@ -104,10 +103,14 @@ mod tests {
             "system:serviceaccount:kube-system:replicaset-controller",
             "system:serviceaccount:kube-system:job-controller",
             "system:kube-controller-manager",
-            "system:serviceaccount:argo-rollouts:argo-rollouts",
         ] {
-            assert!(is_controller(user, &others), "{user}");
+            assert!(
+                is_controller(user, Kind::Pod, &others) && is_controller(user, Kind::ReplicaSet, &others),
+                "{user}"
+            );
         }
+        let other = &others[0];
+        assert!(is_controller(other, Kind::Pod, &others) && !is_controller(other, Kind::ReplicaSet, &others));
         for user in [
             "",
             "alice",
@@ -116,7 +119,7 @@ mod tests {
             "system:serviceaccount:kube-system:default",
             "system:serviceaccount:kube-system:replicaset-controller2",
         ] {
-            assert!(!is_controller(user, &others), "{user}");
+            assert!(!is_controller(user, Kind::Pod, &others), "{user}");
         }
     }
 }

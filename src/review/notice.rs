@@ -3,13 +3,14 @@
 
 use rolecall_core::decision::Outcome;
 use rolecall_core::finding::Finding;
-use rolecall_core::workload::{Controller, Kind};
+use rolecall_core::workload::{Controller, Kind, is_object_name};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::note;
 use super::record::Record;
 
+/// Longest uid and resource version that are kept; those of Kubernetes are shorter.
+const MAX_ID_BYTES: usize = 64;
 /// Most rules of one notice: each becomes an Event of its own.
 const MAX_NOTES: usize = 8;
 
@@ -32,7 +33,7 @@ pub struct Notice {
     pub namespace: String,
     /// The object to look up.
     pub object: NoticedObject,
-    /// The service account of the object's pods.
+    /// The service account of the object's pods; empty where it has none that can exist.
     pub service_account: String,
     /// One for each rule, most severe first.
     pub notes: Vec<Note>,
@@ -70,21 +71,35 @@ pub trait NoticeSink: Send + Sync + std::fmt::Debug {
     fn decided(&self, record: &Record<'_>, body: &[u8]);
 }
 
+/// The object that a review names cannot exist: its name, namespace or uid is none of Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImpossibleObject;
+
 impl Notice {
     /// The notice of a record, about the object that the review's body names; `None` where there is nothing to say, or no
     /// object to say it about.
-    pub fn of(record: &Record<'_>, body: &[u8]) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Where the object cannot exist. What a review names becomes parts of a request's path, and is kept in memory.
+    pub fn of(record: &Record<'_>, body: &[u8]) -> Result<Option<Self>, ImpossibleObject> {
         let is_denial = record.decision == Outcome::Deny;
         if !is_denial && record.warned.is_empty() {
-            return None;
+            return Ok(None);
         }
-        Some(Self {
+        let Some(object) = record.kind.and_then(|kind| object(record, kind, is_denial, body)) else {
+            return Ok(None);
+        };
+        if !is_object_name(&record.namespace) || !object.is_possible() {
+            return Err(ImpossibleObject);
+        }
+        let service_account = Some(&*record.service_account).filter(|name| is_object_name(name)).unwrap_or_default();
+        Ok(Some(Self {
             is_denial,
             namespace: record.namespace.to_string(),
-            object: object(record.kind?, is_denial, body)?,
-            service_account: record.service_account.to_string(),
+            object,
+            service_account: service_account.to_owned(),
             notes: Self::notes(record),
-        })
+        }))
     }
 
     /// What Events say of a record: no more than its requester reads.
@@ -118,20 +133,31 @@ impl Notice {
     }
 }
 
+impl NoticedObject {
+    fn is_possible(&self) -> bool {
+        is_object_name(&self.name)
+            && is_id(&self.uid)
+            && self.replaces.as_deref().is_none_or(is_id)
+            // None of the kinds that are checked is controlled by a pod.
+            && self.kind != Kind::Pod
+    }
+}
+
+/// Whether a text can be a uid or a resource version.
+pub(crate) fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_ID_BYTES && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
 /// The object that a notice is about. Read only for what is denied or warned of, so that no other review pays for it.
-fn object(kind: Kind, is_denial: bool, body: &[u8]) -> Option<NoticedObject> {
+fn object(record: &Record<'_>, kind: Kind, is_denial: bool, body: &[u8]) -> Option<NoticedObject> {
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Review<'b> {
-        #[serde(borrow)]
-        request: Request<'b>,
+    struct Review {
+        request: Request,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Request<'b> {
-        #[serde(borrow)]
-        object: &'b RawValue,
-        #[serde(default)]
+    struct Request {
+        object: Object,
         old_object: Option<Object>,
     }
     #[derive(Deserialize)]
@@ -146,15 +172,17 @@ fn object(kind: Kind, is_denial: bool, body: &[u8]) -> Option<NoticedObject> {
         generation: i64,
         resource_version: String,
     }
-    let Review { request } = serde_json::from_slice(body).ok()?;
     // A pod is one of many, and what was denied does not exist.
     if kind == Kind::Pod || is_denial {
-        let owner = Controller::of(request.object.get())?;
+        let owner = match &record.controller {
+            Some(owner) => owner.clone(),
+            None => Controller::of_reviewed(body)?,
+        };
         let kind = Kind::from_api_version(&owner.api_version, &owner.kind)?;
         return Some(NoticedObject { kind, name: owner.name, uid: owner.uid, generation: 0, replaces: None });
     }
-    let Object { metadata: Metadata { name, uid, generation, .. } } =
-        serde_json::from_str(request.object.get()).ok()?;
+    let Review { request } = serde_json::from_slice(body).ok()?;
+    let Metadata { name, uid, generation, .. } = request.object.metadata;
     let replaces = request.old_object.map(|old| old.metadata.resource_version).filter(|version| !version.is_empty());
     Some(NoticedObject { kind, name, uid, generation, replaces })
 }

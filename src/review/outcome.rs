@@ -8,7 +8,7 @@ use rolecall_core::judge::Links;
 use rolecall_core::world::Unseen;
 
 use super::disclosure::Messages;
-use super::guard::Lowering;
+use super::namespace::NamespaceChange;
 use super::pause::Pause;
 
 /// What the operator set.
@@ -32,7 +32,7 @@ pub struct Settings {
     pub no_exemptions: Vec<String>,
     /// Seconds after which a snapshot no longer denies; `None`: never.
     pub snapshot_max_age: Option<i64>,
-    /// What requesters are told.
+    /// What requesters may read.
     pub messages: Messages,
 }
 
@@ -101,8 +101,8 @@ pub enum NextStep {
     },
     /// It rests on what is not known of the cluster yet, and is to be asked for first.
     ResolveUnknown(Unseen),
-    /// It is allowed to whoever holds the right: [`super::answer_lowering`] answers once that is known.
-    CheckAccess(Box<Lowering>),
+    /// A namespace asks for less or for more: [`super::answer_namespace`] answers once the cluster was asked.
+    AskAboutNamespace(Box<NamespaceChange>),
     /// Checking it may take long: it is to be done elsewhere, with `inline` off.
     RunInPool,
     /// It was stopped before its end. Nothing is decided, nothing was observed.

@@ -15,6 +15,9 @@ pub const PAUSE_UNTIL: &str = "rolecall.dev/pause-until";
 /// A pause is at most this long, from the moment when the annotation was set.
 pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(4);
 
+/// How far the clocks of the API server and of rolecall may be apart.
+const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
 /// Until when denials are warnings. Readers take no lock.
 #[derive(Debug, Default)]
 pub struct Pause(AtomicI64);
@@ -24,7 +27,7 @@ pub struct Pause(AtomicI64);
 pub enum AskedPause {
     /// There is no annotation.
     Nothing,
-    /// The text is no RFC 3339 time: it pauses nothing.
+    /// The text is no RFC 3339 time, or was set at a time that is still to come: it pauses nothing.
     Unreadable,
     /// A time.
     Until {
@@ -36,14 +39,18 @@ pub enum AskedPause {
 }
 
 impl AskedPause {
-    /// Reads the annotation's text, which was set at that time.
-    pub fn read(text: Option<&str>, set_at: Timestamp) -> Self {
+    /// Reads the annotation's text, which was set at that time. A time of setting that is still to come is no such time: the
+    /// API server keeps what a client writes of other clients' managed fields.
+    pub fn read(text: Option<&str>, set_at: Timestamp, now: Timestamp) -> Self {
         let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
             return Self::Nothing;
         };
         let Ok(asked) = text.parse::<Timestamp>() else {
             return Self::Unreadable;
         };
+        if set_at > now.checked_add(MAX_SKEW).unwrap_or(now) {
+            return Self::Unreadable;
+        }
         let latest = set_at.checked_add(MAX_PAUSE).unwrap_or(set_at);
         Self::Until { end: asked.min(latest), cut_from: (asked > latest).then_some(asked) }
     }
@@ -84,7 +91,7 @@ mod tests {
     #[test]
     fn a_pause_has_an_end_and_a_maximum() {
         let set_at = time("2026-11-27T10:00:00Z");
-        let read = |text: &str| AskedPause::read(Some(text), set_at);
+        let read = |text: &str| AskedPause::read(Some(text), set_at, set_at);
         assert_eq!(read("2026-11-27T11:00:00Z").end(), Some(time("2026-11-27T11:00:00Z")));
         assert_eq!(read(" 2026-11-27T12:00:00+01:00 ").end(), Some(time("2026-11-27T11:00:00Z")));
         let long =
@@ -93,7 +100,11 @@ mod tests {
         for text in ["soon", "1h", "2026-11-27", "2026-11-27T11:00:00", "1764241200"] {
             assert_eq!(read(text), AskedPause::Unreadable, "{text}");
         }
-        assert_eq!(AskedPause::read(None, set_at), AskedPause::Nothing);
+        assert_eq!(AskedPause::read(None, set_at, set_at), AskedPause::Nothing);
+        let before = |minutes| set_at.checked_sub(SignedDuration::from_mins(minutes)).unwrap();
+        let seen = |minutes| AskedPause::read(Some("2026-11-27T11:00:00Z"), set_at, before(minutes));
+        assert_eq!(seen(4).end(), Some(time("2026-11-27T11:00:00Z")), "clocks differ");
+        assert_eq!(seen(6), AskedPause::Unreadable, "it claims to have been set later");
         assert_eq!(read(" "), AskedPause::Nothing);
     }
 

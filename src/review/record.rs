@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use rolecall_core::decision::Outcome;
-use rolecall_core::workload::Kind;
+use rolecall_core::workload::{Controller, Kind};
 
 use super::lifted::Lifted;
 use super::notice::Warned;
@@ -43,12 +43,14 @@ pub struct Record<'a> {
     pub snapshot_time: Cow<'a, str>,
     /// The message of a denial, or of what went wrong.
     pub message: String,
-    /// What the requester is told instead; `None`: the message.
+    /// What the requester reads instead; `None`: the message.
     pub told: Option<String>,
     /// Of a denial, the rule that leads it as the requester reads it.
     pub lead: &'static str,
     /// What the requester is warned of, most severe first.
     pub warned: Vec<Warned<'a>>,
+    /// Of a denied pod, the controller that it names.
+    pub controller: Option<Controller>,
     /// Why it is not denied, where its namespace's levels would deny it.
     pub lifted: Option<Lifted>,
     /// What went wrong with the review itself.
@@ -78,6 +80,7 @@ impl<'a> Record<'a> {
             told: None,
             lead: "",
             warned: Vec::new(),
+            controller: None,
             lifted: None,
             fault: None,
         }

@@ -2,27 +2,13 @@
 
 use rolecall_core::workload::{Controller, is_object_name};
 use rolecall_message::shell::quote;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 /// The line of a denial that says when the pod is created again, and how to have it at once. `None` where no controller of
-/// Kubernetes creates it. Read only for denials, which are rare, so that no other review pays for it.
+/// Kubernetes creates it.
 ///
 /// Pauses are those of the controllers' queues: from 5 ms, doubled each time, to 1,000 s (client-go,
 /// `DefaultTypedControllerRateLimiter`); for Jobs from 1 s to 60 s (kube-controller-manager, `pkg/controller/job`).
-pub(super) fn advice(namespace: &str, body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Review<'b> {
-        #[serde(borrow)]
-        request: Request<'b>,
-    }
-    #[derive(Deserialize)]
-    struct Request<'b> {
-        #[serde(borrow)]
-        object: &'b RawValue,
-    }
-    let review: Review<'_> = serde_json::from_slice(body).ok()?;
-    let owner = Controller::of(review.request.object.get())?;
+pub(super) fn advice(namespace: &str, owner: &Controller) -> Option<String> {
     // The author of a pod may write any text there.
     if !is_object_name(&owner.name) {
         return None;
@@ -60,7 +46,8 @@ mod tests {
         let owner = serde_json::json!({"apiVersion": api_version, "kind": kind, "name": name, "controller": true});
         let labels = serde_json::json!({"pod-template-hash": hash});
         let object = serde_json::json!({"metadata": {"labels": labels, "ownerReferences": [owner]}});
-        advice("carts", serde_json::json!({"request": {"object": object}}).to_string().as_bytes())
+        let review = serde_json::json!({"request": {"object": object}}).to_string();
+        advice("carts", &Controller::of_reviewed(review.as_bytes()).unwrap())
     }
 
     #[test]
@@ -79,6 +66,5 @@ mod tests {
         }
         assert_eq!(of("example.com/v1", "Rollout", "web", None), None, "its back-off is not known");
         assert_eq!(of("apps/v1", "DaemonSet", "x\n  change: nothing", None), None, "it is no name");
-        assert_eq!(advice("carts", br#"{"request":{"object":{"metadata":{}}}}"#), None);
     }
 }

@@ -7,7 +7,7 @@ use rolecall_core::decision::{Mode, Outcome};
 use rolecall_core::workload::Kind;
 use rolecall_core::world::World;
 
-use super::answer::{Door, NotChecked, annotations, forbidden};
+use super::answer::{NotChecked, Reviewer, annotations, forbidden};
 use super::frame::Frame;
 use super::outcome::{Authority, OnError, Reply, Settings};
 use super::record::{Fault, Record};
@@ -56,7 +56,7 @@ pub fn unread(
 ) -> Reply {
     let late = why == Unread::Late;
     let authority = if late { Authority::Withheld("it was late") } else { Authority::Final };
-    let door = Door { world, snapshot_time, settings, now, authority, asks: false, inline: false, stop: None };
+    let reviewer = Reviewer { world, snapshot_time, settings, now, authority, asks: false, inline: false, stop: None };
     let kind = Kind::from_group(&frame.group, &frame.kind);
     let is_namespace = frame.group.is_empty() && frame.kind == "Namespace";
     let record = Record {
@@ -77,15 +77,16 @@ pub fn unread(
         None => is_namespace && matches!(frame.operation.as_str(), "CREATE" | "UPDATE"),
     };
     if !is_checked {
-        return door.pass(&record, observe);
+        return reviewer.pass(&record, observe);
     }
     let object = if frame.kind.is_empty() { "object" } else { &frame.kind };
-    let message = format!("rolecall could not check this {object}: {}", why.reason());
-    let may_deny = door.can_be_denied(kind, &record.namespace, &record.user);
-    door.not_checked(NotChecked { record: Record { message, fault: Some(why.fault()), ..record }, may_deny }, observe)
+    let message = format!("rolecall: could not check this {object}: {}", why.reason());
+    let may_deny = reviewer.can_be_denied(kind, &record.namespace, &record.user);
+    reviewer
+        .not_checked(NotChecked { record: Record { message, fault: Some(why.fault()), ..record }, may_deny }, observe)
 }
 
-impl Door<'_> {
+impl Reviewer<'_> {
     /// The answer to a body that cannot be understood.
     pub(super) fn unreadable(&self, fault: &Unreadable, observe: impl FnOnce(&Record<'_>)) -> Reply {
         let blank = Record::blank(self.snapshot_time);

@@ -1,4 +1,4 @@
-//! What feeds live world_state: AWS itself, or a snapshot that others write.
+//! What keeps the world fresh: AWS itself, or a snapshot that others write.
 
 #[cfg(feature = "aws")]
 use std::collections::BTreeSet;

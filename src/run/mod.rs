@@ -8,6 +8,8 @@ mod demo;
 #[cfg(all(feature = "aws", feature = "kube"))]
 mod leader;
 mod live;
+#[cfg(feature = "kube")]
+mod previews;
 mod serve;
 mod shutdown;
 

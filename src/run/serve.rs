@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::live::{LinkReader, Rereads, refresh_forever};
 use crate::live::{Rechecks, Refreshing, WorldState, WorldStore};
 use crate::review::Settings;
-use crate::server::{ClusterDoor, Confirmation, Listeners, LogFormat, Metrics, State, init_log, start};
+use crate::server::{ClusterAccess, Confirmation, Listeners, LogFormat, Metrics, State, init_log, start};
 use crate::sources::{Manifests, ReadOptions, SnapshotSource, SourceKind, read_snapshot};
 
 /// Serves until SIGTERM or SIGINT, then ends gracefully.
@@ -52,7 +52,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         if let Some(clients) = clients {
             certificate.require_client_certificates(clients);
         }
-        // So may this for whoever holds the snapshot.
+        // So may this for the owner of the snapshot.
         let Known { store, confirmation, settings, refreshing } = tokio::select! {
             known = start_of.load_state(scene) => known?,
             _ = terminate.recv() => return Ok(()),
@@ -137,24 +137,20 @@ struct Start<'s> {
     config: &'s Config,
     metrics: &'s Arc<Metrics>,
     kube: Option<&'s Kube>,
-    #[cfg_attr(not(all(feature = "aws", feature = "kube")), expect(dead_code, reason = "only a Lease is given back"))]
+    #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a Lease is given back"))]
     shutdown: &'s Shutdown,
 }
 
 impl Start<'_> {
     /// What asks the cluster, and what follows it for as long as it is polled.
-    fn in_cluster(self, store: &Arc<WorldStore>, settings: &Settings) -> (Option<ClusterDoor>, Task) {
+    fn in_cluster(self, store: &Arc<WorldStore>, settings: &Settings) -> (Option<ClusterAccess>, Task) {
         match self.kube {
             #[cfg(feature = "kube")]
             Some(client) => {
-                let (door, task) = super::cluster::follow(
-                    client.clone(),
-                    self.config,
-                    store,
-                    self.metrics,
-                    Arc::clone(&settings.pause),
-                );
-                (Some(door), task)
+                let known = (store, self.metrics);
+                let replica = (identity(), self.shutdown.clone());
+                let (access, task) = super::cluster::follow(client.clone(), self.config, known, settings, replica);
+                (Some(access), task)
             }
             #[cfg(not(feature = "kube"))]
             Some(never) => match *never {},
@@ -189,7 +185,7 @@ impl Start<'_> {
                 WorldState::new(scene.world.with_snapshot(Arc::new(snapshot)))
             }
             Err(error) if kind.must_exist() => return Err(error),
-            // Whoever writes it may not have done so yet: warn only, not ready, and try again.
+            // The snapshot may not have been written yet: warn only, not ready, and try again.
             Err(error) => {
                 tracing::warn!(target: "rolecall::live", error = format!("{error:#}"), "the snapshot cannot be read yet");
                 WorldState::before_reading(scene.world)
@@ -222,7 +218,7 @@ impl Start<'_> {
         Ok(Known { store, confirmation: Confirmation::Links(rereads), settings, refreshing })
     }
 
-    /// In a cluster one replica collects for all; without one, whoever asks.
+    /// In a cluster one replica collects for all; without one, each process for itself.
     #[cfg(feature = "aws")]
     fn collecting(
         self,
@@ -251,7 +247,7 @@ impl Start<'_> {
 }
 
 /// The name of this replica among others: its pod's name, which Kubernetes makes unique, else a random one.
-#[cfg(all(feature = "aws", feature = "kube"))]
+#[cfg(feature = "kube")]
 fn identity() -> String {
     let random = || format!("rolecall-{}-{:08x}", std::process::id(), fastrand::u32(..));
     std::env::var("POD_NAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(random)

@@ -1,7 +1,7 @@
 //! What a scan reads of an object besides what the judgement does: who controls it, how old it is, whether it still runs.
 
 use jiff::Timestamp;
-use rolecall_core::workload::{Metadata, Text};
+use rolecall_core::workload::{Kind, Metadata, Text};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -99,9 +99,22 @@ impl<'a> Item<'a> {
             })
     }
 
-    /// It is there to keep an old revision.
-    pub(super) fn is_scaled_to_nothing(&self) -> bool {
-        self.spec.replicas == Some(0)
+    /// Its template is that of the Deployment or the CronJob that controls it, which is checked instead.
+    pub(super) fn repeats_controller(&self, kind: Kind) -> bool {
+        matches!(
+            (kind, self.controller()),
+            (Kind::ReplicaSet, Some(("Deployment", _))) | (Kind::Job, Some(("CronJob", _)))
+        )
+    }
+
+    /// A ReplicaSet without replicas: it keeps an old revision.
+    pub(super) fn is_old_revision(&self, kind: Kind) -> bool {
+        kind == Kind::ReplicaSet && self.spec.replicas == Some(0)
+    }
+
+    /// No pod is created from its template, or its controller's template is checked instead.
+    pub(super) fn makes_no_pods(&self, kind: Kind) -> bool {
+        self.repeats_controller(kind) || self.is_old_revision(kind) || kind == Kind::Job && self.is_over()
     }
 
     /// When an annotation was last set, as the managers of its fields say: the earliest of those that agree on it. Of an

@@ -6,12 +6,14 @@ mod health;
 mod item;
 mod orphans;
 mod owners;
+mod preview;
 mod read;
 mod tally;
 
 pub use health::{AgentHealth, AgentState, Health, InjectorHealth, InjectorState, WebhookHealth};
 pub use orphans::{Orphan, OrphanReason};
 pub use owners::Owner;
+pub use preview::{PreviewLimits, preview};
 pub use read::{Facts, Scope, read_facts, read_roles, read_workloads};
 pub use tally::{Group, Judged, Tally};
 

@@ -53,7 +53,7 @@ impl Scope {
 }
 
 /// What has pods, in the order it is listed: owners first.
-const WORKLOADS: [(Kind, (&str, &str)); 7] = [
+pub(super) const WORKLOADS: [(Kind, (&str, &str)); 7] = [
     (Kind::Deployment, ("apps/v1", "deployments")),
     (Kind::StatefulSet, ("apps/v1", "statefulsets")),
     (Kind::DaemonSet, ("apps/v1", "daemonsets")),
@@ -62,7 +62,7 @@ const WORKLOADS: [(Kind, (&str, &str)); 7] = [
     (Kind::Job, ("batch/v1", "jobs")),
     (Kind::ReplicationController, ("v1", "replicationcontrollers")),
 ];
-const PODS: (&str, &str) = ("v1", "pods");
+pub(super) const PODS: (&str, &str) = ("v1", "pods");
 
 /// What is known of a cluster before anything is judged.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// Reads a kind wherever it is in scope; what is denied is told and left out. Whether all of it was read.
+    /// Reads a kind wherever it is in scope; what is denied is reported and left out. Whether all of it was read.
     async fn all(
         &mut self,
         client: &Client,
@@ -254,7 +254,7 @@ async fn read_health(client: &Client, injector: &str, reading: &mut Reading) -> 
 /// The roles that workloads bring themselves.
 ///
 /// # Errors
-/// Where the API server cannot be asked. What is denied is left out, and told by [`read_workloads`].
+/// Where the API server cannot be asked. What is denied is left out, and reported by [`read_workloads`].
 pub async fn read_roles(client: &Client, scope: &Scope, progress: &dyn Progress) -> anyhow::Result<BTreeSet<String>> {
     let mut roles = BTreeSet::new();
     let mut reading = Reading::default();
@@ -388,16 +388,11 @@ impl Judge<'_> {
             return Ok(());
         };
         let owner = owners.top(namespace, (kind.name(), name), controller);
-        // What made it is judged in its stead; an old revision makes no pods, and what is over never will.
-        let folds = matches!(
-            (kind, controller),
-            (Kind::ReplicaSet, Some(("Deployment", _))) | (Kind::Job, Some(("CronJob", _)))
-        );
-        if folds || (kind == Kind::ReplicaSet && item.is_scaled_to_nothing()) {
+        if item.repeats_controller(kind) || item.is_old_revision(kind) {
             return Ok(());
         }
         tally.uses(namespace, workload.service_account());
-        if kind == Kind::Job && item.is_over() {
+        if item.makes_no_pods(kind) {
             return Ok(());
         }
         tally.add(owner, &judge_workload(self.world, &workload, self.circumstances(namespace)), 0);

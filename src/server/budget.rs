@@ -1,7 +1,7 @@
 //! Bytes of reviews and answers that are held at one time.
 //!
 //! Two shares of the memory for reviews: small reviews have a quarter of it to themselves, so that large ones, or clients that
-//! send them slowly, do not keep the everyday ones waiting. Whoever finds a share taken waits in line until the deadline.
+//! send them slowly, do not keep the everyday ones waiting. A review that finds its share taken waits until the deadline.
 
 use std::sync::Arc;
 

@@ -23,6 +23,26 @@ impl<L: Copy + PartialEq> Counters<L> {
     }
 }
 
+/// Why a check was stopped before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StopReason {
+    /// The client closed its connection.
+    ClientLeft,
+    /// The deadline of the review passed.
+    Deadline,
+}
+
+impl StopReason {
+    pub(super) const ALL: [Self; 2] = [Self::ClientLeft, Self::Deadline];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ClientLeft => "client-left",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
 /// The result of reading a denial's links again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RereadOutcome {

@@ -1,6 +1,6 @@
 //! Log lines: JSON, one event a line, written by a thread of its own.
 //!
-//! A review must not wait for whoever reads the log, nor pay for a system call and a wake-up each: lines go through a queue,
+//! A review must not wait for the reader of the log, nor pay for a system call and a wake-up each: lines go through a queue,
 //! bounded in bytes, and the writer wakes up fifty times a second and writes what is there. When nothing reads and the queue is
 //! full, or a line cannot be written, it is given up and counted; the same decisions are in the API server's audit annotations.
 

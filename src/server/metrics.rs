@@ -1,4 +1,5 @@
-//! Metrics. Labels come from closed sets; names of namespaces, roles and pods go to the audit line.
+//! Metrics. Labels come from closed sets; names of roles and pods go to the audit line. Only the count of what a raised level
+//! would deny has names of namespaces, and a bound.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -15,8 +16,9 @@ use rolecall_core::workload::Kind;
 
 use super::connection::Cut;
 use super::histogram::DurationHistogram;
-use super::labels::{Counters, LookupOutcome, RereadOutcome};
+use super::labels::{Counters, LookupOutcome, RereadOutcome, StopReason};
 use super::listen::Port;
+use super::would_deny::{WouldDeny, WouldDenyMetrics};
 use crate::live::{Collection, Refresh, WorldState};
 use crate::review::{Fault, Lifted, Record};
 
@@ -88,9 +90,6 @@ struct WatchLabels {
     what: &'static str,
 }
 
-/// Why a check was stopped before its end.
-const STOPS: [&str; 2] = ["client-left", "deadline"];
-
 /// Counters are looked up once, at the start: counting takes no lock.
 #[derive(Debug)]
 pub struct Metrics {
@@ -99,11 +98,11 @@ pub struct Metrics {
     findings: HashMap<&'static str, Counter>,
     errors: Counters<Fault>,
     /// Denials that were not given, by reason.
-    lifted: [(Lifted, Counter); 2],
+    lifted: Counters<Lifted>,
     #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster pauses"))]
     paused_until: Gauge,
     duration: DurationHistogram,
-    stopped_checks: Vec<(&'static str, Counter)>,
+    stopped_checks: Counters<StopReason>,
     lost_lines: Counter,
     connections: Family<PortLabels, Gauge>,
     cuts: Family<CutLabels, Counter>,
@@ -122,6 +121,7 @@ pub struct Metrics {
     #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a cluster is watched"))]
     events: Family<OutcomeLabels, Counter>,
     lease: Gauge,
+    would_deny: WouldDenyMetrics,
     publications: Family<OutcomeLabels, Counter>,
     refreshes: Family<OutcomeLabels, Counter>,
     parts: Family<PartLabels, Gauge<f64, AtomicU64>>,
@@ -166,8 +166,9 @@ impl Metrics {
              pod where the namespace enforces on workloads alone",
             not_enforced.clone(),
         );
-        let lifted = Lifted::ALL
-            .map(|lifted| (lifted, not_enforced.get_or_create_owned(&ReasonLabels { reason: lifted.name() })));
+        let lifted = Counters::new(Lifted::ALL, |lifted| {
+            not_enforced.get_or_create_owned(&ReasonLabels { reason: lifted.name() })
+        });
         let paused_until = Gauge::default();
         registry.register_with_unit(
             "paused_until_timestamp",
@@ -184,8 +185,9 @@ impl Metrics {
             "Checks under way that were stopped before their end: the client left, or the deadline passed",
             stopped.clone(),
         );
-        let stopped_checks =
-            STOPS.into_iter().map(|reason| (reason, stopped.get_or_create_owned(&ReasonLabels { reason }))).collect();
+        let stopped_checks = Counters::new(StopReason::ALL, |reason| {
+            stopped.get_or_create_owned(&ReasonLabels { reason: reason.name() })
+        });
         let lost_lines = Counter::default();
         registry.register(
             "log_lines_lost",
@@ -272,6 +274,7 @@ impl Metrics {
             "Events about denials and warnings: written, counted up, or given up",
             events.clone(),
         );
+        let would_deny = WouldDenyMetrics::register(&mut registry);
         let lease = Gauge::default();
         registry.register(
             "lease_holder",
@@ -330,6 +333,7 @@ impl Metrics {
             watch_errors,
             events,
             lease,
+            would_deny,
             publications,
             refreshes,
             parts,
@@ -358,10 +362,8 @@ impl Metrics {
     }
 
     /// A check was stopped before its end.
-    pub(super) fn check_stopped(&self, reason: &str) {
-        if let Some((_, counter)) = self.stopped_checks.iter().find(|(name, _)| *name == reason) {
-            counter.inc();
-        }
+    pub(super) fn check_stopped(&self, reason: StopReason) {
+        self.stopped_checks.count(reason);
     }
 
     pub(super) fn accept_failed(&self, port: Port) {
@@ -372,7 +374,12 @@ impl Metrics {
         self.lookups.count(outcome);
     }
 
-    /// Whether this replica holds the Lease; `None` where there is none to be had.
+    /// Shows what a raised level would deny; `None`: this replica does not know.
+    pub fn would_deny(&self, counted: Option<&WouldDeny>) {
+        self.would_deny.show(counted);
+    }
+
+    /// Whether this replica holds the Lease of the collector; `None`: it is not known.
     pub fn holds_lease(&self, is_holder: Option<bool>) {
         self.lease.set(is_holder.map_or(-1, i64::from));
     }
@@ -417,8 +424,8 @@ impl Metrics {
                 counter.inc();
             }
         }
-        if let Some((_, counter)) = self.lifted.iter().find(|(lifted, _)| Some(*lifted) == record.lifted) {
-            counter.inc();
+        if let Some(lifted) = record.lifted {
+            self.lifted.count(lifted);
         }
         if let Some(fault) = record.fault {
             self.fault(fault);

@@ -18,9 +18,11 @@ mod router;
 mod serve;
 mod state;
 mod under_review;
+mod would_deny;
 
 pub use log::{LogFormat, LogGuard, init as init_log};
 pub use metrics::Metrics;
 pub use router::{deadline, router};
 pub use serve::{Listeners, Running, start};
-pub use state::{ClusterDoor, Confirmation, State};
+pub use state::{ClusterAccess, Confirmation, State};
+pub use would_deny::WouldDeny;

@@ -2,16 +2,21 @@
 //!
 //! Few at a time: the threads that answer keep a processor, and memory for what is read from a review stays bounded.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolecall_core::effort::Stop;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// A review up to this size is checked by the thread that read it.
 pub(super) const INLINE_BYTES: usize = 64 << 10;
 /// Long checks at one time.
 const CHECKS: usize = 2;
+/// How long work may take to end after its deadline. It checks the deadline every 10,000 steps
+/// ([`rolecall_core::effort`]), so its answer, if it had one just then, is not lost.
+const GRACE: Duration = Duration::from_millis(50);
 /// Of reviews over this size one is checked at a time: it may take up to its allowance of memory (`review::read`).
 const LARGE_BYTES: usize = 512 << 10;
 
@@ -35,8 +40,8 @@ impl Pool {
         Self { checks: Arc::new(Semaphore::new(CHECKS)), large: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Does this work over a review of that size; `None` where it was not done by the deadline. Where the client leaves or the
-    /// deadline passes, work that waits does not begin, and work that has begun is told to stop.
+    /// Does this work over a review of that size; `None` where it was not done by the deadline, nor a moment later. Where the
+    /// client leaves or the deadline passes, work that waits does not begin, and work that has begun is stopped.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         bytes: usize,
@@ -45,15 +50,20 @@ impl Pool {
     ) -> Option<T> {
         let stop = Stop::default();
         let _guard = StopOnDrop(stop.clone());
-        let running = async {
+        let of_work = stop.clone();
+        let mut running = pin!(async {
             let permits = self.permits(bytes).await?;
             let work = move || {
                 let _permits = permits;
-                (!stop.is_set()).then(|| work(&stop))
+                (!of_work.is_set()).then(|| work(&of_work))
             };
             tokio::task::spawn_blocking(work).await.ok()?
-        };
-        timeout_at(deadline, running).await.ok()?
+        });
+        if let Ok(done) = timeout_at(deadline, &mut running).await {
+            return done;
+        }
+        stop.set();
+        timeout(GRACE, running).await.ok()?
     }
 
     async fn permits(&self, bytes: usize) -> Option<(Option<OwnedSemaphorePermit>, OwnedSemaphorePermit)> {
@@ -92,7 +102,7 @@ mod tests {
         assert!(!ran.load(Ordering::Relaxed), "its result was not needed any more");
     }
 
-    /// Work that ends only when it is told to, once because of its deadline and once because its client left.
+    /// Work that ends only when it is stopped, once because of its deadline and once because its client left.
     #[tokio::test]
     async fn work_under_way_stops_when_its_result_is_not_needed() {
         let pool = Arc::new(Pool::new());
@@ -101,7 +111,7 @@ mod tests {
                 std::thread::yield_now();
             }
         };
-        assert!(pool.run(LARGE_BYTES + 1, soon(20), until_stopped).await.is_none());
+        assert_eq!(pool.run(LARGE_BYTES + 1, soon(20), until_stopped).await, Some(()));
         let (begin, begun) = tokio::sync::oneshot::channel();
         let client = {
             let pool = Arc::clone(&pool);

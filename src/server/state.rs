@@ -12,15 +12,17 @@ use super::metrics::Metrics;
 use super::pool::Pool;
 use crate::config::Limits;
 use crate::live::{Lookups, Rechecks, Rereads, WorldState, WorldStore};
-use crate::review::{self, AccessReviewer, Frame, NoticeSink, Record, Reply, Settings, Unread};
+use crate::review::{self, AccessReviewer, Frame, NoticeSink, Previewer, Record, Reply, Settings, Unread};
 
-/// The ways to ask and tell the cluster.
+/// How the cluster is asked, and where Events go.
 #[derive(Debug)]
-pub struct ClusterDoor {
+pub struct ClusterAccess {
     /// Looks up what the watch has not brought yet.
     pub lookups: Lookups,
     /// Asks what users may do.
     pub access: Arc<dyn AccessReviewer>,
+    /// Shows what a raised level would deny; `None`: it is not shown.
+    pub previewer: Option<Arc<dyn Previewer>>,
     /// Writes Events about what was decided.
     pub notices: Option<Arc<dyn NoticeSink>>,
 }
@@ -42,7 +44,7 @@ pub struct State {
     pub(super) store: Arc<WorldStore>,
     pub(super) confirmation: Confirmation,
     /// Asks the cluster; `None` where there is none.
-    pub(super) cluster: Option<ClusterDoor>,
+    pub(super) cluster: Option<ClusterAccess>,
     pub(super) settings: Settings,
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
@@ -55,18 +57,18 @@ pub struct State {
 }
 
 impl State {
-    /// State over world_state that does not change.
+    /// State over a world that does not change.
     pub fn new(world_state: WorldState, settings: Settings, limits: Limits) -> Arc<Self> {
         let metrics = Arc::new(Metrics::new());
         metrics.describe_snapshot(&world_state);
         Self::live(Arc::new(WorldStore::new(world_state)), None, None, metrics, settings, limits)
     }
 
-    /// State over world_state that others keep fresh, with denials confirmed by `rereads`.
+    /// State over a world that others keep fresh, with denials confirmed by `rereads`.
     pub fn live(
         store: Arc<WorldStore>,
         rereads: Option<Rereads>,
-        cluster: Option<ClusterDoor>,
+        cluster: Option<ClusterAccess>,
         metrics: Arc<Metrics>,
         settings: Settings,
         limits: Limits,
@@ -75,11 +77,11 @@ impl State {
         Self::confirming(store, confirmation, cluster, metrics, settings, limits)
     }
 
-    /// State over world_state that others keep fresh, with denials confirmed in this way.
+    /// State over a world that others keep fresh, with denials confirmed in this way.
     pub fn confirming(
         store: Arc<WorldStore>,
         confirmation: Confirmation,
-        cluster: Option<ClusterDoor>,
+        cluster: Option<ClusterAccess>,
         metrics: Arc<Metrics>,
         settings: Settings,
         limits: Limits,

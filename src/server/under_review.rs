@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use rolecall_core::decision::Mode;
 use rolecall_core::effort::Stop;
 use rolecall_core::judge::Links;
 use rolecall_core::snapshot::Issuer;
@@ -13,11 +16,13 @@ use tokio::time::Instant;
 
 use super::audit;
 use super::budget::Share;
-use super::labels::{LookupOutcome, RereadOutcome};
+use super::labels::{LookupOutcome, RereadOutcome, StopReason};
 use super::pool::INLINE_BYTES;
 use super::state::{Confirmation, State};
 use crate::live::{Confirming, Rechecked, Rechecks, Requester, Rereads, Unconfirmed, WorldState};
-use crate::review::{self, Access, Authority, Frame, Lowering, NextStep, Reply, Standing, Unread};
+use crate::review::{
+    self, Access, Authority, Frame, NamespaceAnswers, NamespaceChange, NextStep, Reply, Standing, Unread,
+};
 
 /// What was asked for one review alone.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +36,9 @@ struct Asked {
 /// How many times links are read for one denial: what was learned may lead to others.
 const ROUNDS: usize = 3;
 
+/// How long the preview of a raised level may take.
+const MAX_PREVIEW: Duration = Duration::from_secs(1);
+
 /// A review on its way to an answer.
 #[derive(Clone)]
 pub(super) struct UnderReview {
@@ -40,7 +48,9 @@ pub(super) struct UnderReview {
     source: Option<IpAddr>,
     start: Instant,
     deadline: Instant,
-    /// Memory stays counted for as long as anybody holds the body.
+    /// What was decided is recorded: once, also where a check ends after its deadline.
+    is_recorded: Arc<AtomicBool>,
+    /// Memory stays counted for as long as the body is held.
     _share: Arc<Share>,
 }
 
@@ -70,7 +80,8 @@ impl UnderReview {
         source: Option<IpAddr>,
         deadline: Instant,
     ) -> Self {
-        Self { state, body, source, start: Instant::now(), deadline, _share: share }
+        let is_recorded = Arc::new(AtomicBool::new(false));
+        Self { state, body, source, start: Instant::now(), deadline, is_recorded, _share: share }
     }
 
     /// The answer.
@@ -93,7 +104,7 @@ impl UnderReview {
             NextStep::Reply(reply) => reply,
             NextStep::ConfirmDenial { links, is_new_pod } => self.confirm_denial(links, is_new_pod, asked).await,
             NextStep::ResolveUnknown(unseen) => self.resolve_unknown(unseen).await,
-            NextStep::CheckAccess(lowering) => self.check_access(&lowering).await,
+            NextStep::AskAboutNamespace(change) => self.ask_about_namespace(&change).await,
             NextStep::RunInPool | NextStep::Stopped => unanswered(),
         }
     }
@@ -137,17 +148,15 @@ impl UnderReview {
             let standing = Standing { authority: reach.authority(), asks, inline: false, stop: Some(stop) };
             let considered = this.check(&world_state, &asked, standing);
             if matches!(considered, NextStep::Stopped) {
-                this.state.metrics.check_stopped(if Instant::now() < this.deadline {
-                    "client-left"
-                } else {
-                    "deadline"
-                });
+                let has_time = Instant::now() < this.deadline;
+                let reason = if has_time { StopReason::ClientLeft } else { StopReason::Deadline };
+                this.state.metrics.check_stopped(reason);
             }
             considered
         };
         match self.state.pool.run(self.body.len(), self.deadline, check).await {
+            Some(NextStep::Stopped) | None => NextStep::Reply(self.late()),
             Some(considered) => considered,
-            None => NextStep::Reply(self.late()),
         }
     }
 
@@ -174,6 +183,9 @@ impl UnderReview {
     }
 
     fn observe(&self, record: &review::Record<'_>) {
+        if self.is_recorded.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let duration = self.start.elapsed();
         self.state.metrics.observe(record, duration);
         audit::write(record, self.state.settings.mode, duration);
@@ -325,20 +337,33 @@ impl UnderReview {
         Ok(conclude(self.consider(world_state, asked, Reach::Final).await))
     }
 
+    /// The answer without a denial, for this reason. Where the deadline has passed while others were asked, judging takes half
+    /// of the time that the deadline leaves to the API server's own ([`super::router::deadline`]): no finding is lost.
     async fn withhold(&self, reason: &str, asked: &Asked) -> Reply {
         let world_state = self.state.store.now_full();
-        conclude(self.consider(&world_state, asked, Reach::Withheld(reason.into())).await)
+        let deadline = self.deadline + self.deadline.duration_since(self.start) / 8;
+        let this = Self { deadline, ..self.clone() };
+        conclude(this.consider(&world_state, asked, Reach::Withheld(reason.into())).await)
     }
 
-    /// Asks whether the user may lower what is asked of a namespace.
-    async fn check_access(&self, lowering: &Lowering) -> Reply {
+    /// Asks whether the user may lower what is asked of a namespace, and what a raised level would deny.
+    async fn ask_about_namespace(&self, change: &NamespaceChange) -> Reply {
         let Some(cluster) = &self.state.cluster else {
             return unanswered();
         };
-        let asking = cluster.access.may_lower(lowering.user.clone(), lowering.namespace.clone());
-        let late = |_| Access::Unknown("the API server did not answer in time".to_owned());
-        let access = tokio::time::timeout_at(self.deadline, asking).await.unwrap_or_else(late);
-        review::answer_lowering(&self.state.settings, lowering, &self.body, &access, |record| self.observe(record))
+        let mut answers = NamespaceAnswers::default();
+        if let Some(lowering) = &change.lowering {
+            let asking = cluster.access.may_lower(lowering.user.clone(), lowering.namespace.clone());
+            let late = |_| Access::Unknown("the API server did not answer in time".to_owned());
+            answers.access = Some(tokio::time::timeout_at(self.deadline, asking).await.unwrap_or_else(late));
+        }
+        let settings = &self.state.settings;
+        let is_refused = answers.access == Some(Access::Refused) && settings.mode == Mode::Enforce;
+        if let (Some(raise), Some(previewer), false) = (&change.raise, &cluster.previewer, is_refused) {
+            let end = self.deadline.min(Instant::now() + MAX_PREVIEW);
+            answers.preview = Some(previewer.preview(raise, settings, end).await);
+        }
+        review::answer_namespace(settings, change, &self.body, &answers, |record| self.observe(record))
     }
 }
 
@@ -352,7 +377,7 @@ fn conclude(considered: NextStep) -> Reply {
         NextStep::Reply(reply) => reply,
         NextStep::ConfirmDenial { .. }
         | NextStep::ResolveUnknown(_)
-        | NextStep::CheckAccess(_)
+        | NextStep::AskAboutNamespace(_)
         | NextStep::RunInPool
         | NextStep::Stopped => unanswered(),
     }

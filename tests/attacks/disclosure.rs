@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rolecall::config::Config;
-use rolecall::review::{Authority, NextStep, Notice, Record, Standing, answer, consider};
+use rolecall::review::{Authority, NextStep, Notice, Raise, RaisedLevel, Record, Standing, answer, consider};
 use rolecall::sources::{Manifests, namespace_of};
-use rolecall_core::decision::Mode;
+use rolecall_core::decision::{EnforceOn, Level, Mode};
 use rolecall_core::finding::Finding;
 use rolecall_core::judge::{Circumstances, ServiceAccountChange, judge_service_account, judge_workload};
 use rolecall_core::snapshot::Snapshot;
@@ -51,7 +51,7 @@ fn ask_in(world: &World, config: &Config, review: &Value) -> Answer {
     let reply = answer(world, "", &config.settings(Mode::Enforce), body.as_bytes(), NOW.parse().unwrap(), observe);
     let mut told = serde_json::from_slice::<Value>(&reply.body).unwrap()["response"].clone();
     let audited = told.as_object_mut().unwrap().remove("auditAnnotations").unwrap_or_default();
-    // Whoever may read Events in the namespace reads these.
+    // Every user who may read Events in the namespace reads these.
     let event = events.join("\n");
     told["events"] = json!(events);
     Answer { told, audited, detail, event }
@@ -284,6 +284,35 @@ fn denials_about_foreign_roles_read_alike() {
 }
 
 /// An update is compared with the object as it was. That tells whether both are broken, and not how.
+/// The answer to a raised level names the rules that would deny what runs.
+#[test]
+fn a_raised_level_does_not_tell_the_rule() {
+    let (snapshot, roles) = with_foreign_roles();
+    let denying = |arn: &str, config: &str| {
+        let directory = common::TempDir::new("raised");
+        let file = directory.file("cluster.yaml", &cluster(arn, &json!({})));
+        let config = Config::parse(config).unwrap();
+        let conventions = config.conventions();
+        let cluster = Manifests::load(&[file.display().to_string()]).unwrap().cluster(&conventions).unwrap();
+        let snapshot = Snapshot::parse(&snapshot.to_string()).unwrap();
+        let world = World::new(Arc::new(snapshot), cluster, conventions);
+        let namespace = world.namespace("web").cloned().unwrap_or_default();
+        let raise = Raise { name: "web".to_owned(), level: Level::Chain, enforce_on: EnforceOn::PODS, namespace };
+        let level = RaisedLevel::new(&world, &config.settings(Mode::Enforce), &raise, NOW.parse().unwrap());
+        let text = plain_deployment(arn, &json!({})).to_string();
+        level.denying_rules(&serde_json::from_str(&text).unwrap(), Kind::Deployment)
+    };
+    let mut full = BTreeSet::new();
+    for (state, arn) in &roles {
+        let told = denying(arn, "");
+        assert!(told.is_empty() || told == ["role-not-assumable"], "{state}: {told:?}");
+        let rules = denying(arn, "messages: {iamDetail: full}");
+        assert_eq!(told.is_empty(), rules.is_empty(), "{state}: whether it is denied is what a pod's answer tells too");
+        full.extend(rules);
+    }
+    assert!(full.contains("irsa-trust-subject") && full.contains("role-missing"), "{full:?}");
+}
+
 #[test]
 fn updates_from_one_foreign_role_to_another_read_alike() {
     let (snapshot, roles) = with_foreign_roles();
@@ -341,7 +370,7 @@ fn exemptions_do_not_tell_the_rule() {
         assert_eq!(allowed(rule, false, "selfExemptions: allow"), denied, "{rule}");
         assert_eq!(allowed(rule, false, ""), denied, "{rule}");
     }
-    // The rule that the requester reads can be named, by whoever may exempt.
+    // The rule that the requester reads can be exempted, by users who may exempt.
     assert_eq!(allowed("role-not-assumable", false, "selfExemptions: allow"), admitted);
     assert_eq!(allowed("role-not-assumable", false, ""), denied);
     assert_eq!(allowed("role-not-assumable", true, ""), admitted);

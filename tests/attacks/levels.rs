@@ -18,7 +18,7 @@ fn lowered(sub_resource: &str, before: &Value, after: &Value) -> Vec<String> {
     let mut review = common::review(("", "Namespace"), "UPDATE", after, Some(before));
     review["request"]["subResource"] = sub_resource.into();
     match Ground::new(&json!({}), &json!({}), "").consider(&review, Mode::Enforce, true) {
-        NextStep::CheckAccess(lowering) => lowering.what,
+        NextStep::AskAboutNamespace(change) => change.lowering.map(|lowering| lowering.what).unwrap_or_default(),
         NextStep::Reply(_) => Vec::new(),
         other => panic!("{other:?}"),
     }
@@ -116,7 +116,7 @@ fn an_exemption_of_a_namespace_is_guarded_like_its_level() {
     let created = common::review(("", "Namespace"), "CREATE", &namespace(&json!({}), &ignore("static-keys")), None);
     let considered = Ground::new(&json!({}), &json!({}), "").consider(&created, Mode::Enforce, true);
     assert!(
-        matches!(considered, NextStep::CheckAccess(_)),
+        matches!(&considered, NextStep::AskAboutNamespace(change) if change.lowering.is_some()),
         "a new namespace may not exempt itself either: {considered:?}"
     );
 }
@@ -147,7 +147,7 @@ fn only_a_node_creates_mirror_pods() {
     let template = json!({"metadata": {"annotations": mirror}, "spec": pod["spec"]});
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "attack", "namespace": "carts", "annotations": mirror}, "spec": {"template": template}});
-    assert_eq!(ask(&deployment, node), "deny", "a Deployment is no mirror pod, whoever creates it");
+    assert_eq!(ask(&deployment, node), "deny", "a Deployment is no mirror pod, also where a node creates it");
 }
 
 /// Kubernetes lets a pod that scheduling gates hold be narrowed to other nodes, such as to Windows, where there is no agent.
