@@ -1,21 +1,27 @@
 //! `rolecall replay`
 
-use std::collections::{BTreeSet, HashSet};
+mod cluster;
+mod recorded;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::bail;
 use jiff::Timestamp;
-use rolecall_core::cluster::{Cluster, Conventions, Namespace, ServiceAccount};
+use rolecall_core::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
 use rolecall_core::decision::{EnforceOn, Levels, Mode, Outcome, Policy, decide};
+use rolecall_core::finding::printable;
 use rolecall_core::judge::{Circumstances, judge_workload};
 use rolecall_core::workload::{Controller, Kind, Object, Stage, Text, Workload, within_bytes};
-use rolecall_core::world::{Change, Known, World};
+use rolecall_core::world::{Known, World};
 
+use self::cluster::{KnownCluster, LogChange, LoggedCluster};
+use self::recorded::Now;
 use super::Exit;
 use super::args::{Format, ReplayArgs};
 use crate::config::{Config, SelfExemptions};
-use crate::report::{Replay, ReplayedDenial, ReplayedOwner};
+use crate::report::{Replay, ReplayedDenial, ReplayedOwner, UnreadableLine};
 use crate::sources::{
     AuditLog, AuditRecord, Batch, Manifests, ObjectChange, PodCreation, ReadOptions, SourceOptions, load_snapshot,
     read_record,
@@ -25,24 +31,34 @@ use crate::sources::{
 const MAX_LIST_BYTES: usize = 40 << 20;
 /// Below this number of pods between two changes, threads cost more than they bring.
 const MIN_PARALLEL: usize = 64;
+/// Unreadable lines that standard error names; JSON names more.
+const MAX_SAID: usize = 20;
 
 /// Checks again every pod that an audit log says was to be created.
 ///
 /// # Errors
-/// Where a file, the configuration, the cluster or the snapshot cannot be read, or no record has a pod to check.
+/// Where the configuration, the cluster or the snapshot cannot be read, or no record has a pod to check.
 pub fn replay(args: &ReplayArgs, out: &mut dyn Write, said: &mut dyn Write) -> anyhow::Result<Exit> {
-    if args.logs.iter().chain(&args.manifests).filter(|path| *path == "-").count() > 1 {
-        bail!("`-` is standard input, which can be read once");
-    }
+    refuse_second_use_of_standard_input(args)?;
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let conventions = config.conventions();
     let given = Given::read(args, &config, &conventions)?;
     let options = SourceOptions { cluster: args.cluster.as_deref(), aws: &config.aws, roles: given.roles.clone() };
     let loaded = load_snapshot(&args.source, &options)?;
+    let is_agent_known = given.cluster.agent != Presence::Unknown;
+    let mut replay = Replay::new(args.level.into(), given.source, given.cluster.complete);
+    for part in loaded.unread.iter().chain(&given.unread) {
+        replay.note(format!("not read: {part}"));
+    }
+    let snapshot = Arc::new(loaded.snapshot);
     let mut replaying = Replaying {
-        world: World::new(Arc::new(loaded.snapshot), given.cluster, conventions),
-        fixed: given.fixed,
-        is_fixed: args.context.is_some(),
+        cluster: if given.is_read {
+            KnownCluster::Read(Arc::new(World::new(snapshot, given.cluster, conventions.clone())))
+        } else {
+            KnownCluster::Logged(LoggedCluster::new(given.cluster, snapshot, conventions.clone()))
+        },
+        conventions,
+        is_agent_known,
         now: Timestamp::now(),
         policy: Policy {
             levels: Levels { enforce: args.level.into(), ..Levels::default() },
@@ -53,83 +69,134 @@ pub fn replay(args: &ReplayArgs, out: &mut dyn Write, said: &mut dyn Write) -> a
         },
         config,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
-        replay: Replay::new(args.level.into()),
+        causes: BTreeMap::new(),
+        replay,
     };
-    for part in loaded.unread.iter().chain(&given.unread) {
-        replaying.replay.note(format!("not read: {part}"));
-    }
     for path in &args.logs {
-        replaying.log(path)?;
+        replaying.log(path);
     }
-    let mut replay = replaying.replay;
-    for line in replay.unreadable() {
-        writeln!(said, "error: {}, line {}: {}", line.file, line.line, line.message)?;
-    }
-    notes(&mut replay);
+    let Replaying { mut replay, causes, .. } = replaying;
+    say_unreadable(&replay, said)?;
+    notes(&mut replay, &causes);
     let counts = &replay.counts;
-    if counts.checked == 0 {
-        let why = match (counts.without_object, counts.own_lines) {
-            (1.., _) => {
-                "its records have no pod objects: set level Request or RequestResponse for pods in the audit policy"
-            }
-            (0, 1..) => "rolecall's own log lines have no pod objects: give the API server's audit log",
-            _ => "it has no record of a pod that was to be created",
-        };
-        bail!("nothing to replay: {why} ({} lines read)", counts.lines);
-    }
     match args.format {
+        Format::Text if counts.checked == 0 && counts.recorded_denials == 0 => {}
         Format::Text => replay.text(out)?,
         Format::Json => replay.json(out)?,
     }
-    Ok(if replay.counts.unreadable > 0 {
+    let counts = &replay.counts;
+    // Where no file could be read, that is said already.
+    if counts.checked == 0 && (counts.lines > 0 || counts.unreadable == 0) {
+        out.flush()?;
+        bail!("nothing to replay in {}: {}", number(counts.lines, "line"), why_nothing(&causes));
+    }
+    Ok(if counts.unreadable > 0 {
         Exit::Unreadable
-    } else if replay.counts.denied > 0 {
+    } else if counts.denied > 0 {
         Exit::Findings
     } else {
         Exit::Clean
     })
 }
 
+fn refuse_second_use_of_standard_input(args: &ReplayArgs) -> anyhow::Result<()> {
+    let logs = args.logs.iter().map(|path| ("AUDIT_LOG", path));
+    let manifests = args.manifests.iter().map(|path| ("--manifests", path));
+    let all = logs.chain(manifests).chain([("--source", &args.source)]);
+    let users: Vec<&str> = all.filter(|(_, path)| *path == "-").map(|(user, _)| user).collect();
+    if users.len() > 1 {
+        bail!("`-` is standard input, which can be read only once: it is given for {}", users.join(" and "));
+    }
+    Ok(())
+}
+
+/// Names on standard error what could not be read. A part of a message may be from the log.
+fn say_unreadable(replay: &Replay, said: &mut dyn Write) -> anyhow::Result<()> {
+    for UnreadableLine { file, line, message } in replay.unreadable().iter().take(MAX_SAID) {
+        let place = line.map_or(String::new(), |line| format!(", line {line}"));
+        writeln!(said, "error: {}", printable(&format!("{file}{place}: {message}")))?;
+    }
+    let named = u64::try_from(replay.unreadable().len().min(MAX_SAID)).unwrap_or(u64::MAX);
+    if let more @ 1.. = replay.counts.unreadable.saturating_sub(named) {
+        writeln!(said, "error: {} cannot be read; --format json names the first 1,000", number(more, "more line"))?;
+    }
+    Ok(())
+}
+
+/// Requests that could not be replayed: by the name of the cause its text, whether another audit log would have the object,
+/// and how many.
+type Causes = BTreeMap<&'static str, (&'static str, bool, u64)>;
+
+fn why_nothing(causes: &Causes) -> String {
+    let mut texts: Vec<String> =
+        causes.values().map(|(text, _, requests)| format!("{}: {text}", number(*requests, "request"))).collect();
+    if texts.is_empty() {
+        texts.push("no record is about a pod that was to be created".to_owned());
+    }
+    texts.join("; ")
+}
+
 /// What to know of the records when reading the result.
-fn notes(replay: &mut Replay) {
+fn notes(replay: &mut Replay, causes: &Causes) {
     let counts = &replay.counts;
     let mut notes = Vec::new();
+    let pods = |pods: u64| number(pods, "pod");
+    let is = |number: u64| if number == 1 { "is" } else { "are" };
     if counts.predicted > 0 {
         notes.push(format!(
-            "{} of {} pods are recorded as they were sent, before injection: what the injector does is predicted; level \
-             RequestResponse in the audit policy records them as stored",
-            counts.predicted, counts.checked
+            "{} of {} {} recorded as sent, before injection: what the injector adds is predicted; level RequestResponse in \
+             the audit policy records pods as stored",
+            counts.predicted,
+            pods(counts.checked),
+            is(counts.predicted)
         ));
     }
     if counts.unknown_accounts > 0 {
         notes.push(format!(
-            "the service accounts of {} pods are neither in the log nor given, so little is certain about these pods: give \
-             --manifests or --context",
-            counts.unknown_accounts
+            "nothing is known of the service account of {}, so little is certain about {}: give --manifests or --context",
+            pods(counts.unknown_accounts),
+            if counts.unknown_accounts == 1 { "it" } else { "them" }
         ));
     }
-    if counts.without_object > 0 {
+    if counts.missing_accounts > 0 {
         notes.push(format!(
-            "{} pod creations could not be checked: their records have no object; set level Request or RequestResponse for \
-             pods in the audit policy",
-            counts.without_object
+            "the service account of {} does not exist in the cluster of --context now, so little is certain about {}",
+            pods(counts.missing_accounts),
+            if counts.missing_accounts == 1 { "it" } else { "them" }
         ));
     }
-    if counts.own_lines > 0 {
+    if counts.unknown_namespaces > 0 {
         notes.push(format!(
-            "{} lines of rolecall's own log about pods ({} denials) could not be checked: they have no object; the API \
-             server's audit log has it",
-            counts.own_lines, counts.own_denials
+            "nothing is known of the namespace of {}: exemptions and needs that its annotations declare are left out",
+            pods(counts.unknown_namespaces)
         ));
+    }
+    if counts.unread_changes > 0 {
+        notes.push(format!(
+            "the log does not have the result of {} of service accounts or namespaces: what was known of these objects is \
+             unknown from there on; set level RequestResponse for serviceaccounts and namespaces in the audit policy",
+            number(counts.unread_changes, "change")
+        ));
+    }
+    for (text, is_fixable, requests) in causes.values() {
+        if *is_fixable {
+            notes.push(format!("{} could not be checked: {text}", number(*requests, "pod creation")));
+        }
     }
     notes.into_iter().for_each(|note| replay.note(note));
 }
 
+fn number(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 /// What the arguments say about the cluster.
 struct Given {
+    /// The name of where it is from.
+    source: &'static str,
+    /// It was read from the API server: nothing that the log says of it counts.
+    is_read: bool,
     cluster: Cluster,
-    /// Service accounts and namespaces (without a service account) that the log does not change.
-    fixed: HashSet<(Box<str>, Option<Box<str>>)>,
     roles: BTreeSet<String>,
     unread: Vec<String>,
 }
@@ -139,26 +206,17 @@ impl Given {
         if args.context.is_some() {
             return from_cluster(args, config, conventions);
         }
+        let (is_read, unread) = (false, Vec::new());
         if args.manifests.is_empty() {
-            return Ok(Self {
-                cluster: Cluster::default(),
-                fixed: HashSet::new(),
-                roles: BTreeSet::new(),
-                unread: Vec::new(),
-            });
+            return Ok(Self { source: "log", is_read, cluster: Cluster::default(), roles: BTreeSet::new(), unread });
         }
         let mut manifests = Manifests::read(&args.manifests, &ReadOptions::default())?;
         let mut cluster = manifests.readable_cluster(conventions);
         manifests.whole()?;
         // The log knows of others.
         cluster.complete = false;
-        cluster.agent = rolecall_core::cluster::Presence::Unknown;
-        let accounts = cluster
-            .service_accounts
-            .iter()
-            .flat_map(|(namespace, accounts)| accounts.keys().map(move |name| (namespace.clone(), Some(name.clone()))));
-        let fixed = accounts.chain(cluster.namespaces.keys().map(|name| (name.clone(), None))).collect();
-        Ok(Self { cluster, fixed, roles: manifests.named_roles(), unread: Vec::new() })
+        cluster.agent = Presence::Unknown;
+        Ok(Self { source: "manifests", is_read, cluster, roles: manifests.named_roles(), unread })
     }
 }
 
@@ -180,123 +238,198 @@ fn from_cluster(args: &ReplayArgs, config: &Config, conventions: &Conventions) -
     let facts = runtime.block_on(crate::scan::read_facts(&client, &scope, conventions, injector, &bar));
     bar.end();
     let facts = facts?;
-    Ok(Given { cluster: facts.cluster, fixed: HashSet::new(), roles: facts.roles, unread: Vec::new() })
+    let mut unread = Vec::new();
+    for (is_complete, kind) in
+        [(facts.cluster.complete, "service accounts"), (facts.namespaces().is_some(), "namespaces")]
+    {
+        if !is_complete {
+            let right = kind.replace(' ', "");
+            unread.push(format!(
+                "{kind} of the cluster: those that are not listed are unknown; grant the verb `list` on `{right}`"
+            ));
+        }
+    }
+    Ok(Given { source: "context", is_read: true, cluster: facts.cluster, roles: facts.roles, unread })
 }
 
 struct Replaying {
-    world: World,
-    fixed: HashSet<(Box<str>, Option<Box<str>>)>,
-    /// The cluster was read: nothing that the log says of it counts.
-    is_fixed: bool,
+    cluster: KnownCluster,
+    conventions: Conventions,
+    is_agent_known: bool,
     now: Timestamp,
     policy: Policy,
     config: Config,
     threads: usize,
+    causes: Causes,
     replay: Replay,
 }
-
-/// A record, with the number of its line.
-type Numbered<'b> = (u64, Result<AuditRecord<'b>, String>);
 
 /// What came of a pod.
 #[derive(Default)]
 struct Checked {
     is_predicted: bool,
     is_account_unknown: bool,
+    is_account_missing: bool,
+    is_namespace_unknown: bool,
     denial: Option<ReplayedDenial>,
 }
 
 impl Replaying {
-    fn log(&mut self, path: &str) -> anyhow::Result<()> {
-        let mut log = AuditLog::open(path)?;
+    /// Replays a log. Where it cannot be read on, what follows the fault may be any change of the cluster.
+    fn log(&mut self, path: &str) {
+        let mut log = match AuditLog::open(path) {
+            Ok(log) => log,
+            Err(error) => {
+                self.replay.add_unreadable(path, None, format!("{error:#}"));
+                self.cluster.forget_log();
+                return;
+            }
+        };
         loop {
             match log.next_batch() {
                 Ok(Some(batch)) => self.batch(path, &batch),
                 Ok(None) => break,
                 Err(error) => {
-                    self.replay.add_unreadable(path, log.lines() + 1, format!("the file cannot be read on: {error}"));
+                    let message = format!("the file cannot be read from here on: {error}");
+                    self.replay.add_unreadable(path, Some(log.lines() + 1), message);
+                    self.cluster.forget_log();
                     break;
                 }
             }
         }
         self.replay.counts.lines += log.lines();
-        Ok(())
     }
 
     /// Reads the lines on all threads, then takes them in their order.
     fn batch(&mut self, path: &str, batch: &Batch) {
-        for line in &batch.too_long {
-            self.replay.add_unreadable(path, *line, "the line is too long".to_owned());
-        }
+        let is_too_long = |number: &u64| batch.too_long.binary_search(number).is_ok();
         let lines: Vec<(u64, &[u8])> = (batch.first_line..)
             .zip(batch.bytes.split_inclusive(|byte| *byte == b'\n'))
-            .filter(|(_, line)| !line.trim_ascii().is_empty())
+            .filter(|(number, line)| !line.trim_ascii().is_empty() || is_too_long(number))
             .collect();
-        let records = on_threads(self.threads, &lines, |(number, line)| -> Option<Numbered<'_>> {
-            let read = || read_record(std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?);
-            match within_bytes(MAX_LIST_BYTES, read) {
-                Ok(AuditRecord::Other) => None,
-                record => Some((*number, record)),
+        let unreadable = |message: &str| AuditRecord::Unreadable { message: message.to_owned(), may_hide_change: true };
+        let records = on_threads(self.threads, &lines, |(number, line)| {
+            if is_too_long(number) {
+                return Some((*number, unreadable("the line is longer than 32 MiB")));
+            }
+            match std::str::from_utf8(line) {
+                Ok(line) => match within_bytes(MAX_LIST_BYTES, || read_record(line)) {
+                    AuditRecord::Other => None,
+                    record => Some((*number, record)),
+                },
+                Err(_) => Some((*number, unreadable("it is not UTF-8"))),
             }
         });
         let mut pods: Vec<(u64, PodCreation<'_>)> = Vec::new();
         for (number, record) in records.into_iter().flatten() {
             match record {
-                Ok(AuditRecord::Pod(pod)) => pods.push((number, pod)),
-                Ok(AuditRecord::Change(change)) => match self.change(&change) {
-                    Ok(None) => {}
-                    Ok(Some(change)) => {
-                        self.pods(path, &std::mem::take(&mut pods));
-                        self.world = self.world.with([change]);
-                    }
-                    Err(message) => self.replay.add_unreadable(path, number, message),
-                },
-                Ok(AuditRecord::PodWithoutObject) => self.replay.counts.without_object += 1,
-                Ok(AuditRecord::OwnLine { is_denied }) => {
-                    self.replay.counts.own_lines += 1;
-                    self.replay.counts.own_denials += u64::from(is_denied);
+                AuditRecord::Pod(pod) => pods.push((number, pod)),
+                AuditRecord::Change(change) => {
+                    self.pods(path, &std::mem::take(&mut pods));
+                    self.change(path, number, &change);
                 }
-                Ok(AuditRecord::Other) => {}
-                Err(message) => self.replay.add_unreadable(path, number, message),
+                AuditRecord::Unreadable { message, may_hide_change } => {
+                    self.replay.add_unreadable(path, Some(number), message);
+                    if may_hide_change {
+                        self.pods(path, &std::mem::take(&mut pods));
+                        self.cluster.forget_log();
+                    }
+                }
+                AuditRecord::PodWithoutObject(pod) => {
+                    self.replay.counts.without_object += 1;
+                    self.not_replayed((pod.cause.name, pod.cause.text, pod.cause.is_fixable));
+                    self.without_object(&pod.namespace, &pod.name, &pod.time, pod.denied.as_ref(), pod.cause.text);
+                }
+                AuditRecord::OwnLine(pod) => {
+                    self.replay.counts.own_lines += 1;
+                    self.replay.counts.own_denials += u64::from(pod.denied.is_some());
+                    self.not_replayed((pod.cause.name, pod.cause.text, pod.cause.is_fixable));
+                    self.without_object(&pod.namespace, &pod.name, &pod.time, pod.denied.as_ref(), pod.cause.text);
+                }
+                AuditRecord::NotReplayed(cause) => self.not_replayed((cause.name, cause.text, cause.is_fixable)),
+                AuditRecord::Other => {}
             }
         }
         self.pods(path, &pods);
+    }
+
+    fn not_replayed(&mut self, (name, text, is_fixable): (&'static str, &'static str, bool)) {
+        *self.replay.counts.not_replayed.entry(name).or_default() += 1;
+        self.causes.entry(name).or_insert((text, is_fixable, 0)).2 += 1;
+    }
+
+    /// A denial of a pod that cannot be checked: why.
+    fn without_object(
+        &mut self,
+        namespace: &Text<'_>,
+        name: &Text<'_>,
+        time: &Text<'_>,
+        denied: Option<&Text<'_>>,
+        why: &str,
+    ) {
+        let Some(rules) = denied else { return };
+        let name = if name.as_str().is_empty() { "?" } else { name.as_str() };
+        self.replay.add(ReplayedDenial {
+            owner: ReplayedOwner { namespace: cut(namespace.as_str()), kind: "Pod".to_owned(), name: cut(name) },
+            time: cut(time.as_str()),
+            rules: Vec::new(),
+            message: String::new(),
+            fix: String::new(),
+            recorded: Some(cut_rules(rules)),
+            undecided: Some(why.to_owned()),
+        });
     }
 
     fn pods(&mut self, path: &str, pods: &[(u64, PodCreation<'_>)]) {
         let threads = if pods.len() < MIN_PARALLEL { 1 } else { self.threads };
         let this = &*self;
         let checked = on_threads(threads, pods, |(_, pod)| within_bytes(MAX_LIST_BYTES, || this.check(pod)));
-        for ((number, _), checked) in pods.iter().zip(checked) {
+        for ((number, pod), checked) in pods.iter().zip(checked) {
             match checked {
                 Ok(checked) => {
                     let counts = &mut self.replay.counts;
                     counts.checked += 1;
                     counts.predicted += u64::from(checked.is_predicted);
                     counts.unknown_accounts += u64::from(checked.is_account_unknown);
+                    counts.missing_accounts += u64::from(checked.is_account_missing);
+                    counts.unknown_namespaces += u64::from(checked.is_namespace_unknown);
                     checked.denial.into_iter().for_each(|denial| self.replay.add(denial));
                 }
-                Err(message) => self.replay.add_unreadable(path, *number, message),
+                Err(message) => {
+                    let why = format!("the object in the record cannot be read: {message}");
+                    self.without_object(&pod.namespace, &pod.name, &pod.time, pod.denied.as_ref(), &why);
+                    self.replay.add_unreadable(path, Some(*number), message);
+                }
             }
         }
     }
 
-    /// What a change makes of the cluster; `None` where what was given counts instead.
-    fn change(&self, change: &ObjectChange<'_>) -> Result<Option<Change>, String> {
-        let name: Box<str> = change.name.as_str().into();
-        let namespace: Box<str> = change.namespace.as_str().into();
-        let key = if change.is_namespace { (name.clone(), None) } else { (namespace.clone(), Some(name.clone())) };
-        if self.is_fixed || self.fixed.contains(&key) {
-            return Ok(None);
+    /// Takes a change into what is known of the cluster. An object that cannot be read is unknown from then on.
+    fn change(&mut self, path: &str, number: u64, change: &ObjectChange<'_>) {
+        if matches!(self.cluster, KnownCluster::Read(_)) {
+            return;
         }
-        let object = change.object.map(read_object).transpose()?;
+        let ObjectChange { is_namespace, namespace, name, object, is_deleted, is_unread } = change;
+        self.replay.counts.unread_changes += u64::from(*is_unread);
+        let object = object.map(|object| within_bytes(MAX_LIST_BYTES, || read_object(object))).transpose();
+        let object = object.unwrap_or_else(|message| {
+            self.replay.add_unreadable(path, Some(number), message);
+            None
+        });
         let metadata = object.as_ref().map(|object| &object.metadata);
-        Ok(Some(if change.is_namespace {
-            Change::Namespace { name, namespace: metadata.map(Namespace::of) }
-        } else {
-            let account = metadata.map(|metadata| ServiceAccount::of(metadata, &self.world.conventions));
-            Change::ServiceAccount { namespace, name, account }
-        }))
+        let namespace: Box<str> = namespace.as_str().into();
+        let name = name.as_ref().map(|name| Box::from(name.as_str()));
+        self.cluster.apply(match (is_namespace, name) {
+            (true, Some(name)) => {
+                LogChange::Namespace { name, namespace: metadata.map(Namespace::of), is_deleted: *is_deleted }
+            }
+            (false, Some(name)) => {
+                let account = metadata.map(|metadata| ServiceAccount::of(metadata, &self.conventions));
+                LogChange::Account { namespace, name, account }
+            }
+            (false, None) if !namespace.is_empty() => LogChange::AccountsOf { namespace },
+            (_, None) => LogChange::Everything,
+        });
     }
 
     fn check(&self, pod: &PodCreation<'_>) -> Result<Checked, String> {
@@ -312,11 +445,13 @@ impl Replaying {
         let patterns = &self.config.forbid_exemptions_in;
         let exemptions = !patterns.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, namespace));
         let circumstances = Circumstances { now: Some(self.now), exemptions };
-        let judgement = judge_workload(&self.world, &workload, circumstances);
+        let world = self.cluster.world(namespace, workload.service_account());
+        let judgement = judge_workload(&world, &workload, circumstances);
         let decision = decide(&judgement, None, &self.policy);
         let is_denied = decision.outcome == Outcome::Deny;
-        let account = self.world.service_account(namespace, workload.service_account());
-        let denial = (is_denied || pod.denied.is_some()).then(|| {
+        let account = world.service_account(namespace, workload.service_account());
+        let recorded = pod.denied.as_ref();
+        let denial = (is_denied || recorded.is_some()).then(|| {
             let (kind, name) = match Controller::of(pod.object) {
                 Some(owner) => match owner.deployment() {
                     Some(name) => ("Deployment".to_owned(), name.to_owned()),
@@ -326,6 +461,14 @@ impl Replaying {
             };
             let lead = decision.denials.first().map(|finding| &finding.problem);
             let rules: BTreeSet<&'static str> = decision.denials.iter().map(|finding| finding.rule()).collect();
+            let now = Now {
+                world: &world,
+                workload: &workload,
+                judgement: &judgement,
+                level: self.policy.levels.enforce,
+                is_read: matches!(self.cluster, KnownCluster::Read(_)),
+                is_agent_known: self.is_agent_known,
+            };
             ReplayedDenial {
                 owner: ReplayedOwner { namespace: cut(namespace), kind: cut(&kind), name: cut(&name) },
                 time: cut(pod.time.as_str()),
@@ -334,12 +477,15 @@ impl Replaying {
                 fix: lead.map_or(String::new(), |problem| {
                     rolecall_message::fix::line(&problem.fix).chars().take(2_000).collect()
                 }),
-                recorded: pod.denied.as_ref().map(|rules| rules.as_str().chars().take(1_000).collect()),
+                recorded: recorded.map(cut_rules),
+                undecided: recorded.filter(|_| !is_denied).and_then(|rules| now.why_undecided(rules.as_str())),
             }
         });
         Ok(Checked {
             is_predicted: !pod.is_admitted,
             is_account_unknown: account == Known::Unknown && workload.service_account() != "default",
+            is_account_missing: account == Known::Missing,
+            is_namespace_unknown: world.namespace(namespace).is_none(),
             denial,
         })
     }
@@ -348,6 +494,11 @@ impl Replaying {
 /// A name of the log, of the length that Kubernetes allows.
 fn cut(name: &str) -> String {
     name.chars().take(253).collect()
+}
+
+/// Recorded rules. Many more than there are cannot be meant.
+fn cut_rules(rules: &Text<'_>) -> String {
+    rules.as_str().chars().take(1_000).collect()
 }
 
 fn read_object(text: &str) -> Result<Object<'_>, String> {

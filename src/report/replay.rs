@@ -1,6 +1,6 @@
-//! What a replay of an audit log says: whose pods would be denied, and which denials are over.
+//! What a replay of an audit log says: whose pods would be denied, and what became of the denials that it records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use anstyle::Style;
@@ -11,21 +11,23 @@ use serde::Serialize;
 use super::text::count;
 
 const BOLD: Style = Style::new().bold();
-/// Owners that are kept apart; of the others the number of creations is kept.
+/// Owners that are kept apart in a list, and namespaces; of the others the number of creations is kept.
 const MAX_OWNERS: usize = 10_000;
 /// Owners that the text names in a namespace; JSON has all that are kept.
 const MAX_NAMED: usize = 20;
-/// Unreadable lines that are named.
-const MAX_LINES: usize = 20;
+/// Unreadable lines that are kept.
+const MAX_UNREADABLE: usize = 1_000;
+/// Rules, or reasons, that are kept apart of an owner.
+const MAX_CAUSES: usize = 64;
 
 /// Who creates pods.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ReplayedOwner {
     /// The namespace.
     pub namespace: String,
-    /// For instance `Deployment`; `Pod` for a pod without a controller.
+    /// For instance `Deployment`; `Pod` for a pod without a controller, or without an object in the record.
     pub kind: String,
-    /// The name.
+    /// The name; `?` where the record does not say.
     pub name: String,
 }
 
@@ -36,17 +38,19 @@ pub struct ReplayedDenial {
     pub owner: ReplayedOwner,
     /// When; empty where the record does not say.
     pub time: String,
-    /// The rules that deny it now; none where it is admitted now.
+    /// The rules that deny it now; none where it is not denied now.
     pub rules: Vec<&'static str>,
-    /// What the first of them says, and how to fix it.
+    /// What the first of them says.
     pub message: String,
     /// How to fix it.
     pub fix: String,
     /// The rules that denied it then, as recorded; `None` where it was not denied.
     pub recorded: Option<String>,
+    /// Why it cannot be decided whether it is denied now.
+    pub undecided: Option<String>,
 }
 
-/// The denials of an owner.
+/// Creations of an owner.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct OwnerDenials {
@@ -57,10 +61,20 @@ struct OwnerDenials {
     first: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     last: String,
+    /// Creations by the reason why they cannot be decided.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    reasons: BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "String::is_empty")]
     message: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     fix: String,
+}
+
+/// Creations by owner; of owners over the limit their number.
+#[derive(Debug, Default)]
+struct Owners {
+    owners: BTreeMap<ReplayedOwner, OwnerDenials>,
+    further: u64,
 }
 
 #[derive(Serialize)]
@@ -71,13 +85,14 @@ struct OwnerEntry<'r> {
     denials: &'r OwnerDenials,
 }
 
-/// A line that could not be read.
+/// A line or a file that could not be read.
 #[derive(Debug, Serialize)]
 pub struct UnreadableLine {
     /// The file, or `-`.
     pub file: String,
-    /// The number of the line.
-    pub line: u64,
+    /// The number of the line; `None` for the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
     /// Why.
     pub message: String,
 }
@@ -94,49 +109,76 @@ pub struct ReplayCounts {
     pub predicted: u64,
     /// Of these, pods of service accounts of which nothing is known.
     pub unknown_accounts: u64,
+    /// Of these, pods of service accounts that do not exist in the cluster now.
+    pub missing_accounts: u64,
+    /// Of these, pods of namespaces of which nothing is known.
+    pub unknown_namespaces: u64,
     /// Creations of which the record has no object.
     pub without_object: u64,
-    /// Lines of rolecall's own log about pods.
+    /// Requests about pods that could not be checked, by cause.
+    pub not_replayed: BTreeMap<&'static str, u64>,
+    /// Changes of service accounts and namespaces of which the record does not have the result.
+    pub unread_changes: u64,
+    /// Lines of rolecall's own log about new pods.
     pub own_lines: u64,
     /// Of these, denials.
     pub own_denials: u64,
     /// Creations that would be denied.
     pub denied: u64,
-    /// Creations that were denied then.
+    /// Creations that were denied then: the sum of the next three.
     pub recorded_denials: u64,
-    /// Of these, those that would be admitted now.
+    /// Of these, those that would still be denied.
+    pub still_denied: u64,
+    /// Of these, those that would certainly not be denied now.
     pub no_longer_denied: u64,
-    /// Lines that could not be read.
+    /// Of these, those of which it cannot be decided.
+    pub undecided: u64,
+    /// Lines and files that could not be read.
     pub unreadable: u64,
+}
+
+/// Where service accounts and namespaces are from.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClusterSource {
+    source: &'static str,
+    complete: bool,
 }
 
 /// What a replay says.
 #[derive(Debug)]
 pub struct Replay {
     level: Level,
+    cluster: ClusterSource,
     /// What was read.
     pub counts: ReplayCounts,
-    denied: BTreeMap<ReplayedOwner, OwnerDenials>,
-    no_longer: BTreeMap<ReplayedOwner, OwnerDenials>,
+    denied: Owners,
+    still: Owners,
+    no_longer: Owners,
+    undecided: Owners,
     by_rule: BTreeMap<&'static str, u64>,
     by_namespace: BTreeMap<String, u64>,
-    /// Creations of owners over the limit.
-    of_others: u64,
+    /// Denied creations in namespaces over the limit.
+    further_namespaces: u64,
     unreadable: Vec<UnreadableLine>,
     notes: Vec<String>,
 }
 
 impl Replay {
-    /// One of nothing, at a level.
-    pub fn new(level: Level) -> Self {
+    /// One of nothing, at a level. `source`: where service accounts and namespaces are from. `complete`: a service account
+    /// that is not known does not exist.
+    pub fn new(level: Level, source: &'static str, complete: bool) -> Self {
         Self {
             level,
+            cluster: ClusterSource { source, complete },
             counts: ReplayCounts::default(),
-            denied: BTreeMap::new(),
-            no_longer: BTreeMap::new(),
+            denied: Owners::default(),
+            still: Owners::default(),
+            no_longer: Owners::default(),
+            undecided: Owners::default(),
             by_rule: BTreeMap::new(),
             by_namespace: BTreeMap::new(),
-            of_others: 0,
+            further_namespaces: 0,
             unreadable: Vec::new(),
             notes: Vec::new(),
         }
@@ -149,72 +191,50 @@ impl Replay {
 
     /// Adds a creation that is denied now, or was denied then.
     pub fn add(&mut self, denial: ReplayedDenial) {
-        let ReplayedDenial { owner, time, rules, message, fix, recorded } = denial;
-        if recorded.is_some() {
+        let ReplayedDenial { owner, time, rules, message, fix, recorded, undecided } = denial;
+        let is_denied = !rules.is_empty();
+        if let Some(recorded) = recorded {
             self.counts.recorded_denials += 1;
-        }
-        if rules.is_empty() {
-            if let Some(recorded) = recorded {
-                self.counts.no_longer_denied += 1;
-                let recorded = recorded.split(',').filter(|rule| !rule.is_empty()).take(20).map(str::to_owned);
-                let recorded: Vec<String> = recorded.collect();
-                self.of_others += Self::count(&mut self.no_longer, owner, time, recorded, String::new(), String::new());
+            let (list, counter) = match (is_denied, &undecided) {
+                (true, _) => (&mut self.still, &mut self.counts.still_denied),
+                (false, Some(_)) => (&mut self.undecided, &mut self.counts.undecided),
+                (false, None) => (&mut self.no_longer, &mut self.counts.no_longer_denied),
+            };
+            *counter += 1;
+            let recorded = recorded.split(',').filter(|rule| !rule.is_empty()).take(20).map(str::to_owned);
+            if let Some(denials) = list.count(&owner, &time, recorded)
+                && let Some(reason) = undecided.filter(|_| !is_denied)
+            {
+                count_one(&mut denials.reasons, reason);
             }
+        }
+        if !is_denied {
             return;
         }
         self.counts.denied += 1;
         for rule in &rules {
             *self.by_rule.entry(rule).or_default() += 1;
         }
-        // A namespace is counted where its owners are: the limit is the same.
         if self.by_namespace.len() < MAX_OWNERS || self.by_namespace.contains_key(&owner.namespace) {
             *self.by_namespace.entry(owner.namespace.clone()).or_default() += 1;
+        } else {
+            self.further_namespaces += 1;
         }
-        let rules = rules.into_iter().map(str::to_owned).collect();
-        self.of_others += Self::count(&mut self.denied, owner, time, rules, message, fix);
+        if let Some(denials) = self.denied.count(&owner, &time, rules.into_iter().map(str::to_owned)) {
+            // What was found last is what is to be fixed.
+            (denials.message, denials.fix) = (message, fix);
+        }
     }
 
-    /// Counts a creation at its owner; 1 where there are too many owners already.
-    fn count(
-        owners: &mut BTreeMap<ReplayedOwner, OwnerDenials>,
-        owner: ReplayedOwner,
-        time: String,
-        rules: Vec<String>,
-        message: String,
-        fix: String,
-    ) -> u64 {
-        if owners.len() >= MAX_OWNERS && !owners.contains_key(&owner) {
-            return 1;
-        }
-        let denials = owners.entry(owner).or_default();
-        denials.creations += 1;
-        for rule in rules {
-            if denials.rules.len() < 64 || denials.rules.contains_key(&rule) {
-                *denials.rules.entry(rule).or_default() += 1;
-            }
-        }
-        if !time.is_empty() {
-            if denials.first.is_empty() || time < denials.first {
-                denials.first.clone_from(&time);
-            }
-            if time > denials.last {
-                denials.last = time;
-            }
-        }
-        // What was found last is what is to be fixed.
-        (denials.message, denials.fix) = (message, fix);
-        0
-    }
-
-    /// Adds a line that could not be read.
-    pub fn add_unreadable(&mut self, file: &str, line: u64, message: String) {
+    /// Adds a line that could not be read, or a whole file.
+    pub fn add_unreadable(&mut self, file: &str, line: Option<u64>, message: String) {
         self.counts.unreadable += 1;
-        if self.unreadable.len() < MAX_LINES {
+        if self.unreadable.len() < MAX_UNREADABLE {
             self.unreadable.push(UnreadableLine { file: file.to_owned(), line, message });
         }
     }
 
-    /// The unreadable lines that are named.
+    /// The unreadable lines that are kept.
     pub fn unreadable(&self) -> &[UnreadableLine] {
         &self.unreadable
     }
@@ -228,25 +248,43 @@ impl Replay {
         #[serde(rename_all = "camelCase")]
         struct Json<'r> {
             level: Level,
+            cluster: ClusterSource,
             denied: Vec<OwnerEntry<'r>>,
+            still_denied: Vec<OwnerEntry<'r>>,
             no_longer_denied: Vec<OwnerEntry<'r>>,
+            undecided: Vec<OwnerEntry<'r>>,
             by_rule: &'r BTreeMap<&'static str, u64>,
             by_namespace: &'r BTreeMap<String, u64>,
-            creations_of_further_owners: u64,
+            creations_of_further_owners: Further,
+            creations_in_further_namespaces: u64,
             unreadable: &'r [UnreadableLine],
             notes: &'r [String],
             summary: &'r ReplayCounts,
         }
-        fn entries(owners: &BTreeMap<ReplayedOwner, OwnerDenials>) -> Vec<OwnerEntry<'_>> {
-            owners.iter().map(|(owner, denials)| OwnerEntry { owner, denials }).collect()
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Further {
+            denied: u64,
+            still_denied: u64,
+            no_longer_denied: u64,
+            undecided: u64,
         }
         let json = Json {
             level: self.level,
-            denied: entries(&self.denied),
-            no_longer_denied: entries(&self.no_longer),
+            cluster: self.cluster,
+            denied: self.denied.entries(),
+            still_denied: self.still.entries(),
+            no_longer_denied: self.no_longer.entries(),
+            undecided: self.undecided.entries(),
             by_rule: &self.by_rule,
             by_namespace: &self.by_namespace,
-            creations_of_further_owners: self.of_others,
+            creations_of_further_owners: Further {
+                denied: self.denied.further,
+                still_denied: self.still.further,
+                no_longer_denied: self.no_longer.further,
+                undecided: self.undecided.further,
+            },
+            creations_in_further_namespaces: self.further_namespaces,
             unreadable: &self.unreadable,
             notes: &self.notes,
             summary: &self.counts,
@@ -261,67 +299,153 @@ impl Replay {
     /// # Errors
     /// Where writing fails.
     pub fn text(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        if !self.denied.is_empty() {
+        if !self.denied.owners.is_empty() {
             writeln!(out, "{BOLD}Would be denied at level {}{BOLD:#}", self.level)?;
-            owners(&self.denied, out)?;
+            self.denied.text(out)?;
             writeln!(out, "{BOLD}By rule{BOLD:#}")?;
             for (rule, creations) in &self.by_rule {
                 writeln!(out, "  {rule}: {}", times(*creations))?;
             }
         }
-        if !self.no_longer.is_empty() {
-            writeln!(out, "{BOLD}Denied then, admitted now{BOLD:#}")?;
-            owners(&self.no_longer, out)?;
-        }
-        if self.of_others > 0 {
-            writeln!(out, "note: {} of further owners are counted, and not named", times(self.of_others))?;
+        let groups = [
+            ("Denied then, would still be denied", &self.still),
+            ("Denied then, would no longer be denied", &self.no_longer),
+            ("Denied then, cannot be decided now", &self.undecided),
+        ];
+        for (heading, group) in groups.into_iter().filter(|(_, group)| !group.owners.is_empty()) {
+            writeln!(out, "{BOLD}{heading}{BOLD:#}")?;
+            group.text(out)?;
         }
         for note in &self.notes {
             writeln!(out, "note: {}", printable(note))?;
         }
-        let ReplayCounts { lines, checked, denied, recorded_denials, no_longer_denied, unreadable, .. } = self.counts;
-        write!(out, "{lines} lines, {}: {denied} would be denied at level {}", times(checked), self.level)?;
-        if recorded_denials > 0 {
-            write!(out, "; {recorded_denials} were denied then, {no_longer_denied} of them would be admitted now")?;
+        let counts = &self.counts;
+        write!(
+            out,
+            "{}, {} checked: {} would be denied at level {}",
+            number(counts.lines, "line"),
+            times(counts.checked),
+            counts.denied,
+            self.level
+        )?;
+        if counts.recorded_denials > 0 {
+            let were = if counts.recorded_denials == 1 { "was" } else { "were" };
+            write!(
+                out,
+                "; {} {were} denied then: {} would still be denied, {} would no longer be denied, {} cannot be decided now",
+                counts.recorded_denials, counts.still_denied, counts.no_longer_denied, counts.undecided
+            )?;
         }
-        if unreadable > 0 {
-            write!(out, "; {unreadable} unreadable")?;
+        if counts.unreadable > 0 {
+            write!(out, "; {} unreadable", counts.unreadable)?;
         }
         writeln!(out)?;
         Ok(())
     }
 }
 
-fn times(creations: u64) -> String {
-    count(usize::try_from(creations).unwrap_or(usize::MAX), "pod creation")
-}
-
-fn owners(all: &BTreeMap<ReplayedOwner, OwnerDenials>, out: &mut dyn Write) -> anyhow::Result<()> {
-    let namespaces: BTreeSet<&str> = all.keys().map(|owner| owner.namespace.as_str()).collect();
-    for namespace in namespaces {
-        let of = || all.iter().filter(|(owner, _)| owner.namespace == namespace);
-        let creations = of().map(|(_, denials)| denials.creations).sum();
-        let line = format!("{namespace}: {}, {}", count(of().count(), "owner"), times(creations));
-        writeln!(out, "  {}", printable(&line))?;
-        for (owner, denials) in of().take(MAX_NAMED) {
-            let rules: Vec<&str> = denials.rules.keys().map(String::as_str).collect();
-            let line = format!(
-                "{} {} ({}, last {}): {}",
-                owner.kind,
-                owner.name,
-                times(denials.creations),
-                if denials.last.is_empty() { "at an unknown time" } else { &denials.last },
-                rules.join(", ")
-            );
-            writeln!(out, "    {}", printable(&line))?;
-            if !denials.message.is_empty() {
-                writeln!(out, "      {}", printable(&denials.message))?;
-                writeln!(out, "      fix: {}", printable(&denials.fix))?;
+impl Owners {
+    /// Counts a creation at its owner; `None` where there are too many owners already.
+    fn count(
+        &mut self,
+        owner: &ReplayedOwner,
+        time: &str,
+        rules: impl Iterator<Item = String>,
+    ) -> Option<&mut OwnerDenials> {
+        if !self.owners.contains_key(owner) {
+            if self.owners.len() >= MAX_OWNERS {
+                self.further += 1;
+                return None;
+            }
+            self.owners.insert(owner.clone(), OwnerDenials::default());
+        }
+        let denials = self.owners.get_mut(owner)?;
+        denials.creations += 1;
+        rules.for_each(|rule| count_one(&mut denials.rules, rule));
+        if !time.is_empty() {
+            if denials.first.is_empty() || *time < *denials.first {
+                time.clone_into(&mut denials.first);
+            }
+            if *time > *denials.last {
+                time.clone_into(&mut denials.last);
             }
         }
-        if let more @ 1.. = of().count().saturating_sub(MAX_NAMED) {
-            writeln!(out, "    and {}", count(more, "more owner"))?;
-        }
+        Some(denials)
     }
-    Ok(())
+
+    fn entries(&self) -> Vec<OwnerEntry<'_>> {
+        self.owners.iter().map(|(owner, denials)| OwnerEntry { owner, denials }).collect()
+    }
+
+    fn text(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        // They are sorted by namespace first.
+        let all: Vec<(&ReplayedOwner, &OwnerDenials)> = self.owners.iter().collect();
+        for of_namespace in all.chunk_by(|(a, _), (b, _)| a.namespace == b.namespace) {
+            let namespace = of_namespace.first().map_or("", |(owner, _)| owner.namespace.as_str());
+            let creations = of_namespace.iter().map(|(_, denials)| denials.creations).sum();
+            let line = format!("{namespace}: {}, {}", count(of_namespace.len(), "owner"), times(creations));
+            writeln!(out, "  {}", printable(&line))?;
+            for (owner, denials) in of_namespace.iter().take(MAX_NAMED) {
+                denials.text(owner, out)?;
+            }
+            let more = of_namespace.get(MAX_NAMED..).unwrap_or_default();
+            if !more.is_empty() {
+                let creations = more.iter().map(|(_, denials)| denials.creations).sum();
+                let line = format!(
+                    "and {} of namespace {namespace} with {}; --format json lists all",
+                    count(more.len(), "more owner"),
+                    times(creations)
+                );
+                writeln!(out, "    {}", printable(&line))?;
+            }
+        }
+        if self.further > 0 {
+            writeln!(
+                out,
+                "  and {} of further owners: only the first {MAX_OWNERS} owners are listed, in JSON too",
+                times(self.further)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl OwnerDenials {
+    fn text(&self, owner: &ReplayedOwner, out: &mut dyn Write) -> anyhow::Result<()> {
+        let name = if owner.name == "?" { "whose name is not in the record" } else { &owner.name };
+        let last = if self.last.is_empty() { "at an unknown time" } else { &self.last };
+        let rules: Vec<&str> = self.rules.keys().map(String::as_str).collect();
+        let rules = if rules.is_empty() { "rules not recorded".to_owned() } else { rules.join(", ") };
+        let line = format!("{} {name} ({}, last {last}): {rules}", owner.kind, times(self.creations));
+        writeln!(out, "    {}", printable(&line))?;
+        for reason in self.reasons.keys().take(MAX_REASONS) {
+            writeln!(out, "      reason: {}", printable(reason))?;
+        }
+        if let more @ 1.. = self.reasons.len().saturating_sub(MAX_REASONS) {
+            writeln!(out, "      and {}; --format json lists all", count(more, "more reason"))?;
+        }
+        if !self.message.is_empty() {
+            writeln!(out, "      {}", printable(&self.message))?;
+            writeln!(out, "      fix: {}", printable(&self.fix))?;
+        }
+        Ok(())
+    }
+}
+
+/// Reasons that the text names of an owner.
+const MAX_REASONS: usize = 3;
+
+/// Counts a rule or a reason; those over the limit are left out.
+fn count_one(causes: &mut BTreeMap<String, u64>, cause: String) {
+    if causes.len() < MAX_CAUSES || causes.contains_key(&cause) {
+        *causes.entry(cause).or_default() += 1;
+    }
+}
+
+fn number(number: u64, noun: &str) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), noun)
+}
+
+fn times(creations: u64) -> String {
+    number(creations, "pod creation")
 }

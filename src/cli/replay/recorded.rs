@@ -41,19 +41,19 @@ impl Now<'_> {
     /// The service account or the namespace is not known.
     fn unknown_object(&self) -> Option<String> {
         let (namespace, account) = (self.workload.namespace, self.workload.service_account());
-        let place = if self.is_read { "could not be read from the cluster" } else { "is neither in the log nor given" };
-        let remedy = if self.is_read { "" } else { ": give --context or --manifests" };
+        let unknown = |what: &str, name: &str| match self.is_read {
+            true => format!("{what} {name} is not among the {what}s that were read from the cluster"),
+            false => format!("{what} {name} is neither in the log nor given: give --context or --manifests"),
+        };
         match self.world.service_account(namespace, account) {
             Known::Exists(_) => {}
             Known::Missing => {
                 return Some(format!("service account {namespace}/{account} does not exist in the cluster now"));
             }
-            Known::Unknown => return Some(format!("service account {namespace}/{account} {place}{remedy}")),
+            Known::Unknown => return Some(unknown("service account", &format!("{namespace}/{account}"))),
         }
         // Its annotations may require an identity, or permissions.
-        let is_known = self.world.namespace(namespace).is_some();
-        let place = if self.is_read { "is not in the cluster now" } else { place };
-        (!is_known).then(|| format!("namespace {namespace} {place}{remedy}"))
+        self.world.namespace(namespace).is_none().then(|| unknown("namespace", namespace))
     }
 
     /// A part of the snapshot or of the record is missing that the check needs.
