@@ -5,6 +5,9 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use clap::Parser;
+use rolecall::cli::Cli;
+
 /// `docs/rules/` comes from the declarations; `ROLECALL_BLESS=1` writes it again.
 #[test]
 fn the_pages_of_the_rules_are_current() {
@@ -55,4 +58,94 @@ fn every_rule_has_a_case() {
     let without: Vec<&str> =
         rolecall_core::rules::all().iter().map(|rule| rule.name).filter(|name| !seen.contains(*name)).collect();
     assert!(without.is_empty(), "no case makes these fire: {without:?}");
+}
+
+/// Every link between the documents leads to a file that exists, and to a heading of it.
+#[test]
+fn links_lead_somewhere() {
+    let root = common::root();
+    let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+    for folder in ["docs", "docs/rules"] {
+        let files = std::fs::read_dir(root.join(folder)).unwrap().map(|file| file.unwrap().path());
+        pages.extend(files.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    let (mut checked, mut broken) = (0, Vec::new());
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") || target.contains(' ') {
+                continue;
+            }
+            checked += 1;
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let has_heading = || std::fs::read_to_string(&path).is_ok_and(|text| headings(&text).contains(anchor));
+            if !path.exists() || !anchor.is_empty() && !has_heading() {
+                broken.push(format!("{}: {target}", page.strip_prefix(&root).unwrap().display()));
+            }
+        }
+    }
+    assert!(checked > 150 && broken.is_empty(), "{checked} links; broken:\n{}", broken.join("\n"));
+}
+
+/// Rules that a page names in brackets, as messages do, exist.
+#[test]
+fn rules_in_brackets_exist() {
+    let known: BTreeSet<&str> = rolecall_core::rules::all().iter().map(|rule| rule.name).collect();
+    let mut named = BTreeSet::new();
+    for file in std::fs::read_dir(common::root().join("docs")).unwrap().map(|file| file.unwrap().path()) {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let brackets = text.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
+        let names = brackets.filter(|(name, rest)| name.contains('-') && !rest.starts_with('('));
+        let is_rule = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        named.extend(names.map(|(name, _)| name.to_owned()).filter(|name| is_rule(name)));
+    }
+    let unknown: Vec<&String> = named.iter().filter(|name| !known.contains(name.as_str())).collect();
+    assert!(named.len() > 5 && unknown.is_empty(), "{unknown:?} of {named:?}");
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn headings(text: &str) -> BTreeSet<String> {
+    let mut in_code = false;
+    let headings = text.lines().filter(|line| {
+        in_code ^= line.starts_with("```");
+        !in_code && line.starts_with('#')
+    });
+    let anchor = |heading: &str| {
+        let title = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>()
+    };
+    headings.map(anchor).collect()
+}
+
+/// Every `rolecall` command in the documents is one that the program takes.
+#[test]
+fn commands_in_the_documents_are_taken() {
+    let root = common::root();
+    let mut commands = BTreeSet::new();
+    let mut files: Vec<_> = std::fs::read_dir(root.join("docs")).unwrap().map(|file| file.unwrap().path()).collect();
+    files.push(root.join("README.md"));
+    for file in files.into_iter().filter(|path| path.is_file()) {
+        let text = std::fs::read_to_string(file).unwrap().replace("\\\n", " ");
+        let mut in_shell = false;
+        for line in text.lines() {
+            if let Some(language) = line.strip_prefix("```") {
+                in_shell = matches!(language, "sh" | "console" | "shell");
+            } else if in_shell {
+                let line = line.trim_start().trim_start_matches("$ ");
+                let line = line.strip_prefix("target/release/").unwrap_or(line);
+                if line.starts_with("rolecall ") {
+                    commands.insert(line.to_owned());
+                }
+            }
+        }
+    }
+    assert!(commands.len() > 20, "{commands:#?}");
+    for command in commands {
+        let command = command.split(" | ").next().unwrap().split(" > ").next().unwrap().split(" && ").next().unwrap();
+        let words = shlex::split(command).unwrap_or_else(|| panic!("{command}"));
+        let parsed = Cli::try_parse_from(words.iter().filter(|word| *word != "…"));
+        assert!(parsed.is_ok(), "{command}: {}", parsed.unwrap_err());
+    }
 }

@@ -168,12 +168,12 @@ fn a_warning_becomes_one_event_on_the_workload_and_one_on_its_service_account() 
     });
 }
 
-/// docs/cluster.md shows what the API server and kubectl print.
+/// docs/metrics.md shows what the API server and kubectl print.
 #[test]
 fn the_documents_show_what_people_see() {
     let ground = ground();
     let Ground { cluster, .. } = ground;
-    let shown = std::fs::read_to_string(common::root().join("docs/cluster.md")).unwrap();
+    let shown = std::fs::read_to_string(common::root().join("docs/metrics.md")).unwrap();
     cluster.namespace("carts", &json!({}), Some(ROLE));
     cluster.apply(&deployment("carts", "web", 0).to_string());
     ground.event("carts", "Deployment", 1);

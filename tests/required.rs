@@ -85,7 +85,7 @@ async fn a_deployment_may_come_before_its_role_its_association_and_the_injector(
             let pods = stored(&cluster, "pay");
             if pods.len() == 2 { Ok(pods) } else { Err(format!("{} pods", pods.len())) }
         });
-        // For docs/webhook.md.
+        // For docs/concepts.md.
         let request = |event: &Value| {
             let time = |name: &str| event[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
             time("stageTimestamp").duration_since(time("requestReceivedTimestamp")).as_millis()

@@ -192,7 +192,10 @@ impl Reviewer<'_> {
         let circumstances = Circumstances { now: Some(self.now), exemptions };
         let old = request.old_object.as_ref().filter(|_| text(&request.operation) == "UPDATE");
         // Each has its own: what one takes must not change what is said of the other.
-        let (effort, effort_before) = (self.effort(), self.effort());
+        let (effort, effort_before) = match old {
+            Some(_) => (self.effort().half(), self.effort().half()),
+            None => (self.effort(), self.effort()),
+        };
         if kind == Kind::ServiceAccount {
             let before = old.map(|old| &old.metadata);
             let change = ServiceAccountChange { namespace, name, metadata: &object.metadata, before };

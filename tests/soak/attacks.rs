@@ -13,6 +13,8 @@ use crate::world::pod_review;
 
 /// Longer than the server's `handshakeSeconds`, after which it cuts silent connections.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// `timeoutSeconds` of deploy/manifests/webhook.yaml.
+const API_SERVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An attack that is a review, and what may come of it.
 struct Hostile {
@@ -184,11 +186,16 @@ impl Attacks {
 /// Posts a hostile review on a connection of its own, as one that is full of it must not slow the others down.
 async fn post(review: &Hostile, connections: &Connections) -> Result<(), String> {
     let (sender, _) = connections.connect().await.map_err(|e| format!("{e:#}"))?;
+    let start = Instant::now();
     let sent = crate::connections::send(sender, connections.address(), "/validate?timeout=10s", review.body.clone());
     let answer = tokio::time::timeout(PATIENCE, sent).await.map_err(|_| "no answer".to_owned())?;
     let (status, body) = answer.map_err(|e| format!("{e:#}"))?;
     if status != 200 {
         let text = String::from_utf8_lossy(&body);
+        // The client itself sent it more slowly than an API server would wait for: it goes by its failure policy in either case.
+        if status == 400 && start.elapsed() >= API_SERVER_TIMEOUT {
+            return Ok(());
+        }
         return if review.is_broken { Err(format!("HTTP {status}: {text}")) } else { Ok(()) };
     }
     let answer: Value = serde_json::from_slice(&body).map_err(|e| e.to_string())?;

@@ -48,7 +48,7 @@ fn problem(what: &str, key: &str, value: &str, holder: &str, why: &str, hint: Op
     Problem::new(
         &rules::OWN_NAME_UNKNOWN,
         format!("{what} {} of {holder} has no effect: {why}", short(key)),
-        "correct it or remove it; docs/webhook.md lists the labels and annotations that rolecall reads",
+        "correct it or remove it; docs/configuration.md lists the labels and annotations that rolecall reads",
     )
     .found("it is", format!("{}: {:?}", short(key), short(value)))
     .hint(hint)
