@@ -170,13 +170,13 @@ fn a_drain_ends_with_two_of_two_where_workloads_are_enforced() {
 fn raising_a_level_shows_what_it_would_deny() {
     let ground = ground();
     let cluster = &ground.cluster;
-    ground.two_running("raised");
+    ground.two_running("shop");
     cluster.namespace("ready", &json!({}), None);
     cluster.apply(&deployment("ready", "fine", 1).to_string());
-    let mut bare = pod("raised", "bare");
+    let mut bare = pod("shop", "bare");
     bare["spec"]["serviceAccountName"] = json!("default");
     cluster.kubectl_in(&["create", "-f", "-"], &bare.to_string());
-    let job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"namespace": "raised", "name": "nightly"},
+    let job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"namespace": "shop", "name": "nightly"},
         "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": {"spec": {"serviceAccountName": "app",
         "restartPolicy": "Never", "containers": [{"name": "app", "image": "example.com/app:1"}]}}}}}});
     cluster.kubectl_in(&["create", "-f", "-"], &job.to_string());
@@ -185,21 +185,28 @@ fn raising_a_level_shows_what_it_would_deny() {
         cluster.kubectl(&arguments).1
     };
     let expected = "\
-Warning: rolecall: pods of namespace raised that are created from now on are denied at level chain
-Warning: rolecall: 2 workloads with 2 running pods would be denied if created again; details: rolecall scan -n raised --would-deny --level chain
+Warning: rolecall: pods of namespace shop that are created from now on are denied at level chain
+Warning: rolecall: 2 workloads with 2 running pods would be denied if created again; details: rolecall scan -n shop --would-deny --level chain
 Warning: rolecall: cronjob/nightly: role-missing
 Warning: rolecall: deployment/web (and 2 pods): role-missing
 ";
     eventually("the answer names them", PATIENCE, || {
-        let warned = raise("raised", &["--dry-run=server"]);
+        let warned = raise("shop", &["--dry-run=server"]);
         if warned == expected { Ok(()) } else { Err(warned) }
     });
+    let page = shown(
+        cluster,
+        "kubectl label namespace shop rolecall.dev/enforce=chain --dry-run=server",
+        &["label", "namespace", "shop", "rolecall.dev/enforce=chain", "--dry-run=server"],
+        "",
+    );
+    hold_page("docs/operate.md", &page);
     let warned = raise("ready", &[]);
     assert!(warned.contains("none of 1 template and 1 running pod that were checked would be denied"), "{warned}");
     eventually("the metric counts them", PATIENCE, || {
         let (_, metrics) = ground.rolecall().get("/metrics");
         let has = |series: &str| metrics.lines().any(|line| line == series);
-        let counted = has("rolecall_would_deny{namespace=\"raised\",rule=\"role-missing\"} 2")
+        let counted = has("rolecall_would_deny{namespace=\"shop\",rule=\"role-missing\"} 2")
             && has("rolecall_would_deny{namespace=\"ready\",rule=\"\"} 0");
         if counted { Ok(()) } else { Err(metrics) }
     });
@@ -207,9 +214,9 @@ Warning: rolecall: deployment/web (and 2 pods): role-missing
     // Without the right to list, the answer names the command.
     cluster.kubectl(&["delete", "clusterrolebinding", "rolecall-would-deny"]);
     eventually("the right is gone", PATIENCE, || {
-        let warned = raise("raised", &["--dry-run=server"]);
+        let warned = raise("shop", &["--dry-run=server"]);
         let command =
-            "to see which running workloads that concerns: rolecall scan -n raised --would-deny --level chain\n";
+            "to see which running workloads that concerns: rolecall scan -n shop --would-deny --level chain\n";
         if warned.ends_with(command) && warned.lines().count() == 1 { Ok(()) } else { Err(warned) }
     });
     let why = ground.rolecall().log_line(|line| line["message"] == "the preview of a raised level could not be made");
