@@ -1,0 +1,516 @@
+//! What was expected and what was found, as data.
+#![expect(missing_docs, reason = "the texts of `rolecall-message` say what each variant means")]
+
+use rolecall_iam::ConditionReport;
+
+use super::credentials::{EndpointRef, KeySource, Platform, StaticKeys, TokenDoubt};
+use crate::fix::{
+    AccountName, Holder, List, MetadataOf, Part, PolicyStatement, RolePlace, StatementName, Text, Values,
+};
+use crate::identity::Mechanism;
+use crate::permission::{Denial, Doubt, Need};
+use crate::text::within_a_text;
+use crate::workload::AwsUse;
+
+/// A value that was expected or found, and what it is a value of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    pub label: Label,
+    pub value: Value,
+}
+
+/// What a value is a value of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    Expected,
+    Found,
+    Needed,
+    NotChecked,
+    AtAdmission,
+    ItIs,
+    ItHas,
+    ItNames,
+    ItTrusts,
+    ItContains,
+    ItHides,
+    ItHid,
+    ItsReason,
+    // The cluster and its snapshot.
+    AddOn,
+    ClusterAccount,
+    ClusterHas,
+    ClusterIssuer,
+    ClusterPartition,
+    NamespaceHas,
+    SnapshotHas,
+    // Roles and their trust policies.
+    AccountHas,
+    AccountNeedsProvider,
+    ProviderAccepts,
+    RoleAccount,
+    RoleArn,
+    RoleArnHas,
+    ArnGiven,
+    RoleWrittenIn(RolePlace),
+    SimilarRole,
+    ValueIs,
+    RequestCarries,
+    TokenAudience,
+    TokenHas,
+    EksSends,
+    PodIdentityNeeds,
+    WebIdentityNeeds,
+    KeyMustBe,
+    PrincipalShouldBe,
+    StatementHas,
+    TrustAllows,
+    TrustAllowsLiterally,
+    TrustExcludes,
+    TrustTrusts,
+    RoleTrustAsksFor,
+    TrustAsksFor,
+    TrustHas,
+    TrustMustName,
+    TrustShouldAskFor,
+    TrustOpenIn,
+    TrustStatement,
+    TargetTrustAsksFor,
+    TargetTrustNeeds,
+    // Policies.
+    Policies,
+    PoliciesAskFor,
+    PolicyAsksFor,
+    DeniedBy,
+    IdentityPolicyNeeded,
+    DeclaredNeed,
+    RequiresHas,
+    AwsHas,
+    NodeRoleShouldAllow,
+    AlsoAllows,
+    AgentNeeds,
+    // Service accounts and their associations.
+    ServiceAccount,
+    ServiceAccountHas,
+    ServiceAccountRole,
+    AnnotationHas,
+    AnnotationIs,
+    AnnotatedOn,
+    AssociationGives,
+    AssociationNames,
+    IgnoreUntil,
+    InjectorReads,
+    InjectorReadsRoleFrom,
+    WorkloadNames,
+    // Pods and containers.
+    AgentRunsOn,
+    PodRunsOn,
+    PodHas,
+    VolumeHas,
+    ContainerHas,
+    ContainersHave,
+    EnvironmentHas,
+    RoleVariable,
+    NoProxyMustContain,
+    InjectorAdds,
+    InjectorWouldAdd,
+    IdentityExpected,
+    NewPodsGet,
+    RunningPodsHave,
+    ThesePodsHave,
+}
+
+/// A value that was expected or found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// As AWS or Kubernetes has it.
+    Text(Text),
+    Quoted(Text),
+    List(List),
+    Values(Values),
+    /// `KEY: VALUE`
+    Entry {
+        key: Text,
+        value: Text,
+    },
+    /// `KEY: "VALUE"`
+    QuotedEntry {
+        key: Text,
+        value: Text,
+    },
+    /// `KEY = VALUE`
+    KeyIs {
+        key: Text,
+        value: Text,
+    },
+    /// `NAMESPACE/NAME`
+    Account(AccountName),
+    ServiceAccount(AccountName),
+    Nothing,
+    NotKnown,
+    Trust(TrustValue),
+    Snapshot(SnapshotValue),
+    Role(RoleValue),
+    Permission(PermissionValue),
+    Credentials(CredentialsValue),
+    Injection(InjectionValue),
+    Configuration(ConfigurationValue),
+}
+
+/// A value of a trust policy or of a policy of AWS Organizations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustValue {
+    NoDeny,
+    NoDenyOf {
+        action: Text,
+    },
+    NoStatementThatDenies {
+        action: Text,
+    },
+    /// A statement that denies, and under which conditions.
+    Denies {
+        statement: StatementName,
+        grounds: DenyGrounds,
+    },
+    PolicyDenies {
+        statement: StatementName,
+        policy: Text,
+        conditions: Conditions,
+    },
+    Statement(StatementName),
+    Actions {
+        is_negated: bool,
+        actions: Values,
+    },
+    Condition(Condition),
+    /// All of them.
+    Conditions(Conditions),
+    /// The first three, and how many they are.
+    FirstConditions {
+        shown: Box<[Condition]>,
+        count: usize,
+    },
+    /// What a request carries for a key.
+    Sent(Sent),
+    /// What EKS sends as `aws:SourceArn`; absent where it is asked for the ARN of an association.
+    SourceArn(Option<Sent>),
+    /// None is possible.
+    Principals(Values),
+    ActionFor {
+        action: Text,
+        principal: Text,
+    },
+    /// What EKS must be allowed.
+    EksActions {
+        first: Text,
+        second: Option<Text>,
+    },
+    TokenNotReadable,
+    /// A service account has an empty audience annotation.
+    EmptyAudience {
+        account: AccountName,
+        key: Text,
+    },
+}
+
+/// On which grounds a statement denies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DenyGrounds {
+    NotNamed,
+    Unconditional,
+    Where { is_not_principal: bool, conditions: Conditions },
+}
+
+/// A condition of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    pub operator: Text,
+    pub key: Text,
+    pub values: Values,
+}
+
+impl From<&ConditionReport<'_>> for Condition {
+    fn from(report: &ConditionReport<'_>) -> Self {
+        Self {
+            operator: (&report.operator().written).into(),
+            key: (&report.condition.key).into(),
+            values: report.condition.values.iter().collect(),
+        }
+    }
+}
+
+/// Conditions of a statement, as many as a text has room for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions(pub Box<[Condition]>);
+
+impl<'r, 'd: 'r> FromIterator<&'r ConditionReport<'d>> for Conditions {
+    fn from_iter<I: IntoIterator<Item = &'r ConditionReport<'d>>>(reports: I) -> Self {
+        let values = |condition: &Condition| condition.values.shown.iter().map(|value| value.len()).sum::<usize>();
+        let len = |condition: &Condition| condition.operator.len() + condition.key.len() + values(condition);
+        Self(within_a_text(reports.into_iter().map(Condition::from), len).into())
+    }
+}
+
+/// What a request carries for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// It does not carry the key.
+    Nothing,
+    Unknown,
+    Values(Values),
+}
+
+/// What a snapshot has, or should have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotValue {
+    Part(Part),
+    NothingOfIt,
+    AccountNotCollected,
+    OtherRoles,
+    NoRoles,
+    DescribeAssociation {
+        id: Text,
+    },
+    AssociationWithoutRole,
+    AgentAddOnOrDaemonSet,
+    AddOnsNotCollected,
+    /// Those that are installed; the DaemonSets were not read.
+    AddOnsWithoutDaemonSets(List),
+    AddOns(List),
+    AddOnWithoutDaemonSet,
+    NoDaemonSet,
+    AgentOnEveryNode,
+    AgentPodsReady {
+        desired: u64,
+    },
+    InjectorConfiguration {
+        name: Text,
+    },
+    NoInjectorConfiguration,
+    NoNamespace {
+        name: Text,
+    },
+    NoServiceAccount(AccountName),
+    /// Of the namespace of the workload.
+    NoSuchServiceAccount,
+}
+
+/// A role or an OIDC provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleValue {
+    Trusting {
+        claim: Text,
+    },
+    OfAssociation,
+    TargetOfAssociation,
+    NoneOfThatName,
+    NoRole,
+    NotInSnapshot,
+    /// Of the service account.
+    Its,
+    NoProvider,
+    /// None is possible.
+    Audiences(List),
+    CheckedWithinLimit,
+    AtMost(usize),
+    Count(usize),
+    DifferentAtMost(usize),
+}
+
+/// What an identity may do, or needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PermissionValue {
+    Need(NeedName),
+    NeedAndFollowing(NeedName),
+    CheckedWithinLimit,
+    AllowedNowhere,
+    Denial(Denial),
+    Doubt(Doubt),
+    ServiceAction,
+    WhatNodeNeeds,
+    /// What a node role allows, and the statement that does.
+    NeedsAllowedBy {
+        needs: Box<[NeedName]>,
+        statement: Option<PolicyStatement>,
+    },
+}
+
+/// An action, and the resource that it is needed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeedName {
+    pub action: Text,
+    pub resource: Option<Text>,
+}
+
+impl From<Need<'_>> for NeedName {
+    fn from(need: Need<'_>) -> Self {
+        Self { action: need.action.into(), resource: need.resource.map(Text::from) }
+    }
+}
+
+/// Credentials of a container, or what suggests that it needs some.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialsValue {
+    OfServiceAccount,
+    StaticKeys(StaticKeys),
+    NoOtherSource,
+    Source(KeySource),
+    AssociationFor(AccountName),
+    NoAssociation,
+    NeitherAnnotationNorAssociation(AccountName),
+    LinuxOnEc2,
+    Platform(Platform),
+    AgentUri,
+    UriReference,
+    InjectedToken,
+    OtherTokenFile,
+    AwsEndpoint,
+    Endpoint(EndpointRef),
+    RoleInManifest,
+    Reference,
+    LinuxPath,
+    PathOnDriveC,
+    TokenOf(AccountName),
+    UnseenToken(TokenDoubt),
+    Expectation(Expectation),
+}
+
+/// Why an identity is expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expectation {
+    Required(RequiredBy),
+    /// Needs are declared; none by name where the list is empty.
+    Declared(Box<[NeedName]>),
+    /// The level expects one for every workload.
+    Level,
+    /// Containers, and what in them suggests that they call AWS.
+    Evidence(Box<[(Text, AwsUse)]>),
+}
+
+/// Who says that pods must have an identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequiredBy {
+    /// `rolecall.dev/identity: required`
+    Annotation(Holder),
+    /// `requireIdentity`
+    Configuration,
+}
+
+/// What the injector adds, or what keeps it from that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InjectionValue {
+    NoVariablesOrVolumes,
+    NoVariablesOrToken,
+    Variables(Mechanism),
+    NoneOfThem,
+    NoneOfThemAndLabel {
+        key: Text,
+    },
+    Label {
+        key: Text,
+    },
+    NamesContainers {
+        key: Text,
+    },
+    /// A variable without another.
+    Without {
+        present: &'static str,
+        absent: &'static str,
+    },
+    /// Absent: for the API server.
+    TokenFor {
+        audience: Option<Text>,
+    },
+    VolumeAt {
+        volume: Text,
+        path: Text,
+    },
+    VolumeWithoutToken {
+        volume: Text,
+    },
+    VolumeWithTokenFor {
+        volume: Text,
+        audience: Text,
+    },
+}
+
+/// What people write in annotations and manifests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigurationValue {
+    OnServiceAccount {
+        key: Text,
+    },
+    /// The value of an annotation, and where it is.
+    On {
+        place: MetadataOf,
+        value: Text,
+    },
+    Lifetime,
+    ExpirationRange,
+    Expiration {
+        seconds: i64,
+    },
+    DateOrTime,
+}
+
+impl From<Text> for Value {
+    fn from(text: Text) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<&Box<str>> for Value {
+    fn from(text: &Box<str>) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+macro_rules! part_of_value {
+    ($($part:ident => $variant:ident),*) => {
+        $(impl From<$part> for Value {
+            fn from(value: $part) -> Self {
+                Self::$variant(value)
+            }
+        })*
+    };
+}
+
+part_of_value!(
+    Values => Values,
+    TrustValue => Trust,
+    SnapshotValue => Snapshot,
+    RoleValue => Role,
+    PermissionValue => Permission,
+    CredentialsValue => Credentials,
+    InjectionValue => Injection,
+    ConfigurationValue => Configuration
+);
+
+impl From<Part> for Value {
+    fn from(part: Part) -> Self {
+        Self::Snapshot(SnapshotValue::Part(part))
+    }
+}
+
+impl From<Condition> for Value {
+    fn from(condition: Condition) -> Self {
+        Self::Trust(TrustValue::Condition(condition))
+    }
+}
+
+impl From<Sent> for Value {
+    fn from(sent: Sent) -> Self {
+        Self::Trust(TrustValue::Sent(sent))
+    }
+}
