@@ -221,3 +221,75 @@ fn rules_are_named_in_their_declarations_only() {
     }
     assert!(read > 100, "only {read} files");
 }
+
+/// The string literals of code, without comments and unit tests.
+fn literals(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(at) = rest.find(['"', '/', '\'']) {
+        let (before, from) = rest.split_at(at);
+        rest = if from.starts_with("//") {
+            from.find('\n').map_or("", |end| &from[end..])
+        } else if from.starts_with("'\"'") || from.starts_with("'/'") {
+            &from[3..]
+        } else if from.starts_with('"') {
+            let is_raw = before.ends_with("r#");
+            let mut escaped = false;
+            let end = from[1..].char_indices().find(|(at, c)| {
+                let ends = *c == '"' && !escaped && (!is_raw || from[at + 2..].starts_with('#'));
+                escaped = !is_raw && *c == '\\' && !escaped;
+                ends
+            });
+            let end = end.expect("it ends").0 + 1;
+            // Of an attribute: `reason = "..."`.
+            if !before.ends_with("reason = ") {
+                found.push(from[1..end].to_owned());
+            }
+            &from[end + 1..]
+        } else {
+            &from[1..]
+        };
+    }
+    found
+}
+
+/// Whether a literal is a phrase for people: two words in lower case stand side by side.
+fn is_phrase(literal: &str) -> bool {
+    let is_word = |word: &str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_lowercase());
+    let words: Vec<&str> = literal.split_whitespace().collect();
+    words.windows(2).any(|pair| is_word(pair[0]) && is_word(pair[1]))
+}
+
+/// The core returns data, and `rolecall-message` writes the sentences. Two things in the core are texts by their nature: the
+/// pages of the rules, and what is wrong with a file that cannot be read.
+#[test]
+fn the_core_writes_no_sentences() {
+    // Names for policies that have none of their own, and a fault in an object that cannot be read.
+    let allowed = [
+        "inline policies",
+        "managed policies",
+        "of the association",
+        "permissions boundary",
+        "trust policy",
+        "an object of strings",
+        "a list of owner references",
+        "the object has too many elements to be checked",
+    ];
+    let root = common::root().join("src/core");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let texts = ["rules", "snapshot"].map(|folder| root.join(folder));
+    let mut checked = 0;
+    for file in files.iter().filter(|file| !texts.iter().any(|folder| file.starts_with(folder))) {
+        for literal in literals(&std::fs::read_to_string(file).unwrap()) {
+            let is_sentence = is_phrase(&literal) && !allowed.contains(&literal.as_str());
+            assert!(!is_sentence, "{}: {literal:?} belongs into rolecall-message", file.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 500, "only {checked} literals");
+    let text = "let a = \"no\"; // \"in a comment\"\nlet b = '\"'; f(\"one \\\"more\", r#\"as \"it\" is\"#);";
+    assert_eq!(literals(text), ["no", "one \\\"more", "as \"it\" is"]);
+    assert!(is_phrase("role {} does not exist") && !is_phrase("AWS_ROLE_ARN") && !is_phrase("{} = {}"));
+}

@@ -46,8 +46,7 @@ pub async fn preview(
             let Some(page) = page? else { break };
             // Checking takes time that the threads that answer reviews do not have.
             let checking = tokio::task::spawn_blocking(move || seen.check(&page, kind).map(|left| (seen, left)));
-            let (after, left) =
-                checking.await.context("the check ended before its end").map_err(anyhow::Error::from)??;
+            let (after, left) = checking.await.context("the check was stopped")??;
             seen = after;
             if let Some(left) = left {
                 seen.leave_out(Some(left), plural);

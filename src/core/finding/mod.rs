@@ -6,6 +6,8 @@ mod credentials;
 mod evidence;
 mod hint;
 mod injection;
+mod label;
+mod trust;
 
 pub use cause::{
     CannotAssume, CannotTell, Cause, ClusterCause, OrganizationCause, PermissionCause, RoleCause, RoleRef, TargetCause,
@@ -17,11 +19,13 @@ pub use credentials::{
     Platform, StaticKeys, TokenDoubt,
 };
 pub use evidence::{
-    Condition, Conditions, ConfigurationValue, CredentialsValue, DenyGrounds, Evidence, Expectation, InjectionValue,
-    Label, NeedName, PermissionValue, RequiredBy, RoleValue, Sent, SnapshotValue, TrustValue, Value,
+    ConfigurationValue, CredentialsValue, Evidence, Expectation, InjectionValue, NeedName, PermissionValue, RequiredBy,
+    RoleValue, SnapshotValue, Value,
 };
 pub use hint::{Hint, IssuerDifference, NameDifference, OnOutageOrLevel, Remark, RolePurpose, SubjectDifference, Typo};
 pub use injection::{InjectionCause, LifetimeEffect, NotInjected, Preset, TokenVariable};
+pub use label::Label;
+pub use trust::{Condition, Conditions, DenyGrounds, Sent, TrustValue};
 
 pub use crate::certainty::Certainty;
 use crate::fix::{Fix, Holder, Text};
