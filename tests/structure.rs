@@ -227,28 +227,27 @@ fn literals(text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
     let mut found = Vec::new();
     let mut rest = code;
-    while let Some(at) = rest.find(['"', '/', '\'']) {
-        let (before, from) = rest.split_at(at);
-        rest = if from.starts_with("//") {
-            from.find('\n').map_or("", |end| &from[end..])
-        } else if from.starts_with("'\"'") || from.starts_with("'/'") {
-            &from[3..]
-        } else if from.starts_with('"') {
-            let is_raw = before.ends_with("r#");
+    while let Some((before, from)) = rest.find(['"', '/', '\'']).map(|at| rest.split_at(at)) {
+        rest = if let Some(comment) = from.strip_prefix("//") {
+            comment.split_once('\n').map_or("", |(_, behind)| behind)
+        } else if let Some(behind) = from.strip_prefix("'\"'") {
+            behind
+        } else if let Some(literal) = from.strip_prefix('"') {
             let mut escaped = false;
-            let end = from[1..].char_indices().find(|(at, c)| {
-                let ends = *c == '"' && !escaped && (!is_raw || from[at + 2..].starts_with('#'));
-                escaped = !is_raw && *c == '\\' && !escaped;
-                ends
-            });
-            let end = end.expect("it ends").0 + 1;
+            let closes = |c: char| {
+                let closes = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                closes
+            };
+            let end = if before.ends_with("r#") { literal.find("\"#") } else { literal.find(closes) };
+            let (content, behind) = literal.split_at(end.expect("it ends"));
             // Of an attribute: `reason = "..."`.
             if !before.ends_with("reason = ") {
-                found.push(from[1..end].to_owned());
+                found.push(content.to_owned());
             }
-            &from[end + 1..]
+            behind.strip_prefix('"').unwrap()
         } else {
-            &from[1..]
+            from.split_at(1).1
         };
     }
     found

@@ -1,4 +1,4 @@
-//! Values that come from objects, policies and annotations: of any length until they are cut here.
+//! FirstValues that come from objects, policies and annotations: of any length until they are cut here.
 
 use std::sync::Arc;
 
@@ -106,14 +106,14 @@ pub(crate) fn within_a_text<T>(values: impl IntoIterator<Item = T>, len: impl Fn
 
 /// The first three of several values, and how many they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Values {
+pub struct FirstValues {
     /// At most three.
     pub shown: Box<[Text]>,
     /// Of all.
     pub count: usize,
 }
 
-impl<T: AsRef<str>> FromIterator<T> for Values {
+impl<T: AsRef<str>> FromIterator<T> for FirstValues {
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
         let mut values = values.into_iter();
         let shown: Box<[Text]> = values.by_ref().take(3).map(|value| Text::from(value.as_ref())).collect();
@@ -145,7 +145,7 @@ mod tests {
             let joined = list.iter().collect::<Vec<_>>().join(", ");
             assert!(joined.len() > MAX_TEXT_BYTES && joined.len() < 3 * MAX_TEXT_BYTES, "{}", joined.len());
         }
-        let values: Values = std::iter::repeat_n("a", 10_000).collect();
+        let values: FirstValues = std::iter::repeat_n("a", 10_000).collect();
         assert_eq!((values.shown.len(), values.count), (3, 10_000));
     }
 }

@@ -1,9 +1,9 @@
 //! How statements, policies, roles and objects are named in every text.
 
-use rolecall_core::finding::{Condition, Conditions, NeedName, RequiredBy, RoleRef, bounded};
+use rolecall_core::finding::{NeedName, RequiredBy, RoleRef, TrustCondition, TrustConditions, bounded};
 use rolecall_core::fix::{
-    AccountName, Holder, List, MetadataOf, Part, PolicyRef, PolicyStatement, RolePlace, StatementName, Text,
-    UndocumentedEntry, UndocumentedPrincipal, Values,
+    AccountName, FirstValues, HolderName, List, MetadataOf, PolicyRef, PolicyStatement, RolePlace, SnapshotPart,
+    StatementName, Text, UndocumentedEntry, UndocumentedPrincipal,
 };
 use rolecall_core::workload::Kind;
 use rolecall_iam::PolicyKind;
@@ -97,11 +97,11 @@ pub(crate) fn undocumented(UndocumentedPrincipal { is_negated, entry }: &Undocum
 }
 
 /// `StringEquals KEY = VALUE, VALUE`
-pub(crate) fn condition(Condition { operator, key, values: wanted }: &Condition) -> String {
+pub(crate) fn condition(TrustCondition { operator, key, values: wanted }: &TrustCondition) -> String {
     format!("{operator} {key} = {}", values(wanted))
 }
 
-pub(crate) fn conditions(Conditions(all): &Conditions, separator: &str) -> String {
+pub(crate) fn conditions(TrustConditions(all): &TrustConditions, separator: &str) -> String {
     all.iter().map(condition).collect::<Vec<_>>().join(separator)
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn list(list: &List) -> String {
 }
 
 /// At most three values, and how many more there are.
-pub(crate) fn values(Values { shown, count }: &Values) -> String {
+pub(crate) fn values(FirstValues { shown, count }: &FirstValues) -> String {
     first_three(shown.iter().map(Text::to_string), *count)
 }
 
@@ -137,13 +137,13 @@ pub(crate) fn needs(needs: &[NeedName]) -> String {
 }
 
 /// A part of a snapshot.
-pub(crate) fn part(part: &Part) -> String {
+pub(crate) fn part(part: &SnapshotPart) -> String {
     match part {
-        Part::Issuer => "the cluster's OIDC issuer".to_owned(),
-        Part::Providers(account) => format!("the OIDC providers of account {account}"),
-        Part::ClientIds(provider) => format!("the client IDs (audiences) of {provider}"),
-        Part::TrustPolicy(role) => format!("the trust policy of role {role}"),
-        Part::Permissions { role, policies } => {
+        SnapshotPart::Issuer => "the cluster's OIDC issuer".to_owned(),
+        SnapshotPart::Providers(account) => format!("the OIDC providers of account {account}"),
+        SnapshotPart::ClientIds(provider) => format!("the client IDs (audiences) of {provider}"),
+        SnapshotPart::TrustPolicy(role) => format!("the trust policy of role {role}"),
+        SnapshotPart::Permissions { role, policies } => {
             let named = |PolicyRef { kind, name }: &PolicyRef| match kind {
                 PolicyKind::Identity => name.to_string(),
                 kind => policy(*kind, name),
@@ -152,24 +152,24 @@ pub(crate) fn part(part: &Part) -> String {
             let policies = if policies.is_empty() { "policies" } else { &policies };
             format!("the permissions of role {role} ({policies})")
         }
-        Part::AssociationRole(id) => format!("the roleArn of Pod Identity association {id}"),
-        Part::Associations => "the cluster's Pod Identity associations".to_owned(),
-        Part::Account(account) => format!("account {account}"),
-        Part::RoleOf(account) => format!("this role of account {account}"),
-        Part::RolesOf(account) => format!("the roles of account {account}"),
-        Part::Agent => "it".to_owned(),
-        Part::Entry => "this entry".to_owned(),
+        SnapshotPart::AssociationRole(id) => format!("the roleArn of Pod Identity association {id}"),
+        SnapshotPart::Associations => "the cluster's Pod Identity associations".to_owned(),
+        SnapshotPart::Account(account) => format!("account {account}"),
+        SnapshotPart::RoleOf(account) => format!("this role of account {account}"),
+        SnapshotPart::RolesOf(account) => format!("the roles of account {account}"),
+        SnapshotPart::Agent => "it".to_owned(),
+        SnapshotPart::Entry => "this entry".to_owned(),
     }
 }
 
-pub(crate) fn holder(holder: &Holder) -> String {
+pub(crate) fn holder(holder: &HolderName) -> String {
     match holder {
-        Holder::Object(Kind::Pod) => "the pod".to_owned(),
-        Holder::Object(Kind::ServiceAccount) => "the service account".to_owned(),
-        Holder::Object(kind) => format!("the {kind}"),
-        Holder::Template(kind) => format!("the pod template of the {kind}"),
-        Holder::Account(name) => service_account(name),
-        Holder::Namespace(name) => format!("namespace {name}"),
+        HolderName::Object(Kind::Pod) => "the pod".to_owned(),
+        HolderName::Object(Kind::ServiceAccount) => "the service account".to_owned(),
+        HolderName::Object(kind) => format!("the {kind}"),
+        HolderName::Template(kind) => format!("the pod template of the {kind}"),
+        HolderName::Account(name) => service_account(name),
+        HolderName::Namespace(name) => format!("namespace {name}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rolecall_core::fix::PolicyRef;
 use rolecall_core::judge::UnreadControlPolicies;
-use rolecall_core::permission::{Denial, Doubt, Limits, UnlistedKey};
+use rolecall_core::permission::{Denial, RulingDoubt, StatementLimits, UnlistedKey};
 use rolecall_iam::{Exempt, NotConsidered, PolicyKind};
 
 pub use crate::names::policy_statement as statement;
@@ -54,15 +54,15 @@ pub fn denial(denial: &Denial) -> String {
 }
 
 /// What an open ruling depends on.
-pub fn doubt(doubt: &Doubt) -> String {
+pub fn doubt(doubt: &RulingDoubt) -> String {
     match doubt {
-        Doubt::Keys(keys) => list(keys),
-        Doubt::Unread(policies) => {
+        RulingDoubt::Keys(keys) => list(keys),
+        RulingDoubt::Unread(policies) => {
             let texts = policies.iter().map(|PolicyRef { kind, name }| unread(*kind, name));
             texts.collect::<Vec<_>>().join(", ")
         }
-        Doubt::Resource => "which resource it is, or that resource's own policy".to_owned(),
-        Doubt::ResourceOrAttachment => {
+        RulingDoubt::Resource => "which resource it is, or that resource's own policy".to_owned(),
+        RulingDoubt::ResourceOrAttachment => {
             "which resource it is, that resource's own policy, or the level at which each service control policy is attached"
                 .to_owned()
         }
@@ -75,7 +75,7 @@ pub fn unlisted_key(UnlistedKey { key, action }: &UnlistedKey) -> String {
 }
 
 /// What a statement asks for besides the action.
-fn limits(Limits { resources, is_negated, keys }: &Limits) -> String {
+fn limits(StatementLimits { resources, is_negated, keys }: &StatementLimits) -> String {
     let mut parts = Vec::new();
     if resources.count > 0 {
         let shown = resources.shown.iter().map(|resource| &**resource).collect::<Vec<_>>().join(", ");

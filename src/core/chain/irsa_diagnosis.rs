@@ -7,10 +7,9 @@ use super::irsa_trust::{ACTION, Case, federated};
 use super::keys::of_another_token;
 use super::{Audience, fix, trust, typos};
 use crate::finding::{
-    CannotAssume, Condition as ConditionValue, DenyGrounds, Label, Problem, Remark, RolePurpose, TrustValue, Typo,
-    Value,
+    CannotAssume, DenyGrounds, EvidenceValue, Label, Problem, Remark, RolePurpose, TrustCondition, TrustValue, Typo,
 };
-use crate::fix::{Change, ConditionName, ConditionStep, StatementChange, StatementEdit, Values};
+use crate::fix::{Change, ConditionName, ConditionStep, FirstValues, StatementChange, StatementEdit};
 use crate::rules;
 use crate::snapshot::Issuer;
 
@@ -112,7 +111,7 @@ impl Case<'_> {
             About::Miswritten { claim, typo } => self
                 .problem(&rules::IRSA_TRUST_KEY, CannotAssume::TrustKeyUnknown, fix)
                 .expected(Label::KeyMustBe, format!("{}:{claim}", self.issuer))
-                .found(Label::TrustHas, ConditionValue::from(failed))
+                .found(Label::TrustHas, TrustCondition::from(failed))
                 .hint(Some(typo)),
             About::Foreign { hint, key } => {
                 let carried = matches!(failed.found, Found::Values(_));
@@ -122,7 +121,7 @@ impl Case<'_> {
                     CannotAssume::TrustKeyNotCarried
                 };
                 self.problem(&rules::IRSA_TRUST_KEY, why, fix)
-                    .expected(Label::TrustAsksFor, ConditionValue::from(failed))
+                    .expected(Label::TrustAsksFor, TrustCondition::from(failed))
                     .found(Label::RequestCarries, trust::sent(&failed.found))
                     .hint(hint)
             }
@@ -170,9 +169,9 @@ impl Case<'_> {
         };
         let others = condition.values.iter().filter(|value| Some(*value) != nearest);
         let shown = if is_plain(condition) || negated {
-            Value::Values(nearest.into_iter().chain(others).collect())
+            EvidenceValue::Values(nearest.into_iter().chain(others).collect())
         } else {
-            ConditionValue::from(failed).into()
+            TrustCondition::from(failed).into()
         };
         self.problem(&rules::IRSA_TRUST_SUBJECT, CannotAssume::TrustSubject, fix)
             .expected(label, shown)
@@ -188,7 +187,7 @@ impl Case<'_> {
         let condition = failed.condition;
         let swapped = condition.values.iter().any(|value| is_subject(value));
         self.problem(&rules::IRSA_TRUST_AUDIENCE, CannotAssume::TrustAudience, fix)
-            .expected(Label::TrustAllows, Values::from_iter(&condition.values))
+            .expected(Label::TrustAllows, FirstValues::from_iter(&condition.values))
             .found(Label::TokenAudience, audience)
             .hint(swapped.then_some(Typo::AudienceIsSubject))
     }

@@ -7,7 +7,7 @@ use super::trust::{self, Outcome};
 use super::{Audience, Subject, cannot_assume, fix, missing, unreadable};
 use crate::effort::Effort;
 use crate::finding::{
-    CannotAssume, CannotTell, Cause, Certainty, Label, Problem, RoleCause, RoleRef, TrustValue, Value,
+    CannotAssume, CannotTell, Cause, Certainty, EvidenceValue, Label, Problem, RoleCause, RoleRef, TrustValue,
 };
 use crate::fix::{Change, PoliciesOf, StatementChange, StatementEdit};
 use crate::rules;
@@ -180,7 +180,7 @@ impl<'a> Case<'a> {
             )
             .expected(
                 Label::TrustShouldAskFor,
-                Value::KeyIs { key: format!("{}:sub", self.issuer).into(), value: self.claim.into() },
+                EvidenceValue::KeyIs { key: format!("{}:sub", self.issuer).into(), value: self.claim.into() },
             )
             .found(Label::TrustOpenIn, TrustValue::Statement(open.into())),
         )

@@ -11,7 +11,7 @@ use super::irsa_context::IrsaContext;
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE, SecondHop, external_id};
 use super::{Audience, Subject, irsa_trust, trust};
 use crate::effort::Effort;
-use crate::finding::{Cause, Certainty, Label, OrganizationCause, Problem, TrustValue, Value};
+use crate::finding::{Cause, Certainty, EvidenceValue, Label, OrganizationCause, Problem, TrustValue};
 use crate::fix::PermissionChange;
 use crate::rules;
 use crate::snapshot::{Account, Association, ClusterInfo, ControlPolicies, Issuer, Role, Snapshot};
@@ -275,7 +275,7 @@ impl Call<'_> {
         let problem = self.problem(why, policy).at_most(Certainty::Undecided);
         problem
             .expected(Label::PolicyAsksFor, TrustValue::Conditions(conditions.into_iter().collect()))
-            .found(Label::AtAdmission, Value::NotKnown)
+            .found(Label::AtAdmission, EvidenceValue::NotKnown)
     }
 
     /// A policy whose document cannot be read may deny.

@@ -7,11 +7,11 @@ use super::trust::{self, Outcome};
 use super::{Subject, cannot_assume, fix, missing, unreadable};
 use crate::effort::Effort;
 use crate::finding::{
-    CannotAssume, Certainty, Condition, DenyGrounds, Label, Problem, Remark, RoleCause, RolePurpose, Sent, TrustValue,
-    Value,
+    CannotAssume, Certainty, DenyGrounds, EvidenceValue, Label, Problem, Remark, RoleCause, RolePurpose, Sent,
+    TrustCondition, TrustValue,
 };
 use crate::fix::{
-    AssociationChange, Change, ConditionName, ConditionStep, StatementChange, StatementEdit, Text, Values,
+    AssociationChange, Change, ConditionName, ConditionStep, FirstValues, StatementChange, StatementEdit, Text,
 };
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -88,7 +88,7 @@ impl Problem {
     fn merge_action(mut self, action: &str) -> Self {
         if self.rule == &rules::POD_IDENTITY_TRUST_ACTION
             && let Some(expected) = &mut self.expected
-            && let Value::Trust(TrustValue::EksActions { second, .. }) = &mut expected.value
+            && let EvidenceValue::Trust(TrustValue::EksActions { second, .. }) = &mut expected.value
         {
             *second = Some(action.into());
         }
@@ -177,7 +177,7 @@ impl Case<'_> {
                     self.edit(report, change),
                 )
                 .expected(Label::PodIdentityNeeds, TrustValue::EksActions { first: action.into(), second: None })
-                .found(Label::StatementHas, Values::from_iter(&report.statement.actions.written))
+                .found(Label::StatementHas, FirstValues::from_iter(&report.statement.actions.written))
                 .at_most(certainty);
         }
         self.principal(certainty)
@@ -196,7 +196,7 @@ impl Case<'_> {
                     CannotAssume::TrustKeyNotMetByEks { key: (&failed.condition.key).into() },
                     self.edit_condition(report, ConditionStep::Remove(condition)),
                 )
-                .expected(Label::RoleTrustAsksFor, Condition::from(failed))
+                .expected(Label::RoleTrustAsksFor, TrustCondition::from(failed))
                 .found(
                     Label::EksSends,
                     if key == "aws:sourcearn" {
@@ -225,7 +225,7 @@ impl Case<'_> {
                 CannotAssume::TrustTags { key: (&failed.condition.key).into() },
                 fix,
             )
-            .expected(Label::RoleTrustAsksFor, Condition::from(failed))
+            .expected(Label::RoleTrustAsksFor, TrustCondition::from(failed))
             .found(Label::EksSends, found)
             .hint(disabled.then_some(Remark::NoSessionTags)),
         )

@@ -4,7 +4,9 @@
 use rolecall_iam::RoleArn;
 
 use super::{Audience, Subject, cannot_assume, fix, missing, unreadable};
-use crate::finding::{CannotAssume, CannotTell, Cause, Label, Problem, Remark, RoleRef, RoleValue, TrustValue, Value};
+use crate::finding::{
+    CannotAssume, CannotTell, Cause, EvidenceValue, Label, Problem, Remark, RoleRef, RoleValue, TrustValue,
+};
 use crate::fix::{Advice, Change, Text};
 use crate::rules;
 use crate::snapshot::{Issuer, Provider, Snapshot};
@@ -60,7 +62,10 @@ fn unregistered(
         fix,
     )
     .expected(Label::AccountNeedsProvider, format!("https://{issuer}"))
-    .found(Label::ItHas, close.map_or(Value::Role(RoleValue::NoProvider), |url| format!("https://{url}").into()))
+    .found(
+        Label::ItHas,
+        close.map_or(EvidenceValue::Role(RoleValue::NoProvider), |url| format!("https://{url}").into()),
+    )
     .hint(close.map(|url| Remark::SimilarProvider { address: url.into() }))
 }
 

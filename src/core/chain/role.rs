@@ -4,10 +4,10 @@ use rolecall_iam::{RoleArn, RoleArnFault};
 
 use super::{Subject, cannot_assume, fix, unreadable};
 use crate::finding::{
-    CannotAssume, CannotTell, Cause, Certainty, Label, Problem, RoleCause, RoleRef, RoleValue, SnapshotValue, Typo,
-    Value,
+    CannotAssume, CannotTell, Cause, Certainty, EvidenceValue, Label, Problem, RoleCause, RoleRef, RoleValue,
+    SnapshotValue, Typo,
 };
-use crate::fix::{AssociationChange, Change, Contact, Part, RolePlace, Show, TemplateChange};
+use crate::fix::{AssociationChange, Change, Contact, RolePlace, Show, SnapshotPart, TemplateChange};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -124,7 +124,7 @@ fn malformed(
         RoleCause::Malformed { account: subject.into(), place: source.place(), fault },
         source.fix(snapshot, subject, right.as_deref().unwrap_or("arn:aws:iam::ACCOUNT:role/NAME")),
     )
-    .found(Label::ValueIs, Value::Quoted(arn.into()));
+    .found(Label::ValueIs, EvidenceValue::Quoted(arn.into()));
     match right {
         Some(right) => problem.expected(Label::Expected, right),
         None => problem.expected(Label::Expected, "arn:PARTITION:iam::ACCOUNT:role/NAME"),
@@ -144,9 +144,9 @@ fn repaired(snapshot: &Snapshot, arn: &str) -> Option<String> {
 fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Problem {
     let account = parsed.account;
     let (part, found) = match snapshot.accounts.get(account) {
-        None => (Part::Account(account.into()), SnapshotValue::AccountNotCollected),
-        Some(known) if known.roles.is_some() => (Part::RoleOf(account.into()), SnapshotValue::OtherRoles),
-        Some(_) => (Part::RolesOf(account.into()), SnapshotValue::NoRoles),
+        None => (SnapshotPart::Account(account.into()), SnapshotValue::AccountNotCollected),
+        Some(known) if known.roles.is_some() => (SnapshotPart::RoleOf(account.into()), SnapshotValue::OtherRoles),
+        Some(_) => (SnapshotPart::RolesOf(account.into()), SnapshotValue::NoRoles),
     };
     Problem::new(
         &rules::ROLE_ACCOUNT_UNSEEN,
@@ -157,7 +157,7 @@ fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Pro
         },
         Change::Collect { show: Show::Role(parsed.into()), part },
     )
-    .expected(Label::Needed, Part::RolesOf(account.into()))
+    .expected(Label::Needed, SnapshotPart::RolesOf(account.into()))
     .found(Label::SnapshotHas, found)
 }
 
@@ -176,7 +176,7 @@ fn withheld(
         }
         // The requester did not write these.
         RoleSource::Association(_) => (RoleRef::OfAssociation, RoleValue::OfAssociation.into()),
-        RoleSource::Target(_) => (RoleRef::TargetOfAssociation, Value::Role(RoleValue::TargetOfAssociation)),
+        RoleSource::Target(_) => (RoleRef::TargetOfAssociation, EvidenceValue::Role(RoleValue::TargetOfAssociation)),
     };
     let problem = Problem::new(
         &rules::ROLE_NOT_ASSUMABLE,

@@ -12,7 +12,7 @@ use super::trust::{self, Outcome};
 use super::{Subject, fix, missing, unreadable};
 use crate::effort::Effort;
 use crate::finding::{
-    Cause, Certainty, Condition, Label, NeedName, PermissionValue, Problem, TargetCause, TrustValue, Value,
+    Cause, Certainty, EvidenceValue, Label, NeedName, PermissionValue, Problem, TargetCause, TrustCondition, TrustValue,
 };
 use crate::fix::{Change, PermissionChange, PoliciesOf, PolicyRef};
 use crate::level::Level;
@@ -191,7 +191,7 @@ impl<'a> Case<'a> {
         .at_most(Certainty::Undecided)
         .at_level(Level::Strict)
         .expected(Label::PoliciesAskFor, PermissionValue::Doubt(doubt))
-        .found(Label::AtAdmission, Value::NotKnown)
+        .found(Label::AtAdmission, EvidenceValue::NotKnown)
     }
 
     fn undecided(&self, read: &Document, request: &Request<'_>) -> Problem {
@@ -246,7 +246,7 @@ impl<'a> Case<'a> {
         .at_most(certainty);
         match failed {
             Some(failed) => problem
-                .expected(Label::TargetTrustAsksFor, Condition::from(failed))
+                .expected(Label::TargetTrustAsksFor, TrustCondition::from(failed))
                 .found(Label::EksSends, trust::sent(&failed.found)),
             None => problem
                 .expected(

@@ -9,8 +9,8 @@ use rolecall_iam::{
 
 use super::fix;
 use super::readings::{Readings, undocumented};
-use crate::finding::{Certainty, Condition, Label, Problem, Sent, TrustDoubt, TrustValue, Value};
-use crate::fix::{Change, PoliciesOf, Values};
+use crate::finding::{Certainty, EvidenceValue, Label, Problem, Sent, TrustCondition, TrustDoubt, TrustValue};
+use crate::fix::{Change, FirstValues, PoliciesOf};
 use crate::snapshot::Role;
 
 /// Outcome of a trust policy.
@@ -109,7 +109,7 @@ pub(super) fn undecided<'r, 'd>(reports: &'r [StatementReport<'d>]) -> Vec<&'r C
 }
 
 /// Their keys, each once.
-pub(super) fn keys(conditions: &[&ConditionReport<'_>]) -> Values {
+pub(super) fn keys(conditions: &[&ConditionReport<'_>]) -> FirstValues {
     let mut keys: Vec<&Box<str>> = Vec::new();
     for report in conditions {
         if !keys.contains(&&report.condition.key) {
@@ -124,10 +124,10 @@ pub(super) fn with_conditions(problem: Problem, conditions: &[&ConditionReport<'
     if conditions.is_empty() {
         return problem;
     }
-    let shown = conditions.iter().take(3).map(|report| Condition::from(*report)).collect();
+    let shown = conditions.iter().take(3).map(|report| TrustCondition::from(*report)).collect();
     problem
         .expected(Label::TrustAsksFor, TrustValue::FirstConditions { shown, count: conditions.len() })
-        .found(Label::AtAdmission, Value::NotKnown)
+        .found(Label::AtAdmission, EvidenceValue::NotKnown)
 }
 
 /// The statement of a report as the role's trust policy has it: a report may be of one reading of it.
@@ -145,7 +145,7 @@ pub(super) fn sent(found: &Found<'_>) -> Sent {
 }
 
 /// All principals that the Allow statements name, each once.
-pub(super) fn trusted(document: &Document) -> Values {
+pub(super) fn trusted(document: &Document) -> FirstValues {
     let entries = document.with_effect(Effect::Allow).flat_map(|statement| statement.principals.entries());
     let mut names: Vec<&str> = Vec::new();
     for entry in entries {

@@ -4,7 +4,7 @@ use rolecall_iam::RoleArn;
 
 use super::Subject;
 use crate::finding::{CannotTell, Cause, Certainty, Label, Problem, RoleRef, UnreadableEntry};
-use crate::fix::{Change, Part, Show};
+use crate::fix::{Change, Show, SnapshotPart};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -12,7 +12,7 @@ fn problem(subject: Subject<'_>, role: RoleRef, entry: UnreadableEntry, fault: &
     Problem::new(
         &rules::SNAPSHOT_ENTRY_UNREADABLE,
         Cause::CannotTell { account: subject.into(), role, why: CannotTell::Unreadable(entry) },
-        Change::Collect { part: Part::Entry, show: Show::Snapshot },
+        Change::Collect { part: SnapshotPart::Entry, show: Show::Snapshot },
     )
     .found(Label::SnapshotHas, fault)
     .at_most(Certainty::Undecided)

@@ -6,8 +6,8 @@ use rolecall_iam::RoleArnFault;
 use super::configuration::ConfigurationCause;
 use super::credentials::CredentialsCause;
 use super::injection::{InjectionCause, NotInjected, Preset};
-use crate::fix::{AccountName, List, NotKnownYet, Part, RolePlace, Text, UndocumentedPrincipal, Values};
-use crate::permission::Doubt;
+use crate::fix::{AccountName, FirstValues, List, NotKnownYet, RolePlace, SnapshotPart, Text, UndocumentedPrincipal};
+use crate::permission::RulingDoubt;
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub enum CannotAssume {
 /// Why it is not known whether a service account can assume a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CannotTell {
-    NotCollected(Part),
+    NotCollected(SnapshotPart),
     Unreadable(UnreadableEntry),
     Trust(TrustDoubt),
     /// AWS does not document what `Principal: "*"` does for a web identity.
@@ -134,8 +134,8 @@ pub enum UnreadableEntry {
 pub enum TrustDoubt {
     Undocumented(UndocumentedPrincipal),
     /// The values of condition keys.
-    Keys(Values),
-    /// Values that only the request has.
+    Keys(FirstValues),
+    /// FirstValues that only the request has.
     Request,
 }
 
@@ -207,7 +207,7 @@ pub enum OrganizationCause {
     },
     DependsOn {
         action: Text,
-        keys: Values,
+        keys: FirstValues,
     },
     Unreadable {
         policy: Text,
@@ -219,7 +219,7 @@ pub enum OrganizationCause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetCause {
     TrustUndecided(TrustDoubt),
-    PoliciesUndecided { action: Text, doubt: Doubt },
+    PoliciesUndecided { action: Text, doubt: RulingDoubt },
     Trust { action: Text },
     Policies { action: Text },
 }

@@ -1,7 +1,7 @@
 //! What is wrong with annotations, labels and service accounts, as data.
 #![expect(missing_docs, reason = "the sentences of `rolecall-message` say what each variant means")]
 
-use crate::fix::{AccountName, Holder, MetadataOf, Text};
+use crate::fix::{AccountName, HolderName, MetadataOf, Text};
 
 /// What is wrong with what people wrote in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,19 +32,19 @@ pub enum ConfigurationCause {
     OwnName {
         kind: NameKind,
         key: Text,
-        holder: Holder,
+        holder: HolderName,
         fault: OwnNameFault,
     },
     ExemptionEndsSoon {
-        holder: Holder,
+        holder: HolderName,
         until: Text,
     },
     ExemptionEnded {
-        holder: Holder,
+        holder: HolderName,
         until: Text,
     },
     ExemptionUnreadable {
-        holder: Holder,
+        holder: HolderName,
     },
 }
 

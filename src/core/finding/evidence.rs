@@ -3,27 +3,27 @@
 
 use super::credentials::{EndpointRef, KeySource, Platform, StaticKeys, TokenDoubt};
 use super::label::Label;
-use super::trust::{Condition, Sent, TrustValue};
-use crate::fix::{AccountName, Holder, List, MetadataOf, Part, PolicyStatement, Text, Values};
+use super::trust::{Sent, TrustCondition, TrustValue};
+use crate::fix::{AccountName, FirstValues, HolderName, List, MetadataOf, PolicyStatement, SnapshotPart, Text};
 use crate::identity::Mechanism;
-use crate::permission::{Denial, Doubt, Need};
+use crate::permission::{Denial, Need, RulingDoubt};
 use crate::workload::AwsUse;
 
 /// A value that was expected or found, and what it is a value of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     pub label: Label,
-    pub value: Value,
+    pub value: EvidenceValue,
 }
 
 /// A value that was expected or found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum EvidenceValue {
     /// As AWS or Kubernetes has it.
     Text(Text),
     Quoted(Text),
     List(List),
-    Values(Values),
+    Values(FirstValues),
     /// `KEY: VALUE`
     Entry {
         key: Text,
@@ -56,7 +56,7 @@ pub enum Value {
 /// What a snapshot has, or should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SnapshotValue {
-    Part(Part),
+    Part(SnapshotPart),
     NothingOfIt,
     AccountNotCollected,
     OtherRoles,
@@ -118,7 +118,7 @@ pub enum PermissionValue {
     CheckedWithinLimit,
     AllowedNowhere,
     Denial(Denial),
-    Doubt(Doubt),
+    Doubt(RulingDoubt),
     ServiceAction,
     WhatNodeNeeds,
     /// What a node role allows, and the statement that does.
@@ -184,7 +184,7 @@ pub enum Expectation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequiredBy {
     /// `rolecall.dev/identity: required`
-    Annotation(Holder),
+    Annotation(HolderName),
     /// `requireIdentity`
     Configuration,
 }
@@ -246,25 +246,25 @@ pub enum ConfigurationValue {
     DateOrTime,
 }
 
-impl From<Text> for Value {
+impl From<Text> for EvidenceValue {
     fn from(text: Text) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<&str> for Value {
+impl From<&str> for EvidenceValue {
     fn from(text: &str) -> Self {
         Self::Text(text.into())
     }
 }
 
-impl From<&Box<str>> for Value {
+impl From<&Box<str>> for EvidenceValue {
     fn from(text: &Box<str>) -> Self {
         Self::Text(text.into())
     }
 }
 
-impl From<String> for Value {
+impl From<String> for EvidenceValue {
     fn from(text: String) -> Self {
         Self::Text(text.into())
     }
@@ -272,7 +272,7 @@ impl From<String> for Value {
 
 macro_rules! part_of_value {
     ($($part:ident => $variant:ident),*) => {
-        $(impl From<$part> for Value {
+        $(impl From<$part> for EvidenceValue {
             fn from(value: $part) -> Self {
                 Self::$variant(value)
             }
@@ -281,7 +281,7 @@ macro_rules! part_of_value {
 }
 
 part_of_value!(
-    Values => Values,
+    FirstValues => Values,
     TrustValue => Trust,
     SnapshotValue => Snapshot,
     RoleValue => Role,
@@ -291,19 +291,19 @@ part_of_value!(
     ConfigurationValue => Configuration
 );
 
-impl From<Part> for Value {
-    fn from(part: Part) -> Self {
+impl From<SnapshotPart> for EvidenceValue {
+    fn from(part: SnapshotPart) -> Self {
         Self::Snapshot(SnapshotValue::Part(part))
     }
 }
 
-impl From<Condition> for Value {
-    fn from(condition: Condition) -> Self {
+impl From<TrustCondition> for EvidenceValue {
+    fn from(condition: TrustCondition) -> Self {
         Self::Trust(TrustValue::Condition(condition))
     }
 }
 
-impl From<Sent> for Value {
+impl From<Sent> for EvidenceValue {
     fn from(sent: Sent) -> Self {
         Self::Trust(TrustValue::Sent(sent))
     }

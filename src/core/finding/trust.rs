@@ -1,9 +1,9 @@
-//! Values of trust policies and of requests for a role.
+//! FirstValues of trust policies and of requests for a role.
 #![expect(missing_docs, reason = "the texts of `rolecall-message` say what each variant means")]
 
 use rolecall_iam::ConditionReport;
 
-use crate::fix::{AccountName, StatementName, Text, Values};
+use crate::fix::{AccountName, FirstValues, StatementName, Text};
 use crate::text::within_a_text;
 
 /// A value of a trust policy or of a policy of AWS Organizations.
@@ -24,19 +24,19 @@ pub enum TrustValue {
     PolicyDenies {
         statement: StatementName,
         policy: Text,
-        conditions: Conditions,
+        conditions: TrustConditions,
     },
     Statement(StatementName),
     Actions {
         is_negated: bool,
-        actions: Values,
+        actions: FirstValues,
     },
-    Condition(Condition),
+    Condition(TrustCondition),
     /// All of them.
-    Conditions(Conditions),
+    Conditions(TrustConditions),
     /// The first three, and how many they are.
     FirstConditions {
-        shown: Box<[Condition]>,
+        shown: Box<[TrustCondition]>,
         count: usize,
     },
     /// What a request carries for a key.
@@ -44,7 +44,7 @@ pub enum TrustValue {
     /// What EKS sends as `aws:SourceArn`; absent where it is asked for the ARN of an association.
     SourceArn(Option<Sent>),
     /// None is possible.
-    Principals(Values),
+    Principals(FirstValues),
     ActionFor {
         action: Text,
         principal: Text,
@@ -67,18 +67,18 @@ pub enum TrustValue {
 pub enum DenyGrounds {
     NotNamed,
     Unconditional,
-    Where { is_not_principal: bool, conditions: Conditions },
+    Where { is_not_principal: bool, conditions: TrustConditions },
 }
 
 /// A condition of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
+pub struct TrustCondition {
     pub operator: Text,
     pub key: Text,
-    pub values: Values,
+    pub values: FirstValues,
 }
 
-impl From<&ConditionReport<'_>> for Condition {
+impl From<&ConditionReport<'_>> for TrustCondition {
     fn from(report: &ConditionReport<'_>) -> Self {
         Self {
             operator: (&report.operator().written).into(),
@@ -88,15 +88,15 @@ impl From<&ConditionReport<'_>> for Condition {
     }
 }
 
-/// Conditions of a statement, as many as a text has room for.
+/// TrustConditions of a statement, as many as a text has room for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Conditions(pub Box<[Condition]>);
+pub struct TrustConditions(pub Box<[TrustCondition]>);
 
-impl<'r, 'd: 'r> FromIterator<&'r ConditionReport<'d>> for Conditions {
+impl<'r, 'd: 'r> FromIterator<&'r ConditionReport<'d>> for TrustConditions {
     fn from_iter<I: IntoIterator<Item = &'r ConditionReport<'d>>>(reports: I) -> Self {
-        let values = |condition: &Condition| condition.values.shown.iter().map(|value| value.len()).sum::<usize>();
-        let len = |condition: &Condition| condition.operator.len() + condition.key.len() + values(condition);
-        Self(within_a_text(reports.into_iter().map(Condition::from), len).into())
+        let values = |condition: &TrustCondition| condition.values.shown.iter().map(|value| value.len()).sum::<usize>();
+        let len = |condition: &TrustCondition| condition.operator.len() + condition.key.len() + values(condition);
+        Self(within_a_text(reports.into_iter().map(TrustCondition::from), len).into())
     }
 }
 
@@ -106,5 +106,5 @@ pub enum Sent {
     /// It does not carry the key.
     Nothing,
     Unknown,
-    Values(Values),
+    Values(FirstValues),
 }

@@ -1,6 +1,6 @@
 //! What only a person can do.
 
-use super::{Holder, PolicyStatement, Text};
+use super::{HolderName, PolicyStatement, Text};
 
 /// Advice for a person, where no operation fixes a problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +20,11 @@ pub enum Advice {
     /// No change where the role trusts the token's issuer, otherwise remove the variables.
     RemoveWebIdentityUnlessTrusted,
     /// Remove `rolecall.dev/identity`.
-    RemoveIdentityAnnotation(Holder),
+    RemoveIdentityAnnotation(HolderName),
     /// Change `requireIdentity` in the configuration.
     ChangeRequireIdentity,
     /// Set an end to an exemption.
-    SetEnd(Holder),
+    SetEnd(HolderName),
     /// Fix what an exemption hides.
     FixWhatIsHidden,
     /// Remove an exemption.

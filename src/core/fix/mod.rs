@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 pub use advice::{Advice, NotKnownYet, PlaceholderIn};
 pub use names::{
-    Holder, MetadataOf, Part, PolicyRef, PolicyStatement, StatementName, UndocumentedEntry, UndocumentedPrincipal,
+    HolderName, MetadataOf, PolicyRef, PolicyStatement, SnapshotPart, StatementName, UndocumentedEntry,
+    UndocumentedPrincipal,
 };
 pub use permission::{PermissionChange, PolicyName};
 pub use show::Show;
@@ -21,7 +22,7 @@ pub(crate) use trust::statement_text;
 pub use trust::{ConditionName, ConditionStep, RoleName, StatementChange, StatementEdit, TrustChange, TrustEdit};
 
 use crate::subject::Subject;
-pub use crate::text::{CUT, List, Text, Values};
+pub use crate::text::{CUT, FirstValues, List, Text};
 
 /// What fixes a problem: steps to take in this order, or another way to end the finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,7 +308,7 @@ pub enum Change {
     /// Collect what the snapshot does not contain.
     Collect {
         /// What is missing.
-        part: Part,
+        part: SnapshotPart,
         /// What shows it.
         show: Show,
     },

@@ -72,7 +72,7 @@ pub enum UndocumentedEntry {
 
 /// A part of a snapshot that was not collected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum SnapshotPart {
     /// The cluster's OIDC issuer.
     Issuer,
     /// The OIDC providers of an account.
@@ -106,7 +106,7 @@ pub enum Part {
 
 /// What carries annotations for rolecall.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
+pub enum HolderName {
     /// The object itself.
     Object(Kind),
     /// The template of its pods.

@@ -6,7 +6,7 @@ use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, OwnAnnotations, ServiceAccount};
 use crate::effort::Effort;
 use crate::finding::{
-    Certainty, ConfigurationCause, ConfigurationValue, CredentialsCause, Label, Problem, RoleValue, Value,
+    Certainty, ConfigurationCause, ConfigurationValue, CredentialsCause, EvidenceValue, Label, Problem, RoleValue,
 };
 use crate::fix::Change;
 use crate::rules;
@@ -115,7 +115,7 @@ fn pods_predate(
             Change::Recreate { kind: "Deployment".into(), namespace: subject.namespace.into(), name: None },
         )
         .expected(Label::NewPodsGet, new)
-        .found(Label::RunningPodsHave, old.map_or(Value::Role(RoleValue::NoRole), Value::from)),
+        .found(Label::RunningPodsHave, old.map_or(EvidenceValue::Role(RoleValue::NoRole), EvidenceValue::from)),
     )
 }
 
@@ -138,7 +138,7 @@ pub(super) fn legacy(subject: Subject<'_>, conventions: &Conventions, key: &str,
         fix::annotate(subject, conventions.role_arn_key(), role),
     )
     .expected(Label::InjectorReads, ConfigurationValue::OnServiceAccount { key: conventions.role_arn_key().into() })
-    .found(Label::ItHas, Value::Entry { key: key.into(), value: value.into() })
+    .found(Label::ItHas, EvidenceValue::Entry { key: key.into(), value: value.into() })
 }
 
 /// Annotation and association name different roles: the association wins, and its removal changes the role silently.

@@ -3,7 +3,7 @@
 use rolecall_iam::{RoleArn, Verdict};
 
 use crate::chain::{Subject, fix};
-use crate::finding::{ClusterCause, Finding, Label, PermissionValue, Problem, Remark, SnapshotValue, Value};
+use crate::finding::{ClusterCause, EvidenceValue, Finding, Label, PermissionValue, Problem, Remark, SnapshotValue};
 use crate::fix::{AccountName, Change, RoleName};
 use crate::permission::{self, Actor, Need, Session, ask_need};
 use crate::rules;
@@ -38,7 +38,7 @@ pub fn orphaned_association(
             ClusterCause::OrphanedAssociation { account: subject.into(), role },
             fix::delete_association(&world.snapshot, subject, Some(association)),
         )
-        .expected(Label::AssociationNames, Value::Account(subject.into()))
+        .expected(Label::AssociationNames, EvidenceValue::Account(subject.into()))
         .found(Label::ClusterHas, found)
         .hint(near.map(|(namespace, name)| Remark::SimilarAccount {
             account: AccountName { namespace: namespace.into(), name: name.into() },

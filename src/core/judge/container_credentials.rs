@@ -27,7 +27,7 @@ impl<'a> One<'a, '_, '_> {
         let relative = self.env.relative_uri.filter(|uri| uri.is_set());
         if relative.is_some() || !self.env.uses_agent() {
             let uri = relative.or(self.env.full_uri).and_then(Value::literal);
-            let uri = uri.map_or(CredentialsValue::UriReference.into(), finding::Value::from);
+            let uri = uri.map_or(CredentialsValue::UriReference.into(), finding::EvidenceValue::from);
             let problem = if !is_planned {
                 self.undecided(IdentityDoubt::OtherCredentialsUri, CredentialsValue::AgentUri, uri)
             } else if relative.is_some() {
@@ -79,7 +79,7 @@ impl<'a> One<'a, '_, '_> {
 
     /// Whether the agent will get a usable token.
     fn agent_token(&self) -> AgentToken {
-        let wrong = |why: Preset, found: finding::Value| AgentToken::Wrong(Box::new(self.preset(why, found)));
+        let wrong = |why: Preset, found: finding::EvidenceValue| AgentToken::Wrong(Box::new(self.preset(why, found)));
         let variable = TokenVariable::PodIdentity;
         let Some(value) = self.env.authorization_token_file.filter(|value| value.is_set()) else {
             if self.env.authorization_token.is_some_and(Value::is_set) {

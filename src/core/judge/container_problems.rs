@@ -4,8 +4,8 @@ use super::container::{One, Scene};
 use crate::chain::fix;
 use crate::cluster::Presence;
 use crate::finding::{
-    CannotAssume, Cause, Certainty, CredentialsCause, CredentialsValue, InjectionCause, InjectionValue, Label,
-    NotInjected, Platform, Preset, Problem, Remark, RoleValue, Value,
+    CannotAssume, Cause, Certainty, CredentialsCause, CredentialsValue, EvidenceValue, InjectionCause, InjectionValue,
+    Label, NotInjected, Platform, Preset, Problem, Remark, RoleValue,
 };
 use crate::fix::{Advice, Change, Fix, TemplateChange};
 use crate::identity::{self, Mechanism, OptOut, is_pod_identity_token};
@@ -47,7 +47,7 @@ impl One<'_, '_, '_> {
         .found(Label::RoleVariable, role)
     }
 
-    pub(super) fn preset(&self, why: Preset, found: impl Into<Value>) -> Problem {
+    pub(super) fn preset(&self, why: Preset, found: impl Into<EvidenceValue>) -> Problem {
         if self.ephemeral {
             return self.preset_in_ephemeral(why, found);
         }
@@ -61,7 +61,7 @@ impl One<'_, '_, '_> {
     }
 
     /// The injector never changes an ephemeral container, so the role of the pod does not matter here.
-    fn preset_in_ephemeral(&self, why: Preset, found: impl Into<Value>) -> Problem {
+    fn preset_in_ephemeral(&self, why: Preset, found: impl Into<EvidenceValue>) -> Problem {
         Problem::new(
             &rules::INJECTION_PRESET,
             InjectionCause::EphemeralPreset { container: self.name().into(), why },
@@ -101,7 +101,7 @@ impl One<'_, '_, '_> {
             },
         )
         .expected(Label::NoProxyMustContain, "169.254.170.23")
-        .found(Label::ItContains, if exceptions.is_empty() { Value::Nothing } else { exceptions.into() })
+        .found(Label::ItContains, if exceptions.is_empty() { EvidenceValue::Nothing } else { exceptions.into() })
     }
 
     pub(super) fn no_association(&self) -> Problem {
@@ -149,8 +149,11 @@ impl One<'_, '_, '_> {
             InjectionCause::Skipped { role: self.scene.role(), key: key.into() },
             TemplateChange::InjectContainers { key: key.into(), container: Some(self.name().into()) },
         )
-        .expected(Label::InjectorWouldAdd, self.scene.role_name().map_or(Value::Role(RoleValue::Its), Value::from))
-        .found(Label::PodHas, Value::Entry { key: key.into(), value: said.into() })
+        .expected(
+            Label::InjectorWouldAdd,
+            self.scene.role_name().map_or(EvidenceValue::Role(RoleValue::Its), EvidenceValue::from),
+        )
+        .found(Label::PodHas, EvidenceValue::Entry { key: key.into(), value: said.into() })
     }
 
     pub(super) fn not_injected(&self) -> Problem {
@@ -208,8 +211,8 @@ impl Scene<'_, '_> {
 }
 
 /// The role that is meant.
-pub(super) fn planned_role(plan: &Plan) -> Value {
-    plan.role_arn.as_deref().map_or(Value::Role(RoleValue::NotInSnapshot), Value::from)
+pub(super) fn planned_role(plan: &Plan) -> EvidenceValue {
+    plan.role_arn.as_deref().map_or(EvidenceValue::Role(RoleValue::NotInSnapshot), EvidenceValue::from)
 }
 
 /// Deletes the association of the pod's service account.

@@ -27,12 +27,12 @@ pub(super) enum Holder<'w> {
 }
 
 impl Holder<'_> {
-    pub(super) fn name(self) -> fix::Holder {
+    pub(super) fn name(self) -> fix::HolderName {
         match self {
-            Self::Object(kind) => fix::Holder::Object(kind),
-            Self::Template(kind) => fix::Holder::Template(kind),
-            Self::Account(subject) => fix::Holder::Account(subject.into()),
-            Self::Namespace(name) => fix::Holder::Namespace(name.into()),
+            Self::Object(kind) => fix::HolderName::Object(kind),
+            Self::Template(kind) => fix::HolderName::Template(kind),
+            Self::Account(subject) => fix::HolderName::Account(subject.into()),
+            Self::Namespace(name) => fix::HolderName::Namespace(name.into()),
         }
     }
 

@@ -3,8 +3,8 @@
 use super::container::{COMPUTE_TYPE, Scene};
 use crate::chain::fix;
 use crate::finding::{
-    Certainty, CredentialsCause, CredentialsValue, Expectation, Fallback, FallbackCause, InjectionValue, Label,
-    NeedName, Platform, Problem, Value,
+    Certainty, CredentialsCause, CredentialsValue, EvidenceValue, Expectation, Fallback, FallbackCause, InjectionValue,
+    Label, NeedName, Platform, Problem,
 };
 use crate::fix::{Annotated, Change, Fix, TemplateChange, Text};
 use crate::identity::{CredentialEnv, ExpandedTexts};
@@ -72,7 +72,7 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
     let (found, fix) = if scene.opt_outs.pod() && is_opted_out {
         let label = conventions.skip_label_key();
         let found = InjectionValue::Label { key: label.into() };
-        (Value::from(found), Fix::from(TemplateChange::RemoveLabel { key: label.into() }))
+        (EvidenceValue::from(found), Fix::from(TemplateChange::RemoveLabel { key: label.into() }))
     } else if is_opted_out {
         let key = conventions.skip_containers_key();
         let found = InjectionValue::NamesContainers { key: key.into() };

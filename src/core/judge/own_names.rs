@@ -3,9 +3,9 @@
 
 use crate::cluster::{IDENTITY_REQUIRED, split_list};
 use crate::finding::{
-    ConfigurationCause, Hint, Label, NameKind, OnOutageOrLevel, OwnNameFault, Problem, Remark, Typo, Value,
+    ConfigurationCause, EvidenceValue, Hint, Label, NameKind, OnOutageOrLevel, OwnNameFault, Problem, Remark, Typo,
 };
-use crate::fix::{Advice, Holder, Text};
+use crate::fix::{Advice, HolderName, Text};
 use crate::level::{EnforceOn, Level};
 use crate::rules;
 use crate::workload::Metadata;
@@ -23,7 +23,7 @@ const MAX_TYPO_BYTES: usize = 100;
 const MAX_RULES: usize = 50;
 
 /// What has no effect on an object.
-pub(super) fn problems(metadata: &Metadata<'_>, holder: impl Fn() -> Holder, is_namespace: bool) -> Vec<Problem> {
+pub(super) fn problems(metadata: &Metadata<'_>, holder: impl Fn() -> HolderName, is_namespace: bool) -> Vec<Problem> {
     let annotations = metadata.annotations.iter().filter_map(|(key, value)| {
         let found = of_annotation(key.strip_prefix(PREFIX)?, value)?;
         Some(problem(NameKind::Annotation, key, value, holder(), found))
@@ -38,10 +38,10 @@ pub(super) fn problems(metadata: &Metadata<'_>, holder: impl Fn() -> Holder, is_
 
 /// The same of a namespace.
 pub fn of_namespace(metadata: &Metadata<'_>) -> Vec<Problem> {
-    problems(metadata, || Holder::Namespace(metadata.display_name().into()), true)
+    problems(metadata, || HolderName::Namespace(metadata.display_name().into()), true)
 }
 
-fn problem(kind: NameKind, key: &str, value: &str, holder: Holder, (fault, hint): Found) -> Problem {
+fn problem(kind: NameKind, key: &str, value: &str, holder: HolderName, (fault, hint): Found) -> Problem {
     let short = |text: &str| Text::from(text.chars().take(100).collect::<String>());
     let key = short(key);
     Problem::new(
@@ -49,7 +49,7 @@ fn problem(kind: NameKind, key: &str, value: &str, holder: Holder, (fault, hint)
         ConfigurationCause::OwnName { kind, key: key.clone(), holder, fault },
         Advice::CorrectOwnName,
     )
-    .found(Label::ItIs, Value::QuotedEntry { key, value: short(value) })
+    .found(Label::ItIs, EvidenceValue::QuotedEntry { key, value: short(value) })
     .hint(hint)
 }
 

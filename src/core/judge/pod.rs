@@ -9,7 +9,9 @@ use super::{
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{OwnAnnotations, legacy_annotation};
 use crate::effort::Effort;
-use crate::finding::{Certainty, ConfigurationCause, ConfigurationValue, Label, Note, Problem, SnapshotValue, Value};
+use crate::finding::{
+    Certainty, ConfigurationCause, ConfigurationValue, EvidenceValue, Label, Note, Problem, SnapshotValue,
+};
 use crate::fix::{Change, MetadataOf, TemplateChange};
 use crate::identity::{Identity, OptOuts};
 use crate::permission;
@@ -266,7 +268,7 @@ fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
             },
         )
         .at_most(if certain { Certainty::Certain } else { Certainty::Likely })
-        .expected(Label::InjectorReadsRoleFrom, Value::ServiceAccount(scene.subject.into()))
+        .expected(Label::InjectorReadsRoleFrom, EvidenceValue::ServiceAccount(scene.subject.into()))
         .found(Label::AnnotatedOn, ConfigurationValue::On { place, value: value.into() }),
     )
 }

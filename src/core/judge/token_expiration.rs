@@ -3,7 +3,7 @@
 
 use super::container::Scene;
 use crate::chain::{Subject, fix};
-use crate::finding::{Certainty, ConfigurationValue, InjectionCause, Label, LifetimeEffect, Problem, Value};
+use crate::finding::{Certainty, ConfigurationValue, EvidenceValue, InjectionCause, Label, LifetimeEffect, Problem};
 use crate::fix::TemplateChange;
 use crate::level::Level;
 use crate::rules;
@@ -31,7 +31,7 @@ pub(super) fn problem(subject: Subject<'_>, key: &str, text: &str) -> Option<Pro
         .at_level(level)
         .at_most(certainty)
         .expected(Label::Expected, ConfigurationValue::Lifetime)
-        .found(Label::AnnotationIs, Value::Quoted(text.into())),
+        .found(Label::AnnotationIs, EvidenceValue::Quoted(text.into())),
     )
 }
 

@@ -102,7 +102,7 @@ impl<'a> One<'a, '_, '_> {
         &self,
         why: IdentityDoubt,
         expected: CredentialsValue,
-        found: impl Into<finding::Value>,
+        found: impl Into<finding::EvidenceValue>,
     ) -> Problem {
         Problem::new(&rules::IDENTITY_UNDECIDED, CredentialsCause::Undecided(why), Advice::LetInjectorUnlessIntended)
             .expected(Label::Expected, expected)

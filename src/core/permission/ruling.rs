@@ -4,8 +4,8 @@ use rolecall_iam::{Deciding, Effect, Exempt, NotConsidered, PolicyKind, Ruling, 
 
 use super::policies::Resources;
 use crate::fix::{
-    Advice, AssociationChange, AssociationName, Change, List, PermissionChange, PolicyName, PolicyRef, PolicyStatement,
-    RoleName, Text, Values,
+    Advice, AssociationChange, AssociationName, Change, FirstValues, List, PermissionChange, PolicyName, PolicyRef,
+    PolicyStatement, RoleName, Text,
 };
 use crate::text::within_a_text;
 
@@ -19,16 +19,16 @@ pub enum Denial {
     /// Policies of this type do not allow it.
     NotAllowedBy(PolicyKind),
     /// A statement names the action, but does not apply.
-    OnlyFor(PolicyStatement, Limits),
+    OnlyFor(PolicyStatement, StatementLimits),
     /// No policy of the role allows it.
     Nowhere,
 }
 
 /// What a statement asks for besides the action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct StatementLimits {
     /// Its resources; none where it names none.
-    pub resources: Values,
+    pub resources: FirstValues,
     /// Those are the resources that it leaves out.
     pub is_negated: bool,
     /// The keys of its conditions.
@@ -37,7 +37,7 @@ pub struct Limits {
 
 /// What an open ruling depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Doubt {
+pub enum RulingDoubt {
     /// The values of condition keys.
     Keys(List),
     /// Policies that were not read.
@@ -78,14 +78,14 @@ pub fn denial(ruling: &Ruling<'_>) -> Denial {
 }
 
 /// What an open ruling depends on; `None` where the verdict is not open.
-pub fn doubt(ruling: &Ruling<'_>) -> Option<Doubt> {
+pub fn doubt(ruling: &Ruling<'_>) -> Option<RulingDoubt> {
     (ruling.verdict == Verdict::Unknown).then(|| doubt_of(ruling))
 }
 
 /// The same of a ruling that is known to be open.
-pub(crate) fn doubt_of(ruling: &Ruling<'_>) -> Doubt {
+pub(crate) fn doubt_of(ruling: &Ruling<'_>) -> RulingDoubt {
     if !ruling.unknown_keys.is_empty() {
-        return Doubt::Keys(ruling.unknown_keys.iter().collect());
+        return RulingDoubt::Keys(ruling.unknown_keys.iter().collect());
     }
     let unread = ruling.not_considered.iter().filter_map(|item| match item {
         NotConsidered::Unread(kind, name) => Some(PolicyRef { kind: *kind, name: (*name).into() }),
@@ -93,13 +93,13 @@ pub(crate) fn doubt_of(ruling: &Ruling<'_>) -> Doubt {
     });
     let unread = within_a_text(unread, |policy| policy.name.len());
     if !unread.is_empty() {
-        return Doubt::Unread(unread.into());
+        return RulingDoubt::Unread(unread.into());
     }
     let is_decided = ruling.deciding.iter().all(|deciding| deciding.applies != Truth::Unknown);
     if is_decided && !ruling.not_considered.contains(&NotConsidered::ServiceControlPolicies) {
-        Doubt::ResourceOrAttachment
+        RulingDoubt::ResourceOrAttachment
     } else {
-        Doubt::Resource
+        RulingDoubt::Resource
     }
 }
 
@@ -122,9 +122,9 @@ pub fn unlisted_key(action: &str, ruling: &Ruling<'_>) -> Option<UnlistedKey> {
     Some(UnlistedKey { key: key.into(), action: known.full_name().into() })
 }
 
-fn limits(near: &Deciding<'_>) -> Limits {
+fn limits(near: &Deciding<'_>) -> StatementLimits {
     let Deciding { statement, .. } = near;
-    Limits {
+    StatementLimits {
         resources: statement.resources.written.iter().collect(),
         is_negated: statement.resources.negated,
         keys: statement.conditions.iter().map(|condition| &condition.key).collect(),

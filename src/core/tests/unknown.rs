@@ -11,7 +11,7 @@ use common::Case;
 use proptest::prelude::*;
 use rolecall_core::chain::{Chain, State, Subject};
 use rolecall_core::finding::{CannotTell, Cause, Certainty, CredentialsCause, Note, Problem, RoleCause};
-use rolecall_core::fix::{Change, Part};
+use rolecall_core::fix::{Change, SnapshotPart};
 use rolecall_core::identity::Identity;
 use rolecall_core::world::World;
 use serde_json::Value;
@@ -126,26 +126,30 @@ fn the_missing_part_is_named() {
     let base = common::base();
     let provider = base["accounts"]["111122223333"]["oidcProviders"][0]["Arn"].as_str().unwrap();
     let table = [
-        (&irsa, "/cluster".to_owned(), Part::Issuer),
-        (&irsa, "/cluster/identity".to_owned(), Part::Issuer),
-        (&irsa, "/accounts".to_owned(), Part::Account(id())),
-        (&irsa, account.to_owned(), Part::Account(id())),
-        (&irsa, format!("{account}/roles"), Part::RolesOf(id())),
-        (&irsa, format!("{account}/oidcProviders"), Part::Providers(id())),
-        (&irsa, format!("{account}/oidcProviders/0/ClientIDList"), Part::ClientIds(provider.into())),
+        (&irsa, "/cluster".to_owned(), SnapshotPart::Issuer),
+        (&irsa, "/cluster/identity".to_owned(), SnapshotPart::Issuer),
+        (&irsa, "/accounts".to_owned(), SnapshotPart::Account(id())),
+        (&irsa, account.to_owned(), SnapshotPart::Account(id())),
+        (&irsa, format!("{account}/roles"), SnapshotPart::RolesOf(id())),
+        (&irsa, format!("{account}/oidcProviders"), SnapshotPart::Providers(id())),
+        (&irsa, format!("{account}/oidcProviders/0/ClientIDList"), SnapshotPart::ClientIds(provider.into())),
         (
             &irsa,
             format!("{account}/roles/0/AssumeRolePolicyDocument"),
-            Part::TrustPolicy("eks-workshop-carts-dynamo".into()),
+            SnapshotPart::TrustPolicy("eks-workshop-carts-dynamo".into()),
         ),
         (
             &pod_identity,
             format!("{account}/roles/1/AssumeRolePolicyDocument"),
-            Part::TrustPolicy("carts-pod-identity".into()),
+            SnapshotPart::TrustPolicy("carts-pod-identity".into()),
         ),
-        (&pod_identity, format!("{account}/roles"), Part::RolesOf(id())),
-        (&pod_identity, "/podIdentityAssociations/0/roleArn".to_owned(), Part::AssociationRole("a-carts0pi".into())),
-        (&pod_identity, "/addons".to_owned(), Part::Agent),
+        (&pod_identity, format!("{account}/roles"), SnapshotPart::RolesOf(id())),
+        (
+            &pod_identity,
+            "/podIdentityAssociations/0/roleArn".to_owned(),
+            SnapshotPart::AssociationRole("a-carts0pi".into()),
+        ),
+        (&pod_identity, "/addons".to_owned(), SnapshotPart::Agent),
     ];
     for (subject, pointer, missing) in table {
         let mut snapshot = common::base();
@@ -158,9 +162,9 @@ fn the_missing_part_is_named() {
             let why = match &problem.cause {
                 Cause::CannotTell { why: CannotTell::NotCollected(part), .. } => Some(part.clone()),
                 Cause::Role(RoleCause::UnknownOfAssociation { association, .. }) => {
-                    Some(Part::AssociationRole(association.clone()))
+                    Some(SnapshotPart::AssociationRole(association.clone()))
                 }
-                Cause::Credentials(CredentialsCause::AgentUnknown { .. }) => Some(Part::Agent),
+                Cause::Credentials(CredentialsCause::AgentUnknown { .. }) => Some(SnapshotPart::Agent),
                 _ => None,
             };
             let collects = |change: &Change| matches!(change, Change::Collect { part, .. } if *part == missing);

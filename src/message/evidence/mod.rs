@@ -4,7 +4,8 @@ mod label;
 mod workload;
 
 use rolecall_core::finding::{
-    DenyGrounds, EndpointRef, Evidence, PermissionValue, RoleValue, Sent, SnapshotValue, TrustValue, Value, bounded,
+    DenyGrounds, EndpointRef, Evidence, EvidenceValue, PermissionValue, RoleValue, Sent, SnapshotValue, TrustValue,
+    bounded,
 };
 use rolecall_core::fix::AccountName;
 
@@ -21,26 +22,26 @@ pub fn value(evidence: &Evidence) -> String {
     bounded(text(&evidence.value))
 }
 
-fn text(value: &Value) -> String {
+fn text(value: &EvidenceValue) -> String {
     match value {
-        Value::Text(text) => text.to_string(),
-        Value::Quoted(text) => format!("{:?}", &**text),
-        Value::List(all) => list(all),
-        Value::Values(some) => values(some),
-        Value::Entry { key, value } => format!("{key}: {value}"),
-        Value::QuotedEntry { key, value } => format!("{key}: {:?}", &**value),
-        Value::KeyIs { key, value } => format!("{key} = {value}"),
-        Value::Account(name) => account(name),
-        Value::ServiceAccount(name) => service_account(name),
-        Value::Nothing => "nothing".to_owned(),
-        Value::NotKnown => "its value is not known".to_owned(),
-        Value::Trust(value) => trust(value),
-        Value::Snapshot(value) => snapshot(value),
-        Value::Role(value) => role(value),
-        Value::Permission(value) => permission(value),
-        Value::Credentials(value) => workload::credentials(value),
-        Value::Injection(value) => workload::injection(value),
-        Value::Configuration(value) => workload::configuration(value),
+        EvidenceValue::Text(text) => text.to_string(),
+        EvidenceValue::Quoted(text) => format!("{:?}", &**text),
+        EvidenceValue::List(all) => list(all),
+        EvidenceValue::Values(some) => values(some),
+        EvidenceValue::Entry { key, value } => format!("{key}: {value}"),
+        EvidenceValue::QuotedEntry { key, value } => format!("{key}: {:?}", &**value),
+        EvidenceValue::KeyIs { key, value } => format!("{key} = {value}"),
+        EvidenceValue::Account(name) => account(name),
+        EvidenceValue::ServiceAccount(name) => service_account(name),
+        EvidenceValue::Nothing => "nothing".to_owned(),
+        EvidenceValue::NotKnown => "its value is not known".to_owned(),
+        EvidenceValue::Trust(value) => trust(value),
+        EvidenceValue::Snapshot(value) => snapshot(value),
+        EvidenceValue::Role(value) => role(value),
+        EvidenceValue::Permission(value) => permission(value),
+        EvidenceValue::Credentials(value) => workload::credentials(value),
+        EvidenceValue::Injection(value) => workload::injection(value),
+        EvidenceValue::Configuration(value) => workload::configuration(value),
     }
 }
 

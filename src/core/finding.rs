@@ -19,16 +19,16 @@ pub use credentials::{
     Platform, StaticKeys, TokenDoubt,
 };
 pub use evidence::{
-    ConfigurationValue, CredentialsValue, Evidence, Expectation, InjectionValue, NeedName, PermissionValue, RequiredBy,
-    RoleValue, SnapshotValue, Value,
+    ConfigurationValue, CredentialsValue, Evidence, EvidenceValue, Expectation, InjectionValue, NeedName,
+    PermissionValue, RequiredBy, RoleValue, SnapshotValue,
 };
 pub use hint::{Hint, IssuerDifference, NameDifference, OnOutageOrLevel, Remark, RolePurpose, SubjectDifference, Typo};
 pub use injection::{InjectionCause, LifetimeEffect, NotInjected, Preset, TokenVariable};
 pub use label::Label;
-pub use trust::{Condition, Conditions, DenyGrounds, Sent, TrustValue};
+pub use trust::{DenyGrounds, Sent, TrustCondition, TrustConditions, TrustValue};
 
 pub use crate::certainty::Certainty;
-use crate::fix::{Fix, Holder, Text};
+use crate::fix::{Fix, HolderName, Text};
 use crate::level::Level;
 use crate::rules::{self, Rule};
 pub use crate::text::bounded;
@@ -145,12 +145,12 @@ impl Problem {
         self
     }
 
-    pub(crate) fn expected(mut self, label: Label, value: impl Into<Value>) -> Self {
+    pub(crate) fn expected(mut self, label: Label, value: impl Into<EvidenceValue>) -> Self {
         self.expected = Some(Evidence { label, value: value.into() });
         self
     }
 
-    pub(crate) fn found(mut self, label: Label, value: impl Into<Value>) -> Self {
+    pub(crate) fn found(mut self, label: Label, value: impl Into<EvidenceValue>) -> Self {
         self.found = Some(Evidence { label, value: value.into() });
         self
     }
@@ -192,7 +192,7 @@ pub enum Note {
         /// From warnings only.
         from_warnings: bool,
         /// What has the annotation.
-        holder: Holder,
+        holder: HolderName,
         /// Until when, as written.
         until: Option<Text>,
         /// Why, as written.
