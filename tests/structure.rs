@@ -86,7 +86,7 @@ const CORE: &[(&str, &[&str])] = &[
             "world",
         ],
     ),
-    ("decision", &["finding", "judge", "level", "rules"]),
+    ("decision", &["finding", "judge", "level", "rules", "workload"]),
 ];
 
 /// The same for the program.
