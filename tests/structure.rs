@@ -59,15 +59,15 @@ const CORE: &[(&str, &[&str])] = &[
     ("subject", &[]),
     ("text", &[]),
     ("snapshot", &[]),
-    ("workload", &[]),
-    ("fix", &["text"]),
+    ("workload", &["text"]),
+    ("fix", &["subject", "text", "workload"]),
     ("level", &["workload"]),
     ("rules", &["certainty", "level"]),
-    ("finding", &["certainty", "fix", "level", "rules", "text"]),
     ("cluster", &["level", "workload"]),
     ("identity", &["cluster", "workload"]),
-    ("permission", &["effort", "fix", "snapshot", "subject"]),
-    ("chain", &["cluster", "effort", "finding", "fix", "level", "permission", "rules", "snapshot", "subject"]),
+    ("permission", &["effort", "fix", "snapshot", "subject", "text"]),
+    ("finding", &["certainty", "fix", "identity", "level", "permission", "rules", "text", "workload"]),
+    ("chain", &["cluster", "effort", "finding", "fix", "level", "permission", "rules", "snapshot", "subject", "text"]),
     ("world", &["chain", "cluster", "effort", "identity", "level", "snapshot"]),
     (
         "judge",
@@ -220,4 +220,75 @@ fn rules_are_named_in_their_declarations_only() {
         read += 1;
     }
     assert!(read > 100, "only {read} files");
+}
+
+/// The string literals of code, without comments and unit tests.
+fn literals(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some((before, from)) = rest.find(['"', '/', '\'']).map(|at| rest.split_at(at)) {
+        rest = if let Some(comment) = from.strip_prefix("//") {
+            comment.split_once('\n').map_or("", |(_, behind)| behind)
+        } else if let Some(behind) = from.strip_prefix("'\"'") {
+            behind
+        } else if let Some(literal) = from.strip_prefix('"') {
+            let mut escaped = false;
+            let closes = |c: char| {
+                let closes = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                closes
+            };
+            let end = if before.ends_with("r#") { literal.find("\"#") } else { literal.find(closes) };
+            let (content, behind) = literal.split_at(end.expect("it ends"));
+            // Of an attribute: `reason = "..."`.
+            if !before.ends_with("reason = ") {
+                found.push(content.to_owned());
+            }
+            behind.strip_prefix('"').unwrap()
+        } else {
+            from.split_at(1).1
+        };
+    }
+    found
+}
+
+/// Whether a literal is a phrase for people: two words in lower case stand side by side.
+fn is_phrase(literal: &str) -> bool {
+    let is_word = |word: &str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_lowercase());
+    let words: Vec<&str> = literal.split_whitespace().collect();
+    words.windows(2).any(|pair| is_word(pair[0]) && is_word(pair[1]))
+}
+
+/// The core returns data, and `rolecall-message` writes the sentences. Two things in the core are texts by their nature: the
+/// pages of the rules, and what is wrong with a file that cannot be read.
+#[test]
+fn the_core_writes_no_sentences() {
+    // Names for policies that have none of their own, and a fault in an object that cannot be read.
+    let allowed = [
+        "inline policies",
+        "managed policies",
+        "of the association",
+        "permissions boundary",
+        "trust policy",
+        "an object of strings",
+        "a list of owner references",
+        "the object has too many elements to be checked",
+    ];
+    let root = common::root().join("src/core");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let texts = ["rules", "snapshot"].map(|folder| root.join(folder));
+    let mut checked = 0;
+    for file in files.iter().filter(|file| !texts.iter().any(|folder| file.starts_with(folder))) {
+        for literal in literals(&std::fs::read_to_string(file).unwrap()) {
+            let is_sentence = is_phrase(&literal) && !allowed.contains(&literal.as_str());
+            assert!(!is_sentence, "{}: {literal:?} belongs into rolecall-message", file.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 500, "only {checked} literals");
+    let text = "let a = \"no\"; // \"in a comment\"\nlet b = '\"'; f(\"one \\\"more\", r#\"as \"it\" is\"#);";
+    assert_eq!(literals(text), ["no", "one \\\"more", "as \"it\" is"]);
+    assert!(is_phrase("role {} does not exist") && !is_phrase("AWS_ROLE_ARN") && !is_phrase("{} = {}"));
 }

@@ -68,8 +68,8 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
         }
     }
     for manifest in manifests.objects.iter().filter(|manifest| manifest.kind.is_none()) {
-        for sentence in manifest.object().iter().flat_map(|object| own_names_of_namespace(&object.metadata)) {
-            report.note(&format!("{}: {sentence}", manifest.origin));
+        for problem in manifest.object().iter().flat_map(|object| own_names_of_namespace(&object.metadata)) {
+            report.note(&format!("{}: {}", manifest.origin, rolecall_message::sentence(&problem)));
         }
     }
     input_notes(&manifests, &open, &mut report);

@@ -6,38 +6,60 @@ use std::collections::{HashMap, HashSet};
 use rolecall_core::chain::State;
 use rolecall_core::cluster::Conventions;
 use rolecall_core::decision::Level;
-use rolecall_core::finding::{Certainty, Finding, Problem};
-use rolecall_core::fix::Fix;
+use rolecall_core::finding::{Cause, Certainty, Finding, Problem, Unsaid};
+use rolecall_core::fix::{Advice, Change, Fix, NotKnownYet, PlaceholderIn};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::Judgement;
 use rolecall_core::rules::{
-    IDENTITY_AMBIGUOUS, IDENTITY_UNDECIDED, NODE_ROLE_FALLBACK, ROLE_ARN_MALFORMED, SERVICE_ACCOUNT_MISSING,
+    IDENTITY_AMBIGUOUS, IDENTITY_UNDECIDED, NODE_ROLE_FALLBACK, ROLE_ARN_MALFORMED, Rule, SERVICE_ACCOUNT_MISSING,
     TOKEN_EXPIRATION, Trait,
 };
 use rolecall_core::workload::{Container, Kind, Metadata, Object, Workload};
 use rolecall_core::world::World;
+use rolecall_message::fix::not_known_yet;
 
 use crate::sources::{Manifest, Manifests, namespace_of, placeholder};
 
 /// A value that is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Doubt {
-    /// `the namespace is assumed to be default`
-    why: String,
-    fix: Fix,
-}
+struct Doubt(NotKnownYet);
 
 impl Doubt {
-    fn placeholder(place: &str, text: &str) -> Option<Self> {
-        let found = placeholder(text)?;
-        let fix = match found.strip_prefix("${") {
-            Some(name) => {
-                let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
-                format!("give it a value: --substitute {}=VALUE", name.get(..end).unwrap_or_default()).into()
-            }
-            None => "render the manifest first, or write the value".into(),
-        };
-        Some(Self { why: format!("{place} holds the placeholder {found}"), fix })
+    fn placeholder(place: impl FnOnce() -> PlaceholderIn, text: &str) -> Option<Self> {
+        let text = placeholder(text)?;
+        Some(Self(NotKnownYet::Placeholder { place: place(), text: text.into() }))
+    }
+
+    /// The same in a field or an annotation, by its path or key.
+    fn in_field(name: &str, text: &str) -> Option<Self> {
+        Self::placeholder(|| PlaceholderIn::Field(name.into()), text)
+    }
+
+    fn why(&self) -> String {
+        not_known_yet(&self.0)
+    }
+
+    /// What makes it known.
+    fn fix(&self) -> Fix {
+        Change::from(Advice::Complete(self.0.clone())).into()
+    }
+
+    fn problem(&self, rule: &'static Rule, what: Unsaid) -> Problem {
+        Problem {
+            rule,
+            level: rule.level,
+            certainty: Certainty::Undecided,
+            cause: self.cause(what),
+            expected: None,
+            found: None,
+            hint: None,
+            fix: self.fix(),
+            about: None,
+        }
+    }
+
+    fn cause(&self, what: Unsaid) -> Cause {
+        Cause::NotKnownYet { since: self.0.clone(), what }
     }
 }
 
@@ -70,9 +92,8 @@ impl Doubts {
     }
 
     /// Why the identity of a service account is not known yet.
-    pub(super) fn of_subject(&self, namespace: &str, name: &str) -> Option<&str> {
-        let doubt = self.accounts.get(&(namespace.to_owned(), name.to_owned()));
-        doubt.map(|doubt| doubt.why.as_str())
+    pub(super) fn of_subject(&self, namespace: &str, name: &str) -> Option<String> {
+        self.accounts.get(&(namespace.to_owned(), name.to_owned())).map(Doubt::why)
     }
 
     /// Whether a service account of this name has no namespace yet.
@@ -100,15 +121,15 @@ impl Doubts {
         let pod_needs = workload.and_then(|workload| of_needs(workload.pod_metadata));
         for doubt in [own_needs, pod_needs].into_iter().flatten() {
             apply(judgement, &doubt, |finding| finding.problem.rule.has(Trait::ReadsNeeds));
-            notes.push(doubt.why);
+            notes.push(doubt.why());
         }
         let lifetime = world.conventions.token_expiration_key();
         if judgement.kind == Kind::ServiceAccount
             && let Some(text) = object.metadata.annotations.get(lifetime)
-            && let Some(doubt) = Doubt::placeholder(lifetime, text)
+            && let Some(doubt) = Doubt::in_field(lifetime, text)
         {
             apply(judgement, &doubt, |finding| finding.problem.rule == &TOKEN_EXPIRATION);
-            notes.push(doubt.why);
+            notes.push(doubt.why());
         }
         for (doubt, concerns) in workload.into_iter().flat_map(|workload| of_pod(workload, world)) {
             apply(judgement, &doubt, |finding| match concerns {
@@ -120,21 +141,21 @@ impl Doubts {
                 container.chain = State::Unknown;
             }
             explain(judgement, &doubt, Vec::new());
-            notes.push(doubt.why);
+            notes.push(doubt.why());
         }
         for (container, doubt) in workload.into_iter().flat_map(of_containers) {
             one_container(judgement, container, &doubt);
-            notes.push(doubt.why);
+            notes.push(doubt.why());
         }
         if let Some(doubt) = self.accounts.get(&(namespace.to_owned(), account.to_owned())) {
             of_role(judgement, doubt);
-            notes.push(doubt.why.clone());
+            notes.push(doubt.why());
         }
-        let names = [("metadata.namespace", namespace), ("the service account's name", account)];
-        if let Some(doubt) = names.into_iter().find_map(|(place, text)| Doubt::placeholder(place, text)) {
+        let of_namespace = Doubt::in_field("metadata.namespace", namespace);
+        if let Some(doubt) = of_namespace.or_else(|| Doubt::placeholder(|| PlaceholderIn::AccountName, account)) {
             apply(judgement, &doubt, |_| true);
             unknown(judgement, |_| true);
-            notes.push(doubt.why);
+            notes.push(doubt.why());
         } else if manifest.assumed_namespace {
             assumed_namespace(judgement, account, world);
         } else if self.has_no_namespace(account) {
@@ -145,21 +166,18 @@ impl Doubts {
 }
 
 fn without_namespace(account: &str) -> Doubt {
-    Doubt {
-        why: format!("service account {account} names no namespace"),
-        fix: "say which namespace the manifests are applied to: -n NS".into(),
-    }
+    Doubt(NotKnownYet::AccountNamespace(account.into()))
 }
 
 /// A placeholder in what the injector reads of a service account.
 fn of_account(metadata: &Metadata<'_>, conventions: &Conventions) -> Option<Doubt> {
     let keys = [conventions.role_arn_key(), conventions.audience_key()];
-    keys.into_iter().find_map(|key| Doubt::placeholder(key, metadata.annotations.get(key)?))
+    keys.into_iter().find_map(|key| Doubt::in_field(key, metadata.annotations.get(key)?))
 }
 
 fn of_needs(metadata: &Metadata<'_>) -> Option<Doubt> {
     let key = "rolecall.dev/requires";
-    Doubt::placeholder(key, metadata.annotations.get(key)?)
+    Doubt::in_field(key, metadata.annotations.get(key)?)
 }
 
 /// What a placeholder of a pod bears on.
@@ -177,7 +195,7 @@ enum Concerns {
 fn of_pod(workload: &Workload<'_>, world: &World) -> Vec<(Doubt, Concerns)> {
     let spec = workload.spec;
     let conventions = &world.conventions;
-    let annotation = |key: &str| Doubt::placeholder(key, workload.pod_metadata.annotations.get(key)?);
+    let annotation = |key: &str| Doubt::in_field(key, workload.pod_metadata.annotations.get(key)?);
     let selector = spec.node_selector.iter().map(|(_, value)| ("spec.nodeSelector", value));
     let affinity = spec.affinity.iter().filter_map(|affinity| affinity.node_affinity.as_ref()?.required.as_ref());
     let expressions =
@@ -197,9 +215,10 @@ fn of_pod(workload: &Workload<'_>, world: &World) -> Vec<(Doubt, Concerns)> {
     // Labels decide where a Fargate profile selects by them.
     let profiles = world.snapshot.fargate_profiles.iter().flatten().flat_map(|profile| &profile.selectors);
     let keys = profiles.flat_map(|selector| &selector.labels).map(|(key, _)| &**key);
-    let labels = keys.filter_map(|key| Some(("a label", workload.pod_metadata.labels.get(key)?)));
-    let mut places = selector.chain(affinity).chain(volumes).chain(mounts).chain(labels);
-    let place = places.find_map(|(place, text)| Doubt::placeholder(place, text));
+    let mut labels = keys.filter_map(|key| workload.pod_metadata.labels.get(key));
+    let mut places = selector.chain(affinity).chain(volumes).chain(mounts);
+    let place = places.find_map(|(place, text)| Doubt::in_field(place, text));
+    let place = place.or_else(|| labels.find_map(|text| Doubt::placeholder(|| PlaceholderIn::Label, text)));
     let skipped = annotation(conventions.skip_containers_key());
     let lifetime = annotation(conventions.token_expiration_key());
     let doubts = [(skipped, Concerns::Injection), (place, Concerns::Placement), (lifetime, Concerns::Lifetime)];
@@ -213,20 +232,10 @@ fn explain(judgement: &mut Judgement<'_>, doubt: &Doubt, containers: Vec<String>
             && (containers.is_empty() || containers.iter().any(|of| of == name))
     };
     let concerns = judgement.containers.iter().any(|container| has_identity(container.name, container.identity));
-    let is_said = judgement.findings.iter().any(|finding| finding.problem.message.contains(&doubt.why));
+    let is_said = judgement.findings.iter().any(|finding| finding.problem.cause.rests_on(&doubt.0));
     if concerns && !is_said {
         judgement.findings.push(Finding {
-            problem: Problem {
-                rule: &IDENTITY_UNDECIDED,
-                level: IDENTITY_UNDECIDED.level,
-                certainty: Certainty::Undecided,
-                message: format!("which identity the container gets is not known, since {}", doubt.why),
-                expected: None,
-                found: None,
-                hint: None,
-                fix: doubt.fix.clone(),
-                about: None,
-            },
+            problem: doubt.problem(&IDENTITY_UNDECIDED, Unsaid::ContainerIdentity),
             containers,
             notes: Vec::new(),
         });
@@ -248,8 +257,8 @@ fn of_containers<'o>(workload: &Workload<'o>) -> Vec<(&'o str, Doubt)> {
         let doubt = variables.find_map(|variable| {
             let name = variable.name.as_str();
             let value = variable.value.as_ref().map_or("", |value| value.as_str());
-            Doubt::placeholder("the name of a variable", name)
-                .or_else(|| Doubt::placeholder(&format!("variable {name}"), value))
+            Doubt::placeholder(|| PlaceholderIn::VariableName, name)
+                .or_else(|| Doubt::placeholder(|| PlaceholderIn::Variable(name.into()), value))
         })?;
         Some((container.name.as_str(), doubt))
     };
@@ -260,8 +269,8 @@ fn of_containers<'o>(workload: &Workload<'o>) -> Vec<(&'o str, Doubt)> {
 fn take_back(finding: &mut Finding, doubt: &Doubt) {
     let problem = &mut finding.problem;
     problem.certainty = Certainty::Undecided;
-    problem.message = format!("not known, since {}; as it stands: {}", doubt.why, problem.message);
-    problem.fix.clone_from(&doubt.fix);
+    problem.cause = doubt.cause(Unsaid::Finding(Box::new(problem.cause.clone())));
+    problem.fix = doubt.fix();
     problem.hint = None;
 }
 
@@ -271,7 +280,7 @@ fn apply(judgement: &mut Judgement<'_>, doubt: &Doubt, rests_on_it: impl Fn(&Fin
         if finding.problem.certainty > Certainty::Undecided {
             take_back(finding, doubt);
         } else {
-            finding.problem.fix.clone_from(&doubt.fix);
+            finding.problem.fix = doubt.fix();
         }
         applied = true;
     }
@@ -312,17 +321,7 @@ fn of_role(judgement: &mut Judgement<'_>, doubt: &Doubt) {
     unknown(judgement, |identity| identity == Identity::Irsa);
     if irsa && !said {
         judgement.findings.push(Finding {
-            problem: Problem {
-                rule: &ROLE_ARN_MALFORMED,
-                level: Level::Chain,
-                certainty: Certainty::Undecided,
-                message: format!("whether the role can be assumed is not known, since {}", doubt.why),
-                expected: None,
-                found: None,
-                hint: None,
-                fix: doubt.fix.clone(),
-                about: None,
-            },
+            problem: Problem { level: Level::Chain, ..doubt.problem(&ROLE_ARN_MALFORMED, Unsaid::Role) },
             containers: Vec::new(),
             notes: Vec::new(),
         });
@@ -355,10 +354,7 @@ fn one_container(judgement: &mut Judgement<'_>, name: &str, doubt: &Doubt) {
 
 fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World) {
     let namespace = judgement.namespace;
-    let doubt = Doubt {
-        why: format!("the namespace is assumed to be `{namespace}`"),
-        fix: "say which namespace it is applied to: -n NS".into(),
-    };
+    let doubt = Doubt(NotKnownYet::Namespace(namespace.into()));
     // In another namespace an association may win over all that is said here.
     let elsewhere = world.snapshot.associations.as_ref().is_some_and(|associations| {
         associations.iter().any(|(other, accounts)| **other != *namespace && accounts.contains_key(account))

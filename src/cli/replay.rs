@@ -473,7 +473,8 @@ impl Replaying {
                 owner: ReplayedOwner { namespace: cut(namespace), kind: cut(&kind), name: cut(&name) },
                 time: cut(pod.time.as_str()),
                 rules: if is_denied { rules.into_iter().collect() } else { Vec::new() },
-                message: lead.map_or(String::new(), |problem| problem.message.chars().take(1_000).collect()),
+                message: lead
+                    .map_or(String::new(), |problem| rolecall_message::message(problem).chars().take(1_000).collect()),
                 fix: lead.map_or(String::new(), |problem| {
                     rolecall_message::fix::line(&problem.fix).chars().take(2_000).collect()
                 }),

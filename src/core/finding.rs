@@ -1,25 +1,37 @@
-//! Findings: what was found, where, how surely, and what fixes it.
+//! Findings: what was found, where, how surely, and what fixes it. All of it is data; `rolecall-message` writes the texts.
+
+mod cause;
+mod configuration;
+mod credentials;
+mod evidence;
+mod hint;
+mod injection;
+mod label;
+mod trust;
+
+pub use cause::{
+    CannotAssume, CannotTell, Cause, ClusterCause, OrganizationCause, PermissionCause, RoleCause, RoleRef, TargetCause,
+    TrustDoubt, UnreadableEntry, Unsaid,
+};
+pub use configuration::{ConfigurationCause, NameKind, OwnNameFault};
+pub use credentials::{
+    AgentTokenDoubt, CredentialsCause, EndpointRef, Fallback, FallbackCause, IdentityDoubt, KeySource, NoMetadata,
+    Platform, StaticKeys, TokenDoubt,
+};
+pub use evidence::{
+    ConfigurationValue, CredentialsValue, Evidence, EvidenceValue, Expectation, InjectionValue, NeedName,
+    PermissionValue, RequiredBy, RoleValue, SnapshotValue,
+};
+pub use hint::{Hint, IssuerDifference, NameDifference, OnOutageOrLevel, Remark, RolePurpose, SubjectDifference, Typo};
+pub use injection::{InjectionCause, LifetimeEffect, NotInjected, Preset, TokenVariable};
+pub use label::Label;
+pub use trust::{DenyGrounds, Sent, TrustCondition, TrustConditions, TrustValue};
 
 pub use crate::certainty::Certainty;
-use crate::fix::Fix;
+use crate::fix::{Fix, HolderName, Text};
 use crate::level::Level;
 use crate::rules::{self, Rule};
-use crate::text::{MAX_TEXT_BYTES, bounded};
-
-/// A value that was expected or found, with the words that introduce it in a denial.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
-    /// For instance `the role's trust policy allows`.
-    pub label: &'static str,
-    /// The value.
-    pub value: String,
-}
-
-impl Evidence {
-    pub(crate) fn new(label: &'static str, value: impl Into<String>) -> Option<Self> {
-        Some(Self { label, value: bounded(value.into(), MAX_TEXT_BYTES) })
-    }
-}
+pub use crate::text::bounded;
 
 /// A text without control characters: what comes from a manifest must not forge a line, nor steer a terminal. Characters that
 /// reorder a line, break it, or do not show are written as `\u{202e}`, so that they can be seen.
@@ -61,31 +73,6 @@ fn is_deceptive(c: char) -> bool {
     )
 }
 
-/// What may be behind a problem.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hint {
-    /// A likely typo, rather than something else to know.
-    pub is_typo: bool,
-    /// Without a full stop.
-    pub text: String,
-}
-
-impl Hint {
-    pub(crate) fn typo(text: impl Into<String>) -> Self {
-        Self { is_typo: true, text: text.into() }
-    }
-
-    pub(crate) fn note(text: impl Into<String>) -> Self {
-        Self { is_typo: false, text: text.into() }
-    }
-}
-
-impl std::fmt::Display for Hint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", if self.is_typo { "likely typo" } else { "hint" }, self.text)
-    }
-}
-
 /// What is wrong with a link, before it is known at which resource it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -95,8 +82,8 @@ pub struct Problem {
     pub level: Level,
     /// How sure it is; at most the rule's.
     pub certainty: Certainty,
-    /// One line, no full stop: who cannot do what, and why.
-    pub message: String,
+    /// What is wrong: who cannot do what, and why.
+    pub cause: Cause,
     /// What would have made the link hold.
     pub expected: Option<Evidence>,
     /// What was found instead.
@@ -139,12 +126,12 @@ pub enum RolePart {
 }
 
 impl Problem {
-    pub(crate) fn new(rule: &'static Rule, message: impl Into<String>, fix: impl Into<Fix>) -> Self {
+    pub(crate) fn new(rule: &'static Rule, cause: impl Into<Cause>, fix: impl Into<Fix>) -> Self {
         Self {
             rule,
             level: rule.level,
             certainty: rule.certainty,
-            message: bounded(message.into(), MAX_TEXT_BYTES),
+            cause: cause.into(),
             expected: None,
             found: None,
             hint: None,
@@ -158,18 +145,18 @@ impl Problem {
         self
     }
 
-    pub(crate) fn expected(mut self, label: &'static str, value: impl Into<String>) -> Self {
-        self.expected = Evidence::new(label, value);
+    pub(crate) fn expected(mut self, label: Label, value: impl Into<EvidenceValue>) -> Self {
+        self.expected = Some(Evidence { label, value: value.into() });
         self
     }
 
-    pub(crate) fn found(mut self, label: &'static str, value: impl Into<String>) -> Self {
-        self.found = Evidence::new(label, value);
+    pub(crate) fn found(mut self, label: Label, value: impl Into<EvidenceValue>) -> Self {
+        self.found = Some(Evidence { label, value: value.into() });
         self
     }
 
-    pub(crate) fn hint(mut self, hint: Option<Hint>) -> Self {
-        self.hint = hint.map(|Hint { is_typo, text }| Hint { is_typo, text: bounded(text, MAX_TEXT_BYTES) });
+    pub(crate) fn hint(mut self, hint: Option<impl Into<Hint>>) -> Self {
+        self.hint = hint.map(Into::into);
         self
     }
 
@@ -200,8 +187,28 @@ pub struct Finding {
 pub enum Note {
     /// Another problem of the same workload.
     Also(Box<AlsoWrong>),
-    /// Another thing to know, such as the exemption that hides the finding: one line.
-    Text(String),
+    /// `rolecall.dev/ignore` hides it.
+    Exempted {
+        /// From warnings only.
+        from_warnings: bool,
+        /// What has the annotation.
+        holder: HolderName,
+        /// Until when, as written.
+        until: Option<Text>,
+        /// Why, as written.
+        reason: Option<Text>,
+    },
+    /// `rolecall.dev/allow-node-role` hides it.
+    NodeRoleAllowed,
+    /// Its own annotations hide it from warnings only.
+    FromWarningsOnly {
+        /// The name of its rule.
+        rule: &'static str,
+    },
+    /// Further containers have the same with other values.
+    Further,
+    /// Where the full text is found: by this reference.
+    Reference(Text),
 }
 
 /// A problem behind the one that leads.
@@ -247,7 +254,6 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules;
 
     #[test]
     fn direction_and_lines_cannot_be_forged() {
@@ -268,20 +274,5 @@ mod tests {
             assert!(shown.starts_with("a\\u{") && shown.ends_with("}b") && shown.is_ascii(), "{shown}");
         }
         assert_eq!(printable("größer, 日本 — „“"), "größer, 日本 — „“");
-    }
-
-    #[test]
-    fn texts_of_any_length_are_cut() {
-        let long = "é".repeat(1 << 20);
-        let problem = Problem::new(&rules::ROLE_ARN_MALFORMED, format!("role {long}"), "use another")
-            .expected("expected", long.as_str())
-            .found("found", long.as_str())
-            .hint(Some(Hint::typo(long)));
-        let texts = [&problem.message, &problem.expected.unwrap().value, &problem.found.unwrap().value];
-        for text in texts.into_iter().chain([&problem.hint.unwrap().text]) {
-            assert!(text.len() <= MAX_TEXT_BYTES + 3 && text.ends_with('…') && text.capacity() < 2 * MAX_TEXT_BYTES);
-        }
-        let arn = "a".repeat(2_048);
-        assert_eq!(Problem::new(&rules::ROLE_ARN_MALFORMED, arn.clone(), "").message, arn);
     }
 }

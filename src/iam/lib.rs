@@ -23,7 +23,7 @@ mod template;
 mod truth;
 mod wildcard;
 
-pub use arn::{Arn, RoleArn, is_account_id};
+pub use arn::{Arn, RoleArn, RoleArnFault, is_account_id};
 pub use condition::Condition;
 pub use context::{Context, Lookup, MapContext};
 pub use document::{Actions, Document, Effect, Resources, Statement, Version};

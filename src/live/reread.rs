@@ -330,7 +330,7 @@ fn found(facts: &[(Key, Instant, Fact)]) -> Result<Snapshot, String> {
     for (key, _, fact) in facts {
         match (key, fact) {
             (Key::Role(arn, _), Fact::Role(read)) => {
-                let account = RoleArn::parse(arn).map_err(ToString::to_string)?.account;
+                let account = RoleArn::parse(arn).map_err(|fault| fault.to_string())?.account;
                 let of = accounts.entry(account.to_owned()).or_default();
                 match &read.role {
                     // Two spellings may lead to one role.

@@ -9,6 +9,7 @@ use rolecall_core::identity::Identity;
 use rolecall_core::judge::{EffectiveIdentity, permission_fix};
 use rolecall_core::permission::{self, Answer};
 use rolecall_iam::{Effect, NotConsidered, PolicyKind, Ruling, Truth, Verdict};
+use rolecall_message as message;
 use rolecall_message::fix::Format;
 use serde::Serialize;
 
@@ -153,7 +154,7 @@ fn statements(ruling: &Ruling<'_>) -> Vec<DecidingStatement> {
             Truth::False => "false",
             Truth::Unknown => "unknown",
         },
-        words: permission::describe_statement(deciding),
+        words: message::permission::statement(&deciding.into()),
     };
     ruling.deciding.iter().map(of).collect()
 }
@@ -189,18 +190,24 @@ fn doubts(effective: &EffectiveIdentity<'_>) -> Vec<String> {
         _ => {}
     }
     let broken = effective.problems.iter().take(1).filter(|_| effective.chain == State::Broken);
-    reasons.extend(broken.map(|problem| format!("{} [{}]", problem.message, problem.rule.name)));
+    reasons.extend(broken.map(|problem| format!("{} [{}]", message::message(problem), problem.rule.name)));
     if effective.chain == State::Unknown && !matches!(effective.identity, Identity::Node | Identity::None) {
         reasons.extend(effective.problems.first().map(|problem| {
-            let needed = problem.expected.as_ref().map(|needed| format!(" ({} {})", needed.label, needed.value));
-            format!("{}{} [{}]", problem.message, needed.unwrap_or_default(), problem.rule.name)
+            let needed = problem.expected.as_ref();
+            let needed = needed.map(|needed| format!(" ({} {})", message::label(needed.label), message::value(needed)));
+            format!("{}{} [{}]", message::message(problem), needed.unwrap_or_default(), problem.rule.name)
         }));
     }
     reasons
 }
 
 fn notes(effective: &EffectiveIdentity<'_>) -> Vec<String> {
-    effective.unread_control_policies().into_iter().map(str::to_owned).collect()
+    effective
+        .unread_control_policies()
+        .map(message::permission::unread_control_policies)
+        .map(str::to_owned)
+        .into_iter()
+        .collect()
 }
 
 impl CanI {
@@ -234,12 +241,15 @@ impl CanI {
                 answer: Can::of(ruling.verdict),
                 certain: ruling.is_certain_denial(),
                 because: match Can::of(ruling.verdict) {
-                    Can::Yes => permission::exemption(ruling).map(str::to_owned),
-                    Can::No => Some(match permission::unlisted_key(action, ruling) {
-                        Some(hint) => format!("{}; {hint}", permission::denial(ruling)),
-                        None => permission::denial(ruling),
-                    }),
-                    Can::Depends => permission::doubt(ruling),
+                    Can::Yes => ruling.exempt.map(|exempt| message::permission::exemption(exempt).to_owned()),
+                    Can::No => {
+                        let denial = message::permission::denial(&permission::denial(ruling));
+                        Some(match permission::unlisted_key(action, ruling) {
+                            Some(key) => format!("{denial}; {}", message::permission::unlisted_key(&key)),
+                            None => denial,
+                        })
+                    }
+                    Can::Depends => doubt(ruling),
                 },
                 statements: statements(ruling),
                 unknown_keys: ruling.unknown_keys.iter().map(|key| (*key).to_owned()).collect(),
@@ -342,7 +352,12 @@ impl CanI {
 }
 
 fn words(item: NotConsidered<'_>) -> String {
-    permission::not_considered(item)
+    message::permission::not_considered(item)
+}
+
+/// What an open answer depends on.
+fn doubt(ruling: &Ruling<'_>) -> Option<String> {
+    permission::doubt(ruling).map(|doubt| message::permission::doubt(&doubt))
 }
 
 /// What an identity may do in one service.
@@ -422,7 +437,7 @@ impl Grants {
                     action: action.name().to_owned(),
                     answer: can,
                     resources: answer.allowed_on().into_iter().map(Into::into).collect(),
-                    depends_on: doubts.filter_map(|(.., ruling)| permission::doubt(ruling)).next(),
+                    depends_on: doubts.filter_map(|(.., ruling)| doubt(ruling)).next(),
                 });
             }
         }

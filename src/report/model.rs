@@ -326,7 +326,7 @@ impl Report {
         self.exempted.extend(exempted.map(|finding| ReportedExemption {
             resource: resource.clone(),
             rule: finding.rule(),
-            message: finding.problem.message.clone(),
+            message: rolecall_message::message(&finding.problem),
             exemption: finding.notes.first().map(rolecall_message::note).unwrap_or_default(),
             location: location.cloned(),
         }));
@@ -341,8 +341,10 @@ impl Report {
     /// One entry for each container that has it, or one for the workload.
     pub(super) fn reported(&self, finding: &Finding, resource: &ReportedResource) -> Vec<ReportedFinding> {
         let problem = &finding.problem;
-        let value = |evidence: &Option<Evidence>| evidence.as_ref().map(|evidence| evidence.value.clone());
-        let label = |evidence: &Option<Evidence>| evidence.as_ref().map_or("", |evidence| evidence.label);
+        let value = |evidence: &Option<Evidence>| evidence.as_ref().map(rolecall_message::value);
+        let label = |evidence: &Option<Evidence>| {
+            evidence.as_ref().map_or("", |evidence| rolecall_message::label(evidence.label))
+        };
         let one = |container: Option<String>| ReportedFinding {
             rule: problem.rule.name,
             level: problem.level,
@@ -353,13 +355,16 @@ impl Report {
             container,
             location: None,
             count: None,
-            message: problem.message.clone(),
+            message: rolecall_message::message(problem),
             expected: value(&problem.expected),
             found: value(&problem.found),
             fix: rolecall_message::fix::line(&problem.fix),
             fixes: ReportedFixes::from(&problem.fix),
-            hint: problem.hint.as_ref().map(|hint| if hint.is_typo { hint.to_string() } else { hint.text.clone() }),
-            slip: problem.hint.as_ref().map(|hint| hint.text.clone()),
+            hint: problem.hint.as_ref().map(|hint| match hint.is_typo() {
+                true => rolecall_message::hint_line(hint),
+                false => rolecall_message::hint(hint),
+            }),
+            slip: problem.hint.as_ref().map(rolecall_message::hint),
             notes: finding.notes.iter().map(rolecall_message::note).collect(),
             docs: self.docs(problem.rule.name),
             labels: (label(&problem.expected), label(&problem.found)),

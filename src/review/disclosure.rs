@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rolecall_core::chain::Subject;
 use rolecall_core::decision::{Decision, Mode, Outcome, Policy, decide};
-use rolecall_core::finding::{AboutRole, Finding, Note, Problem, RolePart};
-use rolecall_core::fix::Change;
+use rolecall_core::finding::{AboutRole, Cause, Finding, Note, PermissionCause, Problem, RoleCause, RolePart};
+use rolecall_core::fix::{Change, Contact};
 use rolecall_core::judge::{Judgement, Links};
 use rolecall_core::rules::{
     ANNOTATION_LEGACY, ANNOTATION_MISSPELLED, DocsUrl, IDENTITY_AMBIGUOUS, IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED,
@@ -81,9 +81,6 @@ pub(super) type Foreign = Vec<(Box<str>, RolePart)>;
 fn is_among(foreign: &Foreign, about: &AboutRole) -> bool {
     foreign.iter().any(|(arn, part)| *arn == about.arn && *part == about.part)
 }
-
-/// The end of a message about a role whose state the requester may not know. It is left out where the role is certain to deny.
-const CANNOT_TELL: &str = ", or rolecall cannot tell";
 
 /// What the requester reads instead of the decision's own findings.
 #[derive(Debug)]
@@ -206,8 +203,8 @@ impl Reader<'_> {
     /// What is withheld, where it denies.
     fn certain(&self, finding: Finding) -> Finding {
         let mut finding = self.referred(finding);
-        if let Some(message) = finding.problem.message.strip_suffix(CANNOT_TELL) {
-            finding.problem.message = message.to_owned();
+        if let Cause::Role(RoleCause::NotAssumable { is_certain, .. }) = &mut finding.problem.cause {
+            *is_certain = true;
         }
         finding
     }
@@ -215,19 +212,19 @@ impl Reader<'_> {
     /// A problem with a role that the workload can assume: the rule and one sentence.
     fn beyond(&self, finding: &Finding) -> Finding {
         let arn = finding.problem.about.as_ref().map_or("", |about| &about.arn);
-        let name = RoleArn::parse(arn).map_or(arn, |role| role.name);
-        let subject = self.subject;
-        let message = if finding.problem.rule == &IRSA_TRUST_OPEN {
-            format!("role {name} trusts more service accounts than {subject}")
+        let role = RoleArn::parse(arn).map_or(arn, |role| role.name).into();
+        let account = self.subject.into();
+        let cause: Cause = if finding.problem.rule == &IRSA_TRUST_OPEN {
+            RoleCause::TrustsMore { account, role }.into()
         } else if finding.problem.rule == &NODE_ROLE_OVERPRIVILEGED {
-            format!("service account {subject} needs a role of its own: the node role is for the node alone")
+            PermissionCause::NeedsOwnRole { account }.into()
         } else {
-            format!("role {name} may not allow what service account {subject} declares that it needs")
+            PermissionCause::MayNotAllow { account, role }.into()
         };
-        let problem = Problem { message, expected: None, found: None, hint: None, ..finding.problem.clone() };
+        let problem = Problem { cause, expected: None, found: None, hint: None, ..finding.problem.clone() };
         let problem = Problem { fix: self.ask().into(), ..problem };
         let mut told = Finding { problem, containers: finding.containers.clone(), notes: Vec::new() };
-        told.notes.push(Note::Text(self.reference()));
+        told.notes.push(self.reference());
         told
     }
 
@@ -237,23 +234,22 @@ impl Reader<'_> {
             if finding.problem.hint.is_none() {
                 finding.problem.fix = self.ask().into();
             }
-            finding.notes.insert(0, Note::Text(self.reference()));
+            finding.notes.insert(0, self.reference());
         }
         finding
     }
 
     fn ask(&self) -> Change {
-        Change::Ask(self.messages.contact.as_str().into())
+        Change::Ask(Contact::Named(self.messages.contact.as_str().into()))
     }
 
-    fn reference(&self) -> String {
-        let uid: String = self.uid.chars().take(MAX_REFERENCE_CHARS).collect();
-        format!("reference: {uid} (the audit log of rolecall has the full text; rolecall scan prints it too)")
+    fn reference(&self) -> Note {
+        Note::Reference(self.uid.chars().take(MAX_REFERENCE_CHARS).collect::<String>().into())
     }
 
     /// The warnings of a finding; where something is withheld, there is one, and, its reference is never cut off.
     fn warnings_of(&self, finding: &Finding) -> Vec<Warning> {
-        if finding.notes.first() != Some(&Note::Text(self.reference())) {
+        if finding.notes.first() != Some(&self.reference()) {
             return rolecall_message::warnings(finding).into();
         }
         let uid: String = self.uid.chars().take(MAX_REFERENCE_CHARS).collect();
@@ -263,7 +259,8 @@ impl Reader<'_> {
         let whole = rolecall_message::headline(finding);
         let mut line: String = whole.chars().take(room).collect();
         if let (Some(_), Some(own)) = (&finding.problem.hint, &finding.problem.expected) {
-            let hint = format!("; did you mean {}?", RoleArn::parse(&own.value).map_or("", |role| role.name));
+            let own = rolecall_message::value(own);
+            let hint = format!("; did you mean {}?", RoleArn::parse(&own).map_or("", |role| role.name));
             if whole.chars().count() + hint.chars().count() <= room {
                 line.push_str(&hint);
             }
@@ -297,12 +294,12 @@ impl Reader<'_> {
         let of_chain = plan.chain.as_ref().map(|chain| chain.problems.as_slice()).unwrap_or_default();
         let is_of_account = |problem: &Problem| {
             [&ANNOTATION_LEGACY, &ANNOTATION_MISSPELLED, &IDENTITY_AMBIGUOUS].contains(&problem.rule)
-                || of_chain.iter().any(|known| known.rule == problem.rule && known.message == problem.message)
+                || of_chain.iter().any(|known| known.rule == problem.rule && known.cause == problem.cause)
         };
         let warned = findings.into_iter().map(|finding| Warned {
             finding,
             is_of_account: is_of_account(&finding.problem),
-            is_referred: told.is_some() && finding.notes.first() == Some(&Note::Text(self.reference())),
+            is_referred: told.is_some() && finding.notes.first() == Some(&self.reference()),
         });
         warned.collect()
     }

@@ -12,6 +12,7 @@ use rolecall_core::decision::{Level, LevelAssignment, NamespacePolicy, Resolved}
 use rolecall_core::finding::printable;
 use rolecall_core::judge::own_names_of_namespace;
 use rolecall_core::workload::Metadata;
+use rolecall_message::sentence;
 use rolecall_message::shell::quote;
 use serde::Deserialize;
 
@@ -200,7 +201,7 @@ pub(super) fn ineffective(metadata: &Metadata<'_>, settings: &Settings) -> Vec<S
     let level = unreadable_level(metadata);
     let names = own_names_of_namespace(metadata).into_iter();
     // A level that cannot be read has its own sentence.
-    let names = names.filter(|_| level.is_none()).map(|sentence| format!("rolecall: {sentence}"));
+    let names = names.filter(|_| level.is_none()).map(|problem| format!("rolecall: {}", sentence(&problem)));
     let mut lines: Vec<String> = level.iter().cloned().chain(names).collect();
     lines.extend(below_configuration(metadata, &settings.levels));
     let name = metadata.display_name();

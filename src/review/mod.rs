@@ -25,6 +25,7 @@ pub use guard::{Access, AccessReviewer, Lowering, ON_OUTAGE, OPT_OUT, RIGHT, Use
 pub use lifted::Lifted;
 pub use namespace::{NamespaceAnswers, NamespaceChange, answer_namespace};
 pub use note::MAX_NOTE_BYTES;
+#[cfg(feature = "kube")]
 pub(crate) use notice::is_id;
 pub use notice::{ImpossibleObject, Note, Notice, NoticeSink, NoticedObject, Warned};
 pub use outcome::{Authority, NextStep, OnError, Reply, Settings, Standing};

@@ -1,8 +1,8 @@
 //! The text of an Event. Lists show only its first line, so that line is complete by itself; every further line is there
 //! whole or not at all, as half a command is worse than none.
 
-use rolecall_core::finding::{Evidence, printable};
-use rolecall_message::{fix, headline, note};
+use rolecall_core::finding::printable;
+use rolecall_message::{evidence, fix, headline, hint_line, note};
 
 use super::notice::Warned;
 use super::response::shorten;
@@ -55,11 +55,11 @@ pub(super) fn of_rule<'w>(warned: impl IntoIterator<Item = &'w Warned<'w>>) -> S
         text.push_str("\n  ");
         text.push_str(&printable(&content));
     };
-    for Evidence { label, value } in [&finding.problem.expected, &finding.problem.found].into_iter().flatten() {
+    for (label, value) in evidence(&finding.problem) {
         line(format!("{label} {value}"));
     }
-    if let Some(hint) = finding.problem.hint.as_ref().filter(|hint| hint.is_typo) {
-        line(hint.to_string());
+    if let Some(hint) = finding.problem.hint.as_ref().filter(|hint| hint.is_typo()) {
+        line(hint_line(hint));
     }
     for (sentence, command) in fix::steps(&finding.problem.fix) {
         line(format!("change: {sentence}"));

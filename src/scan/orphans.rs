@@ -67,8 +67,7 @@ pub(super) fn find(world: &World, names: &Names<'_>, tally: &mut Tally) -> Vec<O
                 Known::Unknown => continue,
             };
             let near = near_account(subject, names.accounts.names());
-            let near = near.map(|(namespace, name)| format!("{namespace}/{name}"));
-            let finding = orphaned_association(world, subject, association, absent, near.as_deref());
+            let finding = orphaned_association(world, subject, association, absent, near);
             tally.add_finding(Owner::new(namespace, "ServiceAccount", name), finding);
             orphans.push(Orphan {
                 namespace: namespace.to_string(),

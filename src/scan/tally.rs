@@ -224,26 +224,27 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use rolecall_core::decision::Level;
-    use rolecall_core::finding::{Certainty, Note, Problem};
+    use rolecall_core::finding::{Cause, Certainty, Note, Problem, RoleCause};
+    use rolecall_core::fix::Change;
     use rolecall_core::rules;
     use rolecall_core::workload::Kind;
 
     use super::*;
 
-    fn finding(message: &str, containers: &[&str], notes: &[&str]) -> Finding {
+    fn finding(role: &str, containers: &[&str], notes: &[&str]) -> Finding {
         let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let problem = Problem {
             rule: &rules::STATIC_KEYS,
             level: Level::Strict,
             certainty: Certainty::Certain,
-            message: message.to_owned(),
+            cause: RoleCause::Open { role: role.into() }.into(),
             expected: None,
             found: None,
             hint: None,
-            fix: "".into(),
+            fix: Change::CheckAgent.into(),
             about: None,
         };
-        let notes = notes.iter().map(|note| Note::Text((*note).to_owned())).collect();
+        let notes = notes.iter().map(|note| Note::Reference((*note).into())).collect();
         Finding { problem, containers: own(containers), notes }
     }
 
@@ -267,13 +268,14 @@ mod tests {
         tally.merge(other);
         assert_eq!((tally.pods, tally.judged, tally.groups.len()), (51, 1, 1));
         let group = tally.groups.values().next().unwrap();
-        let said: Vec<(&str, &str, usize)> = group
+        let cause = |role: &str| Cause::from(RoleCause::Open { role: role.into() });
+        let said: Vec<(Cause, &str, usize)> = group
             .findings
             .iter()
-            .map(|(one, pods)| (&*one.problem.message, one.containers.first().map_or("", String::as_str), *pods))
+            .map(|(one, pods)| (one.problem.cause.clone(), one.containers.first().map_or("", String::as_str), *pods))
             .collect();
-        assert_eq!(said, [("a", "app", 51), ("a", "side", 0), ("b", "", 1)]);
-        let notes = ["one", "two"].map(|note| Note::Text(note.to_owned()));
+        assert_eq!(said, [(cause("a"), "app", 51), (cause("a"), "side", 0), (cause("b"), "", 1)]);
+        let notes = ["one", "two"].map(|note| Note::Reference(note.into()));
         assert_eq!(group.findings.first().unwrap().0.notes, notes);
         assert_eq!((group.pods, group.containers.first().unwrap().1), (51, 51));
     }

@@ -91,14 +91,14 @@ impl Now<'_> {
             let open = findings().filter(is_open).find(|finding| is_about_it(finding));
             return Some(open.map_or_else(
                 || format!("it is not known whether container {} can assume its role", container.name),
-                |finding| finding.problem.message.clone(),
+                |finding| rolecall_message::message(&finding.problem),
             ));
         }
         // Needs that are declared, and could not be checked.
         let needs = findings().find(|finding| {
             finding.problem.certainty == Certainty::Undecided && finding.problem.rule.has(Trait::ReadsNeeds)
         });
-        needs.map(|finding| finding.problem.message.clone())
+        needs.map(|finding| rolecall_message::message(&finding.problem))
     }
 
     /// A rule that was recorded is still broken, and `--level` is too low to deny for it.

@@ -2,10 +2,10 @@
 
 use rolecall_iam::RoleArn;
 
-use super::{Subject, fix, missing};
+use super::{Subject, cannot_assume, fix, missing};
 use crate::cluster::Presence;
-use crate::finding::{Certainty, Problem};
-use crate::fix::AssociationChange;
+use crate::finding::{CannotAssume, Certainty, CredentialsCause, Label, Problem, SnapshotValue};
+use crate::fix::{AssociationChange, List};
 use crate::rules;
 use crate::snapshot::{Association, Snapshot};
 
@@ -22,10 +22,7 @@ pub(super) fn account(
     (role.account != cluster.account).then(|| {
         Problem::new(
             &rules::POD_IDENTITY_ROLE_ACCOUNT,
-            format!(
-                "service account {subject} cannot assume role {}: the association's role belongs to another account than the cluster",
-                role.name
-            ),
+            cannot_assume(subject, role.name, CannotAssume::AssociationOfOtherAccount),
             fix::update_association(
                 snapshot,
                 subject,
@@ -36,8 +33,8 @@ pub(super) fn account(
                 ),
             ),
         )
-        .expected("the cluster's account is", cluster.account)
-        .found("the role's account is", role.account)
+        .expected(Label::ClusterAccount, cluster.account)
+        .found(Label::RoleAccount, role.account)
     })
 }
 
@@ -47,26 +44,24 @@ pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Prese
         return None;
     }
     let Some(addons) = &snapshot.addons else {
-        return Some(missing::agent(snapshot, subject, "no list of add-ons: not collected"));
+        return Some(missing::agent(snapshot, subject, SnapshotValue::AddOnsNotCollected));
     };
     if addons.iter().any(|addon| **addon == *"eks-pod-identity-agent") {
         return None;
     }
-    let installed = addons.iter().map(|addon| &**addon).collect::<Vec<_>>().join(", ");
+    let installed: List = addons.iter().collect();
     // A self-managed DaemonSet may exist: what was not looked for is not missing.
     if daemon_set == Presence::Unknown {
-        let others =
-            if installed.is_empty() { "no add-on".to_owned() } else { format!("only the add-ons {installed}") };
-        return Some(missing::agent(snapshot, subject, &format!("{others}; the cluster's DaemonSets were not read")));
+        return Some(missing::agent(snapshot, subject, SnapshotValue::AddOnsWithoutDaemonSets(installed)));
     }
     let problem = Problem::new(
         &rules::POD_IDENTITY_AGENT_MISSING,
-        format!("pods of service account {subject} are unlikely to get credentials: the cluster has no eks-pod-identity-agent add-on"),
+        CredentialsCause::AgentNotInstalled { account: subject.into() },
         fix::install_agent(snapshot),
     )
     .at_most(Certainty::Likely)
-    .expected("add-on", "eks-pod-identity-agent")
-    .found("the cluster has", if installed.is_empty() { "no add-on".to_owned() } else { installed });
+    .expected(Label::AddOn, "eks-pod-identity-agent")
+    .found(Label::ClusterHas, SnapshotValue::AddOns(installed));
     Some(problem)
 }
 

@@ -5,7 +5,8 @@ use rolecall_iam::{Document, PrincipalEntry, RoleArn};
 
 use super::{Chain, RoleSource, Subject};
 use crate::effort::Effort;
-use crate::finding::{Problem, RolePart};
+use crate::finding::{Label, Problem, RoleCause, RolePart, RoleValue};
+use crate::fix::Advice;
 use crate::rules;
 use crate::snapshot::{Account, Association, Snapshot};
 
@@ -99,13 +100,10 @@ fn unfinished(subject: Subject<'_>, arn: &str) -> Problem {
     let name = RoleArn::parse(arn).map_or(arn, |role| role.name);
     Problem::new(
         &rules::IDENTITY_UNDECIDED,
-        format!(
-            "rolecall did not check whether service account {subject} can assume role {name}: the roles of this object \
-             take more work than rolecall does for one object"
-        ),
-        "use fewer roles in one object, or shorten their trust policies",
+        RoleCause::Unfinished { account: subject.into(), role: name.into() },
+        Advice::FewerRolesInObject,
     )
-    .expected("expected", "roles that can be checked within the limit for one object")
-    .found("not checked", arn)
+    .expected(Label::Expected, RoleValue::CheckedWithinLimit)
+    .found(Label::NotChecked, arn)
     .about(arn, RolePart::Assuming)
 }

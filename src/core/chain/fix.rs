@@ -4,16 +4,11 @@ use rolecall_iam::RoleArn;
 
 use super::Subject;
 use crate::fix::{
-    AccountName, Annotated, Associated, AssociationChange, AssociationName, Change, ConditionName, ConditionStep, Fix,
-    Protected, RoleName, StatementEdit, Text, TrustChange, TrustEdit, statement_text,
+    AccountName, Advice, Annotated, Associated, AssociationChange, AssociationName, Change, ConditionName,
+    ConditionStep, Fix, Protected, RoleName, StatementEdit, StatementName, Text, TrustChange, TrustEdit,
+    UndocumentedPrincipal, statement_text,
 };
 use crate::snapshot::{Association, Snapshot};
-
-impl From<Subject<'_>> for AccountName {
-    fn from(subject: Subject<'_>) -> Self {
-        Self { namespace: subject.namespace.into(), name: subject.service_account.into() }
-    }
-}
 
 /// The cluster's name, or what to put there.
 pub(crate) fn cluster_name(snapshot: &Snapshot) -> Text {
@@ -86,9 +81,7 @@ pub(crate) fn create_association(snapshot: &Snapshot, subject: Subject<'_>) -> F
     if subject.service_account != DEFAULT {
         return create.into();
     }
-    Fix::from("use a service account of its own for this workload, since every pod that names none uses `default`")
-        .then(Change::CreateAccount(account))
-        .then(create)
+    Fix::from(Advice::OwnServiceAccount).then(Change::CreateAccount(account)).then(create)
 }
 
 /// The service account of pods that name none (Kubernetes, "Configure Service Accounts for Pods").
@@ -143,14 +136,19 @@ pub(crate) fn add_statement(role: RoleArn<'_>, principal: &str, statement: &serd
 }
 
 /// Has a person narrow a Deny of a role's trust policy.
-pub(crate) fn narrow_deny(role: RoleArn<'_>, place: String, principal: &str) -> Change {
-    let change = TrustChange::NarrowDeny { place: place.into(), principal: principal.into() };
+pub(crate) fn narrow_deny(
+    role: RoleArn<'_>,
+    statement: StatementName,
+    principal: &str,
+    account: Option<Subject<'_>>,
+) -> Change {
+    let change = TrustChange::NarrowDeny { statement, principal: principal.into(), account: account.map(Into::into) };
     Change::Trust(TrustEdit { role: role.into(), change })
 }
 
 /// Has a person write a principal in the documented form.
-pub(crate) fn replace_principal(role: RoleArn<'_>, from: &str, to: &str) -> Change {
-    let change = TrustChange::ReplacePrincipal { from: from.into(), to: to.into() };
+pub(crate) fn replace_principal(role: RoleArn<'_>, from: Option<UndocumentedPrincipal>, to: &str) -> Change {
+    let change = TrustChange::ReplacePrincipal { from, to: to.into() };
     Change::Trust(TrustEdit { role: role.into(), change })
 }
 

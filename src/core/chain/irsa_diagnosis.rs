@@ -5,10 +5,11 @@ use rolecall_iam::{BaseOperator, Condition, ConditionReport, Found, PrincipalEnt
 
 use super::irsa_trust::{ACTION, Case, federated};
 use super::keys::of_another_token;
-use super::trust::{self, list, place};
-use super::{Audience, fix, typos};
-use crate::finding::{Hint, Problem};
-use crate::fix::{Change, ConditionName, ConditionStep, StatementChange, StatementEdit};
+use super::{Audience, fix, trust, typos};
+use crate::finding::{
+    CannotAssume, DenyGrounds, EvidenceValue, Label, Problem, Remark, RolePurpose, TrustCondition, TrustValue, Typo,
+};
+use crate::fix::{Change, ConditionName, ConditionStep, FirstValues, StatementChange, StatementEdit};
 use crate::rules;
 use crate::snapshot::Issuer;
 
@@ -20,9 +21,9 @@ enum About<'r> {
     /// `ISSUER:sub` or `ISSUER:aud` of our own issuer: the value does not match.
     Claim(&'static str),
     /// A claim that was meant, under a key that no token of ours carries.
-    Miswritten { claim: &'static str, typo: String },
+    Miswritten { claim: &'static str, typo: Typo },
     /// A key that our token does not carry at all.
-    Foreign { hint: Option<String>, key: &'r str },
+    Foreign { hint: Option<Remark>, key: &'r str },
 }
 
 impl Case<'_> {
@@ -48,7 +49,7 @@ impl Case<'_> {
     /// Changes a statement.
     fn edit(&self, report: &StatementReport<'_>, change: StatementChange) -> Change {
         let edit =
-            StatementEdit::new(place(report), self.jq_path(report), trust::as_written(self.role, report), change);
+            StatementEdit::new(report.into(), self.jq_path(report), trust::as_written(self.role, report), change);
         fix::edit_statement(self.parsed, edit)
     }
 
@@ -59,37 +60,35 @@ impl Case<'_> {
     }
 
     fn denied(&self, deny: &StatementReport<'_>) -> Problem {
-        let mut grounds: Vec<String> = deny.conditions.iter().map(trust::condition_text).collect();
-        if let rolecall_iam::Principals::IsNot(_) = deny.statement.principals {
-            grounds.insert(0, "the principal is not one of NotPrincipal".to_owned());
-        }
-        let found = if grounds.is_empty() {
-            format!("{} denies it unconditionally", place(deny))
+        let is_not_principal = matches!(deny.statement.principals, rolecall_iam::Principals::IsNot(_));
+        let grounds = if deny.conditions.is_empty() && !is_not_principal {
+            DenyGrounds::Unconditional
         } else {
-            format!("{} denies it where {}", place(deny), grounds.join(" and "))
+            DenyGrounds::Where { is_not_principal, conditions: deny.conditions.iter().collect() }
         };
         self.problem(
             &rules::IRSA_TRUST_DENIED,
-            "a Deny in the role's trust policy applies",
-            fix::narrow_deny(self.parsed, place(deny), self.claim),
+            CannotAssume::TrustDenies,
+            fix::narrow_deny(self.parsed, deny.into(), self.claim, None),
         )
-        .expected("expected", "no Deny that applies")
-        .found("the trust policy's", found)
+        .expected(Label::Expected, TrustValue::NoDeny)
+        .found(Label::TrustStatement, TrustValue::Denies { statement: deny.into(), grounds })
     }
 
     fn action(&self, report: &StatementReport<'_>) -> Problem {
-        let element = if report.statement.actions.negated { "NotAction" } else { "Action" };
         let change = match report.statement.actions.negated {
             true => StatementChange::SetActions(vec![ACTION.into()]),
             false => StatementChange::AddActions(vec![ACTION.into()]),
         };
-        self.problem(
-            &rules::IRSA_TRUST_ACTION,
-            "the role's trust policy allows the cluster's OIDC provider another action",
-            self.edit(report, change),
-        )
-        .expected("a web identity needs", ACTION)
-        .found("the statement has", format!("{element} {}", list(&report.statement.actions.written)))
+        self.problem(&rules::IRSA_TRUST_ACTION, CannotAssume::TrustAllowsOtherAction, self.edit(report, change))
+            .expected(Label::WebIdentityNeeds, ACTION)
+            .found(
+                Label::StatementHas,
+                TrustValue::Actions {
+                    is_negated: report.statement.actions.negated,
+                    actions: report.statement.actions.written.iter().collect(),
+                },
+            )
     }
 
     /// A problem for each condition that keeps the nearest statement from applying: keys first, then subject, then audience.
@@ -110,26 +109,21 @@ impl Case<'_> {
             About::Claim("sub") => self.subject(failed, fix),
             About::Claim(_) => self.token_audience(failed, fix),
             About::Miswritten { claim, typo } => self
-                .problem(
-                    &rules::IRSA_TRUST_KEY,
-                    "the role's trust policy has a condition on a key that no token carries",
-                    fix,
-                )
-                .expected("the key must be", format!("{}:{claim}", self.issuer))
-                .found("the trust policy has", trust::condition_text(failed))
-                .hint(Some(Hint::typo(typo))),
+                .problem(&rules::IRSA_TRUST_KEY, CannotAssume::TrustKeyUnknown, fix)
+                .expected(Label::KeyMustBe, format!("{}:{claim}", self.issuer))
+                .found(Label::TrustHas, TrustCondition::from(failed))
+                .hint(Some(typo)),
             About::Foreign { hint, key } => {
                 let carried = matches!(failed.found, Found::Values(_));
                 let why = if carried {
-                    format!("the role's trust policy has a condition on {key} that does not match")
+                    CannotAssume::TrustKeyMismatch { key: key.into() }
                 } else {
-                    "the role's trust policy has a condition on a key that the token does not carry".to_owned()
+                    CannotAssume::TrustKeyNotCarried
                 };
-                let found = trust::found_text(&failed.found);
-                self.problem(&rules::IRSA_TRUST_KEY, &why, fix)
-                    .expected("the trust policy asks for", trust::condition_text(failed))
-                    .found("the request carries", found)
-                    .hint(hint.map(Hint::note))
+                self.problem(&rules::IRSA_TRUST_KEY, why, fix)
+                    .expected(Label::TrustAsksFor, TrustCondition::from(failed))
+                    .found(Label::RequestCarries, trust::sent(&failed.found))
+                    .hint(hint)
             }
         }
     }
@@ -139,16 +133,13 @@ impl Case<'_> {
         if let Some(claim) = key.strip_prefix(self.issuer.folded()).and_then(|rest| rest.strip_prefix(':')) {
             return match known_claim(claim) {
                 Some(claim) => About::Claim(claim),
-                None => About::Foreign {
-                    hint: Some(format!("an EKS token has no `{claim}` claim that IAM reads")),
-                    key: &condition.key,
-                },
+                None => About::Foreign { hint: Some(Remark::NoSuchClaim { claim: claim.into() }), key: &condition.key },
             };
         }
         if let Some((claim, typo)) = typos::miswritten_key(key, self.issuer)
             && let Some(claim) = known_claim(claim)
         {
-            return About::Miswritten { claim, typo: typo.to_owned() };
+            return About::Miswritten { claim, typo };
         }
         if !of_another_token(key) {
             return About::Foreign { hint: None, key: &condition.key };
@@ -157,9 +148,9 @@ impl Case<'_> {
         let address = address.split_once("oidc-provider/").map_or(address, |(_, rest)| rest);
         match known_claim(&claim.to_ascii_lowercase()) {
             Some(claim) if typos::is_cluster_issuer(address, self.issuer) => {
-                About::Miswritten { claim, typo: typos::issuer(address, self.issuer) }
+                About::Miswritten { claim, typo: Typo::Issuer(typos::issuer(address, self.issuer)) }
             }
-            _ => About::Foreign { hint: Some(format!("{address} is not this cluster's issuer")), key: &condition.key },
+            _ => About::Foreign { hint: Some(Remark::OtherIssuer { address: address.into() }), key: &condition.key },
         }
     }
 
@@ -172,16 +163,19 @@ impl Case<'_> {
         let nearest = condition.values.iter().min_by_key(|value| typos::edits(value, self.claim));
         let hint = nearest.filter(|_| is_plain(condition)).and_then(|value| typos::subject(value, self.subject));
         let label = match (negated, is_plain(condition)) {
-            (true, _) => "the role's trust policy excludes",
-            (false, true) => "the role's trust policy allows",
-            (false, false) => "the role's trust policy asks for",
+            (true, _) => Label::TrustExcludes,
+            (false, true) => Label::TrustAllows,
+            (false, false) => Label::RoleTrustAsksFor,
         };
-        let mut shown: Vec<Box<str>> = nearest.into_iter().cloned().collect();
-        shown.extend(condition.values.iter().filter(|value| Some(*value) != nearest).cloned());
-        let shown = if is_plain(condition) || negated { list(&shown) } else { trust::condition_text(failed) };
-        self.problem(&rules::IRSA_TRUST_SUBJECT, "the role's trust policy does not allow it", fix)
+        let others = condition.values.iter().filter(|value| Some(*value) != nearest);
+        let shown = if is_plain(condition) || negated {
+            EvidenceValue::Values(nearest.into_iter().chain(others).collect())
+        } else {
+            TrustCondition::from(failed).into()
+        };
+        self.problem(&rules::IRSA_TRUST_SUBJECT, CannotAssume::TrustSubject, fix)
             .expected(label, shown)
-            .found("the pod's token has", self.claim)
+            .found(Label::TokenHas, self.claim)
             .hint(hint)
     }
 
@@ -192,10 +186,10 @@ impl Case<'_> {
         }
         let condition = failed.condition;
         let swapped = condition.values.iter().any(|value| is_subject(value));
-        self.problem(&rules::IRSA_TRUST_AUDIENCE, "the role's trust policy does not allow the token's audience", fix)
-            .expected("the role's trust policy allows", list(&condition.values))
-            .found("the token's audience is", audience)
-            .hint(swapped.then(|| Hint::typo("that is a subject: `sub` and `aud` are swapped")))
+        self.problem(&rules::IRSA_TRUST_AUDIENCE, CannotAssume::TrustAudience, fix)
+            .expected(Label::TrustAllows, FirstValues::from_iter(&condition.values))
+            .found(Label::TokenAudience, audience)
+            .hint(swapped.then_some(Typo::AudienceIsSubject))
     }
 
     /// A wildcard under an operator that takes it literally, and that would match under `StringLike`.
@@ -206,12 +200,12 @@ impl Case<'_> {
         Some(
             self.problem(
                 &rules::IRSA_TRUST_WILDCARD,
-                &format!("{written} in the role's trust policy takes the wildcard literally"),
+                CannotAssume::TrustWildcard { operator: written.into() },
                 fix.clone(),
             )
-            .expected("the role's trust policy allows, literally,", pattern)
-            .found("the pod's token has", presented)
-            .hint(Some(Hint::note(format!("use {} instead of {written}", like(condition))))),
+            .expected(Label::TrustAllowsLiterally, pattern)
+            .found(Label::TokenHas, presented)
+            .hint(Some(Remark::UseOperator { operator: like(condition).into(), instead_of: written.into() })),
         )
     }
 
@@ -328,13 +322,12 @@ impl Case<'_> {
             }},
         });
         let fix = fix::add_statement(self.parsed, self.claim, &statement);
-        let why = "the role's trust policy does not name this cluster's OIDC provider";
         if let Some(arn) = providers().find(same_issuer) {
             return self
-                .problem(&rules::IRSA_TRUST_PRINCIPAL, why, fix)
-                .expected("the trust policy must name", self.provider_arn)
-                .found("it names", arn)
-                .hint(Some(Hint::typo(self.typo_in_provider(arn))));
+                .problem(&rules::IRSA_TRUST_PRINCIPAL, CannotAssume::TrustProvider, fix)
+                .expected(Label::TrustMustName, self.provider_arn)
+                .found(Label::ItNames, arn)
+                .hint(Some(self.typo_in_provider(arn)));
         }
         let clusters = providers().filter_map(provider_address);
         let other = clusters
@@ -342,29 +335,28 @@ impl Case<'_> {
             .min_by_key(|address| strsim::levenshtein(address, self.issuer.as_str()));
         if let Some(address) = other {
             return self
-                .problem(&rules::IRSA_TRUST_ISSUER, "its trust policy trusts another issuer than this cluster's", fix)
-                .expected("the role's trust policy trusts", address)
-                .found("this cluster's issuer is", self.issuer.as_str())
-                .hint(Some(Hint::note(typos::issuer(address, self.issuer))));
+                .problem(&rules::IRSA_TRUST_ISSUER, CannotAssume::TrustIssuer, fix)
+                .expected(Label::TrustTrusts, address)
+                .found(Label::ClusterIssuer, self.issuer.as_str())
+                .hint(Some(Remark::Issuer(typos::issuer(address, self.issuer))));
         }
         let trusted = self.role.trust.as_ref().map(trust::trusted).unwrap_or_default();
-        let hint = made_for(reports).map(Hint::note);
-        self.problem(&rules::IRSA_TRUST_PRINCIPAL, why, fix)
-            .expected("the trust policy must name", self.provider_arn)
-            .found("it names", trusted)
+        let hint = made_for(reports).map(Remark::RoleIsFor);
+        self.problem(&rules::IRSA_TRUST_PRINCIPAL, CannotAssume::TrustProvider, fix)
+            .expected(Label::TrustMustName, self.provider_arn)
+            .found(Label::ItNames, TrustValue::Principals(trusted))
             .hint(hint)
     }
 
     /// How the ARN of a provider for our own issuer is wrong.
-    fn typo_in_provider(&self, arn: &str) -> String {
+    fn typo_in_provider(&self, arn: &str) -> Typo {
         let account = rolecall_iam::Arn::parse(arn).map_or("", |arn| arn.account);
         if !arn.starts_with("arn:") {
-            "the principal is the provider's address; it must be its ARN".to_owned()
+            Typo::ProviderIsAddress
         } else if account == self.parsed.account {
-            "the provider's ARN is written differently: https://, a slash at its end or another partition".to_owned()
+            Typo::ProviderSpelling
         } else {
-            let own = self.parsed.account;
-            format!("the provider is one of account {account}; it must be one of the role's own account, {own}")
+            Typo::ProviderOfAccount { account: account.into(), own: self.parsed.account.into() }
         }
     }
 }
@@ -405,16 +397,14 @@ fn like(condition: &Condition) -> String {
 }
 
 /// What a role was evidently made for.
-fn made_for(reports: &[StatementReport<'_>]) -> Option<&'static str> {
+fn made_for(reports: &[StatementReport<'_>]) -> Option<RolePurpose> {
     let services = trust::allows(reports).flat_map(|report| report.statement.principals.entries());
     services.into_iter().find_map(|entry| match entry {
         PrincipalEntry::Service(service) => match &**service {
-            "pods.eks.amazonaws.com" => {
-                Some("the role is made for Pod Identity, but the service account has no association")
-            }
-            "ecs-tasks.amazonaws.com" => Some("the role is made for ECS tasks"),
-            "ec2.amazonaws.com" => Some("the role is made for EC2 instances"),
-            "lambda.amazonaws.com" => Some("the role is made for Lambda functions"),
+            "pods.eks.amazonaws.com" => Some(RolePurpose::PodIdentity),
+            "ecs-tasks.amazonaws.com" => Some(RolePurpose::EcsTasks),
+            "ec2.amazonaws.com" => Some(RolePurpose::Ec2),
+            "lambda.amazonaws.com" => Some(RolePurpose::Lambda),
             _ => None,
         },
         _ => None,

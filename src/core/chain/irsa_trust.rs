@@ -3,11 +3,13 @@
 use rolecall_iam::{Context, Effect, Principal, PrincipalEntry, Request, RoleArn, StatementReport, Truth, Verdict};
 
 use super::irsa_context::IrsaContext;
-use super::trust::{self, Outcome, place};
-use super::{Audience, Subject, fix, missing, unreadable};
+use super::trust::{self, Outcome};
+use super::{Audience, Subject, cannot_assume, fix, missing, unreadable};
 use crate::effort::Effort;
-use crate::finding::{Certainty, Problem};
-use crate::fix::{Change, StatementChange, StatementEdit};
+use crate::finding::{
+    CannotAssume, CannotTell, Cause, Certainty, EvidenceValue, Label, Problem, RoleCause, RoleRef, TrustValue,
+};
+use crate::fix::{Change, PoliciesOf, StatementChange, StatementEdit};
 use crate::rules;
 use crate::snapshot::{Issuer, Role};
 
@@ -63,14 +65,13 @@ pub(super) fn link(
         Outcome::Undecided => {
             let reports = read.document.explain(&case.request(&read.context));
             let conditions = trust::undecided(&reports);
-            let problem = case.undecided(&trust::doubt(document, case.caller(), &conditions));
+            let problem = case.undecided(CannotTell::Trust(trust::doubt(document, case.caller(), &conditions)));
             let problem = trust::with_conditions(problem, &conditions);
             Judged { problems: vec![problem], open: case.open() }
         }
         Outcome::Allowed if case.is_named(&read.context) => Judged { problems: Vec::new(), open: case.open() },
         Outcome::Allowed => {
-            let reason = "AWS does not document what `Principal: \"*\"` does for a web identity";
-            Judged { problems: vec![case.undecided(reason)], open: Some(case.names_everyone()) }
+            Judged { problems: vec![case.undecided(CannotTell::Everyone)], open: Some(case.names_everyone()) }
         }
     }
 }
@@ -109,12 +110,8 @@ impl<'a> Case<'a> {
         Request { action: ACTION, resource: None, principal: Some(self.caller()), context }
     }
 
-    pub(super) fn problem(&self, rule: &'static rules::Rule, why: &str, fix: Change) -> Problem {
-        Problem::new(
-            rule,
-            format!("service account {} cannot assume role {}: {why}", self.subject, self.parsed.name),
-            fix,
-        )
+    pub(super) fn problem(&self, rule: &'static rules::Rule, why: CannotAssume, fix: Change) -> Problem {
+        Problem::new(rule, cannot_assume(self.subject, self.parsed.name, why), fix)
     }
 
     /// It is allowed by statements that name our provider, not only by one that names everyone.
@@ -144,19 +141,16 @@ impl<'a> Case<'a> {
         self.role.trust.as_ref().map(|document| document.jq_path(report.index)).unwrap_or_default()
     }
 
-    fn undecided(&self, reason: &str) -> Problem {
+    fn undecided(&self, why: CannotTell) -> Problem {
         Problem::new(
             &rules::IRSA_TRUST_UNDECIDED,
-            format!(
-                "cannot tell whether service account {} can assume role {}: {reason}",
-                self.subject, self.parsed.name
-            ),
+            Cause::CannotTell { account: self.subject.into(), role: RoleRef::named(self.parsed.name), why },
             match &self.role.trust {
                 Some(document) => {
                     let entry = format!("Principal: {{\"Federated\": \"{}\"}}", self.provider_arn);
                     trust::settle(document, self.caller(), &entry, self.parsed)
                 }
-                None => Change::TryFromPod { role: self.parsed.into(), place: "the trust policy" },
+                None => Change::TryFromPod { role: self.parsed.into(), policies: PoliciesOf::Trust },
             },
         )
     }
@@ -173,7 +167,7 @@ impl<'a> Case<'a> {
         let open = trust::allows(&reports).find(|report| report.applies() == Truth::True)?;
         let step = fix::put_condition("StringEquals", &format!("{}:sub", self.issuer), self.claim);
         let edit = StatementEdit::new(
-            place(open),
+            open.into(),
             self.jq_path(open),
             trust::as_written(self.role, open),
             StatementChange::Conditions(vec![step]),
@@ -181,11 +175,14 @@ impl<'a> Case<'a> {
         Some(
             Problem::new(
                 &rules::IRSA_TRUST_OPEN,
-                format!("any service account of the cluster can assume role {}", self.parsed.name),
+                RoleCause::Open { role: self.parsed.name.into() },
                 fix::edit_statement(self.parsed, edit),
             )
-            .expected("the trust policy should ask for", format!("{}:sub = {}", self.issuer, self.claim))
-            .found("it allows every subject in", place(open)),
+            .expected(
+                Label::TrustShouldAskFor,
+                EvidenceValue::KeyIs { key: format!("{}:sub", self.issuer).into(), value: self.claim.into() },
+            )
+            .found(Label::TrustOpenIn, TrustValue::Statement(open.into())),
         )
     }
 
@@ -193,11 +190,11 @@ impl<'a> Case<'a> {
     fn names_everyone(&self) -> Problem {
         Problem::new(
             &rules::IRSA_TRUST_OPEN,
-            format!("the trust policy of role {} names every principal (`*`)", self.parsed.name),
-            fix::replace_principal(self.parsed, "*", self.provider_arn),
+            RoleCause::NamesEveryone { role: self.parsed.name.into() },
+            fix::replace_principal(self.parsed, None, self.provider_arn),
         )
-        .expected("the principal should be", self.provider_arn)
-        .found("it is", "*")
+        .expected(Label::PrincipalShouldBe, self.provider_arn)
+        .found(Label::ItIs, "*")
     }
 }
 

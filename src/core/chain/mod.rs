@@ -21,7 +21,7 @@ mod unreadable;
 
 use crate::cluster::Presence;
 use crate::effort::Effort;
-use crate::finding::{Certainty, Evidence, Problem, RolePart};
+use crate::finding::{CannotAssume, Cause, Certainty, Evidence, Label, Problem, RolePart, RoleRef, TrustValue};
 use crate::rules::{self, Trait};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
@@ -89,10 +89,8 @@ impl Chain {
     pub(crate) fn blame_empty_audience(&mut self, subject: Subject<'_>, key: &str) {
         for problem in &mut self.problems {
             if problem.rule.has(Trait::AboutAudience) {
-                problem.found = Evidence::new(
-                    "service account",
-                    format!("{subject} has an empty annotation {key}: its tokens are for the API server"),
-                );
+                let value = TrustValue::EmptyAudience { account: subject.into(), key: key.into() };
+                problem.found = Some(Evidence { label: Label::ServiceAccount, value: value.into() });
                 problem.fix = fix::remove_annotation(subject, key).into();
             }
         }
@@ -286,6 +284,11 @@ fn pod_identity_links(
     }
     chain.add(association::agent(snapshot, subject, agent));
     chain.done(snapshot, subject, role_arn)
+}
+
+/// Says that a service account cannot assume a role, and why.
+fn cannot_assume(subject: Subject<'_>, role: &str, why: CannotAssume) -> Cause {
+    Cause::CannotAssume { account: subject.into(), role: RoleRef::named(role), why }
 }
 
 fn issuer(snapshot: &Snapshot) -> Option<&Issuer> {

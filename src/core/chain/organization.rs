@@ -11,7 +11,7 @@ use super::irsa_context::IrsaContext;
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE, SecondHop, external_id};
 use super::{Audience, Subject, irsa_trust, trust};
 use crate::effort::Effort;
-use crate::finding::{Certainty, Problem};
+use crate::finding::{Cause, Certainty, EvidenceValue, Label, OrganizationCause, Problem, TrustValue};
 use crate::fix::PermissionChange;
 use crate::rules;
 use crate::snapshot::{Account, Association, ClusterInfo, ControlPolicies, Issuer, Role, Snapshot};
@@ -224,45 +224,40 @@ impl Call<'_> {
         Some(likely.or(open).or_else(|| self.unread(control)))
     }
 
-    fn problem(&self, why: &str, policy: &str) -> Problem {
+    fn problem(&self, why: OrganizationCause, policy: &str) -> Problem {
         Problem::new(
             &rules::ORGANIZATION_POLICY_DENIED,
-            format!("service account {} {why}", self.subject),
+            Cause::Organization { account: self.subject.into(), role: self.role.name.into(), why },
             PermissionChange::ExemptFromResourceControl { policy: policy.into() },
         )
     }
 
     fn denied(&self, read: &[(&str, &Document)], request: &Request<'_>, certainty: Certainty) -> Problem {
-        let verb = if certainty == Certainty::Certain { "cannot" } else { "is unlikely to be able to" };
+        let (owner, action) = (|| self.role.account.into(), || request.action.into());
+        let is_certain = certainty == Certainty::Certain;
         for (name, document) in read {
             let reports = document.explain(request);
             let deny = |truth: Truth| {
                 reports.iter().find(move |report| report.statement.effect == Effect::Deny && report.applies() == truth)
             };
             if let Some(deny) = deny(Truth::True) {
-                let conditions: Vec<String> = deny.conditions.iter().map(trust::condition_text).collect();
-                let why = format!(
-                    "{verb} assume role {}: a resource control policy of account {} denies {}",
-                    self.role.name, self.role.account, request.action
-                );
-                let found = match conditions.as_slice() {
-                    [] => format!("{} of {name}", trust::place(deny)),
-                    _ => format!("{} of {name}: {}", trust::place(deny), conditions.join("; ")),
+                let why = OrganizationCause::PolicyDenies { owner: owner(), action: action(), is_certain };
+                let found = TrustValue::PolicyDenies {
+                    statement: deny.into(),
+                    policy: (*name).into(),
+                    conditions: deny.conditions.iter().collect(),
                 };
                 return self
-                    .problem(&why, name)
-                    .expected("expected", format!("no statement that denies {}", request.action))
-                    .found("denied by", found)
+                    .problem(why, name)
+                    .expected(Label::Expected, TrustValue::NoStatementThatDenies { action: action() })
+                    .found(Label::DeniedBy, found)
                     .at_most(certainty);
             }
         }
         // Several statements, each under some values, together deny under all.
         let name = read.first().map_or("POLICY", |(name, _)| name);
-        let why = format!(
-            "{verb} assume role {}: the resource control policies of account {} deny {}",
-            self.role.name, self.role.account, request.action
-        );
-        self.problem(&why, name).at_most(certainty)
+        let why = OrganizationCause::PoliciesDeny { owner: owner(), action: action(), is_certain };
+        self.problem(why, name).at_most(certainty)
     }
 
     fn undecided(&self, read: &[(&str, &Document)], request: &Request<'_>) -> Problem {
@@ -276,24 +271,17 @@ impl Call<'_> {
             }
             conditions.extend(open);
         }
-        let why = format!(
-            "may not be able to assume role {}: whether a resource control policy denies {} depends on {}",
-            self.role.name,
-            request.action,
-            trust::keys(&conditions)
-        );
-        let problem = self.problem(&why, policy).at_most(Certainty::Undecided);
-        let texts: Vec<String> = conditions.iter().map(|condition| trust::condition_text(condition)).collect();
-        problem.expected("the policy asks for", texts.join("; ")).found("at admission", "its value is not known")
+        let why = OrganizationCause::DependsOn { action: request.action.into(), keys: trust::keys(&conditions) };
+        let problem = self.problem(why, policy).at_most(Certainty::Undecided);
+        problem
+            .expected(Label::PolicyAsksFor, TrustValue::Conditions(conditions.into_iter().collect()))
+            .found(Label::AtAdmission, EvidenceValue::NotKnown)
     }
 
     /// A policy whose document cannot be read may deny.
     fn unread(&self, control: &ControlPolicies) -> Option<Problem> {
         let policy = control.policies.iter().find(|policy| policy.document.get().is_none())?;
-        let why = format!(
-            "may not be able to assume role {}: resource control policy {} of account {} cannot be read",
-            self.role.name, policy.name, self.role.account
-        );
-        Some(self.problem(&why, &policy.name).at_most(Certainty::Undecided))
+        let why = OrganizationCause::Unreadable { policy: (&policy.name).into(), owner: self.role.account.into() };
+        Some(self.problem(why, &policy.name).at_most(Certainty::Undecided))
     }
 }

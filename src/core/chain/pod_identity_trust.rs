@@ -1,13 +1,18 @@
 //! The trust policy of an association's role, for EKS Pod Identity (failures G8 to G10).
 
-use rolecall_iam::{Principal, Request, RoleArn, StatementReport, Truth};
+use rolecall_iam::{Document, Principal, Request, RoleArn, StatementReport, Truth};
 
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE};
-use super::trust::{self, Outcome, list, place};
-use super::{Subject, fix, missing, unreadable};
+use super::trust::{self, Outcome};
+use super::{Subject, cannot_assume, fix, missing, unreadable};
 use crate::effort::Effort;
-use crate::finding::{Certainty, Hint, Problem};
-use crate::fix::{AssociationChange, Change, ConditionName, ConditionStep, StatementChange, StatementEdit, Text};
+use crate::finding::{
+    CannotAssume, Certainty, DenyGrounds, EvidenceValue, Label, Problem, Remark, RoleCause, RolePurpose, Sent,
+    TrustCondition, TrustValue,
+};
+use crate::fix::{
+    AssociationChange, Change, ConditionName, ConditionStep, FirstValues, StatementChange, StatementEdit, Text,
+};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -18,12 +23,9 @@ const ACTIONS: [&str; 2] = ["sts:AssumeRole", "sts:TagSession"];
 const CALLER: Principal<'static> = Principal::Service(SERVICE);
 
 /// What is known of `aws:SourceArn`, which AWS does not document here.
-fn source_arn(values: &[Box<str>], cluster: &str) -> String {
-    if values.iter().any(|value| value.contains("podidentityassociation")) {
-        "no such ARN, as users report who compared it with the ARN of an association".to_owned()
-    } else {
-        format!("at best {cluster}")
-    }
+fn source_arn(values: &[Box<str>], cluster: Sent) -> TrustValue {
+    let is_of_association = values.iter().any(|value| value.contains("podidentityassociation"));
+    TrustValue::SourceArn((!is_of_association).then_some(cluster))
 }
 
 struct Case<'a> {
@@ -68,7 +70,7 @@ pub(super) fn link(
         };
         match read.outcome {
             Outcome::Allowed => {}
-            Outcome::Undecided => undecided = undecided.or_else(|| Some(case.undecided(action, &reports()))),
+            Outcome::Undecided => undecided = undecided.or_else(|| Some(case.undecided(action, document, &reports()))),
             Outcome::Denied(certainty) => {
                 let problem = case.diagnose(action, &reports(), certainty);
                 worst = match worst {
@@ -86,20 +88,17 @@ impl Problem {
     fn merge_action(mut self, action: &str) -> Self {
         if self.rule == &rules::POD_IDENTITY_TRUST_ACTION
             && let Some(expected) = &mut self.expected
+            && let EvidenceValue::Trust(TrustValue::EksActions { second, .. }) = &mut expected.value
         {
-            expected.value = format!("{} and {action}", expected.value);
+            *second = Some(action.into());
         }
         self
     }
 }
 
 impl Case<'_> {
-    fn problem(&self, rule: &'static rules::Rule, why: &str, fix: Change) -> Problem {
-        Problem::new(
-            rule,
-            format!("service account {} cannot assume role {}: {why}", self.subject, self.parsed.name),
-            fix,
-        )
+    fn problem(&self, rule: &'static rules::Rule, why: CannotAssume, fix: Change) -> Problem {
+        Problem::new(rule, cannot_assume(self.subject, self.parsed.name, why), fix)
     }
 
     /// Without session tags there is nothing to tag.
@@ -110,7 +109,7 @@ impl Case<'_> {
     /// Changes a statement.
     fn edit(&self, report: &StatementReport<'_>, change: StatementChange) -> Change {
         let edit =
-            StatementEdit::new(place(report), self.jq_path(report), trust::as_written(self.role, report), change);
+            StatementEdit::new(report.into(), self.jq_path(report), trust::as_written(self.role, report), change);
         fix::edit_statement(self.parsed, edit)
     }
 
@@ -122,38 +121,37 @@ impl Case<'_> {
         self.role.trust.as_ref().map(|document| document.jq_path(report.index)).unwrap_or_default()
     }
 
-    fn undecided(&self, action: &str, reports: &[StatementReport<'_>]) -> Problem {
+    fn undecided(&self, action: &str, document: &Document, reports: &[StatementReport<'_>]) -> Problem {
         let conditions = trust::undecided(reports);
-        let trust = self.role.trust.as_ref();
-        let doubt = trust.map(|document| trust::doubt(document, CALLER, &conditions));
         let entry = format!("Principal: {{\"Service\": \"{SERVICE}\"}}");
-        let fix = trust.map(|document| trust::settle(document, CALLER, &entry, self.parsed));
         let problem = Problem::new(
             &rules::POD_IDENTITY_TRUST_UNDECIDED,
-            format!(
-                "cannot tell whether {SERVICE} is allowed {action} on role {} for service account {}: {}",
-                self.parsed.name,
-                self.subject,
-                doubt.unwrap_or_default()
-            ),
-            fix.unwrap_or_else(|| Change::TryFromPod { role: self.parsed.into(), place: "the trust policy" }),
+            RoleCause::PodIdentityUndecided {
+                account: self.subject.into(),
+                role: self.parsed.name.into(),
+                action: action.into(),
+                doubt: trust::doubt(document, CALLER, &conditions),
+            },
+            trust::settle(document, CALLER, &entry, self.parsed),
         );
         trust::with_conditions(problem, &conditions)
     }
 
     fn diagnose(&self, action: &str, reports: &[StatementReport<'_>], certainty: Certainty) -> Problem {
         if let Some(deny) = trust::applying_deny(reports) {
-            let conditions: Vec<String> = deny.conditions.iter().map(trust::condition_text).collect();
-            let conditions =
-                if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
+            let grounds = if deny.conditions.is_empty() {
+                DenyGrounds::NotNamed
+            } else {
+                DenyGrounds::Where { is_not_principal: false, conditions: deny.conditions.iter().collect() }
+            };
             return self
                 .problem(
                     &rules::POD_IDENTITY_TRUST_DENIED,
-                    "a Deny in the role's trust policy applies",
-                    fix::narrow_deny(self.parsed, place(deny), &format!("{SERVICE} for {}", self.subject)),
+                    CannotAssume::TrustDenies,
+                    fix::narrow_deny(self.parsed, deny.into(), SERVICE, Some(self.subject)),
                 )
-                .expected("expected", format!("no Deny of {action} that applies"))
-                .found("the trust policy's", format!("{} denies it{conditions}", place(deny)))
+                .expected(Label::Expected, TrustValue::NoDenyOf { action: action.into() })
+                .found(Label::TrustStatement, TrustValue::Denies { statement: deny.into(), grounds })
                 .at_most(certainty);
         }
         let with_principal = || trust::allows(reports).filter(|report| report.principal == Truth::True);
@@ -175,11 +173,11 @@ impl Case<'_> {
             return self
                 .problem(
                     &rules::POD_IDENTITY_TRUST_ACTION,
-                    &format!("the role's trust policy does not allow {SERVICE} to call {action}"),
+                    CannotAssume::TrustServiceAction { action: action.into() },
                     self.edit(report, change),
                 )
-                .expected("EKS Pod Identity needs", action)
-                .found("the statement has", list(&report.statement.actions.written))
+                .expected(Label::PodIdentityNeeds, TrustValue::EksActions { first: action.into(), second: None })
+                .found(Label::StatementHas, FirstValues::from_iter(&report.statement.actions.written))
                 .at_most(certainty);
         }
         self.principal(certainty)
@@ -190,21 +188,22 @@ impl Case<'_> {
         let key = &*failed.condition.folded_key;
         let of_tags = key.starts_with("aws:requesttag/") || matches!(key, "aws:tagkeys" | "sts:transitivetagkeys");
         let condition = ConditionName::new(&failed.operator().written, &failed.condition.key);
-        let found = trust::found_text(&failed.found);
+        let found = trust::sent(&failed.found);
         if !of_tags {
             return Some(
                 self.problem(
                     &rules::POD_IDENTITY_TRUST_KEY,
-                    &format!(
-                        "the role's trust policy has a condition on {} that EKS does not meet",
-                        failed.condition.key
-                    ),
+                    CannotAssume::TrustKeyNotMetByEks { key: (&failed.condition.key).into() },
                     self.edit_condition(report, ConditionStep::Remove(condition)),
                 )
-                .expected("the role's trust policy asks for", trust::condition_text(failed))
+                .expected(Label::RoleTrustAsksFor, TrustCondition::from(failed))
                 .found(
-                    "EKS sends",
-                    if key == "aws:sourcearn" { source_arn(&failed.condition.values, &found) } else { found },
+                    Label::EksSends,
+                    if key == "aws:sourcearn" {
+                        source_arn(&failed.condition.values, found)
+                    } else {
+                        TrustValue::Sent(found)
+                    },
                 ),
             );
         }
@@ -223,12 +222,12 @@ impl Case<'_> {
         Some(
             self.problem(
                 &rules::POD_IDENTITY_TRUST_TAGS,
-                &format!("the condition on {} in the role's trust policy does not match", failed.condition.key),
+                CannotAssume::TrustTags { key: (&failed.condition.key).into() },
                 fix,
             )
-            .expected("the role's trust policy asks for", trust::condition_text(failed))
-            .found("EKS sends", found)
-            .hint(disabled.then(|| Hint::note("the association disables session tags, so EKS sends none"))),
+            .expected(Label::RoleTrustAsksFor, TrustCondition::from(failed))
+            .found(Label::EksSends, found)
+            .hint(disabled.then_some(Remark::NoSessionTags)),
         )
     }
 
@@ -239,20 +238,21 @@ impl Case<'_> {
             "Action": ACTIONS,
         });
         let trusted = self.role.trust.as_ref().map(trust::trusted).unwrap_or_default();
-        let hint = if trusted.contains(":oidc-provider/") {
-            Some(Hint::note("the role is for IRSA; Pod Identity needs another statement"))
-        } else if trusted.contains("eks.amazonaws.com") {
-            Some(Hint::note(format!("the service principal of Pod Identity is {SERVICE}")))
+        let shows = |part: &str| trusted.shown.iter().any(|name| name.contains(part));
+        let hint = if shows(":oidc-provider/") {
+            Some(Remark::RoleIsFor(RolePurpose::Irsa))
+        } else if shows("eks.amazonaws.com") {
+            Some(Remark::PodIdentityService)
         } else {
             None
         };
         self.problem(
             &rules::POD_IDENTITY_TRUST_PRINCIPAL,
-            &format!("the role's trust policy does not trust {SERVICE}"),
+            CannotAssume::TrustService,
             fix::add_statement(self.parsed, SERVICE, &statement),
         )
-        .expected("the trust policy must name", SERVICE)
-        .found("it names", trusted)
+        .expected(Label::TrustMustName, SERVICE)
+        .found(Label::ItNames, TrustValue::Principals(trusted))
         .hint(hint)
         .at_most(certainty)
     }

@@ -3,9 +3,11 @@
 
 use rolecall_iam::RoleArn;
 
-use super::{Audience, Subject, fix, missing, unreadable};
-use crate::finding::{Hint, Problem};
-use crate::fix::{Change, Text};
+use super::{Audience, Subject, cannot_assume, fix, missing, unreadable};
+use crate::finding::{
+    CannotAssume, CannotTell, Cause, EvidenceValue, Label, Problem, Remark, RoleRef, RoleValue, TrustValue,
+};
+use crate::fix::{Advice, Change, Text};
 use crate::rules;
 use crate::snapshot::{Issuer, Provider, Snapshot};
 
@@ -56,15 +58,15 @@ fn unregistered(
         .and_then(|providers| providers.keys().filter(|url| strsim::levenshtein(url, issuer.as_str()) <= 3).min());
     Problem::new(
         &rules::OIDC_PROVIDER_MISSING,
-        format!(
-            "service account {subject} cannot assume role {}: account {} has no OIDC provider for the cluster's issuer",
-            role.name, role.account
-        ),
+        cannot_assume(subject, role.name, CannotAssume::NoProvider { account: role.account.into() }),
         fix,
     )
-    .expected("the account needs a provider for", format!("https://{issuer}"))
-    .found("it has", close.map_or_else(|| "none for it".to_owned(), |url| format!("https://{url}")))
-    .hint(close.map(|url| Hint::note(format!("the account has a provider for https://{url}, which is similar"))))
+    .expected(Label::AccountNeedsProvider, format!("https://{issuer}"))
+    .found(
+        Label::ItHas,
+        close.map_or(EvidenceValue::Role(RoleValue::NoProvider), |url| format!("https://{url}").into()),
+    )
+    .hint(close.map(|url| Remark::SimilarProvider { address: url.into() }))
 }
 
 /// The provider's client IDs must hold the token's audience.
@@ -85,33 +87,27 @@ pub(super) fn audience(
     }
     let problem = Problem::new(
         &rules::OIDC_PROVIDER_AUDIENCE,
-        format!(
-            "service account {subject} cannot assume role {}: the OIDC provider does not accept the token's audience",
-            role.name
-        ),
+        cannot_assume(subject, role.name, CannotAssume::ProviderAudience),
         Change::AddClientId {
             provider: (&provider.arn).into(),
             client_id: audience.into(),
             client_ids: client_ids.iter().take(MAX_CLIENT_IDS).map(Text::from).chain([audience.into()]).collect(),
         },
     );
-    Some(problem.expected("the provider accepts", accepted(client_ids)).found("the token's audience is", audience))
+    Some(problem.expected(Label::ProviderAccepts, accepted(client_ids)).found(Label::TokenAudience, audience))
 }
 
-fn accepted(client_ids: &[Box<str>]) -> String {
-    if client_ids.is_empty() { "no audience".to_owned() } else { client_ids.join(", ") }
+fn accepted(client_ids: &[Box<str>]) -> RoleValue {
+    RoleValue::Audiences(client_ids.iter().collect())
 }
 
 /// The token comes from where it cannot be read.
 fn unknown_audience(subject: Subject<'_>, role: RoleArn<'_>, client_ids: &[Box<str>]) -> Problem {
     Problem::new(
         &rules::IRSA_TRUST_UNDECIDED,
-        format!(
-            "cannot tell whether service account {subject} can assume role {}: the audience of its token is not known",
-            role.name
-        ),
-        "read the token's `aud` in a pod, or leave AWS_WEB_IDENTITY_TOKEN_FILE and its volume to the injector",
+        Cause::CannotTell { account: subject.into(), role: RoleRef::named(role.name), why: CannotTell::TokenAudience },
+        Advice::ReadAudience,
     )
-    .expected("the provider accepts", accepted(client_ids))
-    .found("at admission", "the token cannot be read")
+    .expected(Label::ProviderAccepts, accepted(client_ids))
+    .found(Label::AtAdmission, TrustValue::TokenNotReadable)
 }

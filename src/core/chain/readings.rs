@@ -3,6 +3,8 @@
 
 use rolecall_iam::{Arn, AwsPrincipal, Document, Effect, Principal, PrincipalEntry, Principals, RoleArn, Statement};
 
+use crate::fix::{UndocumentedEntry, UndocumentedPrincipal};
+
 /// The two extreme readings of a document.
 pub(super) struct Readings {
     /// Every undocumented element works in favour of the request.
@@ -19,25 +21,22 @@ impl Readings {
     }
 }
 
-/// The first undocumented element of a document, as a person writes it.
-pub(super) fn undocumented(document: &Document, principal: Principal<'_>) -> Option<String> {
+/// The first undocumented element of a document.
+pub(super) fn undocumented(document: &Document, principal: Principal<'_>) -> Option<UndocumentedPrincipal> {
     document.statements.iter().find_map(|statement| element(statement, principal))
 }
 
-fn element(statement: &Statement, principal: Principal<'_>) -> Option<String> {
-    let name = match statement.principals {
-        Principals::IsNot(_) => "NotPrincipal",
-        Principals::Is(_) | Principals::Absent => "Principal",
-    };
+fn element(statement: &Statement, principal: Principal<'_>) -> Option<UndocumentedPrincipal> {
+    let is_negated = matches!(statement.principals, Principals::IsNot(_));
     let mut entries = statement.principals.entries().iter();
-    entries.find(|entry| is_undocumented(entry, statement.effect, principal)).map(|entry| match entry {
-        PrincipalEntry::Federated(text) => format!("`{name}: {{\"Federated\": \"{text}\"}}`"),
-        PrincipalEntry::Service(text) => format!("`{name}: {{\"Service\": \"{text}\"}}`"),
-        PrincipalEntry::Aws(AwsPrincipal::Arn(text)) => {
-            format!("`{name}: {{\"AWS\": \"{text}\"}}`, a session whose name EKS chooses,")
-        }
-        _ => format!("`{name}: \"*\"`"),
-    })
+    let entry = entries.find(|entry| is_undocumented(entry, statement.effect, principal))?;
+    let entry = match entry {
+        PrincipalEntry::Federated(text) => UndocumentedEntry::Federated(text.into()),
+        PrincipalEntry::Service(text) => UndocumentedEntry::Service(text.into()),
+        PrincipalEntry::Aws(AwsPrincipal::Arn(text)) => UndocumentedEntry::Session(text.into()),
+        _ => UndocumentedEntry::Everyone,
+    };
+    Some(UndocumentedPrincipal { is_negated, entry })
 }
 
 /// Whether AWS documents no answer to the question if this entry names the principal.
@@ -155,18 +154,21 @@ mod tests {
     }
 
     #[test]
-    fn the_element_is_named_as_it_is_written() {
+    fn the_element_is_named() {
         let named = |principal: &str, asking| {
             let statement = format!(r#"{{"Effect": "Allow", "Action": "sts:*", {principal}}}"#);
             undocumented(&Document::parse(&format!(r#"{{"Statement": {statement}}}"#)).unwrap(), asking)
         };
         let federated = Principal::Federated("arn:aws:iam::111122223333:oidc-provider/example.org");
-        let text = |principal, asking| named(principal, asking).unwrap_or_default();
-        assert_eq!(text(r#""Principal": {"Federated": "*"}"#, federated), r#"`Principal: {"Federated": "*"}`"#);
-        assert_eq!(text(r#""NotPrincipal": {"Service": "*"}"#, SERVICE), r#"`NotPrincipal: {"Service": "*"}`"#);
-        assert_eq!(text(r#""Principal": {"AWS": "*"}"#, SERVICE), r#"`Principal: "*"`"#);
-        let session = text(r#""Principal": {"AWS": "arn:aws:sts::111122223333:assumed-role/first/s"}"#, ROLE);
-        assert!(session.contains("assumed-role/first/s") && session.contains("EKS chooses"), "{session}");
+        let element = |is_negated, entry| Some(UndocumentedPrincipal { is_negated, entry });
+        let all = element(false, UndocumentedEntry::Federated("*".into()));
+        assert_eq!(named(r#""Principal": {"Federated": "*"}"#, federated), all);
+        let service = element(true, UndocumentedEntry::Service("*".into()));
+        assert_eq!(named(r#""NotPrincipal": {"Service": "*"}"#, SERVICE), service);
+        assert_eq!(named(r#""Principal": {"AWS": "*"}"#, SERVICE), element(false, UndocumentedEntry::Everyone));
+        let arn = "arn:aws:sts::111122223333:assumed-role/first/s";
+        let session = named(&format!(r#""Principal": {{"AWS": "{arn}"}}"#), ROLE);
+        assert_eq!(session, element(false, UndocumentedEntry::Session(arn.into())));
         assert_eq!(named(r#""Principal": {"Service": "pods.eks.amazonaws.com"}"#, SERVICE), None);
     }
 

@@ -1,10 +1,13 @@
 //! The link from a role's ARN to the role (failure family B).
 
-use rolecall_iam::RoleArn;
+use rolecall_iam::{RoleArn, RoleArnFault};
 
-use super::{Subject, fix, unreadable};
-use crate::finding::{Certainty, Hint, Problem};
-use crate::fix::{AssociationChange, Change, RolePlace, Show, TemplateChange};
+use super::{Subject, cannot_assume, fix, unreadable};
+use crate::finding::{
+    CannotAssume, CannotTell, Cause, Certainty, EvidenceValue, Label, Problem, RoleCause, RoleRef, RoleValue,
+    SnapshotValue, Typo,
+};
+use crate::fix::{AssociationChange, Change, Contact, RolePlace, Show, SnapshotPart, TemplateChange};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -36,10 +39,6 @@ impl RoleSource<'_> {
             Self::Target(_) => RolePlace::Target,
             Self::Container | Self::OneOfMany => RolePlace::Variable,
         }
-    }
-
-    fn name(self) -> &'static str {
-        self.place().name()
     }
 
     /// Writes another ARN there.
@@ -79,7 +78,7 @@ pub(super) fn link<'s, 'a>(
     let unlocated = |parsed, problem| Err(Unlocated { parsed, problem: Box::new(problem) });
     let parsed = match RoleArn::parse(arn) {
         Ok(parsed) => parsed,
-        Err(complaint) => return unlocated(None, malformed(snapshot, subject, arn, complaint, source)),
+        Err(fault) => return unlocated(None, malformed(snapshot, subject, arn, fault, source)),
     };
     let place = snapshot.cluster.as_ref().and_then(|cluster| cluster.location());
     if let Some(place) = place
@@ -88,14 +87,11 @@ pub(super) fn link<'s, 'a>(
         let right = arn.replacen(parsed.partition, place.partition, 1);
         let problem = Problem::new(
             &rules::ROLE_ARN_PARTITION,
-            format!(
-                "service account {subject} cannot assume role {}: its ARN names another partition than the cluster's",
-                parsed.name
-            ),
+            cannot_assume(subject, parsed.name, CannotAssume::Partition),
             source.fix(snapshot, subject, &right),
         )
-        .expected("the cluster's partition is", place.partition)
-        .found("the role's ARN has", parsed.partition);
+        .expected(Label::ClusterPartition, place.partition)
+        .found(Label::RoleArnHas, parsed.partition);
         return unlocated(Some(parsed), problem);
     }
     if snapshot.withholds(arn) {
@@ -115,17 +111,23 @@ pub(super) fn link<'s, 'a>(
     }
 }
 
-fn malformed(snapshot: &Snapshot, subject: Subject<'_>, arn: &str, complaint: &str, source: RoleSource<'_>) -> Problem {
+fn malformed(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    arn: &str,
+    fault: RoleArnFault,
+    source: RoleSource<'_>,
+) -> Problem {
     let right = repaired(snapshot, arn);
     let problem = Problem::new(
         &rules::ROLE_ARN_MALFORMED,
-        format!("service account {subject} cannot assume a role: {} is not a role ARN: {complaint}", source.name()),
+        RoleCause::Malformed { account: subject.into(), place: source.place(), fault },
         source.fix(snapshot, subject, right.as_deref().unwrap_or("arn:aws:iam::ACCOUNT:role/NAME")),
     )
-    .found("the value is", format!("{arn:?}"));
+    .found(Label::ValueIs, EvidenceValue::Quoted(arn.into()));
     match right {
-        Some(right) => problem.expected("expected", right),
-        None => problem.expected("expected", "arn:PARTITION:iam::ACCOUNT:role/NAME"),
+        Some(right) => problem.expected(Label::Expected, right),
+        None => problem.expected(Label::Expected, "arn:PARTITION:iam::ACCOUNT:role/NAME"),
     }
 }
 
@@ -141,23 +143,22 @@ fn repaired(snapshot: &Snapshot, arn: &str) -> Option<String> {
 
 fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Problem {
     let account = parsed.account;
-    let (what, found) = match snapshot.accounts.get(account) {
-        None => (format!("account {account}"), "nothing of that account: not collected"),
-        Some(known) if known.roles.is_some() => {
-            (format!("this role of account {account}"), "the roles that were named when it was collected, not this one")
-        }
-        Some(_) => (format!("the roles of account {account}"), "other parts of it, but no roles"),
+    let (part, found) = match snapshot.accounts.get(account) {
+        None => (SnapshotPart::Account(account.into()), SnapshotValue::AccountNotCollected),
+        Some(known) if known.roles.is_some() => (SnapshotPart::RoleOf(account.into()), SnapshotValue::OtherRoles),
+        Some(_) => (SnapshotPart::RolesOf(account.into()), SnapshotValue::NoRoles),
     };
     Problem::new(
         &rules::ROLE_ACCOUNT_UNSEEN,
-        format!(
-            "cannot tell whether service account {subject} can assume role {}: the snapshot does not contain {what}",
-            parsed.name
-        ),
-        Change::Collect { show: Show::Role(parsed.into()), what: what.into() },
+        Cause::CannotTell {
+            account: subject.into(),
+            role: RoleRef::named(parsed.name),
+            why: CannotTell::NotCollected(part.clone()),
+        },
+        Change::Collect { show: Show::Role(parsed.into()), part },
     )
-    .expected("needed", format!("the roles of account {account}"))
-    .found("the snapshot has", found)
+    .expected(Label::Needed, SnapshotPart::RolesOf(account.into()))
+    .found(Label::SnapshotHas, found)
 }
 
 /// What a requester reads of a role that is not the namespace's own: the same whatever its state in AWS. It rests on the
@@ -169,30 +170,32 @@ fn withheld(
     parsed: RoleArn<'_>,
     source: RoleSource<'_>,
 ) -> Problem {
-    let (name, found) = match source {
-        RoleSource::Annotation(_) | RoleSource::Container | RoleSource::OneOfMany => (parsed.name, arn),
+    let (role, found) = match source {
+        RoleSource::Annotation(_) | RoleSource::Container | RoleSource::OneOfMany => {
+            (RoleRef::named(parsed.name), arn.into())
+        }
         // The requester did not write these.
-        RoleSource::Association(_) => ("of its association", "the association's role"),
-        RoleSource::Target(_) => ("that its association targets", "the association's target role"),
+        RoleSource::Association(_) => (RoleRef::OfAssociation, RoleValue::OfAssociation.into()),
+        RoleSource::Target(_) => (RoleRef::TargetOfAssociation, EvidenceValue::Role(RoleValue::TargetOfAssociation)),
     };
     let problem = Problem::new(
         &rules::ROLE_NOT_ASSUMABLE,
-        format!("service account {subject} cannot assume role {name}, or it does not exist, or rolecall cannot tell"),
-        Change::Ask("the platform team".into()),
+        RoleCause::NotAssumable { account: subject.into(), role, is_certain: false },
+        Change::Ask(Contact::PlatformTeam),
     )
-    .expected("expected", format!("a role that trusts {}", subject.claim()))
-    .found(source.name(), found);
+    .expected(Label::Expected, RoleValue::Trusting { claim: subject.claim().into() })
+    .found(Label::RoleWrittenIn(source.place()), found);
     let nearest = if source.searches() { nearest_role(snapshot, parsed) } else { None };
     match nearest {
         Some(own) => Problem { fix: source.fix(snapshot, subject, &own.arn).into(), ..problem }
-            .expected("a similar role of this namespace is", own.arn.to_string())
+            .expected(Label::SimilarRole, &own.arn)
             .hint(Some(typo(parsed, own))),
         None => problem,
     }
 }
 
-fn typo(parsed: RoleArn<'_>, meant: &Role) -> Hint {
-    Hint::typo(format!("role `{}` should be `{}`", parsed.name, role_name(meant)))
+fn typo(parsed: RoleArn<'_>, meant: &Role) -> Typo {
+    Typo::Role { written: parsed.name.into(), meant: role_name(meant).into() }
 }
 
 fn role_name(role: &Role) -> &str {
@@ -209,19 +212,16 @@ fn missing(
     let nearest = source.searches().then(|| nearest_role(snapshot, parsed)).flatten();
     let problem = Problem::new(
         &rules::ROLE_MISSING,
-        format!(
-            "service account {subject} cannot assume role {}: account {} has no such role",
-            parsed.name, parsed.account
-        ),
+        cannot_assume(subject, parsed.name, CannotAssume::NoSuchRole { account: parsed.account.into() }),
         match nearest {
             Some(role) => source.fix(snapshot, subject, &role.arn),
             None => Change::CreateRole { role: parsed.into(), place: source.place() },
         },
     )
-    .expected("expected", arn);
+    .expected(Label::Expected, arn);
     match nearest {
-        Some(role) => problem.found("the account has", role.arn.to_string()).hint(Some(typo(parsed, role))),
-        None => problem.found("the account has", "no role of that name"),
+        Some(role) => problem.found(Label::AccountHas, &role.arn).hint(Some(typo(parsed, role))),
+        None => problem.found(Label::AccountHas, RoleValue::NoneOfThatName),
     }
 }
 
@@ -255,19 +255,12 @@ fn almost(
     let problem = if only_case {
         Problem::new(
             &rules::ROLE_ARN_CASE,
-            format!(
-                "service account {subject} may fail to assume role {}: its ARN differs from the role's in case",
-                parsed.name
-            ),
+            RoleCause::CaseDiffers { account: subject.into(), role: parsed.name.into() },
             fix,
         )
         .at_most(Certainty::Likely)
     } else {
-        Problem::new(
-            &rules::ROLE_PATH_MISSING,
-            format!("service account {subject} cannot assume role {}: the role exists under another path", parsed.name),
-            fix,
-        )
+        Problem::new(&rules::ROLE_PATH_MISSING, cannot_assume(subject, parsed.name, CannotAssume::OtherPath), fix)
     };
-    problem.expected("the role's ARN is", role.arn.to_string()).found("the ARN given is", arn)
+    problem.expected(Label::RoleArn, &role.arn).found(Label::ArnGiven, arn)
 }

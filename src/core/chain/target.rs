@@ -11,12 +11,15 @@ use super::role::{self, RoleSource};
 use super::trust::{self, Outcome};
 use super::{Subject, fix, missing, unreadable};
 use crate::effort::Effort;
-use crate::finding::{Certainty, Problem};
-use crate::fix::{Change, PermissionChange};
+use crate::finding::{
+    Cause, Certainty, EvidenceValue, Label, NeedName, PermissionValue, Problem, TargetCause, TrustCondition, TrustValue,
+};
+use crate::fix::{Change, PermissionChange, PoliciesOf, PolicyRef};
 use crate::level::Level;
 use crate::permission::{self, Resources, RolePolicies};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
+use crate::text::within_a_text;
 
 struct Case<'a> {
     snapshot: &'a Snapshot,
@@ -107,6 +110,15 @@ impl<'a> Case<'a> {
         }
     }
 
+    fn cause(&self, why: TargetCause) -> Cause {
+        Cause::Target {
+            account: self.subject.into(),
+            first: self.first.name.into(),
+            target: self.target.name.into(),
+            why,
+        }
+    }
+
     /// Whether the first role is allowed an action on the target: by the target's trust policy, and by its own policies.
     fn hop(&self, action: &str) -> Option<Problem> {
         let caller = Principal::Aws(self.first_arn);
@@ -148,7 +160,7 @@ impl<'a> Case<'a> {
         match ruling.verdict {
             Verdict::Allowed if role.is_some() => None,
             // A boundary that was not read may stand against it.
-            Verdict::Allowed => Some(self.unread(&[])),
+            Verdict::Allowed => Some(self.unread(Vec::new())),
             Verdict::Unknown => Some(self.open_permission(request.action, &ruling)),
             Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied => {
                 Some(self.permission_problem(request.action, &ruling))
@@ -156,34 +168,30 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn unread(&self, what: &[String]) -> Problem {
-        missing::policies(self.subject, self.target.name, self.first, what)
+    fn unread(&self, policies: Vec<PolicyRef>) -> Problem {
+        missing::policies(self.subject, self.target.name, self.first, policies)
     }
 
     /// It hangs on policies that were not read, or on keys of the request.
     fn open_permission(&self, action: &str, ruling: &Ruling<'_>) -> Problem {
         let unread = ruling.not_considered.iter().filter_map(|item| match item {
-            NotConsidered::Unread(PolicyKind::Identity, name) => Some((*name).to_owned()),
-            NotConsidered::Unread(kind, name) => Some(permission::place(*kind, name)),
+            NotConsidered::Unread(kind, name) => Some(PolicyRef { kind: *kind, name: (*name).into() }),
             _ => None,
         });
-        let unread: Vec<String> = unread.collect();
+        let unread = within_a_text(unread, |policy| policy.name.len());
         if !unread.is_empty() {
-            return self.unread(&unread);
+            return self.unread(unread);
         }
-        let doubt = permission::doubt(ruling).unwrap_or_default();
+        let doubt = permission::doubt_of(ruling);
         Problem::new(
             &rules::POD_IDENTITY_TARGET,
-            format!(
-                "cannot tell whether role {} is allowed {action} on target role {} for service account {}: it depends on {doubt}",
-                self.first.name, self.target.name, self.subject
-            ),
-            Change::TryFromPod { role: self.first.into(), place: "the policies" },
+            self.cause(TargetCause::PoliciesUndecided { action: action.into(), doubt: doubt.clone() }),
+            Change::TryFromPod { role: self.first.into(), policies: PoliciesOf::Permissions },
         )
         .at_most(Certainty::Undecided)
         .at_level(Level::Strict)
-        .expected("the policies ask for", doubt)
-        .found("at admission", "its value is not known")
+        .expected(Label::PoliciesAskFor, PermissionValue::Doubt(doubt))
+        .found(Label::AtAdmission, EvidenceValue::NotKnown)
     }
 
     fn undecided(&self, read: &Document, request: &Request<'_>) -> Problem {
@@ -192,10 +200,7 @@ impl<'a> Case<'a> {
         let doubt = trust::doubt(self.document, Principal::Aws(self.first_arn), &conditions);
         let problem = Problem::new(
             &rules::POD_IDENTITY_TARGET,
-            format!(
-                "cannot tell whether role {} can assume target role {} for service account {}: {doubt}",
-                self.first.name, self.target.name, self.subject
-            ),
+            self.cause(TargetCause::TrustUndecided(doubt)),
             trust::settle(
                 self.document,
                 Principal::Aws(self.first_arn),
@@ -235,20 +240,20 @@ impl<'a> Case<'a> {
         };
         let problem = Problem::new(
             &rules::POD_IDENTITY_TARGET,
-            format!(
-                "service account {} cannot assume target role {}: its trust policy does not allow role {} to call {}",
-                self.subject, self.target.name, self.first.name, request.action
-            ),
+            self.cause(TargetCause::Trust { action: request.action.into() }),
             fix::add_statement(self.target, self.first_arn, &statement),
         )
         .at_most(certainty);
         match failed {
             Some(failed) => problem
-                .expected("the target role's trust policy asks for", trust::condition_text(failed))
-                .found("EKS sends", trust::found_text(&failed.found)),
+                .expected(Label::TargetTrustAsksFor, TrustCondition::from(failed))
+                .found(Label::EksSends, trust::sent(&failed.found)),
             None => problem
-                .expected("the target role's trust policy needs", format!("{} for {}", request.action, self.first_arn))
-                .found("it trusts", trust::trusted(self.document)),
+                .expected(
+                    Label::TargetTrustNeeds,
+                    TrustValue::ActionFor { action: request.action.into(), principal: self.first_arn.into() },
+                )
+                .found(Label::ItTrusts, TrustValue::Principals(trust::trusted(self.document))),
         }
     }
 
@@ -257,10 +262,7 @@ impl<'a> Case<'a> {
         let by_identity = ruling.missing_in == Some(PolicyKind::Identity);
         Problem::new(
             &rules::POD_IDENTITY_TARGET,
-            format!(
-                "service account {} cannot assume target role {}: the policies of role {} do not allow {action}",
-                self.subject, self.target.name, self.first.name
-            ),
+            self.cause(TargetCause::Policies { action: action.into() }),
             if by_identity {
                 PermissionChange::Allow {
                     role: self.first.into(),
@@ -274,8 +276,18 @@ impl<'a> Case<'a> {
             },
         )
         .at_most(if ruling.is_certain_denial() { Certainty::Certain } else { Certainty::Likely })
-        .expected("an identity policy would have to allow", format!("{action} on {target_arn}"))
-        .found("the policies", if by_identity { "allow it nowhere".to_owned() } else { permission::denial(ruling) })
+        .expected(
+            Label::IdentityPolicyNeeded,
+            PermissionValue::Need(NeedName { action: action.into(), resource: Some(target_arn.into()) }),
+        )
+        .found(
+            Label::Policies,
+            if by_identity {
+                PermissionValue::AllowedNowhere
+            } else {
+                PermissionValue::Denial(permission::denial(ruling))
+            },
+        )
     }
 }
 
@@ -287,17 +299,25 @@ fn unread<'s>() -> Layer<'s> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::RoleCause;
 
     #[test]
     fn the_surest_problem_leads_and_the_first_of_equals() {
-        let problem =
-            |message: &str, certainty| Some(Problem::new(&rules::POD_IDENTITY_TARGET, message, "").at_most(certainty));
-        let message = |first, second| surest(first, second).map(|problem| problem.message);
+        let problem = |role: &str, certainty| {
+            let cause = RoleCause::NamesEveryone { role: role.into() };
+            Some(Problem::new(&rules::POD_IDENTITY_TARGET, cause, Change::CheckAgent).at_most(certainty))
+        };
+        let lead = |first, second| {
+            surest(first, second).map(|problem| match problem.cause {
+                Cause::Role(RoleCause::NamesEveryone { role }) => role.to_string(),
+                other => panic!("{other:?}"),
+            })
+        };
         let likely = || problem("likely", Certainty::Likely);
-        assert_eq!(message(likely(), problem("certain", Certainty::Certain)).as_deref(), Some("certain"));
-        assert_eq!(message(likely(), problem("undecided", Certainty::Undecided)).as_deref(), Some("likely"));
-        assert_eq!(message(likely(), problem("second", Certainty::Likely)).as_deref(), Some("likely"));
-        assert_eq!(message(None, likely()).as_deref(), Some("likely"));
-        assert_eq!(message(None, None), None);
+        assert_eq!(lead(likely(), problem("certain", Certainty::Certain)).as_deref(), Some("certain"));
+        assert_eq!(lead(likely(), problem("undecided", Certainty::Undecided)).as_deref(), Some("likely"));
+        assert_eq!(lead(likely(), problem("second", Certainty::Likely)).as_deref(), Some("likely"));
+        assert_eq!(lead(None, likely()).as_deref(), Some("likely"));
+        assert_eq!(lead(None, None), None);
     }
 }

@@ -9,8 +9,8 @@ use rolecall_iam::{
 
 use super::fix;
 use super::readings::{Readings, undocumented};
-use crate::finding::{Certainty, Problem};
-use crate::fix::Change;
+use crate::finding::{Certainty, EvidenceValue, Label, Problem, Sent, TrustCondition, TrustDoubt, TrustValue};
+use crate::fix::{Change, FirstValues, PoliciesOf};
 use crate::snapshot::Role;
 
 /// Outcome of a trust policy.
@@ -76,19 +76,19 @@ fn judge_reading<C: Context>(
 }
 
 /// What an undecided trust policy hangs on.
-pub(super) fn doubt(trust: &Document, principal: Principal<'_>, conditions: &[&ConditionReport<'_>]) -> String {
+pub(super) fn doubt(trust: &Document, principal: Principal<'_>, conditions: &[&ConditionReport<'_>]) -> TrustDoubt {
     match undocumented(trust, principal) {
-        Some(element) => format!("AWS does not document what {element} does here"),
-        None if conditions.is_empty() => "it depends on values that only the request has".to_owned(),
-        None => format!("it depends on {}", keys(conditions)),
+        Some(entry) => TrustDoubt::Undocumented(entry),
+        None if conditions.is_empty() => TrustDoubt::Request,
+        None => TrustDoubt::Keys(keys(conditions)),
     }
 }
 
 /// How a person finds out about an undecided trust policy, or takes the doubt out of it; `entry` is the documented principal.
 pub(super) fn settle(trust: &Document, principal: Principal<'_>, entry: &str, role: RoleArn<'_>) -> Change {
     match undocumented(trust, principal) {
-        Some(element) => fix::replace_principal(role, &element, entry),
-        None => Change::TryFromPod { role: role.into(), place: "the trust policy" },
+        Some(written) => fix::replace_principal(role, Some(written), entry),
+        None => Change::TryFromPod { role: role.into(), policies: PoliciesOf::Trust },
     }
 }
 
@@ -109,31 +109,25 @@ pub(super) fn undecided<'r, 'd>(reports: &'r [StatementReport<'d>]) -> Vec<&'r C
 }
 
 /// Their keys, each once.
-pub(super) fn keys(conditions: &[&ConditionReport<'_>]) -> String {
-    let mut keys: Vec<Box<str>> = Vec::new();
+pub(super) fn keys(conditions: &[&ConditionReport<'_>]) -> FirstValues {
+    let mut keys: Vec<&Box<str>> = Vec::new();
     for report in conditions {
-        if !keys.contains(&report.condition.key) {
-            keys.push(report.condition.key.clone());
+        if !keys.contains(&&report.condition.key) {
+            keys.push(&report.condition.key);
         }
     }
-    list(&keys)
+    keys.into_iter().collect()
 }
 
 /// Adds to an undecided problem what it hangs on.
 pub(super) fn with_conditions(problem: Problem, conditions: &[&ConditionReport<'_>]) -> Problem {
-    let texts: Vec<Box<str>> = conditions.iter().map(|condition| condition_text(condition).into()).collect();
-    if texts.is_empty() {
+    if conditions.is_empty() {
         return problem;
     }
-    problem.expected("the trust policy asks for", list(&texts)).found("at admission", "its value is not known")
-}
-
-/// How a person finds a statement: `statement 2 ("AllowEks")`.
-pub(super) fn place(report: &StatementReport<'_>) -> String {
-    match &report.statement.sid {
-        Some(sid) => format!("statement {} (\"{sid}\")", report.index + 1),
-        None => format!("statement {}", report.index + 1),
-    }
+    let shown = conditions.iter().take(3).map(|report| TrustCondition::from(*report)).collect();
+    problem
+        .expected(Label::TrustAsksFor, TrustValue::FirstConditions { shown, count: conditions.len() })
+        .found(Label::AtAdmission, EvidenceValue::NotKnown)
 }
 
 /// The statement of a report as the role's trust policy has it: a report may be of one reading of it.
@@ -141,42 +135,22 @@ pub(super) fn as_written<'r>(role: &'r Role, report: &StatementReport<'r>) -> &'
     role.trust.as_ref().and_then(|trust| trust.statements.get(report.index)).unwrap_or(report.statement)
 }
 
-/// `StringEquals KEY = VALUE, VALUE`.
-pub(super) fn condition_text(report: &ConditionReport<'_>) -> String {
-    format!("{} {} = {}", report.operator().written, report.condition.key, list(&report.condition.values))
-}
-
-/// What the request carries, in words.
-pub(super) fn found_text(found: &Found) -> String {
+/// What the request carries for a key.
+pub(super) fn sent(found: &Found<'_>) -> Sent {
     match found {
-        Found::Absent => "nothing: the request does not carry this key".to_owned(),
-        Found::Unknown => "a value that admission cannot know".to_owned(),
-        Found::Values(values) => first_three(values.iter()),
+        Found::Absent => Sent::Nothing,
+        Found::Unknown => Sent::Unknown,
+        Found::Values(values) => Sent::Values(values.iter().collect()),
     }
 }
 
-/// At most three values, and how many more there are.
-pub(super) fn list(values: &[Box<str>]) -> String {
-    first_three(values.iter().map(|value| &**value))
-}
-
-fn first_three<'v>(values: impl Iterator<Item = &'v str>) -> String {
-    let values: Vec<&str> = values.collect();
-    let shown = values.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    match values.len() {
-        0 => "nothing".to_owned(),
-        1..=3 => shown,
-        more => format!("{shown} and {} more", more - 3),
-    }
-}
-
-/// All principals that the Allow statements name, for a person to read.
-pub(super) fn trusted(document: &Document) -> String {
+/// All principals that the Allow statements name, each once.
+pub(super) fn trusted(document: &Document) -> FirstValues {
     let entries = document.with_effect(Effect::Allow).flat_map(|statement| statement.principals.entries());
-    let mut names: Vec<Box<str>> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
     for entry in entries {
-        let name: Box<str> = match entry {
-            PrincipalEntry::Everyone => "*".into(),
+        let name = match entry {
+            PrincipalEntry::Everyone => "*",
             PrincipalEntry::Aws(
                 rolecall_iam::AwsPrincipal::Account(name)
                 | rolecall_iam::AwsPrincipal::Arn(name)
@@ -184,11 +158,11 @@ pub(super) fn trusted(document: &Document) -> String {
             )
             | PrincipalEntry::Federated(name)
             | PrincipalEntry::Service(name)
-            | PrincipalEntry::CanonicalUser(name) => name.clone(),
+            | PrincipalEntry::CanonicalUser(name) => name,
         };
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    if names.is_empty() { "no principal".to_owned() } else { list(&names) }
+    names.into_iter().collect()
 }

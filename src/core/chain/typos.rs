@@ -1,17 +1,17 @@
 //! The likely typo behind a value that does not match.
 
 use super::Subject;
-use crate::finding::Hint;
+use crate::finding::{Hint, IssuerDifference, NameDifference, Remark, SubjectDifference, Typo};
 use crate::snapshot::Issuer;
 
 /// Whether a condition's key was meant for our issuer and is written in a way that no token carries: a whole ARN,
 /// `https://`, a slash at the end. Returns the claim.
-pub(super) fn miswritten_key<'k>(folded_key: &'k str, issuer: &Issuer) -> Option<(&'k str, &'static str)> {
+pub(super) fn miswritten_key<'k>(folded_key: &'k str, issuer: &Issuer) -> Option<(&'k str, Typo)> {
     let (written, claim) = split_key(folded_key);
     let (address, typo) = match written.split_once("oidc-provider/") {
-        Some((_, rest)) => (rest, "the key is the provider's ARN; it must be its address only"),
-        None if written.contains("://") => (written, "the key begins with https://; it must not"),
-        None => (written, "the key has a slash before its claim; it must not"),
+        Some((_, rest)) => (rest, Typo::KeyIsArn),
+        None if written.contains("://") => (written, Typo::KeyHasScheme),
+        None => (written, Typo::KeyHasSlash),
     };
     let bare = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")).unwrap_or(address);
     let meant = bare.trim_end_matches('/') == issuer.folded();
@@ -27,27 +27,29 @@ pub(super) fn split_key(key: &str) -> (&str, &str) {
 }
 
 /// How an issuer differs from the cluster's.
-pub(super) fn issuer(found: &str, ours: &Issuer) -> String {
+pub(super) fn issuer(found: &str, ours: &Issuer) -> IssuerDifference {
     let found = Issuer::new(found);
     let (found_host, found_id) = split_issuer(found.as_str());
     let (our_host, our_id) = split_issuer(ours.as_str());
     if found.folded() == ours.folded() {
-        return "it differs from the cluster's issuer in case".to_owned();
+        return IssuerDifference::Case;
     }
     if found_id == our_id && is_transposed(found_host, our_host) {
-        return "`oidc.eks` and the region are transposed in the host".to_owned();
+        return IssuerDifference::Transposed;
     }
     if found_id == our_id {
         return match (region(found_host), region(our_host)) {
-            (Some(theirs), Some(ours)) if theirs != ours => format!("the region is {theirs}, the cluster is in {ours}"),
-            _ => format!("the host is {found_host}, the cluster's is {our_host}"),
+            (Some(theirs), Some(ours)) if theirs != ours => {
+                IssuerDifference::Region { found: theirs.into(), own: ours.into() }
+            }
+            _ => IssuerDifference::Host { found: found_host.into(), own: our_host.into() },
         };
     }
     let edits = strsim::levenshtein(found_id, our_id);
     if found_host == our_host && edits <= 2 {
-        return format!("the issuer's ID differs in {edits} character{}", plural(edits));
+        return IssuerDifference::Id { edits };
     }
-    format!("it is the issuer of another cluster: {found_id}; this cluster has {our_id}")
+    IssuerDifference::OtherCluster { found: found_id.into(), own: our_id.into() }
 }
 
 fn split_issuer(issuer: &str) -> (&str, &str) {
@@ -101,40 +103,36 @@ pub(super) fn subject(value: &str, subject: Subject<'_>) -> Option<Hint> {
         return None;
     }
     if value.trim() == claim {
-        return Some(Hint::typo("the subject in the policy begins or ends with a blank"));
+        return Some(Typo::SubjectHasBlank.into());
     }
     if value.eq_ignore_ascii_case(&claim) {
-        return Some(Hint::typo("the case differs: `sub` is case-sensitive"));
+        return Some(Typo::SubjectCase.into());
     }
     if value.contains(".amazonaws.com") && !value.contains("serviceaccount") {
-        return Some(Hint::typo("that is an audience: `sub` and `aud` are swapped"));
+        return Some(Typo::SubjectIsAudience.into());
     }
     let rest = value.strip_prefix("system:serviceaccount:");
     let Some((namespace, name)) = rest.and_then(|rest| rest.split_once(':')) else {
-        return Some(Hint::typo("a subject must have the form system:serviceaccount:NAMESPACE:NAME"));
+        return Some(Typo::SubjectForm.into());
     };
     if namespace == subject.service_account && name == subject.namespace && namespace != name {
-        return Some(Hint::typo("namespace and name are swapped"));
+        return Some(Typo::SubjectSwapped.into());
     }
     // A typo changes little. Where neither is alike, the policy means another service account.
-    let differs = |what: &str, theirs: &str, ours: &str| match edits(theirs, ours) {
+    let differs = |theirs: &str, ours: &str| match edits(theirs, ours) {
         _ if rolecall_iam::wildcard_match(theirs, ours) => None,
-        0..=2 => Some((true, format!("{what} `{theirs}` should be `{ours}`"))),
-        _ => Some((false, format!("the policy names another {what}: `{theirs}`"))),
+        0..=2 => Some(NameDifference::Typo { found: theirs.into(), own: ours.into() }),
+        _ => Some(NameDifference::Other { found: theirs.into() }),
     };
-    let found = [differs("namespace", namespace, subject.namespace), differs("name", name, subject.service_account)];
-    let found: Vec<(bool, String)> = found.into_iter().flatten().collect();
-    match found.as_slice() {
-        [] | [(false, _), (false, _)] => None,
-        found => {
-            let text = found.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("; ");
-            Some(Hint { is_typo: found.iter().any(|(is_typo, _)| *is_typo), text })
+    let namespace = differs(namespace, subject.namespace);
+    let name = differs(name, subject.service_account);
+    match (&namespace, &name) {
+        (None, None) | (Some(NameDifference::Other { .. }), Some(NameDifference::Other { .. })) => None,
+        (Some(NameDifference::Typo { .. }), _) | (_, Some(NameDifference::Typo { .. })) => {
+            Some(Typo::Subject(SubjectDifference { namespace, name }).into())
         }
+        _ => Some(Remark::Subject(SubjectDifference { namespace, name }).into()),
     }
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 #[cfg(test)]
@@ -158,10 +156,12 @@ mod tests {
     #[test]
     fn tells_issuers_apart() {
         let issuer_of = |url: &str| issuer(url, &Issuer::new(OURS));
-        assert!(issuer_of("oidc.us-west-2.eks.amazonaws.com/id/EXAMPLE1").contains("transposed"));
-        assert!(issuer_of("oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE1").contains("region is us-east-1"));
-        assert!(issuer_of("oidc.eks.us-west-2.amazonaws.com/id/ANOTHERONE").contains("another cluster"));
-        assert!(issuer_of("oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE2").contains("1 character"));
+        assert_eq!(issuer_of("oidc.us-west-2.eks.amazonaws.com/id/EXAMPLE1"), IssuerDifference::Transposed);
+        let region = IssuerDifference::Region { found: "us-east-1".into(), own: "us-west-2".into() };
+        assert_eq!(issuer_of("oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE1"), region);
+        let other = issuer_of("oidc.eks.us-west-2.amazonaws.com/id/ANOTHERONE");
+        assert_eq!(other, IssuerDifference::OtherCluster { found: "id/ANOTHERONE".into(), own: "id/EXAMPLE1".into() });
+        assert_eq!(issuer_of("oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE2"), IssuerDifference::Id { edits: 1 });
     }
 
     #[test]
@@ -189,12 +189,14 @@ mod tests {
     #[test]
     fn tells_subjects_apart() {
         let of = |value: &str| subject(value, Subject { namespace: "carts", service_account: "carts-sa" });
-        assert_eq!(of("system:serviceaccount:cart:carts-sa"), Some(Hint::typo("namespace `cart` should be `carts`")));
-        assert!(of("system:serviceaccount:carts-sa:carts").unwrap().text.contains("swapped"));
-        assert!(!of("system:serviceaccount:orders:carts-sa").unwrap().is_typo);
+        let namespace = NameDifference::Typo { found: "cart".into(), own: "carts".into() };
+        let differs = SubjectDifference { namespace: Some(namespace), name: None };
+        assert_eq!(of("system:serviceaccount:cart:carts-sa"), Some(Typo::Subject(differs).into()));
+        assert_eq!(of("system:serviceaccount:carts-sa:carts"), Some(Typo::SubjectSwapped.into()));
+        assert!(!of("system:serviceaccount:orders:carts-sa").unwrap().is_typo());
         assert_eq!(of("system:serviceaccount:orders:billing"), None, "nothing is alike");
-        assert!(of("sts.amazonaws.com").unwrap().text.contains("swapped"));
-        assert!(of("System:ServiceAccount:carts:carts-sa").unwrap().text.contains("case"));
-        assert!(of("carts:carts-sa").unwrap().text.contains("form"));
+        assert_eq!(of("sts.amazonaws.com"), Some(Typo::SubjectIsAudience.into()));
+        assert_eq!(of("System:ServiceAccount:carts:carts-sa"), Some(Typo::SubjectCase.into()));
+        assert_eq!(of("carts:carts-sa"), Some(Typo::SubjectForm.into()));
     }
 }

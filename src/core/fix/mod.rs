@@ -1,6 +1,8 @@
 //! What to change so that a link holds: typed operations with the values of this workload, of its service account and of the
 //! role. How they read as a sentence, as commands or as Terraform is `rolecall-message`'s.
 
+mod advice;
+mod names;
 mod permission;
 mod show;
 mod template;
@@ -8,13 +10,19 @@ mod trust;
 
 use std::sync::Arc;
 
+pub use advice::{Advice, NotKnownYet, PlaceholderIn};
+pub use names::{
+    HolderName, MetadataOf, PolicyRef, PolicyStatement, SnapshotPart, StatementName, UndocumentedEntry,
+    UndocumentedPrincipal,
+};
 pub use permission::{PermissionChange, PolicyName};
 pub use show::Show;
 pub use template::TemplateChange;
 pub(crate) use trust::statement_text;
 pub use trust::{ConditionName, ConditionStep, RoleName, StatementChange, StatementEdit, TrustChange, TrustEdit};
 
-pub use crate::text::{CUT, Text};
+use crate::subject::Subject;
+pub use crate::text::{CUT, FirstValues, List, Text};
 
 /// What fixes a problem: steps to take in this order, or another way to end the finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +90,12 @@ pub struct AccountName {
     pub namespace: Text,
     /// Its name.
     pub name: Text,
+}
+
+impl From<Subject<'_>> for AccountName {
+    fn from(subject: Subject<'_>) -> Self {
+        Self { namespace: subject.namespace.into(), name: subject.service_account.into() }
+    }
 }
 
 /// An association, as commands and resources name it.
@@ -159,16 +173,22 @@ pub enum RolePlace {
     Variable,
 }
 
-impl RolePlace {
-    /// How a message names it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Annotation => "the service account's annotation",
-            Self::Association => "the association's roleArn",
-            Self::Target => "the association's targetRoleArn",
-            Self::Variable => "the container's AWS_ROLE_ARN",
-        }
-    }
+/// Who may change what a requester may not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contact {
+    /// Where the configuration names none.
+    PlatformTeam,
+    /// As the configuration names it.
+    Named(Text),
+}
+
+/// Policies of a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoliciesOf {
+    /// Its trust policy.
+    Trust,
+    /// Those of what it may do.
+    Permissions,
 }
 
 /// One operation.
@@ -180,8 +200,8 @@ pub enum Change {
     TryFromPod {
         /// The role.
         role: RoleName,
-        /// The policies that have the condition: `the trust policy`.
-        place: &'static str,
+        /// The policies that have the condition.
+        policies: PoliciesOf,
     },
     /// Create the OIDC provider of the cluster's issuer in an account.
     CreateProvider {
@@ -288,21 +308,17 @@ pub enum Change {
     /// Collect what the snapshot does not contain.
     Collect {
         /// What is missing.
-        what: Text,
+        part: SnapshotPart,
         /// What shows it.
         show: Show,
     },
     /// Ask a contact that may change it.
-    Ask(Text),
-    /// What only a person can do: a clause without a full stop.
-    Manual(Text),
+    Ask(Contact),
+    /// What only a person can do.
+    Manual(Advice),
 }
 
 impl Change {
-    pub(crate) fn manual(advice: impl Into<Text>) -> Self {
-        Self::Manual(advice.into())
-    }
-
     fn grants_access(&self) -> bool {
         match self {
             Self::Trust(TrustEdit { change, .. }) => match change {
@@ -437,15 +453,8 @@ impl From<TemplateChange> for Change {
     }
 }
 
-/// A text: what only a person can do.
-impl From<&str> for Change {
-    fn from(advice: &str) -> Self {
-        Self::manual(advice)
-    }
-}
-
-impl From<String> for Change {
-    fn from(advice: String) -> Self {
-        Self::manual(advice)
+impl From<Advice> for Change {
+    fn from(advice: Advice) -> Self {
+        Self::Manual(advice)
     }
 }

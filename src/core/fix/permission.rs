@@ -1,6 +1,6 @@
 //! Changes of what a role may do, or of what a workload declares that it needs.
 
-use super::{AssociationName, RoleName, Text};
+use super::{AssociationName, PolicyStatement, RoleName, Text};
 
 /// A change of permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum PermissionChange {
     },
     /// Narrow a Deny.
     NarrowDeny {
-        /// The statement, as a person finds it: `statement 2 (Sid Guard) of managed policy Guard`.
-        place: Text,
+        /// The statement that denies.
+        statement: PolicyStatement,
         /// The policy that has it.
         policy: PolicyName,
     },

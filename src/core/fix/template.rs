@@ -1,6 +1,6 @@
 //! Changes of a pod template.
 
-use super::Text;
+use super::{MetadataOf, Text};
 
 /// A change of the pod template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub enum TemplateChange {
     RemoveAnnotation {
         /// Its key.
         key: Text,
-        /// What has it: `the pod template`, `the Deployment`.
-        place: Text,
+        /// What has it.
+        place: MetadataOf,
     },
     /// Take containers out of the annotation that keeps the injector from them.
     InjectContainers {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use rolecall_iam::{RoleArn, Statement};
 use serde_json::{Map, Value, json};
 
+use super::AccountName;
+use super::names::{StatementName, UndocumentedPrincipal};
 use crate::text::Text;
 
 /// A role.
@@ -55,15 +57,17 @@ pub enum TrustChange {
     Statement(Arc<StatementEdit>),
     /// A person has to narrow a Deny.
     NarrowDeny {
-        /// The statement: `statement 2 ("Guard")`.
-        place: Text,
-        /// Whom it must not deny.
+        /// The statement.
+        statement: StatementName,
+        /// Whom it must not deny: a subject or a service principal.
         principal: Text,
+        /// For this service account.
+        account: Option<AccountName>,
     },
     /// A person has to write a principal in the documented form.
     ReplacePrincipal {
-        /// What the policy has.
-        from: Text,
+        /// What the policy has; absent where it is `*` alone.
+        from: Option<UndocumentedPrincipal>,
         /// What it must have.
         to: Text,
     },
@@ -72,8 +76,8 @@ pub enum TrustChange {
 /// A change of one statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatementEdit {
-    /// `statement 2 ("Guard")`.
-    pub place: Text,
+    /// The statement.
+    pub statement: StatementName,
     /// The statement's place in the document, as a `jq` path: `.Statement[1]`.
     pub path: Text,
     /// What to change.
@@ -146,10 +150,10 @@ impl ConditionName {
 }
 
 impl StatementEdit {
-    pub(crate) fn new(place: String, path: String, statement: &Statement, change: StatementChange) -> Self {
+    pub(crate) fn new(name: StatementName, path: String, statement: &Statement, change: StatementChange) -> Self {
         let mut after = statement.to_json();
         change.apply(&mut after);
-        Self { place: place.into(), path: path.into(), change, after: statement_text(&after).into() }
+        Self { statement: name, path: path.into(), change, after: statement_text(&after).into() }
     }
 }
 

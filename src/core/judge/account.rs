@@ -5,7 +5,9 @@ use super::{Circumstances, Gathering, Judgement, needs, own_names, token_expirat
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, OwnAnnotations, ServiceAccount};
 use crate::effort::Effort;
-use crate::finding::{Certainty, Problem};
+use crate::finding::{
+    Certainty, ConfigurationCause, ConfigurationValue, CredentialsCause, EvidenceValue, Label, Problem, RoleValue,
+};
 use crate::fix::Change;
 use crate::rules;
 use crate::workload::{Kind, Metadata};
@@ -72,8 +74,9 @@ pub fn judge_service_account_within<'a>(
     } else if let Some((key, value)) = &account.legacy {
         gathering.add(legacy(subject, conventions, key, value));
     }
-    let holder = Holder::Account(subject).text();
-    own_names::problems(change.metadata, &holder, false).into_iter().for_each(|problem| gathering.add(problem));
+    own_names::problems(change.metadata, || Holder::Account(subject).name(), false)
+        .into_iter()
+        .for_each(|problem| gathering.add(problem));
     needs::of_the_account(world, subject, &plan, &requires, effort, &mut gathering);
     if let Some(problem) = ambiguous(world, subject, Some(&account)) {
         gathering.add(problem);
@@ -108,11 +111,11 @@ fn pods_predate(
     Some(
         Problem::new(
             &rules::PODS_PREDATE_IDENTITY,
-            format!("running pods of service account {subject} keep the identity they were created with"),
+            CredentialsCause::PodsKeepIdentity { account: subject.into() },
             Change::Recreate { kind: "Deployment".into(), namespace: subject.namespace.into(), name: None },
         )
-        .expected("new pods get", new)
-        .found("running pods have", old.unwrap_or("no role")),
+        .expected(Label::NewPodsGet, new)
+        .found(Label::RunningPodsHave, old.map_or(EvidenceValue::Role(RoleValue::NoRole), EvidenceValue::from)),
     )
 }
 
@@ -120,26 +123,22 @@ pub(super) fn misspelled(subject: Subject<'_>, conventions: &Conventions, key: &
     let right = conventions.role_arn_key();
     Problem::new(
         &rules::ANNOTATION_MISSPELLED,
-        format!(
-            "no identity will be injected into pods of service account {subject}: its annotation {key} is misspelled"
-        ),
+        ConfigurationCause::Misspelled { account: subject.into(), key: key.into() },
         fix::move_annotation(subject, key, right, value),
     )
-    .expected("the injector reads", right)
-    .found("the service account has", key)
+    .expected(Label::InjectorReads, right)
+    .found(Label::ServiceAccountHas, key)
 }
 
 pub(super) fn legacy(subject: Subject<'_>, conventions: &Conventions, key: &str, value: &str) -> Problem {
     let role = if value.starts_with("arn:") { value } else { "ROLE_ARN" };
     Problem::new(
         &rules::ANNOTATION_LEGACY,
-        format!(
-            "{key} has no effect for service account {subject} on EKS, unless kiam or kube2iam runs in the cluster"
-        ),
+        ConfigurationCause::Legacy { account: subject.into(), key: key.into() },
         fix::annotate(subject, conventions.role_arn_key(), role),
     )
-    .expected("the injector reads", format!("{} on the service account", conventions.role_arn_key()))
-    .found("it has", format!("{key}: {value}"))
+    .expected(Label::InjectorReads, ConfigurationValue::OnServiceAccount { key: conventions.role_arn_key().into() })
+    .found(Label::ItHas, EvidenceValue::Entry { key: key.into(), value: value.into() })
 }
 
 /// Annotation and association name different roles: the association wins, and its removal changes the role silently.
@@ -154,10 +153,10 @@ pub(super) fn ambiguous(world: &World, subject: Subject<'_>, account: Option<&Se
     Some(
         Problem::new(
             &rules::IDENTITY_AMBIGUOUS,
-            format!("service account {subject} has two roles: its pods get the role of the Pod Identity association, not that of the annotation"),
+            ConfigurationCause::Ambiguous { account: subject.into() },
             fix::remove_annotation(subject, world.conventions.role_arn_key()),
         )
-        .expected("the association gives", associated)
-        .found("the annotation has", annotated),
+        .expected(Label::AssociationGives, associated)
+        .found(Label::AnnotationHas, annotated),
     )
 }

@@ -3,8 +3,8 @@
 use rolecall_iam::{RoleArn, Verdict};
 
 use crate::chain::{Subject, fix};
-use crate::finding::{Finding, Hint, Problem};
-use crate::fix::{Change, RoleName};
+use crate::finding::{ClusterCause, EvidenceValue, Finding, Label, PermissionValue, Problem, Remark, SnapshotValue};
+use crate::fix::{AccountName, Change, RoleName};
 use crate::permission::{self, Actor, Need, Session, ask_need};
 use crate::rules;
 use crate::snapshot::Association;
@@ -25,26 +25,24 @@ pub fn orphaned_association(
     subject: Subject<'_>,
     association: &Association,
     absent: Absent,
-    near: Option<&str>,
+    near: Option<(&str, &str)>,
 ) -> Finding {
     let found = match absent {
-        Absent::Namespace => format!("no namespace {}", subject.namespace),
-        Absent::ServiceAccount => {
-            format!("no service account {} in namespace {}", subject.service_account, subject.namespace)
-        }
+        Absent::Namespace => SnapshotValue::NoNamespace { name: subject.namespace.into() },
+        Absent::ServiceAccount => SnapshotValue::NoServiceAccount(subject.into()),
     };
-    let role = association.role_arn.as_deref().map_or("its role", |arn| arn.rsplit('/').next().unwrap_or(arn));
+    let role = association.role_arn.as_deref().map(|arn| arn.rsplit('/').next().unwrap_or(arn).into());
     Finding::of_workload(
         Problem::new(
             &rules::ASSOCIATION_ORPHANED,
-            format!(
-                "the Pod Identity association for {subject} names a service account that does not exist: pods of a new service account with this name would get role {role}"
-            ),
+            ClusterCause::OrphanedAssociation { account: subject.into(), role },
             fix::delete_association(&world.snapshot, subject, Some(association)),
         )
-        .expected("the association names", subject.to_string())
-        .found("the cluster has", found)
-        .hint(near.map(|near| Hint::note(format!("{near} exists and may be meant")))),
+        .expected(Label::AssociationNames, EvidenceValue::Account(subject.into()))
+        .found(Label::ClusterHas, found)
+        .hint(near.map(|(namespace, name)| Remark::SimilarAccount {
+            account: AccountName { namespace: namespace.into(), name: name.into() },
+        })),
     )
 }
 
@@ -57,58 +55,47 @@ pub enum AgentFault {
     Down(u64),
 }
 
-/// The name of the agent's add-on and of its DaemonSet.
+/// The name of the agent's add-on.
 const AGENT: &str = "eks-pod-identity-agent";
 
 /// The cluster has associations and nothing that hands out their credentials.
 pub fn agent_fault(world: &World, associations: usize, fault: AgentFault) -> Finding {
     let mut addons = world.snapshot.addons.iter().flatten();
-    let (message, fix, found) = match fault {
+    let (cause, fix, found) = match fault {
         // To create the add-on again would fail.
         AgentFault::Missing if addons.any(|addon| **addon == *AGENT) => (
-            format!(
-                "{} are unlikely to get credentials: the add-on {AGENT} is installed, but the agent does not run",
-                pods_of(associations)
-            ),
+            ClusterCause::AgentInstalledButNotRunning { associations },
             fix::describe_agent(&world.snapshot),
-            format!("the add-on, and no DaemonSet kube-system/{AGENT}"),
+            SnapshotValue::AddOnWithoutDaemonSet,
         ),
         AgentFault::Missing => (
-            format!("{} are unlikely to get credentials: the Pod Identity agent does not run", pods_of(associations)),
+            ClusterCause::AgentNotRunning { associations },
             fix::install_agent(&world.snapshot),
-            "no DaemonSet kube-system/eks-pod-identity-agent".to_owned(),
+            SnapshotValue::NoDaemonSet,
         ),
         AgentFault::Down(desired) => (
-            format!("{} get no credentials: none of the Pod Identity agent's pods is ready", pods_of(associations)),
+            ClusterCause::AgentNotReady { associations },
             Change::CheckAgent,
-            format!("0 of {desired} ready"),
+            SnapshotValue::AgentPodsReady { desired },
         ),
     };
     Finding::of_workload(
-        Problem::new(&rules::POD_IDENTITY_AGENT_MISSING, message, fix)
-            .expected("expected", "an agent on every node")
-            .found("the cluster has", found),
+        Problem::new(&rules::POD_IDENTITY_AGENT_MISSING, cause, fix)
+            .expected(Label::Expected, SnapshotValue::AgentOnEveryNode)
+            .found(Label::ClusterHas, found),
     )
-}
-
-fn pods_of(associations: usize) -> String {
-    match associations {
-        1 => "pods of the Pod Identity association".to_owned(),
-        many => format!("pods of the {many} Pod Identity associations"),
-    }
 }
 
 /// The cluster has service accounts with an identity, and no injector that would give it to their pods.
 pub fn injector_missing(configuration: &str, accounts: usize) -> Finding {
-    let whose = if accounts == 1 { "one service account".to_owned() } else { format!("{accounts} service accounts") };
     Finding::of_workload(
         Problem::new(
             &rules::INJECTOR_MISSING,
-            format!("new pods of {whose} with an AWS identity will get no credentials: the injector is not registered"),
+            ClusterCause::InjectorMissing { accounts },
             Change::RegisterInjector { configuration: Some(configuration.into()) },
         )
-        .expected("expected", format!("MutatingWebhookConfiguration {configuration}"))
-        .found("the cluster has", "none of that name, or one without webhooks"),
+        .expected(Label::Expected, SnapshotValue::InjectorConfiguration { name: configuration.into() })
+        .found(Label::ClusterHas, SnapshotValue::NoInjectorConfiguration),
     )
 }
 
@@ -133,14 +120,14 @@ pub fn node_roles_without_agent(world: &World) -> Vec<Finding> {
         findings.push(Finding::of_workload(
             Problem::new(
                 &rules::NODE_ROLE_AGENT,
-                format!("the Pod Identity agent is not allowed to fetch credentials: the node role {name} lacks the permission"),
+                ClusterCause::NodeRoleWithoutAgent { role: name.into() },
                 Change::AttachPolicy {
                     role: RoleName::of(arn),
                     policy: format!("arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy").into(),
                 },
             )
-            .expected("the agent needs", AGENT_ACTION)
-            .found("found", permission::denial(ruling)),
+            .expected(Label::AgentNeeds, AGENT_ACTION)
+            .found(Label::Found, PermissionValue::Denial(permission::denial(ruling))),
         ));
     }
     findings

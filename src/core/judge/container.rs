@@ -10,7 +10,10 @@ use super::required::Requirement;
 use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{Chain, State, Subject, fix};
 use crate::effort::Effort;
-use crate::finding::{Certainty, Problem};
+use crate::finding::{
+    Certainty, CredentialsCause, CredentialsValue, InjectionValue, Label, NoMetadata, Platform, Preset, Problem,
+    RoleRef, StaticKeys,
+};
 use crate::fix::{Fix, TemplateChange};
 use crate::identity::{
     CredentialEnv, ExpandedTexts, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE,
@@ -31,7 +34,7 @@ pub(super) struct Scene<'a, 's> {
     pub(super) plan: Cow<'a, Plan>,
     pub(super) known: Known<'a>,
     /// Why the pod runs on Fargate.
-    pub(super) fargate: Option<String>,
+    pub(super) fargate: Option<Platform>,
     /// The injector will ask for a token of a lifetime that the API server refuses.
     pub(super) refused_expiration: bool,
     /// The pods must have an identity.
@@ -61,28 +64,25 @@ impl<'a> Scene<'a, '_> {
     /// Why the pod cannot reach instance metadata (IMDS), where that is known: Fargate has none, nor have hybrid nodes
     /// (Amazon EKS User Guide, "AWS Fargate considerations" and "Amazon EKS Hybrid Nodes overview"), and a hop limit of 1
     /// ends at the node's own network.
-    pub(super) fn without_metadata(&self) -> Option<&'static str> {
+    pub(super) fn without_metadata(&self) -> Option<NoMetadata> {
         if self.fargate.is_some() {
-            Some("Fargate has no node role")
+            Some(NoMetadata::Fargate)
         } else if self.workload.required_node_label(COMPUTE_TYPE) == Some("hybrid") {
-            Some("hybrid nodes have no instance metadata")
+            Some(NoMetadata::HybridNode)
         } else if !self.workload.spec.host_network && self.world.pods_reach_metadata() == Some(false) {
-            Some("the nodes keep instance metadata from pods (IMDS hop limit 1)")
+            Some(NoMetadata::HopLimit)
         } else {
             None
         }
     }
 
-    /// `role carts`, or `its role` where the role is not known.
-    pub(super) fn role_phrase(&self) -> String {
-        match self.plan.role_arn.as_deref() {
-            Some(arn) => format!("role {}", arn.rsplit('/').next().unwrap_or(arn)),
-            None => "its role".to_owned(),
-        }
+    /// The name of the role that is meant, where it is known.
+    pub(super) fn role_name(&self) -> Option<&str> {
+        self.plan.role_arn.as_deref().map(|arn| arn.rsplit('/').next().unwrap_or(arn))
     }
 
-    pub(super) fn role_name(&self) -> &str {
-        self.plan.role_arn.as_deref().map_or("its role", |arn| arn.rsplit('/').next().unwrap_or(arn))
+    pub(super) fn role(&self) -> RoleRef {
+        self.role_name().map_or(RoleRef::Own, RoleRef::named)
     }
 }
 
@@ -210,29 +210,23 @@ impl<'a, 'p> One<'a, '_, 'p> {
             gathering.add_chain(&chain.problems.iter().map(likely).collect::<Vec<_>>());
         }
         let literal = self.env.secret_access_key.and_then(Value::literal).is_some();
-        let keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
         let problem = Problem::new(
             &rules::STATIC_KEYS,
-            format!(
-                "pods of service account {} will use static keys: SDKs use them before any role",
-                self.scene.subject
-            ),
+            CredentialsCause::StaticKeys { account: self.scene.subject.into() },
             match self.plan().mechanism {
                 Some(_) => Fix::from(TemplateChange::RemoveKeys),
                 None => Fix::from(TemplateChange::RemoveKeys)
                     .then_all(fix::create_association(&self.scene.world.snapshot, self.scene.subject)),
             },
         )
-        .expected("expected", "an identity of the service account");
-        let problem = match other_store(self.container) {
+        .expected(Label::Expected, CredentialsValue::OfServiceAccount);
+        let (problem, keys) = match other_store(self.container) {
             // The keys are that store's, and no identity of AWS.
-            Some(endpoint) => problem
-                .at_most(Certainty::Undecided)
-                .found("the environment has", format!("{keys}, for {}", other_credentials::endpoint_text(&endpoint))),
-            None if literal => problem.found("the environment has", format!("{keys}, in clear text")),
-            None => problem.found("the environment has", keys),
+            Some(endpoint) => (problem.at_most(Certainty::Undecided), StaticKeys::ForStore((&endpoint).into())),
+            None if literal => (problem, StaticKeys::ClearText),
+            None => (problem, StaticKeys::Reference),
         };
-        gathering.add_for(self.name(), problem);
+        gathering.add_for(self.name(), problem.found(Label::EnvironmentHas, CredentialsValue::StaticKeys(keys)));
         State::Unknown
     }
 
@@ -243,11 +237,9 @@ impl<'a, 'p> One<'a, '_, 'p> {
         };
         if let Some(own) = injected.conflict(self.container) {
             let path = injected.mount_path;
-            let why = format!(
-                "the API server refuses its pods, because the injector mounts volume {} at {path}, where volume {own} is mounted already",
-                injected.volume
-            );
-            let mut problem = self.preset(&why, &format!("volume {own} at {path}"));
+            let why = Preset::MountConflict { injected: injected.volume.into(), path: path.into(), own: own.into() };
+            let found = InjectionValue::VolumeAt { volume: own.into(), path: path.into() };
+            let mut problem = self.preset(why, found);
             problem.fix = TemplateChange::MoveMount { volume: own.into(), path: path.into() }.into();
             gathering.add_for(self.name(), problem);
             return State::Broken;
@@ -275,8 +267,7 @@ impl<'a, 'p> One<'a, '_, 'p> {
         } else {
             // The other may come from an object or a profile that is not looked into.
             let at_most = if hidden { Certainty::Likely } else { Certainty::Certain };
-            let why = "a variable of its own keeps the injector from adding the other";
-            self.preset(why, self.preset_variable(mechanism)).at_most(at_most)
+            self.preset(Preset::Variable, self.preset_variable(mechanism)).at_most(at_most)
         };
         let state = if problem.certainty == Certainty::Certain { State::Broken } else { State::Unknown };
         match &scene.plan.chain {

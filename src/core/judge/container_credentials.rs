@@ -3,7 +3,10 @@
 use super::Gathering;
 use super::container::{One, Verdict};
 use crate::chain::{State, missing};
-use crate::finding::{Certainty, Problem};
+use crate::finding::{
+    self, AgentTokenDoubt, Certainty, CredentialsValue, IdentityDoubt, InjectionValue, Platform, Preset, Problem,
+    TokenVariable,
+};
 use crate::identity::{Mechanism, POD_IDENTITY_AUDIENCE, POD_IDENTITY_FOLDER, Value};
 use crate::workload::{TokenContent, clean_path};
 
@@ -14,7 +17,7 @@ enum AgentToken {
     /// It is not.
     Wrong(Box<Problem>),
     /// It cannot be seen.
-    Unseen(String),
+    Unseen(AgentTokenDoubt),
 }
 
 impl<'a> One<'a, '_, '_> {
@@ -23,28 +26,23 @@ impl<'a> One<'a, '_, '_> {
         let is_planned = self.plan().mechanism == Some(Mechanism::PodIdentity);
         let relative = self.env.relative_uri.filter(|uri| uri.is_set());
         if relative.is_some() || !self.env.uses_agent() {
-            let uri = relative.or(self.env.full_uri).and_then(Value::literal).unwrap_or("a URI from an object");
+            let uri = relative.or(self.env.full_uri).and_then(Value::literal);
+            let uri = uri.map_or(CredentialsValue::UriReference.into(), finding::EvidenceValue::from);
             let problem = if !is_planned {
-                self.undecided(
-                    "it takes credentials from a URI that is not the Pod Identity agent's",
-                    "the agent's URI",
-                    uri,
-                )
+                self.undecided(IdentityDoubt::OtherCredentialsUri, CredentialsValue::AgentUri, uri)
             } else if relative.is_some() {
                 // Go's SDK reads the full URI first, the others the relative one.
-                let why = "most SDKs read AWS_CONTAINER_CREDENTIALS_RELATIVE_URI first, so they do not call the agent";
-                self.preset(why, uri).at_most(Certainty::Likely)
+                self.preset(Preset::RelativeUri, uri).at_most(Certainty::Likely)
             } else {
-                self.preset("the container's own credentials URI replaces that of the association", uri)
-                    .at_most(Certainty::Likely)
+                self.preset(Preset::OwnUri, uri).at_most(Certainty::Likely)
             };
             gathering.add_for(self.name(), problem);
             return (None, State::Unknown);
         }
         let role = if is_planned { scene.plan_role() } else { None };
-        let windows = scene.workload.is_windows().then(|| "Windows".to_owned());
+        let windows = scene.workload.is_windows().then_some(Platform::Windows);
         if let Some(platform) = scene.fargate.clone().or(windows) {
-            gathering.add(self.unsupported(&platform));
+            gathering.add(self.unsupported(platform));
             return (role, State::Broken);
         }
         if let Some(exceptions) = self.env.proxied() {
@@ -60,7 +58,8 @@ impl<'a> One<'a, '_, '_> {
                 return (role, if hidden { State::Unknown } else { State::Broken });
             }
             AgentToken::Unseen(why) => {
-                let problem = self.undecided(&why, "the token that the injector mounts", "another token file");
+                let why = IdentityDoubt::AgentToken(why);
+                let problem = self.undecided(why, CredentialsValue::InjectedToken, CredentialsValue::OtherTokenFile);
                 gathering.add_for(self.name(), problem);
                 State::Unknown
             }
@@ -80,42 +79,37 @@ impl<'a> One<'a, '_, '_> {
 
     /// Whether the agent will get a usable token.
     fn agent_token(&self) -> AgentToken {
-        let wrong = |why: &str, found: &str| AgentToken::Wrong(Box::new(self.preset(why, found)));
+        let wrong = |why: Preset, found: finding::EvidenceValue| AgentToken::Wrong(Box::new(self.preset(why, found)));
+        let variable = TokenVariable::PodIdentity;
         let Some(value) = self.env.authorization_token_file.filter(|value| value.is_set()) else {
             if self.env.authorization_token.is_some_and(Value::is_set) {
-                return AgentToken::Unseen("AWS_CONTAINER_AUTHORIZATION_TOKEN holds a token of its own".to_owned());
+                return AgentToken::Unseen(AgentTokenDoubt::TokenOfItsOwn);
             }
-            return wrong(
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI is set, so the injector does not add the token file",
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI without AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-            );
+            let (present, absent) = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+            return wrong(Preset::FullUriWithoutToken, InjectionValue::Without { present, absent }.into());
         };
         let Some(file) = value.literal() else {
-            return AgentToken::Unseen(
-                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE comes from an object that rolecall does not read".to_owned(),
-            );
+            return AgentToken::Unseen(AgentTokenDoubt::FileReference);
         };
         let source = self.source(file);
         let volume = Mechanism::PodIdentity.volume();
         match source.content {
             TokenContent::Token(POD_IDENTITY_AUDIENCE) => AgentToken::Right,
             TokenContent::Token(audience) => {
-                let audience = if audience.is_empty() { "the API server" } else { audience };
-                wrong("its token is not for pods.eks.amazonaws.com", &format!("a token for {audience}"))
+                let audience = (!audience.is_empty()).then(|| audience.into());
+                wrong(Preset::OtherAudience, InjectionValue::TokenFor { audience }.into())
             }
-            TokenContent::NoSuchFile => {
-                wrong("the volume has no token under the name in AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file)
-            }
+            TokenContent::NoSuchFile => wrong(Preset::NoSuchToken { variable }, file.into()),
             TokenContent::NotMounted if is_below(file, POD_IDENTITY_FOLDER) => {
-                wrong("no token is mounted where AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE points", file)
+                wrong(Preset::TokenNotMounted { variable }, file.into())
             }
             // The injector goes by the volume's name and adds none.
             TokenContent::Opaque if source.volume == Some(volume) && !self.is_csi(volume) => wrong(
-                &format!("the pod has a volume {volume} of its own, so the injector adds no token"),
-                &format!("a volume {volume} without a service account token"),
+                Preset::Volume(volume.into()),
+                InjectionValue::VolumeWithoutToken { volume: volume.into() }.into(),
             ),
             TokenContent::NotMounted | TokenContent::Opaque | TokenContent::SomeToken => {
-                AgentToken::Unseen(format!("rolecall cannot see the token in {file}"))
+                AgentToken::Unseen(AgentTokenDoubt::Unseen { file: file.into() })
             }
         }
     }

@@ -3,12 +3,15 @@
 use super::container::{One, Scene};
 use crate::chain::fix;
 use crate::cluster::Presence;
-use crate::finding::{Certainty, Hint, Problem};
-use crate::fix::{Change, Fix, TemplateChange};
-use crate::identity::{Mechanism, OptOut, Value, is_pod_identity_token};
+use crate::finding::{
+    CannotAssume, Cause, Certainty, CredentialsCause, CredentialsValue, EvidenceValue, InjectionCause, InjectionValue,
+    Label, NotInjected, Platform, Preset, Problem, Remark, RoleValue,
+};
+use crate::fix::{Advice, Change, Fix, TemplateChange};
+use crate::identity::{self, Mechanism, OptOut, is_pod_identity_token};
 use crate::rules;
 use crate::workload::Stage;
-use crate::world::AssociationReading;
+use crate::world::{AssociationReading, Plan};
 
 /// Seconds within which an association may not have reached the injector yet (Amazon EKS User Guide, "EKS Pod Identity
 /// considerations": eventually consistent, several seconds).
@@ -23,57 +26,57 @@ impl One<'_, '_, '_> {
     pub(super) fn overridden(&self, role: &str) -> Problem {
         Problem::new(
             &rules::ROLE_OVERRIDDEN,
-            format!("the container sets its own role, not that of service account {}", self.scene.subject),
+            CredentialsCause::OwnRole { account: self.scene.subject.into() },
             Fix::from(TemplateChange::RemoveWebIdentity).or(fix::annotate(
                 self.scene.subject,
                 self.scene.world.conventions.role_arn_key(),
                 role,
             )),
         )
-        .expected("the service account's role is", self.plan().role_arn.as_deref().unwrap_or_default())
-        .found("AWS_ROLE_ARN is", role)
+        .expected(Label::ServiceAccountRole, self.plan().role_arn.as_deref().unwrap_or_default())
+        .found(Label::RoleVariable, role)
     }
 
     pub(super) fn shadowed(&self, role: &str) -> Problem {
         Problem::new(
             &rules::ASSOCIATION_SHADOWED,
-            format!("the Pod Identity association of service account {} is not used: SDKs read the web identity variables first", self.scene.subject),
+            CredentialsCause::AssociationNotUsed { account: self.scene.subject.into() },
             Fix::from(TemplateChange::RemoveWebIdentity).or(recreate(self.scene)),
         )
-        .expected("the association gives", self.plan().role_arn.as_deref().unwrap_or("a role that is not in the snapshot"))
-        .found("AWS_ROLE_ARN is", role)
+        .expected(Label::AssociationGives, planned_role(self.plan()))
+        .found(Label::RoleVariable, role)
     }
 
-    pub(super) fn preset(&self, why: &str, found: &str) -> Problem {
+    pub(super) fn preset(&self, why: Preset, found: impl Into<EvidenceValue>) -> Problem {
         if self.ephemeral {
             return self.preset_in_ephemeral(why, found);
         }
         Problem::new(
             &rules::INJECTION_PRESET,
-            format!("service account {} cannot assume {}: {why}", self.scene.subject, self.scene.role_phrase()),
+            self.scene.cannot_assume(CannotAssume::Preset(why)),
             TemplateChange::RemoveCredentials,
         )
-        .expected("expected", "no AWS_* credentials variables or volumes in the pod template")
-        .found("the container has", found)
+        .expected(Label::Expected, InjectionValue::NoVariablesOrVolumes)
+        .found(Label::ContainerHas, found)
     }
 
     /// The injector never changes an ephemeral container, so the role of the pod does not matter here.
-    fn preset_in_ephemeral(&self, why: &str, found: &str) -> Problem {
+    fn preset_in_ephemeral(&self, why: Preset, found: impl Into<EvidenceValue>) -> Problem {
         Problem::new(
             &rules::INJECTION_PRESET,
-            format!("ephemeral container {} gets no credentials with its own variables: {why}", self.name()),
-            "start the ephemeral container without AWS_* credentials variables, or mount the token's volume in it",
+            InjectionCause::EphemeralPreset { container: self.name().into(), why },
+            Advice::StartWithoutVariables,
         )
-        .expected("expected", "no AWS_* credentials variables, or a token where they point")
-        .found("the container has", found)
+        .expected(Label::Expected, InjectionValue::NoVariablesOrToken)
+        .found(Label::ContainerHas, found)
     }
 
-    pub(super) fn unsupported(&self, platform: &str) -> Problem {
+    pub(super) fn unsupported(&self, platform: Platform) -> Problem {
         let scene = self.scene;
         let annotated = scene.known.account().and_then(|account| account.role_arn.as_deref());
         Problem::new(
             &rules::POD_IDENTITY_UNSUPPORTED,
-            format!("service account {} cannot use its Pod Identity association on {platform}: the Pod Identity agent does not run there", scene.subject),
+            CredentialsCause::Unsupported { account: scene.subject.into(), platform: platform.clone() },
             match annotated {
                 Some(_) => Fix::from(delete_association(scene)),
                 None => Fix::from(delete_association(scene)).then(fix::annotate(
@@ -83,37 +86,34 @@ impl One<'_, '_, '_> {
                 )),
             },
         )
-        .expected("Pod Identity needs", "Linux on EC2")
-        .found("the pod runs on", platform)
+        .expected(Label::AgentRunsOn, CredentialsValue::LinuxOnEc2)
+        .found(Label::PodRunsOn, CredentialsValue::Platform(platform))
     }
 
     pub(super) fn proxied(&self, exceptions: &str) -> Problem {
         let with = if exceptions.is_empty() { String::new() } else { format!("{exceptions},") };
         Problem::new(
             &rules::PROXY_INTERCEPTS,
-            format!(
-                "pods of service account {} will send calls to the Pod Identity agent through the proxy",
-                self.scene.subject
-            ),
+            CredentialsCause::ThroughProxy { account: self.scene.subject.into() },
             TemplateChange::SetVariable {
                 name: "NO_PROXY",
                 value: format!("{with}169.254.170.23,[fd00:ec2::23]").into(),
             },
         )
-        .expected("NO_PROXY must contain", "169.254.170.23")
-        .found("it contains", if exceptions.is_empty() { "nothing" } else { exceptions })
+        .expected(Label::NoProxyMustContain, "169.254.170.23")
+        .found(Label::ItContains, if exceptions.is_empty() { EvidenceValue::Nothing } else { exceptions.into() })
     }
 
     pub(super) fn no_association(&self) -> Problem {
         let scene = self.scene;
         Problem::new(
             &rules::ASSOCIATION_MISSING,
-            format!("pods of service account {} get no credentials: they have the Pod Identity variables, but the cluster has no association", scene.subject),
+            CredentialsCause::NoAssociation { account: scene.subject.into() },
             fix::create_association(&scene.world.snapshot, scene.subject),
         )
         .at_most(if self.shows_association() { Certainty::Likely } else { Certainty::Certain })
-        .expected("expected", format!("an association for {}", scene.subject))
-        .found("the cluster has", "none for it")
+        .expected(Label::Expected, CredentialsValue::AssociationFor(scene.subject.into()))
+        .found(Label::ClusterHas, CredentialsValue::NoAssociation)
     }
 
     /// The pod carries what the injector adds for an association, which may be newer than what was read. Label and variables
@@ -126,19 +126,19 @@ impl One<'_, '_, '_> {
         }
         let has_label = workload.pod_metadata.labels.get("eks.amazonaws.com/pod-identity") == Some("enabled");
         // Older injectors set no label.
-        let has_set = self.env.authorization_token_file.and_then(Value::literal).is_some_and(is_pod_identity_token)
-            && self.scene.volumes.get(Mechanism::PodIdentity.volume()).is_some();
+        let has_set =
+            self.env.authorization_token_file.and_then(identity::Value::literal).is_some_and(is_pod_identity_token)
+                && self.scene.volumes.get(Mechanism::PodIdentity.volume()).is_some();
         has_label || (reading.is_older() && has_set)
     }
 
-    pub(super) fn preset_variable(&self, mechanism: Mechanism) -> &'static str {
-        match mechanism {
-            Mechanism::Irsa if self.env.role_arn.is_some() => "AWS_ROLE_ARN without AWS_WEB_IDENTITY_TOKEN_FILE",
-            Mechanism::Irsa => "AWS_WEB_IDENTITY_TOKEN_FILE without AWS_ROLE_ARN",
-            Mechanism::PodIdentity => {
-                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE without AWS_CONTAINER_CREDENTIALS_FULL_URI"
-            }
-        }
+    pub(super) fn preset_variable(&self, mechanism: Mechanism) -> InjectionValue {
+        let (present, absent) = match mechanism {
+            Mechanism::Irsa if self.env.role_arn.is_some() => ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+            Mechanism::Irsa => ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"),
+            Mechanism::PodIdentity => ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        };
+        InjectionValue::Without { present, absent }
     }
 
     pub(super) fn skipped(&self) -> Problem {
@@ -146,52 +146,45 @@ impl One<'_, '_, '_> {
         let said = self.scene.workload.pod_metadata.annotations.get(key).unwrap_or_default();
         Problem::new(
             &rules::INJECTION_SKIPPED,
-            format!("the container does not get {}: the annotation {key} names it", self.scene.role_phrase()),
+            InjectionCause::Skipped { role: self.scene.role(), key: key.into() },
             TemplateChange::InjectContainers { key: key.into(), container: Some(self.name().into()) },
         )
-        .expected("the injector would add", self.scene.role_name())
-        .found("the pod has", format!("{key}: {said}"))
+        .expected(
+            Label::InjectorWouldAdd,
+            self.scene.role_name().map_or(EvidenceValue::Role(RoleValue::Its), EvidenceValue::from),
+        )
+        .found(Label::PodHas, EvidenceValue::Entry { key: key.into(), value: said.into() })
     }
 
     pub(super) fn not_injected(&self) -> Problem {
         let scene = self.scene;
         let again = |is_registered| Fix::from(recreate(scene)).then(Change::CheckInjector { is_registered });
-        let (acts, fix) = match (scene.workload.stage, scene.world.injector) {
-            (Stage::Predicted, _) => ("the injector will not act on its pods", again(false)),
-            (Stage::Admitted, Presence::Unknown) => ("the injector did not act on this pod", again(false)),
-            (Stage::Admitted, Presence::Present) => {
-                ("the injector is registered but did not act on this pod", again(true))
-            }
+        let (why, fix) = match (scene.workload.stage, scene.world.injector) {
+            (Stage::Predicted, _) => (NotInjected::WillNotAct, again(false)),
+            (Stage::Admitted, Presence::Unknown) => (NotInjected::DidNotAct, again(false)),
+            (Stage::Admitted, Presence::Present) => (NotInjected::DidNotActThoughRegistered, again(true)),
             (Stage::Admitted, Presence::Absent) => (
-                "the injector's webhook is not registered in this cluster",
+                NotInjected::NotRegistered,
                 Fix::from(Change::RegisterInjector { configuration: None }).then(recreate(scene)),
             ),
         };
         let conventions = &scene.world.conventions;
-        let problem = Problem::new(
-            &rules::INJECTION_MISSING,
-            format!("service account {} cannot assume {}: {acts}", scene.subject, scene.role_phrase()),
-            fix,
-        )
-        .expected(
-            "the injector adds",
-            match scene.plan.mechanism {
-                Some(Mechanism::PodIdentity) => "AWS_CONTAINER_CREDENTIALS_FULL_URI and its token file",
-                _ => "AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE",
-            },
-        );
+        let cause = scene.cannot_assume(CannotAssume::NotInjected(why));
+        let problem = Problem::new(&rules::INJECTION_MISSING, cause, fix)
+            .expected(Label::InjectorAdds, InjectionValue::Variables(scene.plan.mechanism.unwrap_or(Mechanism::Irsa)));
         if self.opted_out == Some(OptOut::Pod) {
             // A person's own annotation, if perhaps a copied one.
             let label = conventions.skip_label_key();
-            let mut problem =
-                problem.at_most(Certainty::Likely).found("the pod has", format!("none of them, and the label {label}"));
+            let mut problem = problem
+                .at_most(Certainty::Likely)
+                .found(Label::PodHas, InjectionValue::NoneOfThemAndLabel { key: label.into() });
             problem.fix = TemplateChange::RemoveLabel { key: label.into() }.into();
             return problem;
         }
-        let problem = problem.found("the pod has", "none of them");
+        let problem = problem.found(Label::PodHas, InjectionValue::NoneOfThem);
         if let Some(required) = &scene.required {
             // It was late: the pod has no credentials all the same, and its controller creates it again.
-            return problem.hint(Some(Hint::note(format!("{}: the pod must not start without it", required.said))));
+            return problem.hint(Some(Remark::MustHaveIdentity(required.by.clone())));
         }
         // The injector is registered and added nothing: either it failed, or the association was deleted after it was read.
         let may_be_deleted = scene.plan.mechanism == Some(Mechanism::PodIdentity)
@@ -209,6 +202,17 @@ impl One<'_, '_, '_> {
             _ => false,
         }
     }
+}
+
+impl Scene<'_, '_> {
+    fn cannot_assume(&self, why: CannotAssume) -> Cause {
+        Cause::CannotAssume { account: self.subject.into(), role: self.role(), why }
+    }
+}
+
+/// The role that is meant.
+pub(super) fn planned_role(plan: &Plan) -> EvidenceValue {
+    plan.role_arn.as_deref().map_or(EvidenceValue::Role(RoleValue::NotInSnapshot), EvidenceValue::from)
 }
 
 /// Deletes the association of the pod's service account.

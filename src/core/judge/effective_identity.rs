@@ -32,15 +32,26 @@ pub struct EffectiveIdentity<'w> {
     pub undecided: Option<Vec<&'w str>>,
 }
 
+/// Types of policies of AWS Organizations that were not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnreadControlPolicies {
+    /// Service control policies.
+    Service,
+    /// Resource control policies.
+    Resource,
+    /// Both.
+    Both,
+}
+
 impl EffectiveIdentity<'_> {
-    /// Which policies of AWS Organizations were not read of the role's account, in words.
-    pub fn unread_control_policies(&self) -> Option<&'static str> {
+    /// Which policies of AWS Organizations were not read of the role's account.
+    pub fn unread_control_policies(&self) -> Option<UnreadControlPolicies> {
         let actor = self.actor?;
         let account = actor.snapshot.accounts.get(RoleArn::parse(&actor.role.arn).ok()?.account)?;
         match (&account.service_control, &account.resource_control) {
-            (None, None) => Some("SCP and RCP not read"),
-            (None, Some(_)) => Some("SCP not read"),
-            (Some(_), None) => Some("RCP not read"),
+            (None, None) => Some(UnreadControlPolicies::Both),
+            (None, Some(_)) => Some(UnreadControlPolicies::Service),
+            (Some(_), None) => Some(UnreadControlPolicies::Resource),
             (Some(_), Some(_)) => None,
         }
     }

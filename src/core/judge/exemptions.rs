@@ -5,8 +5,8 @@ use jiff::Timestamp;
 
 use crate::chain::Subject;
 use crate::cluster::{OwnAnnotations, Validity};
-use crate::finding::{Finding, Note, Problem};
-use crate::fix::{Annotated, Change, Fix};
+use crate::finding::{ConfigurationCause, ConfigurationValue, Finding, Label, Note, Problem};
+use crate::fix::{self, Advice, Annotated, Change, Fix, Text};
 use crate::rules::{self, Rule};
 use crate::workload::Kind;
 
@@ -27,14 +27,12 @@ pub(super) enum Holder<'w> {
 }
 
 impl Holder<'_> {
-    pub(super) fn text(self) -> String {
+    pub(super) fn name(self) -> fix::HolderName {
         match self {
-            Self::Object(Kind::Pod) => "the pod".to_owned(),
-            Self::Object(Kind::ServiceAccount) => "the service account".to_owned(),
-            Self::Object(kind) => format!("the {kind}"),
-            Self::Template(kind) => format!("the pod template of the {kind}"),
-            Self::Account(subject) => format!("service account {subject}"),
-            Self::Namespace(name) => format!("namespace {name}"),
+            Self::Object(kind) => fix::HolderName::Object(kind),
+            Self::Template(kind) => fix::HolderName::Template(kind),
+            Self::Account(subject) => fix::HolderName::Account(subject.into()),
+            Self::Namespace(name) => fix::HolderName::Namespace(name.into()),
         }
     }
 
@@ -48,9 +46,7 @@ impl Holder<'_> {
         match self {
             Self::Namespace(name) => annotate(Annotated::Namespace(name.into())),
             Self::Account(subject) => annotate(Annotated::Account(subject.into())),
-            Self::Object(_) | Self::Template(_) => {
-                Change::manual(format!("set rolecall.dev/ignore-until=YYYY-MM-DD on {}", self.text()))
-            }
+            Self::Object(_) | Self::Template(_) => Advice::SetEnd(self.name()).into(),
         }
     }
 }
@@ -167,21 +163,18 @@ impl<'w> AllOwnAnnotations<'w> {
     }
 
     /// Which annotation hides findings of a rule, where it stands, why and until when.
-    pub(super) fn describe(&self, rule: &Rule) -> String {
+    pub(super) fn describe(&self, rule: &Rule) -> Note {
         let source = self.sources_of(rule).filter_map(|source| self.sources.get(source)).max_by_key(|s| s.exempts());
         let Some(source) = source.filter(|source| source.exempts() != Exempts::Nothing) else {
-            return "exempted by the annotation rolecall.dev/allow-node-role".to_owned();
+            return Note::NodeRoleAllowed;
         };
-        let short = |text: &str| text.chars().take(MAX_ECHOED).collect::<String>();
-        let how = if source.exempts() == Exempts::All { "exempted" } else { "hidden from warnings" };
-        let mut text = format!("{how} by rolecall.dev/ignore on {}", source.holder.text());
-        if let Some(until) = &source.own_annotations.ignore_until {
-            text.push_str(&format!(" until {}", short(&until.text)));
+        let reason = &source.own_annotations.ignore_reason;
+        Note::Exempted {
+            from_warnings: source.exempts() != Exempts::All,
+            holder: source.holder.name(),
+            until: source.own_annotations.ignore_until.as_ref().map(|until| short(&until.text)),
+            reason: (!reason.is_empty()).then(|| short(reason)),
         }
-        if !source.own_annotations.ignore_reason.is_empty() {
-            text.push_str(&format!(": {}", short(&source.own_annotations.ignore_reason)));
-        }
-        text
     }
 
     /// What should be known of the exemptions that mattered.
@@ -191,45 +184,46 @@ impl<'w> AllOwnAnnotations<'w> {
     }
 }
 
+/// As much of an annotation as a message repeats.
+fn short(text: &str) -> Text {
+    text.chars().take(MAX_ECHOED).collect::<String>().into()
+}
+
 fn notice(source: &Source<'_>) -> Option<Problem> {
-    let holder = source.holder.text();
-    let short = |text: &str| text.chars().take(MAX_ECHOED).collect::<String>();
-    let until = source.own_annotations.ignore_until.as_ref().map(|until| short(&until.text)).unwrap_or_default();
-    let problem = |message: String, fix: Fix| Problem::new(&rules::EXEMPTION_EXPIRY, message, fix);
+    let holder = source.holder.name();
+    let until = source.own_annotations.ignore_until.as_ref().map_or("", |until| &until.text);
+    let until = short(until);
+    let problem = |cause: ConfigurationCause, fix: Fix| Problem::new(&rules::EXEMPTION_EXPIRY, cause, fix);
     let rules = short(&source.own_annotations.ignore.join(", "));
     let set_end = source.holder.set_end();
     let problem = match source.validity {
         Validity::Counts => return None,
         Validity::EndsSoon => problem(
-            format!("the exemption on {holder} ends on {until}: its findings count again from then on"),
-            Fix::from("fix what it hides").or(set_end),
+            ConfigurationCause::ExemptionEndsSoon { holder, until },
+            Fix::from(Advice::FixWhatIsHidden).or(set_end),
         )
-        .expected("it hides", rules),
+        .expected(Label::ItHides, rules),
         Validity::Ended => problem(
-            format!("the exemption on {holder} ended on {until}: its findings count again"),
-            Fix::from("remove rolecall.dev/ignore and rolecall.dev/ignore-until").or(set_end),
+            ConfigurationCause::ExemptionEnded { holder, until },
+            Fix::from(Advice::RemoveExemption).or(set_end),
         )
-        .expected("it hid", rules),
-        Validity::Unreadable => problem(
-            format!(
-                "the exemption on {holder} lifts warnings only: the date in rolecall.dev/ignore-until cannot be read"
-            ),
-            set_end.into(),
-        )
-        .expected("expected", "YYYY-MM-DD or an RFC 3339 time"),
+        .expected(Label::ItHid, rules),
+        Validity::Unreadable => {
+            return Some(
+                problem(ConfigurationCause::ExemptionUnreadable { holder }, set_end.into())
+                    .expected(Label::Expected, ConfigurationValue::DateOrTime)
+                    .found(Label::IgnoreUntil, until),
+            );
+        }
     };
-    Some(match source.validity {
-        Validity::Unreadable => problem.found("rolecall.dev/ignore-until is", until),
-        _ if source.own_annotations.ignore_reason.is_empty() => problem,
-        _ => problem.found("its reason is", short(&source.own_annotations.ignore_reason)),
+    Some(match &*source.own_annotations.ignore_reason {
+        "" => problem,
+        reason => problem.found(Label::ItsReason, short(reason)),
     })
 }
 
 /// A finding that only the annotations of the checked hide.
 pub(super) fn from_warnings_only(mut finding: Finding) -> Finding {
-    finding.notes.push(Note::Text(format!(
-        "its own annotations hide [{}] from warnings only: an exemption from denials belongs on the namespace",
-        finding.rule()
-    )));
+    finding.notes.push(Note::FromWarningsOnly { rule: finding.rule() });
     finding
 }

@@ -28,7 +28,7 @@ pub use account::{ServiceAccountChange, judge_service_account, judge_service_acc
 pub use cluster_checks::{
     Absent, AgentFault, agent_fault, injector_missing, near_account, node_roles_without_agent, orphaned_association,
 };
-pub use effective_identity::{EffectiveIdentity, effective_identity};
+pub use effective_identity::{EffectiveIdentity, UnreadControlPolicies, effective_identity};
 pub use links::Links;
 pub use needs::permission_fix;
 pub use own_names::of_namespace as own_names_of_namespace;
@@ -206,9 +206,8 @@ impl FindingList {
             (*count, *last) = (*count + 1, self.findings.len());
             self.findings.push(finding);
         } else if let Some(other) = self.findings.get_mut(*last) {
-            let is_said = other.notes.last().is_some_and(|note| matches!(note, Note::Text(text) if text == FURTHER));
-            if !is_said {
-                other.notes.push(Note::Text(FURTHER.to_owned()));
+            if other.notes.last() != Some(&Note::Further) {
+                other.notes.push(Note::Further);
             }
             // A finding without containers is the whole workload's, and stays so.
             if !other.containers.is_empty() {
@@ -221,9 +220,6 @@ impl FindingList {
         }
     }
 }
-
-/// Stands behind a finding that others of its rule joined.
-const FURTHER: &str = "further containers have the same problem with other values, which are left out here";
 
 /// Gathers problems into findings: one of a rule for all the containers that have it, and one for each chain, led by the
 /// first link that breaks.
@@ -315,7 +311,7 @@ impl<'w> Gathering<'w> {
             self.add(problem);
         }
         for finding in self.exempted.findings.iter_mut().chain(&mut self.self_exempted.findings) {
-            finding.notes.insert(0, Note::Text(self.own_annotations.describe(finding.problem.rule)));
+            finding.notes.insert(0, self.own_annotations.describe(finding.problem.rule));
         }
         self.findings.findings.sort_by_key(Finding::severity);
         judgement.findings = self.findings.findings;

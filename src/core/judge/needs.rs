@@ -9,8 +9,10 @@ use super::container::Scene;
 use super::{Gathering, Judgement};
 use crate::chain::{State, Subject, fix};
 use crate::effort::Effort;
-use crate::finding::{Certainty, Finding, Hint, Note, Problem, RolePart};
-use crate::fix::{Fix, PermissionChange};
+use crate::finding::{
+    Certainty, Finding, Label, NeedName, Note, PermissionCause, PermissionValue, Problem, Remark, RolePart, RoleValue,
+};
+use crate::fix::{Advice, Fix, PermissionChange};
 use crate::identity::{Identity, Mechanism};
 use crate::permission::{self, Actor, Answer, MOST_NEEDS, Need, Resources, Session, ask_need_within};
 use crate::rules;
@@ -140,8 +142,8 @@ fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut G
         gathering.add(
             Problem::new(
                 &rules::ACTION_UNKNOWN,
-                format!("service account {subject} declares more than {MOST_NEEDS} needs: rolecall checked the first {MOST_NEEDS}"),
-                "name actions by patterns, such as dynamodb:*Item, in the annotation rolecall.dev/requires",
+                PermissionCause::TooManyNeeds { account: subject.into(), checked: MOST_NEEDS },
+                Advice::UsePatterns,
             )
             .at_most(Certainty::Undecided),
         );
@@ -162,13 +164,11 @@ const MAX_ACTORS: usize = 64;
 fn too_many_roles(subject: Subject<'_>, count: usize) -> Problem {
     Problem::new(
         &rules::PERMISSION_UNCHECKED,
-        format!(
-            "rolecall did not check the declared needs of service account {subject}: its containers have too many roles"
-        ),
-        "use fewer roles in one pod, or declare no needs for it in the annotation rolecall.dev/requires",
+        PermissionCause::TooManyRoles { account: subject.into() },
+        Advice::FewerRolesInPod,
     )
-    .expected("expected", format!("at most {MAX_ACTORS} roles"))
-    .found("the containers have", format!("{count} roles"))
+    .expected(Label::Expected, RoleValue::AtMost(MAX_ACTORS))
+    .found(Label::ContainersHave, RoleValue::Count(count))
 }
 
 /// For how many unknown actions a similar one is looked for: all actions of AWS are compared.
@@ -186,14 +186,14 @@ fn unknown_action(subject: Subject<'_>, need: Need<'_>, suggests: bool) -> Probl
     let right = suggestion.as_deref().unwrap_or("SERVICE:ACTION");
     let problem = Problem::new(
         &rules::ACTION_UNKNOWN,
-        format!("service account {subject} declares that it needs {}, which is not an AWS action", need.action),
+        PermissionCause::NotAnAction { account: subject.into(), action: need.action.into() },
         PermissionChange::CorrectNeed { action: right.into() },
     )
     .at_most(if certain { Certainty::Certain } else { Certainty::Likely })
-    .found("rolecall.dev/requires has", need.to_string());
+    .found(Label::RequiresHas, PermissionValue::Need(need.into()));
     match suggestion {
-        Some(near) => problem.expected("AWS has", near),
-        None => problem.expected("expected", "SERVICE:ACTION of the Service Authorization Reference"),
+        Some(near) => problem.expected(Label::AwsHas, near),
+        None => problem.expected(Label::Expected, PermissionValue::ServiceAction),
     }
 }
 
@@ -255,18 +255,15 @@ fn report(
 
 /// The policies are too large to be checked for all that is declared.
 fn unchecked(actors: &[Actor<'_>], from: Need<'_>) -> Problem {
-    let names: Vec<&str> = actors.iter().take(3).map(|actor| actor.role.arn.rsplit('/').next().unwrap_or("")).collect();
-    let subject = actors.first().map_or_else(String::new, |actor| actor.subject.to_string());
+    let roles = actors.iter().take(3).map(|actor| actor.role.arn.rsplit('/').next().unwrap_or("")).collect();
+    let subject = actors.first().map_or(Subject { namespace: "", service_account: "" }, |actor| actor.subject);
     Problem::new(
         &rules::PERMISSION_UNCHECKED,
-        format!(
-            "rolecall did not check all declared needs of service account {subject}: the policies of {} are too large",
-            names.join(", ")
-        ),
-        "declare fewer needs, or name the resource of each in the annotation rolecall.dev/requires",
+        PermissionCause::PoliciesTooLarge { account: subject.into(), roles },
+        Advice::DeclareFewerNeeds,
     )
-    .expected("expected", "needs that can be checked within the limit for one object")
-    .found("not checked", format!("{from} and what follows it"))
+    .expected(Label::Expected, PermissionValue::CheckedWithinLimit)
+    .found(Label::NotChecked, PermissionValue::NeedAndFollowing(from.into()))
 }
 
 /// The finding for a need that a role may not meet.
@@ -286,10 +283,9 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
     let role = RoleArn::parse(&actor.role.arn).map_or(&*actor.role.arn, |arn| arn.name);
     let subject = actor.subject;
     let rule = if limited { &rules::PERMISSION_DENIED } else { &rules::PERMISSION_MISSING };
-    let verb = if certain { "will deny" } else { "may deny" };
-    let on = match resources {
-        Resources::One(resource) => format!(" on {resource}"),
-        Resources::None | Resources::Some => String::new(),
+    let resource = match resources {
+        Resources::One(resource) => Some((*resource).into()),
+        Resources::None | Resources::Some => None,
     };
     let hint = need
         .resource
@@ -297,19 +293,23 @@ fn problem(actor: &Actor<'_>, need: Need<'_>, answer: &Answer<'_>) -> Option<Pro
         .zip(rolecall_actions::find(action))
         .filter(|(resource, action)| !action.takes_no_resource() && !action.fits_resource(resource))
         .and_then(|(_, action)| Some((action.resource_types().next()?.arn_patterns().next()?, action)))
-        .map(|(pattern, action)| format!("{} acts on {pattern}", action.full_name()))
-        .or_else(|| permission::unlisted_key(action, ruling));
+        .map(|(pattern, action)| Remark::ActsOn { action: action.full_name().into(), pattern: pattern.into() })
+        .or_else(|| permission::unlisted_key(action, ruling).map(Remark::UnlistedKey));
     Some(
         Problem::new(
             rule,
-            format!(
-                "AWS {verb} {action}{on} to service account {subject} as role {role}, which its declared needs include"
-            ),
+            PermissionCause::Denied {
+                account: subject.into(),
+                role: role.into(),
+                action: action.as_str().into(),
+                resource,
+                is_certain: certain,
+            },
             permission_fix(*actor, action, *resources, ruling),
         )
-        .expected("the declared need is", need.to_string())
-        .found("found", permission::denial(ruling))
-        .hint(hint.map(Hint::note))
+        .expected(Label::DeclaredNeed, PermissionValue::Need(need.into()))
+        .found(Label::Found, PermissionValue::Denial(permission::denial(ruling)))
+        .hint(hint)
         .about(&actor.role.arn, RolePart::Beyond)
         .at_most(if certain { Certainty::Certain } else { Certainty::Likely }),
     )
@@ -344,22 +344,20 @@ fn overprivileged_node(scene: &Scene<'_, '_>, needs: &[Need<'_>]) -> Option<Prob
     }
     let name = RoleArn::parse(&role.arn).map_or(&*role.arn, |arn| arn.name);
     let permitting = answers.iter().flat_map(|answer| &answer.rulings).flat_map(|(.., ruling)| &ruling.deciding).next();
-    let found = permitting.map_or_else(|| "its policies".to_owned(), permission::describe_statement);
     Some(
         Problem::new(
             &rules::NODE_ROLE_OVERPRIVILEGED,
-            format!(
-                "the node role {name} allows what service account {} needs: it works, and so it does for every pod on that node",
-                scene.subject
-            ),
-            fix::create_association(snapshot, scene.subject)
-                .then(format!("remove the permission from the node role {name}")),
+            PermissionCause::NodeRoleAllows { account: scene.subject.into(), role: name.into() },
+            fix::create_association(snapshot, scene.subject).then(Advice::RemoveFromNodeRole(name.into())),
         )
         .about(&role.arn, RolePart::Beyond)
-        .expected("a node role should allow", "what the node needs")
+        .expected(Label::NodeRoleShouldAllow, PermissionValue::WhatNodeNeeds)
         .found(
-            "it also allows",
-            format!("{} by {found}", needs.iter().map(Need::to_string).collect::<Vec<_>>().join(", ")),
+            Label::AlsoAllows,
+            PermissionValue::NeedsAllowedBy {
+                needs: needs.iter().map(|need| NeedName::from(*need)).collect(),
+                statement: permitting.map(Into::into),
+            },
         ),
     )
 }

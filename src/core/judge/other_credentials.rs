@@ -3,7 +3,8 @@
 
 use super::Gathering;
 use super::container::One;
-use crate::finding::{Certainty, Problem};
+use crate::finding::{Certainty, CredentialsCause, CredentialsValue, EndpointRef, KeySource, Label, Problem};
+use crate::fix::Advice;
 use crate::identity::{CredentialEnv, ExpandedTexts, Identity, Value};
 use crate::rules;
 use crate::workload::{Container, Endpoint, EnvFrom, clean_path, other_store};
@@ -24,15 +25,12 @@ impl One<'_, '_, '_> {
             self.name(),
             Problem::new(
                 &rules::STATIC_KEYS_POSSIBLE,
-                format!("static keys may come before the role of {}", self.scene.subject),
-                format!(
-                    "make sure that it brings no AWS keys, then annotate the namespace rolecall.dev/ignore: {} (on the workload it lifts warnings only)",
-                    rules::STATIC_KEYS_POSSIBLE.name
-                ),
+                CredentialsCause::StaticKeysPossible { account: self.scene.subject.into() },
+                Advice::CheckForKeys(rules::STATIC_KEYS_POSSIBLE.name),
             )
             .at_most(certainty)
-            .expected("expected", "no other source of credentials")
-            .found("the container has", found),
+            .expected(Label::Expected, CredentialsValue::NoOtherSource)
+            .found(Label::ContainerHas, CredentialsValue::Source(found)),
         );
     }
 }
@@ -45,26 +43,23 @@ pub(super) fn may_bring_keys(container: &Container<'_>) -> bool {
 }
 
 /// A source of credentials whose content is not read, and how much its name says.
-fn source(container: &Container<'_>, env: &CredentialEnv<'_>) -> Option<(String, Certainty)> {
+fn source(container: &Container<'_>, env: &CredentialEnv<'_>) -> Option<(KeySource, Certainty)> {
     let set = |value: Option<Value<'_>>| value.is_some_and(Value::is_set);
     let keys = [env.access_key_id, env.secret_access_key];
     // Keys of another store are no identity of AWS.
     let at_most = if other_store(container).is_some() { Certainty::Undecided } else { Certainty::Likely };
     if keys.contains(&Some(Value::Optional)) {
-        return Some((
-            "access keys from an object that may be absent (optional: true)".to_owned(),
-            Certainty::Undecided,
-        ));
+        return Some((KeySource::OptionalObject, Certainty::Undecided));
     }
     if set(env.access_key_id) != set(env.secret_access_key) {
         let present = if set(env.access_key_id) { "AWS_ACCESS_KEY_ID" } else { "AWS_SECRET_ACCESS_KEY" };
-        return Some((format!("{present} without its other half"), at_most));
+        return Some((KeySource::Half(present), at_most));
     }
     // Names that some SDKs read besides (AWS SDK for Go v2, `config/env_config.go`; AWS SDK for Java 1.x).
     let alternates = ["AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_CREDENTIAL_PROFILES_FILE"];
     let mut variables = container.env.iter().map(|variable| variable.name.as_str());
-    if let Some(name) = variables.find(|name| alternates.contains(name)) {
-        return Some((name.to_owned(), at_most));
+    if let Some(name) = variables.find_map(|name| alternates.into_iter().find(|other| *other == name)) {
+        return Some((KeySource::Variable(name), at_most));
     }
     let named = [
         (env.profile, "AWS_PROFILE"),
@@ -72,21 +67,22 @@ fn source(container: &Container<'_>, env: &CredentialEnv<'_>) -> Option<(String,
         (env.config_file, "AWS_CONFIG_FILE"),
     ];
     if let Some((_, name)) = named.into_iter().find(|(value, _)| set(*value)) {
-        return Some((name.to_owned(), Certainty::Likely));
+        return Some((KeySource::Variable(name), Certainty::Likely));
     }
     if let Some((property, variable)) = env.java_property() {
-        return Some((format!("{property} in {variable}"), Certainty::Likely));
+        let (property, variable) = (property.into(), variable.into());
+        return Some((KeySource::JavaProperty { property, variable }, Certainty::Likely));
     }
     let mut mounts = container.volume_mounts.iter().map(|mount| mount.mount_path.as_str());
     if let Some(path) = mounts.find(|path| is_credentials_folder(path) || is_home(path, env)) {
-        return Some((format!("a volume at {path}"), Certainty::Likely));
+        return Some((KeySource::VolumeAt(path.into()), Certainty::Likely));
     }
     let mut mounts = container.volume_mounts.iter().map(|mount| mount.mount_path.as_str());
     let at_home = mounts.find(|path| is_usual_home(path, env));
     let objects = container.env_from.iter().filter_map(source_name);
     let object = objects.max_by_key(|(_, certainty)| *certainty);
-    let object = object.map(|(object, certainty)| (format!("envFrom {object}"), certainty.min(at_most)));
-    object.or_else(|| Some((format!("a volume at {}", at_home?), Certainty::Undecided)))
+    let object = object.map(|(object, certainty)| (object, certainty.min(at_most)));
+    object.or_else(|| Some((KeySource::VolumeAt(at_home?.into()), Certainty::Undecided)))
 }
 
 /// The folder where SDKs look for the shared files.
@@ -112,7 +108,7 @@ fn is_usual_home(path: &str, env: &CredentialEnv<'_>) -> bool {
 
 /// Where `envFrom` takes variables from, and how much its name says. Names inside are not looked up: reading Secrets is a
 /// high price for it.
-fn source_name(source: &EnvFrom<'_>) -> Option<(String, Certainty)> {
+fn source_name(source: &EnvFrom<'_>) -> Option<(KeySource, Certainty)> {
     let (kind, named) = match (&source.secret_ref, &source.config_map_ref) {
         (Some(named), _) => ("Secret", named),
         (None, Some(named)) => ("ConfigMap", named),
@@ -128,19 +124,21 @@ fn source_name(source: &EnvFrom<'_>) -> Option<(String, Certainty)> {
         .split(['-', '.', '_'])
         .any(|word| matches!(word, "aws" | "s3" | "iam" | "amazon" | "dynamodb" | "sqs" | "sns"))
         || ["credential", "access-key", "accesskey", "awskey"].iter().any(|word| folded.contains(word));
+    let source = |may_be_absent| KeySource::EnvFrom { kind, name: name.into(), may_be_absent };
     match (kind, suggests_keys) {
         // Where the object is absent the container starts without it.
-        (_, true) if named.optional => Some((format!("{kind} {name}, which may be absent"), Certainty::Undecided)),
-        (_, true) => Some((format!("{kind} {name}"), Certainty::Likely)),
-        ("Secret", false) => Some((format!("{kind} {name}"), Certainty::Undecided)),
+        (_, true) if named.optional => Some((source(true), Certainty::Undecided)),
+        (_, true) => Some((source(false), Certainty::Likely)),
+        ("Secret", false) => Some((source(false), Certainty::Undecided)),
         _ => None,
     }
 }
 
-/// An endpoint in a message.
-pub(super) fn endpoint_text<'e>(endpoint: &'e Endpoint<'_>) -> &'e str {
-    match endpoint {
-        Endpoint::Other(address) => address,
-        Endpoint::Unknown => "an endpoint that the manifest does not tell",
+impl From<&Endpoint<'_>> for EndpointRef {
+    fn from(endpoint: &Endpoint<'_>) -> Self {
+        match endpoint {
+            Endpoint::Other(address) => Self::Address((&**address).into()),
+            Endpoint::Unknown => Self::Unknown,
+        }
     }
 }

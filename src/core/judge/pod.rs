@@ -9,12 +9,14 @@ use super::{
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{OwnAnnotations, legacy_annotation};
 use crate::effort::Effort;
-use crate::finding::{Certainty, Note, Problem};
-use crate::fix::{Change, TemplateChange};
+use crate::finding::{
+    Certainty, ConfigurationCause, ConfigurationValue, EvidenceValue, Label, Note, Problem, SnapshotValue,
+};
+use crate::fix::{Change, MetadataOf, TemplateChange};
 use crate::identity::{Identity, OptOuts};
 use crate::permission;
 use crate::rules;
-use crate::workload::{Container, Metadata, Stage, Volumes, Workload, evidence};
+use crate::workload::{Container, Metadata, Stage, Volumes, Workload, uses_of_aws};
 use crate::world::{Known, World};
 
 /// Judges a Pod, or the pods that a workload will have.
@@ -167,7 +169,7 @@ pub fn judge_workload_within<'a>(
     let kind = workload.kind;
     let own = [(Holder::Object(kind), workload.metadata), (Holder::Template(kind), workload.pod_metadata)];
     for (holder, metadata) in own.into_iter().take(if same { 1 } else { 2 }) {
-        own_names::problems(metadata, &holder.text(), false).into_iter().for_each(|problem| gathering.add(problem));
+        own_names::problems(metadata, || holder.name(), false).into_iter().for_each(|problem| gathering.add(problem));
     }
     let has_own =
         |container: &JudgedContainer<'_>| matches!(container.identity, Identity::Irsa | Identity::PodIdentity);
@@ -192,7 +194,7 @@ fn unseen_account(scene: &Scene<'_, '_>) -> bool {
 }
 
 fn has_evidence(container: &Container<'_>) -> bool {
-    !evidence(container).is_empty()
+    !uses_of_aws(container).is_empty()
 }
 
 /// What is wrong with the pod or its service account as a whole.
@@ -243,9 +245,9 @@ fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
         |metadata: &Metadata<'_>| metadata.annotations.get(key).filter(|value| !value.is_empty()).map(str::to_owned);
     let is_pod = std::ptr::eq(workload.metadata, workload.pod_metadata);
     let places = [
-        (Some(workload.pod_metadata).filter(|_| !is_pod), "the pod template".to_owned()),
-        (workload.job_metadata, "the job template".to_owned()),
-        (Some(workload.metadata), format!("the {}", workload.kind)),
+        (Some(workload.pod_metadata).filter(|_| !is_pod), MetadataOf::PodTemplate),
+        (workload.job_metadata, MetadataOf::JobTemplate),
+        (Some(workload.metadata), MetadataOf::Object(workload.kind)),
     ];
     let mut found = places.into_iter().filter_map(|(metadata, place)| Some((on(metadata?)?, place)));
     let (value, place) = found.next()?;
@@ -258,16 +260,16 @@ fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
     Some(
         Problem::new(
             &rules::ANNOTATION_MISPLACED,
-            format!("the annotation {key} on {place} has no effect: it belongs on service account {}", scene.subject),
+            ConfigurationCause::Misplaced { account: scene.subject.into(), key: key.into(), place },
             if configured {
-                TemplateChange::RemoveAnnotation { key: key.into(), place: place.as_str().into() }.into()
+                TemplateChange::RemoveAnnotation { key: key.into(), place }.into()
             } else {
                 fix::annotate(scene.subject, key, &value)
             },
         )
         .at_most(if certain { Certainty::Certain } else { Certainty::Likely })
-        .expected("the injector reads the role from", format!("service account {}", scene.subject))
-        .found("it is annotated on", format!("{place}: {value}")),
+        .expected(Label::InjectorReadsRoleFrom, EvidenceValue::ServiceAccount(scene.subject.into()))
+        .found(Label::AnnotatedOn, ConfigurationValue::On { place, value: value.into() }),
     )
 }
 
@@ -277,14 +279,13 @@ fn missing_account(scene: &Scene<'_, '_>) -> Option<Problem> {
     if scene.known != Known::Missing || scene.workload.stage == Stage::Admitted {
         return None;
     }
-    let Subject { namespace, service_account } = scene.subject;
     Some(
         Problem::new(
             &rules::SERVICE_ACCOUNT_MISSING,
-            format!("service account {namespace}/{service_account} does not exist: no pod will be created"),
+            ConfigurationCause::AccountMissing { account: scene.subject.into() },
             Change::CreateAccount(scene.subject.into()),
         )
-        .expected("the workload names", service_account)
-        .found("the namespace has", "no such service account"),
+        .expected(Label::WorkloadNames, scene.subject.service_account)
+        .found(Label::NamespaceHas, SnapshotValue::NoSuchServiceAccount),
     )
 }

@@ -2,7 +2,8 @@
 
 use super::exemptions::{AllOwnAnnotations, Holder};
 use crate::chain::{Subject, fix};
-use crate::fix::{Annotated, Change};
+use crate::finding::RequiredBy;
+use crate::fix::{Advice, Annotated, Change};
 use crate::workload::Workload;
 use crate::world::World;
 
@@ -12,8 +13,8 @@ const KEY: &str = "rolecall.dev/identity";
 /// That pods must have an identity, and who says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Requirement {
-    /// For instance `rolecall.dev/identity: required is set on namespace carts`.
-    pub(super) said: String,
+    /// Who says so.
+    pub(super) by: RequiredBy,
     /// What takes it back.
     pub(super) lift: Change,
 }
@@ -27,9 +28,7 @@ pub(super) fn requirement(
 ) -> Option<Requirement> {
     if let Some(holder) = annotations.identity_required {
         let lift = match holder {
-            Holder::Object(_) | Holder::Template(_) => {
-                Change::manual(format!("remove the annotation {KEY} from {}", holder.text()))
-            }
+            Holder::Object(_) | Holder::Template(_) => Advice::RemoveIdentityAnnotation(holder.name()).into(),
             Holder::Account(subject) => fix::remove_annotation(subject, KEY),
             Holder::Namespace(name) => Change::Annotate {
                 object: Annotated::Namespace(name.into()),
@@ -37,14 +36,11 @@ pub(super) fn requirement(
                 remove: vec![KEY.into()],
             },
         };
-        return Some(Requirement { said: format!("{KEY}: required is set on {}", holder.text()), lift });
+        return Some(Requirement { by: RequiredBy::Annotation(holder.name()), lift });
     }
     let selectors = &world.conventions.require_identity;
     let labels = &workload.pod_metadata.labels;
     let is_selected =
         selectors.iter().any(|selector| selector.selects(subject.namespace, subject.service_account, labels));
-    is_selected.then(|| Requirement {
-        said: "requireIdentity in the configuration of rolecall selects its pods".to_owned(),
-        lift: Change::manual("change requireIdentity in the configuration of rolecall"),
-    })
+    is_selected.then(|| Requirement { by: RequiredBy::Configuration, lift: Advice::ChangeRequireIdentity.into() })
 }

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::container_problems::PROPAGATION_SECONDS;
+use super::container_problems::{PROPAGATION_SECONDS, planned_role};
 use super::{Circumstances, Judgement, judge_workload};
 use crate::chain::Subject;
 use crate::cluster::{OwnAnnotations, Presence, Validity};
-use crate::finding::{AlsoWrong, Finding, Note, Problem};
+use crate::finding::{AlsoWrong, CredentialsCause, Finding, Label, Note, Problem, RoleValue};
 use crate::fix::{Change, Fix};
 use crate::identity::{Mechanism, OptOuts};
 use crate::rules::{self, Trait};
@@ -94,20 +94,20 @@ fn predates(workload: &Workload<'_>, problem: &Problem) -> bool {
 fn predating(world: &World, workload: &Workload<'_>, running: Running<'_>, instead: &Problem) -> Problem {
     let subject = Subject { namespace: workload.namespace, service_account: workload.service_account() };
     let plan = world.plan(subject);
-    let what = if plan.mechanism == Some(Mechanism::PodIdentity) { "association" } else { "role annotation" };
     let found = match &instead.found {
         Some(found) if instead.rule != &rules::INJECTION_MISSING => found.value.clone(),
-        _ => "no role".to_owned(),
+        _ => RoleValue::NoRole.into(),
     };
     Problem::new(
         &rules::PODS_PREDATE_IDENTITY,
-        format!(
-            "pods of service account {subject} are older than its {what}: they keep the identity they were created with"
-        ),
+        CredentialsCause::PodsOlderThan {
+            account: subject.into(),
+            mechanism: plan.mechanism.unwrap_or(Mechanism::Irsa),
+        },
         restart(workload.namespace, running),
     )
-    .expected("new pods get", plan.role_arn.as_deref().unwrap_or("a role that is not in the snapshot"))
-    .found("these pods have", found)
+    .expected(Label::NewPodsGet, planned_role(&plan))
+    .found(Label::ThesePodsHave, found)
 }
 
 /// `rolecall.dev/ignore: pods-predate-identity` on the pod, its service account or its namespace.
@@ -162,7 +162,7 @@ mod tests {
         let circumstances = Circumstances { now: None, exemptions: true };
         let judgement = judge_running(world, &workload, circumstances, running);
         let first = judgement.findings.first();
-        first.map_or(("", "".into()), |finding| (finding.rule(), finding.problem.fix.clone()))
+        first.map_or(("", Change::CheckAgent.into()), |finding| (finding.rule(), finding.problem.fix.clone()))
     }
 
     const PLAIN: &str = r#"{"spec":{"serviceAccountName":"carts","containers":[{"name":"app"}]}}"#;

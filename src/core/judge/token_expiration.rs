@@ -3,7 +3,7 @@
 
 use super::container::Scene;
 use crate::chain::{Subject, fix};
-use crate::finding::{Certainty, Problem};
+use crate::finding::{Certainty, ConfigurationValue, EvidenceValue, InjectionCause, Label, LifetimeEffect, Problem};
 use crate::fix::TemplateChange;
 use crate::level::Level;
 use crate::rules;
@@ -15,27 +15,23 @@ const MAX_SECONDS: i64 = 1 << 32;
 /// What is wrong with a lifetime. The injector ignores what is not a number and raises what is below ten minutes
 /// (`pkg/constants.go`); what lies above a day is not documented, and above 2^32 seconds the API server refuses the pod.
 pub(super) fn problem(subject: Subject<'_>, key: &str, text: &str) -> Option<Problem> {
-    let (certainty, level, becomes) = match text.parse::<i64>() {
-        Err(_) => {
-            (Certainty::Certain, Level::Strict, "the injector ignores it and uses its default, usually 86400 seconds")
-        }
-        Ok(seconds) if seconds > MAX_SECONDS => {
-            (Certainty::Certain, Level::Chain, "the API server refuses every pod that the injector gives such a token")
-        }
-        Ok(seconds) if seconds < 600 => (Certainty::Certain, Level::Strict, "the injector raises it to 600 seconds"),
-        Ok(seconds) if seconds > 86_400 => (Certainty::Likely, Level::Strict, "EKS grants at most a day"),
+    let (certainty, level, effect) = match text.parse::<i64>() {
+        Err(_) => (Certainty::Certain, Level::Strict, LifetimeEffect::Ignored),
+        Ok(seconds) if seconds > MAX_SECONDS => (Certainty::Certain, Level::Chain, LifetimeEffect::Refused),
+        Ok(seconds) if seconds < 600 => (Certainty::Certain, Level::Strict, LifetimeEffect::Raised),
+        Ok(seconds) if seconds > 86_400 => (Certainty::Likely, Level::Strict, LifetimeEffect::Shortened),
         Ok(_) => return None,
     };
     Some(
         Problem::new(
             &rules::TOKEN_EXPIRATION,
-            format!("the token of service account {subject} will not have the lifetime that {key} asks for: {becomes}"),
+            InjectionCause::TokenLifetime { account: subject.into(), key: key.into(), effect },
             fix::annotate(subject, key, "86400"),
         )
         .at_level(level)
         .at_most(certainty)
-        .expected("expected", "a number of seconds from 600 to 86400")
-        .found("the annotation is", format!("{text:?}")),
+        .expected(Label::Expected, ConfigurationValue::Lifetime)
+        .found(Label::AnnotationIs, EvidenceValue::Quoted(text.into())),
     )
 }
 
@@ -73,12 +69,12 @@ pub(super) fn refused_volume(scene: &Scene<'_, '_>) -> Option<Problem> {
     Some(
         Problem::new(
             &rules::TOKEN_EXPIRATION,
-            format!("the API server refuses the pods of {}, because of the token in volume {volume}", scene.subject),
+            InjectionCause::VolumeLifetime { account: scene.subject.into(), volume: volume.into() },
             TemplateChange::SetExpiration { volume: volume.into(), seconds: 86_400 },
         )
         .at_level(Level::Chain)
-        .expected("expected", "expirationSeconds from 600 to 4294967296")
-        .found("the volume has", format!("expirationSeconds: {seconds}")),
+        .expected(Label::Expected, ConfigurationValue::ExpirationRange)
+        .found(Label::VolumeHas, ConfigurationValue::Expiration { seconds }),
     )
 }
 

@@ -5,10 +5,12 @@ use std::rc::Rc;
 
 use super::Gathering;
 use super::container::{One, Verdict};
-use super::other_credentials::endpoint_text;
 use crate::chain::{self, Audience, Chain, RoleSource, State, Subject};
-use crate::finding::{Certainty, Problem, RolePart};
-use crate::fix::TemplateChange;
+use crate::finding::{
+    self, Certainty, CredentialsCause, CredentialsValue, EndpointRef, IdentityDoubt, InjectionValue, Label, Preset,
+    Problem, RoleCause, RolePart, RoleValue, TokenDoubt, TokenVariable,
+};
+use crate::fix::{Advice, TemplateChange};
 use crate::identity::{Mechanism, Value};
 use crate::rules;
 use crate::snapshot::Snapshot;
@@ -30,7 +32,7 @@ enum Token<'t> {
     /// It is a token of the pod's service account for this audience.
     OfAccount(Audience<'t>),
     /// Whose it is cannot be seen, and for that reason.
-    Foreign(String),
+    Foreign(TokenDoubt),
 }
 
 impl<'a> One<'a, '_, '_> {
@@ -44,9 +46,10 @@ impl<'a> One<'a, '_, '_> {
             None => None,
         };
         if let Some(endpoint) = self.other_sts() {
-            let address = endpoint_text(&endpoint);
-            let why = format!("the container calls STS at {address}, not at AWS");
-            gathering.add_for(self.name(), self.undecided(&why, "an endpoint of AWS", address));
+            let address = EndpointRef::from(&endpoint);
+            let why = IdentityDoubt::OtherSts(address.clone());
+            let problem = self.undecided(why, CredentialsValue::AwsEndpoint, CredentialsValue::Endpoint(address));
+            gathering.add_for(self.name(), problem);
             return (shown, State::Unknown);
         }
         let token = match self.token(role) {
@@ -58,8 +61,8 @@ impl<'a> One<'a, '_, '_> {
             }
         };
         let Some(role) = role else {
-            let why = "AWS_ROLE_ARN comes from an object or field that rolecall does not read";
-            gathering.add_for(self.name(), self.undecided(why, "a role ARN in the manifest", "a reference"));
+            let (expected, found) = (CredentialsValue::RoleInManifest, CredentialsValue::Reference);
+            gathering.add_for(self.name(), self.undecided(IdentityDoubt::RoleReference, expected, found));
             return (None, State::Unknown);
         };
         let audience = match token {
@@ -68,7 +71,7 @@ impl<'a> One<'a, '_, '_> {
                 if self.plan().mechanism == Some(Mechanism::PodIdentity) {
                     gathering.add_for(self.name(), self.shadowed(role));
                 }
-                return (shown, self.foreign_chain(role, &why, gathering));
+                return (shown, self.foreign_chain(role, why, gathering));
             }
         };
         let is_planned = self.plan().mechanism == Some(Mechanism::Irsa)
@@ -95,22 +98,21 @@ impl<'a> One<'a, '_, '_> {
     }
 
     /// Says that the container's identity cannot be told.
-    pub(super) fn undecided(&self, why: &str, expected: &str, found: &str) -> Problem {
-        Problem::new(
-            &rules::IDENTITY_UNDECIDED,
-            format!("rolecall cannot tell which identity the container gets: {why}"),
-            "no change is needed where this is intended; otherwise remove the AWS_* variables and let the injector set them",
-        )
-        .expected("expected", expected)
-        .found("the container has", found)
+    pub(super) fn undecided(
+        &self,
+        why: IdentityDoubt,
+        expected: CredentialsValue,
+        found: impl Into<finding::EvidenceValue>,
+    ) -> Problem {
+        Problem::new(&rules::IDENTITY_UNDECIDED, CredentialsCause::Undecided(why), Advice::LetInjectorUnlessIntended)
+            .expected(Label::Expected, expected)
+            .found(Label::ContainerHas, found)
     }
 
     /// What stands behind the token file, or why there is no usable token.
     fn token(&self, role: Option<&str>) -> Result<Token<'_>, Box<Problem>> {
         let Some(file) = self.env.token_file.and_then(Value::literal) else {
-            return Ok(Token::Foreign(
-                "AWS_WEB_IDENTITY_TOKEN_FILE comes from an object that rolecall does not read".to_owned(),
-            ));
+            return Ok(Token::Foreign(TokenDoubt::FileReference));
         };
         let conventions = &self.scene.world.conventions;
         let folder = clean_path(&conventions.token_mount_path);
@@ -122,7 +124,7 @@ impl<'a> One<'a, '_, '_> {
         let source = self.source(file);
         let volume = Mechanism::Irsa.volume();
         let is_injected_volume = source.volume == Some(volume);
-        let foreign = |what: &str| Ok(Token::Foreign(format!("rolecall cannot see whose token {file} is: {what}")));
+        let variable = TokenVariable::WebIdentity;
         match source.content {
             TokenContent::Token("") => self.api_token(role, file),
             TokenContent::Token(audience) => match self.misdirected(role, audience, is_injected_volume) {
@@ -130,14 +132,13 @@ impl<'a> One<'a, '_, '_> {
                 None => Ok(Token::OfAccount(Audience::Is(audience))),
             },
             TokenContent::SomeToken => Ok(Token::OfAccount(Audience::Unknown)),
-            TokenContent::NoSuchFile => Err(Box::new(
-                self.preset("the volume has no token under the name in AWS_WEB_IDENTITY_TOKEN_FILE", file),
-            )),
-            TokenContent::NotMounted if clean_path(file) == API_TOKEN => {
-                Err(Box::new(self.preset("no token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE points", file)))
-            }
-            TokenContent::NotMounted if in_injected_folder(file) || file == self.scene.world.windows_token_file => {
-                Err(Box::new(self.preset("no token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE points", file)))
+            TokenContent::NoSuchFile => Err(Box::new(self.preset(Preset::NoSuchToken { variable }, file))),
+            TokenContent::NotMounted
+                if clean_path(file) == API_TOKEN
+                    || in_injected_folder(file)
+                    || file == self.scene.world.windows_token_file =>
+            {
+                Err(Box::new(self.preset(Preset::TokenNotMounted { variable }, file)))
             }
             // The injector goes by the volume's name and adds none.
             TokenContent::Opaque
@@ -146,18 +147,14 @@ impl<'a> One<'a, '_, '_> {
                     && self.plan().mechanism == Some(Mechanism::Irsa)
                     && role == self.plan().role_arn.as_deref() =>
             {
-                Err(Box::new(self.preset(
-                    &format!("the pod has a volume {volume} of its own, so the injector adds no token"),
-                    &format!("a volume {volume} without a service account token"),
-                )))
+                let found = InjectionValue::VolumeWithoutToken { volume: volume.into() };
+                Err(Box::new(self.preset(Preset::Volume(volume.into()), found)))
             }
-            TokenContent::Opaque => foreign(&format!(
-                "it is in volume {}, whose content rolecall does not see",
-                source.volume.unwrap_or_default()
-            )),
-            TokenContent::NotMounted => {
-                foreign("no volume is mounted there, so it comes from the image or the process")
-            }
+            TokenContent::Opaque => Ok(Token::Foreign(TokenDoubt::InVolume {
+                file: file.into(),
+                volume: source.volume.unwrap_or_default().into(),
+            })),
+            TokenContent::NotMounted => Ok(Token::Foreign(TokenDoubt::NotMounted { file: file.into() })),
         }
     }
 
@@ -191,9 +188,7 @@ impl<'a> One<'a, '_, '_> {
         let provider = account.zip(issuer).and_then(|(account, issuer)| snapshot.provider(account, issuer));
         let client_ids = provider.flatten().and_then(|provider| provider.client_ids.as_ref());
         let api = scene.world.api_audience();
-        let problem = || {
-            Box::new(self.preset("the token file holds a token for the API server, whose audience STS refuses", file))
-        };
+        let problem = || Box::new(self.preset(Preset::ApiServerToken, file));
         match (api, client_ids) {
             (Some(api), Some(accepted)) if accepted.iter().any(|id| **id == *api) => {
                 Ok(Token::OfAccount(Audience::Is(api)))
@@ -219,9 +214,10 @@ impl<'a> One<'a, '_, '_> {
         }
         let is_broken = |audience: Audience<'_>| self.chain_of(role, audience).state == State::Broken;
         (is_broken(Audience::Is(audience)) && !is_broken(plan.audience())).then(|| {
+            let volume = Mechanism::Irsa.volume();
             self.preset(
-                "the pod has a volume aws-iam-token of its own, and the role does not accept its token's audience",
-                &format!("a volume aws-iam-token with a token for {audience}"),
+                Preset::VolumeAudience(volume.into()),
+                InjectionValue::VolumeWithTokenFor { volume: volume.into(), audience: audience.into() },
             )
             .about(role, RolePart::Assuming)
         })
@@ -269,13 +265,10 @@ impl<'a> One<'a, '_, '_> {
     fn one_of_too_many(&self) -> Problem {
         Problem::new(
             &rules::IDENTITY_UNDECIDED,
-            format!(
-                "the containers of {} bring more roles and tokens of their own than rolecall checks for one pod",
-                self.scene.subject
-            ),
-            "let the injector set the AWS_* variables, or split the pod",
+            CredentialsCause::TooManyRoles { account: self.scene.subject.into() },
+            Advice::LetInjectorOrSplit,
         )
-        .expected("expected", format!("at most {MAX_OWN_CHAINS} different roles and tokens"))
+        .expected(Label::Expected, RoleValue::DifferentAtMost(MAX_OWN_CHAINS))
     }
 
     /// The chain of a role that is not the plan's, or of a token that is not the injector's.
@@ -296,7 +289,7 @@ impl<'a> One<'a, '_, '_> {
     }
 
     /// The chain of a role behind a token whose issuer and subject are not known: only the role itself can be checked.
-    fn foreign_chain(&self, role: &str, why: &str, gathering: &mut Gathering<'_>) -> State {
+    fn foreign_chain(&self, role: &str, why: TokenDoubt, gathering: &mut Gathering<'_>) -> State {
         let scene = self.scene;
         let chain = self.walked((role.to_owned(), None, false), |snapshot, subject, source| {
             chain::role_only(snapshot, subject, role, source, scene.effort)
@@ -306,11 +299,11 @@ impl<'a> One<'a, '_, '_> {
             problems.push(
                 Problem::new(
                     &rules::IRSA_TRUST_UNDECIDED,
-                    format!("whether {} can assume {role} depends on a token that rolecall cannot see", scene.subject),
-                    "no change is needed where the role trusts that token's issuer; otherwise remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the pod template",
+                    RoleCause::ForeignToken { account: scene.subject.into(), role: role.into() },
+                    Advice::RemoveWebIdentityUnlessTrusted,
                 )
-                .expected("expected", format!("a token of service account {}", scene.subject))
-                .found("found", why)
+                .expected(Label::Expected, CredentialsValue::TokenOf(scene.subject.into()))
+                .found(Label::Found, CredentialsValue::UnseenToken(why))
                 .about(role, RolePart::Existing),
             );
         }
@@ -327,12 +320,11 @@ impl<'a> One<'a, '_, '_> {
             return State::Holds;
         }
         if !is_windows {
-            let why = "its token file has a Windows path, and nothing says that the pod runs on Windows";
-            gathering.add_for(self.name(), self.undecided(why, "a Linux path", file));
+            let why = IdentityDoubt::WindowsPathOnLinux;
+            gathering.add_for(self.name(), self.undecided(why, CredentialsValue::LinuxPath, file));
             return State::Unknown;
         }
-        let why = "the pod runs on Windows, and its token file has a Linux path without a drive";
-        let mut problem = self.undecided(why, "a path on drive C:", file);
+        let mut problem = self.undecided(IdentityDoubt::LinuxPathOnWindows, CredentialsValue::PathOnDriveC, file);
         problem.fix = TemplateChange::SelectWindows.into();
         gathering.add_for(self.name(), problem);
         State::Unknown

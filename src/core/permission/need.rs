@@ -59,15 +59,6 @@ impl Need<'_> {
     }
 }
 
-impl std::fmt::Display for Need<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.resource {
-            Some(resource) => write!(f, "{} on {resource}", self.action),
-            None => f.write_str(self.action),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,7 +67,8 @@ mod tests {
     fn reads_lines() {
         let text =
             "dynamodb:Query arn:aws:dynamodb:*:*:table/carts\n\n# a comment\n  s3:Get*  *\nsqs:SendMessage # why\n";
-        let read: Vec<String> = needs(text).map(|need| need.to_string()).collect();
-        assert_eq!(read, ["dynamodb:Query on arn:aws:dynamodb:*:*:table/carts", "s3:Get*", "sqs:SendMessage"]);
+        let read: Vec<(&str, Option<&str>)> = needs(text).map(|need| (need.action, need.resource)).collect();
+        let table = "arn:aws:dynamodb:*:*:table/carts";
+        assert_eq!(read, [("dynamodb:Query", Some(table)), ("s3:Get*", None), ("sqs:SendMessage", None)]);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rolecall_core::chain::{State, Subject};
 use rolecall_core::cluster::{Cluster, Conventions, ServiceAccount};
 use rolecall_core::effort::{Effort, Stop};
-use rolecall_core::finding::Certainty;
+use rolecall_core::finding::{Cause, Certainty, PermissionCause, RoleCause, RoleValue};
 use rolecall_core::judge::Links;
 use rolecall_core::judge::{Circumstances, Judgement, judge_workload_within};
 use rolecall_core::snapshot::Snapshot;
@@ -93,10 +93,10 @@ fn chains_take_from_the_same_limit() {
         // But for the service account's own role, whose chain is kept.
         assert!(states[decided..250].iter().all(|state| *state == State::Unknown));
         assert_eq!(states[250], State::Holds);
-        let unfinished = |text: &str| text.contains("take more work than rolecall does");
+        let unfinished = |cause: &Cause| matches!(cause, Cause::Role(RoleCause::Unfinished { .. }));
         let findings = || judgement.findings.iter().filter(|finding| finding.rule() == "identity-undecided");
         let explained: usize =
-            findings().filter(|f| unfinished(&f.problem.message)).map(|finding| finding.containers.len()).sum();
+            findings().filter(|f| unfinished(&f.problem.cause)).map(|finding| finding.containers.len()).sum();
         assert_eq!(explained, 250 - decided, "each has a finding");
         assert!(findings().all(|finding| finding.problem.certainty == Certainty::Undecided));
     });
@@ -154,7 +154,8 @@ fn needs_are_not_checked_for_more_roles_than_a_pod_should_have() {
     stop.set();
     judge(&world, &declared(1_000), &Effort::for_one_check().until(Some(stop)), |judgement| {
         let unchecked = judgement.findings.iter().find(|finding| finding.rule() == "permission-unchecked").unwrap();
-        assert!(unchecked.problem.message.contains("too many roles"), "{}", unchecked.problem.message);
-        assert_eq!(unchecked.problem.found.as_ref().unwrap().value, "250 roles");
+        let cause = &unchecked.problem.cause;
+        assert!(matches!(cause, Cause::Permission(PermissionCause::TooManyRoles { .. })), "{cause:?}");
+        assert_eq!(unchecked.problem.found.as_ref().unwrap().value, RoleValue::Count(250).into());
     });
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use rolecall_core::cluster::{Cluster, Conventions, ServiceAccount};
-use rolecall_core::finding::Finding;
+use rolecall_core::finding::{Finding, Hint, Typo};
 use rolecall_core::judge::{Circumstances, Judgement, judge_workload};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Object, Stage, Workload};
@@ -131,9 +131,7 @@ fn thousands_of_roles_in_one_pod_cost_in_proportion() {
         assert_eq!(unchecked.count(), 1, "{prefix}");
         let unknown = judgement.containers.iter().filter(|container| container.chain.name() == "unknown").count();
         assert_eq!(unknown, 5_000 - 256, "{prefix}");
-        let named = |finding: &&Finding| {
-            finding.problem.hint.as_ref().is_some_and(|hint| hint.text.contains("should be `carts-"))
-        };
+        let named = |finding: &&Finding| matches!(&finding.problem.hint, Some(Hint::Typo(Typo::Role { meant, .. })) if meant.starts_with("carts-"));
         let expected = if prefix == "cartz-" { 32 } else { 0 };
         assert_eq!(judgement.findings.iter().filter(named).count(), expected, "{prefix}");
         assert_eq!(judgement.chain().name(), "broken");

@@ -17,7 +17,7 @@ pub use expand::literal as expanded_value;
 pub use kind::Kind;
 pub use list::within_bytes;
 pub use name::is_object_name;
-pub use needs::{Evidence, evidence};
+pub use needs::{AwsAddress, AwsUse, uses_of_aws};
 pub use object::{
     Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, ServiceAccountToken, Spec, Template,
     ValueFrom, Volume, VolumeMount,

@@ -2,10 +2,31 @@
 
 use super::endpoint::{Endpoint, other_store};
 use super::object::{Container, ValueFrom};
+use crate::text::Text;
 
-/// Why a container seems to call AWS: a short phrase such as `AWS_REGION is set`.
+/// What in a container suggests that it calls AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence(pub String);
+pub enum AwsUse {
+    /// A variable is set.
+    Variable(Text),
+    /// A variable holds an address of AWS.
+    InVariable(Text, AwsAddress),
+    /// An argument holds an address of AWS.
+    InArgument(AwsAddress),
+    /// Its image does nothing but call AWS.
+    Image(Text),
+}
+
+/// What a text holds of AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AwsAddress {
+    /// An ARN.
+    Arn,
+    /// An `s3://` address.
+    S3,
+    /// The endpoint of a service.
+    Endpoint,
+}
 
 /// Services whose names are rare outside AWS, as they stand in variable names.
 const SERVICE_WORDS: [&str; 9] =
@@ -15,11 +36,11 @@ const SERVICE_WORDS: [&str; 9] =
 const IMAGES: [&str; 3] = ["amazon/aws-cli", "aws-cli/aws-cli", "amazon/cloudwatch-agent"];
 
 /// What in the container suggests that it calls AWS. What the injector adds is no evidence; credentials variables are.
-pub fn evidence(container: &Container<'_>) -> Vec<Evidence> {
+pub fn uses_of_aws(container: &Container<'_>) -> Vec<AwsUse> {
     let mut found = Vec::new();
-    let mut note = |text: String| {
-        if found.len() < 4 && !found.contains(&Evidence(text.clone())) {
-            found.push(Evidence(text));
+    let mut note = |found_use: AwsUse| {
+        if found.len() < 4 && !found.contains(&found_use) {
+            found.push(found_use);
         }
     };
     let local = matches!(other_store(container), Some(Endpoint::Other(_)));
@@ -31,22 +52,22 @@ pub fn evidence(container: &Container<'_>) -> Vec<Evidence> {
             continue;
         }
         if name.starts_with("AWS_") && !local && !is_harmless(name) {
-            note(format!("{name} is set"));
-        } else if let Some(hint) = in_text(value) {
-            note(format!("{name} holds {hint}"));
+            note(AwsUse::Variable(name.into()));
+        } else if let Some(address) = in_text(value) {
+            note(AwsUse::InVariable(name.into(), address));
         } else if !local && (!value.is_empty() || variable.value_from.is_some()) && names_service(name) {
-            note(format!("{name} is set"));
+            note(AwsUse::Variable(name.into()));
         }
     }
     for argument in container.command.iter().chain(&container.args) {
-        if let Some(hint) = in_text(argument.as_str()) {
-            note(format!("an argument holds {hint}"));
+        if let Some(address) = in_text(argument.as_str()) {
+            note(AwsUse::InArgument(address));
         }
     }
     if let Some(image) = &container.image
         && IMAGES.iter().any(|known| image_is(image.as_str(), known))
     {
-        note(format!("its image is {}", image.as_str()));
+        note(AwsUse::Image(image.as_str().into()));
     }
     found
 }
@@ -60,14 +81,14 @@ pub(super) fn names_service(name: &str) -> bool {
     name.split('_').any(|word| SERVICE_WORDS.contains(&word))
 }
 
-fn in_text(text: &str) -> Option<&'static str> {
+fn in_text(text: &str) -> Option<AwsAddress> {
     let starts_word = |at: usize| !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_ascii_alphanumeric());
     if text.match_indices("arn:aws").any(|(at, _)| starts_word(at)) {
-        Some("an ARN")
+        Some(AwsAddress::Arn)
     } else if text.match_indices("s3://").any(|(at, _)| starts_word(at)) {
-        Some("an s3:// address")
+        Some(AwsAddress::S3)
     } else if names_api_endpoint(text) {
-        Some("an AWS endpoint")
+        Some(AwsAddress::Endpoint)
     } else {
         None
     }

@@ -1,5 +1,6 @@
 //! Fixes: as one sentence that says what to change, as AWS CLI and kubectl commands, as Terraform, eksctl or CloudFormation.
 
+mod advice;
 mod association;
 mod cli;
 mod cloudformation;
@@ -9,6 +10,7 @@ mod jq;
 mod sentence;
 mod terraform;
 
+pub use advice::not_known_yet;
 use rolecall_core::fix::{CUT, Change, Fix, TrustChange};
 
 /// How a fix is written besides its sentence.

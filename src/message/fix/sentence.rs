@@ -1,17 +1,27 @@
 //! What a fix changes, in one plain clause without a full stop.
 
+use rolecall_core::finding::bounded;
 use rolecall_core::fix::{
-    AccountName, Annotated, AssociationChange, Change, ConditionName, ConditionStep, PermissionChange, Protected,
-    RoleName, Show, StatementChange, TemplateChange, Text, TrustChange, TrustEdit,
+    Annotated, AssociationChange, Change, ConditionName, ConditionStep, Contact, PermissionChange, PoliciesOf,
+    Protected, RoleName, Show, StatementChange, TemplateChange, Text, TrustChange, TrustEdit,
+};
+
+use super::advice::advice;
+use crate::names::{
+    account, metadata_of, part, policy_statement, role_place, service_account, statement, undocumented,
 };
 
 /// The clause of a change.
 pub(super) fn of(change: &Change) -> String {
     match change {
         Change::Trust(TrustEdit { role, change }) => trust(role, change),
-        Change::TryFromPod { role, place } => format!(
+        Change::TryFromPod { role, policies } => format!(
             "run `aws sts get-caller-identity` in a pod to see what AWS decides, or remove the condition that cannot be \
-             decided from {place} of {}",
+             decided from {} of {}",
+            match policies {
+                PoliciesOf::Trust => "the trust policy",
+                PoliciesOf::Permissions => "the policies",
+            },
             named(role)
         ),
         Change::CreateProvider { account, issuer, .. } => {
@@ -32,7 +42,7 @@ pub(super) fn of(change: &Change) -> String {
         }
         Change::Annotate { object, set, remove } => annotate(object, set, remove),
         Change::CreateAccount(account) => format!("create {}", service_account(account)),
-        Change::CreateRole { role, place } => format!("create {}, or correct {}", named(role), place.name()),
+        Change::CreateRole { role, place } => format!("create {}, or correct {}", named(role), role_place(*place)),
         Change::UseAnotherRole { role, why, account, .. } => {
             let why = match why {
                 Protected::ByAws => "AWS manages it",
@@ -70,9 +80,10 @@ pub(super) fn of(change: &Change) -> String {
             )
         }
         Change::CheckAgent => "find out why the pods of the Pod Identity agent are not ready".to_owned(),
-        Change::Collect { what, show } => collect(what, show),
-        Change::Ask(contact) => format!("ask {contact}"),
-        Change::Manual(advice) => advice.to_string(),
+        Change::Collect { part: missing, show } => collect(&bounded(part(missing)), show),
+        Change::Ask(Contact::PlatformTeam) => "ask the platform team".to_owned(),
+        Change::Ask(Contact::Named(contact)) => format!("ask {contact}"),
+        Change::Manual(what) => bounded(advice(what)),
     }
 }
 
@@ -96,10 +107,6 @@ fn named(RoleName { account, name, .. }: &RoleName) -> String {
     if account.len() == 12 { format!("role {name} (account {account})") } else { format!("role {name}") }
 }
 
-fn service_account(AccountName { namespace, name }: &AccountName) -> String {
-    format!("service account {namespace}/{name}")
-}
-
 fn joined(values: &[Text]) -> String {
     values.iter().map(|value| &**value).collect::<Vec<_>>().join(", ")
 }
@@ -114,12 +121,16 @@ fn trust(role: &RoleName, change: &TrustChange) -> String {
                 StatementChange::AddActions(actions) => format!("allow {}", joined(actions)),
                 StatementChange::Conditions(steps) => steps.iter().map(step).collect::<Vec<_>>().join(" and "),
             };
-            format!("{change} in {} of {policy}", edit.place)
+            format!("{change} in {} of {policy}", statement(&edit.statement))
         }
-        TrustChange::NarrowDeny { place, principal } => {
-            format!("narrow {place} of {policy} so that it does not deny {principal}")
+        TrustChange::NarrowDeny { statement: name, principal, account: of } => {
+            let of = of.as_ref().map(|of| format!(" for {}", account(of))).unwrap_or_default();
+            format!("narrow {} of {policy} so that it does not deny {principal}{of}", statement(name))
         }
-        TrustChange::ReplacePrincipal { from, to } => format!("write `{to}` instead of {from} in {policy}"),
+        TrustChange::ReplacePrincipal { from, to } => {
+            let from = from.as_ref().map_or_else(|| "*".to_owned(), |from| bounded(undocumented(from)));
+            format!("write `{to}` instead of {from} in {policy}")
+        }
     }
 }
 
@@ -208,7 +219,9 @@ fn permission(change: &PermissionChange) -> String {
         PermissionChange::Allow { role, actions, resource, .. } => {
             format!("allow {} on {resource} in a policy of {}", joined(actions), named(role))
         }
-        PermissionChange::NarrowDeny { place, .. } => format!("narrow {place}, or remove the declared need"),
+        PermissionChange::NarrowDeny { statement, .. } => {
+            format!("narrow {}, or remove the declared need", bounded(policy_statement(statement)))
+        }
         PermissionChange::AllowInBoundary { role, action } => {
             format!("allow {action} in the permissions boundary of {}, or remove the declared need", named(role))
         }
@@ -248,7 +261,7 @@ fn template(change: &TemplateChange) -> String {
             format!("set {key}: \"{value}\" in the annotations of the pod template")
         }
         TemplateChange::RemoveAnnotation { key, place } => {
-            format!("remove the annotation {key} from {place}: the service account already has a role")
+            format!("remove the annotation {key} from {}: the service account already has a role", metadata_of(*place))
         }
         TemplateChange::InjectContainers { key, container: Some(container) } => {
             format!("remove container {container} from the annotation {key} if it needs the role")

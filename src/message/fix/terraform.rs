@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::association::Resource;
 use super::hcl::{Block, list, name, string, texts};
+use crate::names::statement;
 
 /// The configuration of a change; `None` where Terraform has nothing for it.
 pub(super) fn of(change: &Change) -> Option<String> {
@@ -115,7 +116,9 @@ fn allow(role: &RoleName, policy: &str, actions: &[Text], resource: &str) -> Str
 fn trust(TrustEdit { role, change }: &TrustEdit) -> Option<String> {
     let (statement, what) = match change {
         TrustChange::Add { statement, .. } => (statement, "Add this statement to".to_owned()),
-        TrustChange::Statement(edit) => (&edit.after, format!("Replace {} with this one in", one_line(&edit.place))),
+        TrustChange::Statement(edit) => {
+            (&edit.after, format!("Replace {} with this one in", one_line(&statement(&edit.statement))))
+        }
         TrustChange::NarrowDeny { .. } | TrustChange::ReplacePrincipal { .. } => return None,
     };
     let statement: Value = serde_json::from_str(statement).ok()?;

@@ -1,14 +1,51 @@
-//! What the fixes of all cases of `tests/cases` say, word for word, in every format: `ROLECALL_BLESS=1` writes
-//! `fixes.golden.txt` again, then read the diff.
+//! What the chains of all cases of `tests/cases` say, and their fixes in every format, word for word: `ROLECALL_BLESS=1`
+//! writes the golden files again, then read the diff.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 #[path = "../../core/tests/common/mod.rs"]
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use rolecall_core::chain::Subject;
+use rolecall_core::workload::Kind;
 use rolecall_message::fix::{Format, rendered, statement, steps};
+use rolecall_message::{evidence, hint_line, message};
+
+/// Compares a text with a golden file of this package.
+fn assert_golden(name: &str, found: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if std::env::var_os("ROLECALL_BLESS").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    let differing = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
+    assert!(expected == found, "{name} (ROLECALL_BLESS=1 writes it again) differs: {differing:#?}");
+}
+
+#[test]
+fn chains_say_what_they_said() {
+    let mut texts: BTreeSet<String> = BTreeSet::new();
+    for case in common::cases() {
+        let world = case.world(&case.snapshot);
+        for input in case.inputs.iter().filter(|input| input.kind == Some(Kind::ServiceAccount)) {
+            let object = input.object();
+            let name = object.metadata.display_name();
+            let plan = world.plan(Subject { namespace: common::namespace_of(&object), service_account: &name });
+            for problem in plan.chain.iter().flat_map(|chain| chain.problems.iter().chain(&chain.open)) {
+                let mut text = format!("[{}, {}] {}\n", problem.rule.name, problem.certainty.name(), message(problem));
+                let lines = evidence(problem).map(|(label, value)| format!("{label} {value}"));
+                for line in lines.chain(problem.hint.as_ref().map(hint_line)) {
+                    writeln!(text, "  {line}").unwrap();
+                }
+                texts.insert(text);
+            }
+        }
+    }
+    let found: String = texts.into_iter().collect();
+    assert_golden("../core/tests/chain.golden.txt", &found);
+}
 
 #[test]
 fn fixes_say_what_they_said() {
@@ -45,11 +82,5 @@ fn fixes_say_what_they_said() {
             writeln!(found, "[{rule}] {case}\n{text}").unwrap();
         }
     }
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixes.golden.txt");
-    if std::env::var_os("ROLECALL_BLESS").is_some() {
-        std::fs::write(&path, &found).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap();
-    let differing = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
-    assert!(expected == found, "fixes.golden.txt (ROLECALL_BLESS=1 writes it again) differs: {differing:#?}");
+    assert_golden("tests/fixes.golden.txt", &found);
 }

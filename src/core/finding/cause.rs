@@ -1,0 +1,316 @@
+//! What is wrong, as data: one variant for each statement. `rolecall-message` writes the sentences.
+#![expect(missing_docs, reason = "the sentences of `rolecall-message` say what each variant means")]
+
+use rolecall_iam::RoleArnFault;
+
+use super::configuration::ConfigurationCause;
+use super::credentials::CredentialsCause;
+use super::injection::{InjectionCause, NotInjected, Preset};
+use crate::fix::{AccountName, FirstValues, List, NotKnownYet, RolePlace, SnapshotPart, Text, UndocumentedPrincipal};
+use crate::permission::RulingDoubt;
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A service account cannot assume a role.
+    CannotAssume {
+        account: AccountName,
+        role: RoleRef,
+        why: CannotAssume,
+    },
+    /// Whether it can is not known.
+    CannotTell {
+        account: AccountName,
+        role: RoleRef,
+        why: CannotTell,
+    },
+    Role(RoleCause),
+    /// Policies of AWS Organizations keep a service account from assuming a role.
+    Organization {
+        account: AccountName,
+        role: Text,
+        why: OrganizationCause,
+    },
+    /// The role of an association and its target role.
+    Target {
+        account: AccountName,
+        first: Text,
+        target: Text,
+        why: TargetCause,
+    },
+    Credentials(CredentialsCause),
+    Injection(InjectionCause),
+    Permission(PermissionCause),
+    Configuration(ConfigurationCause),
+    Cluster(ClusterCause),
+    /// A manifest does not say yet what a finding rests on.
+    NotKnownYet {
+        since: NotKnownYet,
+        what: Unsaid,
+    },
+}
+
+/// A role, as a sentence names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleRef {
+    Named(Text),
+    /// That of the service account: its ARN is not known.
+    Own,
+    OfAssociation,
+    TargetOfAssociation,
+}
+
+impl RoleRef {
+    pub(crate) fn named(name: &str) -> Self {
+        Self::Named(name.into())
+    }
+}
+
+/// Why a service account cannot assume a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CannotAssume {
+    AssociationOfOtherAccount,
+    Partition,
+    NoSuchRole {
+        account: Text,
+    },
+    OtherPath,
+    NoProvider {
+        account: Text,
+    },
+    ProviderAudience,
+    TrustDenies,
+    TrustAllowsOtherAction,
+    TrustSubject,
+    TrustAudience,
+    TrustWildcard {
+        operator: Text,
+    },
+    TrustProvider,
+    TrustIssuer,
+    /// A condition on a key that no token carries.
+    TrustKeyUnknown,
+    /// A condition on a key that this token does not carry.
+    TrustKeyNotCarried,
+    TrustKeyMismatch {
+        key: Text,
+    },
+    TrustService,
+    TrustServiceAction {
+        action: Text,
+    },
+    TrustKeyNotMetByEks {
+        key: Text,
+    },
+    TrustTags {
+        key: Text,
+    },
+    Preset(Preset),
+    NotInjected(NotInjected),
+}
+
+/// Why it is not known whether a service account can assume a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CannotTell {
+    NotCollected(SnapshotPart),
+    Unreadable(UnreadableEntry),
+    Trust(TrustDoubt),
+    /// AWS does not document what `Principal: "*"` does for a web identity.
+    Everyone,
+    TokenAudience,
+}
+
+/// An entry of a snapshot that is malformed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnreadableEntry {
+    TrustPolicy,
+    Role { account: Text },
+    Provider { account: Text },
+    Association,
+}
+
+/// What an undecided trust policy depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustDoubt {
+    Undocumented(UndocumentedPrincipal),
+    /// The values of condition keys.
+    Keys(FirstValues),
+    /// FirstValues that only the request has.
+    Request,
+}
+
+/// What else concerns a role and who can assume it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleCause {
+    Malformed {
+        account: AccountName,
+        place: RolePlace,
+        fault: RoleArnFault,
+    },
+    /// It cannot be assumed, or does not exist; the requester may not know which. `is_certain`: whichever it is, it denies.
+    NotAssumable {
+        account: AccountName,
+        role: RoleRef,
+        is_certain: bool,
+    },
+    CaseDiffers {
+        account: AccountName,
+        role: Text,
+    },
+    Unfinished {
+        account: AccountName,
+        role: Text,
+    },
+    UnknownOfAssociation {
+        account: AccountName,
+        association: Text,
+    },
+    PodIdentityUndecided {
+        account: AccountName,
+        role: Text,
+        action: Text,
+        doubt: TrustDoubt,
+    },
+    /// Any service account of the cluster can assume it.
+    Open {
+        role: Text,
+    },
+    NamesEveryone {
+        role: Text,
+    },
+    /// The requester may not know which others it trusts.
+    TrustsMore {
+        account: AccountName,
+        role: Text,
+    },
+    /// It depends on a token that cannot be seen.
+    ForeignToken {
+        account: AccountName,
+        role: Text,
+    },
+}
+
+/// How policies of AWS Organizations bear on a call that assumes a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrganizationCause {
+    /// One policy denies.
+    PolicyDenies {
+        owner: Text,
+        action: Text,
+        is_certain: bool,
+    },
+    /// Several together deny.
+    PoliciesDeny {
+        owner: Text,
+        action: Text,
+        is_certain: bool,
+    },
+    DependsOn {
+        action: Text,
+        keys: FirstValues,
+    },
+    Unreadable {
+        policy: Text,
+        owner: Text,
+    },
+}
+
+/// Why the role of an association cannot assume its target role, or may not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetCause {
+    TrustUndecided(TrustDoubt),
+    PoliciesUndecided { action: Text, doubt: RulingDoubt },
+    Trust { action: Text },
+    Policies { action: Text },
+}
+
+/// What an identity may not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PermissionCause {
+    TooManyNeeds {
+        account: AccountName,
+        checked: usize,
+    },
+    TooManyRoles {
+        account: AccountName,
+    },
+    NotAnAction {
+        account: AccountName,
+        action: Text,
+    },
+    PoliciesTooLarge {
+        account: AccountName,
+        roles: List,
+    },
+    Denied {
+        account: AccountName,
+        role: Text,
+        action: Text,
+        resource: Option<Text>,
+        is_certain: bool,
+    },
+    NodeRoleAllows {
+        account: AccountName,
+        role: Text,
+    },
+    /// The requester may not know what the role lacks.
+    MayNotAllow {
+        account: AccountName,
+        role: Text,
+    },
+    /// The requester may not know what the node role allows.
+    NeedsOwnRole {
+        account: AccountName,
+    },
+}
+
+/// What is wrong with a cluster as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterCause {
+    OrphanedAssociation { account: AccountName, role: Option<Text> },
+    AgentInstalledButNotRunning { associations: usize },
+    AgentNotRunning { associations: usize },
+    AgentNotReady { associations: usize },
+    InjectorMissing { accounts: usize },
+    NodeRoleWithoutAgent { role: Text },
+}
+
+/// What is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsaid {
+    /// A finding, as it stands.
+    Finding(Box<Cause>),
+    ContainerIdentity,
+    Role,
+}
+
+impl Cause {
+    /// Whether it says that this is not known yet.
+    pub fn rests_on(&self, since: &NotKnownYet) -> bool {
+        match self {
+            Self::NotKnownYet { since: own, what } => {
+                own == since || matches!(what, Unsaid::Finding(cause) if cause.rests_on(since))
+            }
+            _ => false,
+        }
+    }
+}
+
+macro_rules! part_of_cause {
+    ($($part:ident => $variant:ident),*) => {
+        $(impl From<$part> for Cause {
+            fn from(cause: $part) -> Self {
+                Self::$variant(cause)
+            }
+        })*
+    };
+}
+
+part_of_cause!(
+    RoleCause => Role,
+    CredentialsCause => Credentials,
+    InjectionCause => Injection,
+    PermissionCause => Permission,
+    ConfigurationCause => Configuration,
+    ClusterCause => Cluster
+);

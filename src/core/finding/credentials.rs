@@ -1,0 +1,163 @@
+//! Which credentials a container gets, as data.
+#![expect(missing_docs, reason = "the sentences of `rolecall-message` say what each variant means")]
+
+use crate::fix::{AccountName, Text};
+use crate::identity::Mechanism;
+
+/// What is wrong with the credentials of a workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialsCause {
+    StaticKeys {
+        account: AccountName,
+    },
+    StaticKeysPossible {
+        account: AccountName,
+    },
+    /// The container sets its own role.
+    OwnRole {
+        account: AccountName,
+    },
+    AssociationNotUsed {
+        account: AccountName,
+    },
+    Unsupported {
+        account: AccountName,
+        platform: Platform,
+    },
+    ThroughProxy {
+        account: AccountName,
+    },
+    NoAssociation {
+        account: AccountName,
+    },
+    AgentNotInstalled {
+        account: AccountName,
+    },
+    AgentUnknown {
+        account: AccountName,
+    },
+    Undecided(IdentityDoubt),
+    TooManyRoles {
+        account: AccountName,
+    },
+    /// Running pods keep the identity with which they were created.
+    PodsKeepIdentity {
+        account: AccountName,
+    },
+    /// The same: they are older than the identity.
+    PodsOlderThan {
+        account: AccountName,
+        mechanism: Mechanism,
+    },
+    Fallback {
+        account: AccountName,
+        why: FallbackCause,
+        to: Fallback,
+    },
+}
+
+/// Where a pod runs without the Pod Identity agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Platform {
+    FargateProfile(Text),
+    /// Its scheduler is `fargate-scheduler`.
+    FargateScheduler,
+    Windows,
+}
+
+/// Why it is not known which identity a container gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentityDoubt {
+    OtherCredentialsUri,
+    OtherSts(EndpointRef),
+    RoleReference,
+    WindowsPathOnLinux,
+    LinuxPathOnWindows,
+    AgentToken(AgentTokenDoubt),
+}
+
+/// Why the token for the Pod Identity agent cannot be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentTokenDoubt {
+    TokenOfItsOwn,
+    FileReference,
+    Unseen { file: Text },
+}
+
+/// Why it cannot be seen whose a web identity token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenDoubt {
+    FileReference,
+    InVolume { file: Text, volume: Text },
+    NotMounted { file: Text },
+}
+
+/// An endpoint that is not one of AWS's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointRef {
+    Address(Text),
+    /// The manifest does not tell it.
+    Unknown,
+}
+
+/// Why the pods of a service account have no identity of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FallbackCause {
+    /// One is required, and none is configured.
+    RequiredNotConfigured,
+    /// One is required, and injection is skipped.
+    RequiredSkipped,
+    /// They need AWS, and injection is skipped.
+    Skipped,
+    /// They need AWS, and none is configured.
+    NotConfigured,
+    /// Every workload should have one.
+    None,
+}
+
+/// What pods use instead of an identity of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fallback {
+    NodeRole(Option<Text>),
+    NoMetadata(NoMetadata),
+    /// `AWS_EC2_METADATA_DISABLED` is true.
+    MetadataDisabled,
+}
+
+/// Why a pod does not reach instance metadata (IMDS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoMetadata {
+    Fargate,
+    HybridNode,
+    HopLimit,
+}
+
+/// A source that may bring static keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// An object that may be absent.
+    OptionalObject,
+    /// One of the two variables without the other.
+    Half(&'static str),
+    /// A variable.
+    Variable(&'static str),
+    JavaProperty {
+        property: Text,
+        variable: Text,
+    },
+    VolumeAt(Text),
+    EnvFrom {
+        kind: &'static str,
+        name: Text,
+        may_be_absent: bool,
+    },
+}
+
+/// How static keys are set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StaticKeys {
+    /// They are those of another store.
+    ForStore(EndpointRef),
+    ClearText,
+    Reference,
+}

@@ -1,0 +1,150 @@
+//! What may be behind a problem, as data.
+#![expect(missing_docs, reason = "the texts of `rolecall-message` say what each variant means")]
+
+use super::evidence::RequiredBy;
+use crate::fix::{AccountName, Text};
+use crate::level::Level;
+use crate::permission::UnlistedKey;
+
+/// What may be behind a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// A likely typo.
+    Typo(Typo),
+    /// Something else to know.
+    Remark(Remark),
+}
+
+impl Hint {
+    /// A likely typo, rather than something else to know.
+    pub fn is_typo(&self) -> bool {
+        matches!(self, Self::Typo(_))
+    }
+}
+
+impl From<Typo> for Hint {
+    fn from(typo: Typo) -> Self {
+        Self::Typo(typo)
+    }
+}
+
+impl From<Remark> for Hint {
+    fn from(remark: Remark) -> Self {
+        Self::Remark(remark)
+    }
+}
+
+/// A likely typo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typo {
+    Role {
+        written: Text,
+        meant: Text,
+    },
+    // The key of a condition.
+    KeyIsArn,
+    KeyHasScheme,
+    KeyHasSlash,
+    Issuer(IssuerDifference),
+    // The principal of a trust policy.
+    ProviderIsAddress,
+    ProviderSpelling,
+    ProviderOfAccount {
+        account: Text,
+        own: Text,
+    },
+    // The subject of a token.
+    SubjectHasBlank,
+    SubjectCase,
+    SubjectIsAudience,
+    AudienceIsSubject,
+    SubjectForm,
+    SubjectSwapped,
+    Subject(SubjectDifference),
+    // Labels and annotations for rolecall.
+    Value {
+        should_be: Text,
+    },
+    /// The same in code quotes, of a label.
+    LabelValue {
+        should_be: OnOutageOrLevel,
+    },
+    Rule {
+        written: Text,
+        meant: &'static str,
+    },
+    OwnName {
+        written: Text,
+        meant: &'static str,
+    },
+}
+
+/// A value of a label of a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnOutageOrLevel {
+    /// Of `on-outage`.
+    Deny,
+    Level(Level),
+}
+
+/// How an issuer differs from the cluster's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IssuerDifference {
+    Case,
+    Transposed,
+    Region { found: Text, own: Text },
+    Host { found: Text, own: Text },
+    Id { edits: usize },
+    OtherCluster { found: Text, own: Text },
+}
+
+/// How a subject differs from the service account's; one of both at least is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectDifference {
+    pub namespace: Option<NameDifference>,
+    pub name: Option<NameDifference>,
+}
+
+/// How a name differs from the service account's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameDifference {
+    /// By a likely typo.
+    Typo { found: Text, own: Text },
+    /// It is another.
+    Other { found: Text },
+}
+
+/// Something else to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    // Of trust policies.
+    NoSuchClaim { claim: Text },
+    OtherIssuer { address: Text },
+    Issuer(IssuerDifference),
+    Subject(SubjectDifference),
+    SimilarProvider { address: Text },
+    UseOperator { operator: Text, instead_of: Text },
+    RoleIsFor(RolePurpose),
+    NoSessionTags,
+    PodIdentityService,
+    // Of permissions.
+    ActsOn { action: Text, pattern: Text },
+    UnlistedKey(UnlistedKey),
+    // Of the cluster.
+    SimilarAccount { account: AccountName },
+    MustHaveIdentity(RequiredBy),
+    // Of labels and annotations for rolecall.
+    IsLabel { name: &'static str },
+    IsAnnotation { name: &'static str },
+    EnforceOnValues,
+}
+
+/// What a role was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolePurpose {
+    PodIdentity,
+    Irsa,
+    EcsTasks,
+    Ec2,
+    Lambda,
+}

@@ -1,0 +1,79 @@
+//! What only a person can do.
+
+use super::{HolderName, PolicyStatement, Text};
+
+/// Advice for a person, where no operation fixes a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advice {
+    /// Use fewer roles in one object, or shorten their trust policies.
+    FewerRolesInObject,
+    /// Use fewer roles in one pod, or declare no needs for it.
+    FewerRolesInPod,
+    /// Use a service account of its own in place of `default`.
+    OwnServiceAccount,
+    /// Read the audience of the token in a pod, or leave it to the injector.
+    ReadAudience,
+    /// Let the injector set the variables, or split the pod.
+    LetInjectorOrSplit,
+    /// No change where it is intended, otherwise let the injector set the variables.
+    LetInjectorUnlessIntended,
+    /// No change where the role trusts the token's issuer, otherwise remove the variables.
+    RemoveWebIdentityUnlessTrusted,
+    /// Remove `rolecall.dev/identity`.
+    RemoveIdentityAnnotation(HolderName),
+    /// Change `requireIdentity` in the configuration.
+    ChangeRequireIdentity,
+    /// Set an end to an exemption.
+    SetEnd(HolderName),
+    /// Fix what an exemption hides.
+    FixWhatIsHidden,
+    /// Remove an exemption.
+    RemoveExemption,
+    /// Name actions by patterns.
+    UsePatterns,
+    /// Declare fewer needs, or the resource of each.
+    DeclareFewerNeeds,
+    /// Narrow a statement, or remove the declared need.
+    NarrowOrRemoveNeed(PolicyStatement),
+    /// Remove a permission from a node role.
+    RemoveFromNodeRole(Text),
+    /// Start an ephemeral container without variables, or mount the token.
+    StartWithoutVariables,
+    /// Make sure that a source brings no keys, then exempt its finding by this rule.
+    CheckForKeys(&'static str),
+    /// Correct or remove a label or annotation for rolecall.
+    CorrectOwnName,
+    /// Say what a manifest does not say yet.
+    Complete(NotKnownYet),
+}
+
+/// What a manifest does not say before it is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotKnownYet {
+    /// A value holds a placeholder.
+    Placeholder {
+        /// Where the value is.
+        place: PlaceholderIn,
+        /// The placeholder.
+        text: Text,
+    },
+    /// A service account names no namespace.
+    AccountNamespace(Text),
+    /// No namespace is named, and this one is assumed.
+    Namespace(Text),
+}
+
+/// Where a placeholder is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaceholderIn {
+    /// A field or an annotation, by its path or key.
+    Field(Text),
+    /// The name of the service account.
+    AccountName,
+    /// The name of a variable.
+    VariableName,
+    /// The value of a variable.
+    Variable(Text),
+    /// A label that a Fargate profile selects by.
+    Label,
+}

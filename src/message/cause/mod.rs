@@ -1,0 +1,51 @@
+//! What is wrong, in one sentence without a full stop.
+
+mod configuration;
+mod credentials;
+mod injection;
+mod permission;
+mod role;
+
+use rolecall_core::finding::{Cause, Problem, Unsaid, bounded};
+
+pub(crate) use credentials::platform;
+
+use crate::fix::not_known_yet;
+use crate::names::service_account;
+
+/// What is wrong: who cannot do what, and why.
+pub fn message(problem: &Problem) -> String {
+    bounded(sentence(&problem.cause))
+}
+
+fn sentence(cause: &Cause) -> String {
+    match cause {
+        Cause::CannotAssume { account, role, why } => {
+            let why = role::cannot_assume(why);
+            format!("{} cannot assume {}: {why}", service_account(account), crate::names::role(role))
+        }
+        Cause::CannotTell { account, role, why } => role::cannot_tell(account, role, why),
+        Cause::Role(cause) => role::role(cause),
+        Cause::Organization { account, role, why } => {
+            format!("{} {}", service_account(account), role::organization(role, why))
+        }
+        Cause::Target { account, first, target, why } => role::target(account, first, target, why),
+        Cause::Credentials(cause) => credentials::sentence(cause),
+        Cause::Injection(cause) => injection::sentence(cause),
+        Cause::Permission(cause) => permission::sentence(cause),
+        Cause::Configuration(cause) => configuration::sentence(cause),
+        Cause::Cluster(cause) => configuration::cluster(cause),
+        Cause::NotKnownYet { since, what } => {
+            let since = not_known_yet(since);
+            match what {
+                Unsaid::Finding(cause) => {
+                    format!("not known, since {since}; as it stands: {}", bounded(sentence(cause)))
+                }
+                Unsaid::ContainerIdentity => {
+                    format!("which identity the container gets is not known, since {since}")
+                }
+                Unsaid::Role => format!("whether the role can be assumed is not known, since {since}"),
+            }
+        }
+    }
+}

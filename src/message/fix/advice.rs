@@ -1,0 +1,96 @@
+//! What only a person can do.
+
+use rolecall_core::fix::{Advice, NotKnownYet, PlaceholderIn};
+
+use crate::names::{holder, policy_statement};
+
+/// A clause without a full stop.
+pub(super) fn advice(advice: &Advice) -> String {
+    match advice {
+        Advice::FewerRolesInObject => "use fewer roles in one object, or shorten their trust policies".to_owned(),
+        Advice::FewerRolesInPod => {
+            "use fewer roles in one pod, or declare no needs for it in the annotation rolecall.dev/requires".to_owned()
+        }
+        Advice::OwnServiceAccount => {
+            "use a service account of its own for this workload, since every pod that names none uses `default`"
+                .to_owned()
+        }
+        Advice::ReadAudience => {
+            "read the token's `aud` in a pod, or leave AWS_WEB_IDENTITY_TOKEN_FILE and its volume to the injector"
+                .to_owned()
+        }
+        Advice::LetInjectorOrSplit => "let the injector set the AWS_* variables, or split the pod".to_owned(),
+        Advice::LetInjectorUnlessIntended => {
+            "no change is needed where this is intended; otherwise remove the AWS_* variables and let the injector set \
+             them"
+                .to_owned()
+        }
+        Advice::RemoveWebIdentityUnlessTrusted => {
+            "no change is needed where the role trusts that token's issuer; otherwise remove AWS_ROLE_ARN and \
+             AWS_WEB_IDENTITY_TOKEN_FILE from the pod template"
+                .to_owned()
+        }
+        Advice::RemoveIdentityAnnotation(on) => {
+            format!("remove the annotation rolecall.dev/identity from {}", holder(on))
+        }
+        Advice::ChangeRequireIdentity => "change requireIdentity in the configuration of rolecall".to_owned(),
+        Advice::SetEnd(on) => format!("set rolecall.dev/ignore-until=YYYY-MM-DD on {}", holder(on)),
+        Advice::FixWhatIsHidden => "fix what it hides".to_owned(),
+        Advice::RemoveExemption => "remove rolecall.dev/ignore and rolecall.dev/ignore-until".to_owned(),
+        Advice::UsePatterns => {
+            "name actions by patterns, such as dynamodb:*Item, in the annotation rolecall.dev/requires".to_owned()
+        }
+        Advice::DeclareFewerNeeds => {
+            "declare fewer needs, or name the resource of each in the annotation rolecall.dev/requires".to_owned()
+        }
+        Advice::NarrowOrRemoveNeed(statement) => {
+            format!("narrow {}, or remove the declared need", policy_statement(statement))
+        }
+        Advice::RemoveFromNodeRole(role) => format!("remove the permission from the node role {role}"),
+        Advice::StartWithoutVariables => {
+            "start the ephemeral container without AWS_* credentials variables, or mount the token's volume in it"
+                .to_owned()
+        }
+        Advice::CheckForKeys(rule) => format!(
+            "make sure that it brings no AWS keys, then annotate the namespace rolecall.dev/ignore: {rule} (on the workload \
+             it lifts warnings only)"
+        ),
+        Advice::CorrectOwnName => {
+            "correct it or remove it; docs/configuration.md lists the labels and annotations that rolecall reads".to_owned()
+        }
+        Advice::Complete(unknown) => complete(unknown),
+    }
+}
+
+/// How to say what a manifest does not say.
+fn complete(unknown: &NotKnownYet) -> String {
+    match unknown {
+        NotKnownYet::Placeholder { text, .. } => match text.strip_prefix("${") {
+            Some(name) => {
+                let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
+                format!("give it a value: --substitute {}=VALUE", name.get(..end).unwrap_or_default())
+            }
+            None => "render the manifest first, or write the value".to_owned(),
+        },
+        NotKnownYet::AccountNamespace(_) => "say which namespace the manifests are applied to: -n NS".to_owned(),
+        NotKnownYet::Namespace(_) => "say which namespace it is applied to: -n NS".to_owned(),
+    }
+}
+
+/// What a manifest does not say yet: `the namespace is assumed to be default`.
+pub fn not_known_yet(unknown: &NotKnownYet) -> String {
+    match unknown {
+        NotKnownYet::Placeholder { place, text } => {
+            let place = match place {
+                PlaceholderIn::Field(name) => name.to_string(),
+                PlaceholderIn::AccountName => "the service account's name".to_owned(),
+                PlaceholderIn::VariableName => "the name of a variable".to_owned(),
+                PlaceholderIn::Variable(name) => format!("variable {name}"),
+                PlaceholderIn::Label => "a label".to_owned(),
+            };
+            format!("{place} holds the placeholder {text}")
+        }
+        NotKnownYet::AccountNamespace(account) => format!("service account {account} names no namespace"),
+        NotKnownYet::Namespace(namespace) => format!("the namespace is assumed to be `{namespace}`"),
+    }
+}

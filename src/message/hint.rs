@@ -1,0 +1,115 @@
+//! What may be behind a problem.
+
+use rolecall_core::finding::{
+    Hint, IssuerDifference, NameDifference, OnOutageOrLevel, Remark, RolePurpose, SubjectDifference, Typo, bounded,
+};
+
+use crate::names::{POD_IDENTITY, account, required_by};
+use crate::permission::unlisted_key;
+
+const PREFIX: &str = "rolecall.dev/";
+
+/// What may be behind a problem, without a full stop.
+pub fn hint(hint: &Hint) -> String {
+    bounded(match hint {
+        Hint::Typo(found) => typo(found),
+        Hint::Remark(known) => remark(known),
+    })
+}
+
+/// The same with what introduces it.
+pub fn hint_line(of: &Hint) -> String {
+    format!("{}: {}", if of.is_typo() { "likely typo" } else { "hint" }, hint(of))
+}
+
+fn typo(typo: &Typo) -> String {
+    match typo {
+        Typo::Role { written, meant } => format!("role `{written}` should be `{meant}`"),
+        Typo::KeyIsArn => "the key is the provider's ARN; it must be its address only".to_owned(),
+        Typo::KeyHasScheme => "the key begins with https://; it must not".to_owned(),
+        Typo::KeyHasSlash => "the key has a slash before its claim; it must not".to_owned(),
+        Typo::Issuer(difference) => issuer(difference),
+        Typo::ProviderIsAddress => "the principal is the provider's address; it must be its ARN".to_owned(),
+        Typo::ProviderSpelling => {
+            "the provider's ARN is written differently: https://, a slash at its end or another partition".to_owned()
+        }
+        Typo::ProviderOfAccount { account, own } => {
+            format!("the provider is one of account {account}; it must be one of the role's own account, {own}")
+        }
+        Typo::SubjectHasBlank => "the subject in the policy begins or ends with a blank".to_owned(),
+        Typo::SubjectCase => "the case differs: `sub` is case-sensitive".to_owned(),
+        Typo::SubjectIsAudience => "that is an audience: `sub` and `aud` are swapped".to_owned(),
+        Typo::AudienceIsSubject => "that is a subject: `sub` and `aud` are swapped".to_owned(),
+        Typo::SubjectForm => "a subject must have the form system:serviceaccount:NAMESPACE:NAME".to_owned(),
+        Typo::SubjectSwapped => "namespace and name are swapped".to_owned(),
+        Typo::Subject(difference) => subject(difference),
+        Typo::Value { should_be } => format!("the value should be \"{should_be}\""),
+        Typo::LabelValue { should_be } => {
+            let value = match should_be {
+                OnOutageOrLevel::Deny => "deny",
+                OnOutageOrLevel::Level(level) => level.name(),
+            };
+            format!("the value should be `{value}`")
+        }
+        Typo::Rule { written, meant } => format!("`{written}` should be `{meant}`"),
+        Typo::OwnName { written, meant } => format!("{PREFIX}{written} should be {PREFIX}{meant}"),
+    }
+}
+
+fn remark(remark: &Remark) -> String {
+    match remark {
+        Remark::NoSuchClaim { claim } => format!("an EKS token has no `{claim}` claim that IAM reads"),
+        Remark::OtherIssuer { address } => format!("{address} is not this cluster's issuer"),
+        Remark::Issuer(difference) => issuer(difference),
+        Remark::Subject(difference) => subject(difference),
+        Remark::SimilarProvider { address } => {
+            format!("the account has a provider for https://{address}, which is similar")
+        }
+        Remark::UseOperator { operator, instead_of } => format!("use {operator} instead of {instead_of}"),
+        Remark::RoleIsFor(purpose) => match purpose {
+            RolePurpose::PodIdentity => {
+                "the role is made for Pod Identity, but the service account has no association".to_owned()
+            }
+            RolePurpose::Irsa => "the role is for IRSA; Pod Identity needs another statement".to_owned(),
+            RolePurpose::EcsTasks => "the role is made for ECS tasks".to_owned(),
+            RolePurpose::Ec2 => "the role is made for EC2 instances".to_owned(),
+            RolePurpose::Lambda => "the role is made for Lambda functions".to_owned(),
+        },
+        Remark::NoSessionTags => "the association disables session tags, so EKS sends none".to_owned(),
+        Remark::PodIdentityService => format!("the service principal of Pod Identity is {POD_IDENTITY}"),
+        Remark::ActsOn { action, pattern } => format!("{action} acts on {pattern}"),
+        Remark::UnlistedKey(key) => unlisted_key(key),
+        Remark::SimilarAccount { account: name } => format!("{} exists and may be meant", account(name)),
+        Remark::MustHaveIdentity(by) => format!("{}: the pod must not start without it", required_by(by)),
+        Remark::IsLabel { name } => format!("set it as a label of the namespace: {PREFIX}{name}"),
+        Remark::IsAnnotation { name } => format!("set it as an annotation: {PREFIX}{name}"),
+        Remark::EnforceOnValues => "write `pods`, `workloads` or `pods.workloads`".to_owned(),
+    }
+}
+
+/// How an issuer differs from the cluster's.
+fn issuer(difference: &IssuerDifference) -> String {
+    match difference {
+        IssuerDifference::Case => "it differs from the cluster's issuer in case".to_owned(),
+        IssuerDifference::Transposed => "`oidc.eks` and the region are transposed in the host".to_owned(),
+        IssuerDifference::Region { found, own } => format!("the region is {found}, the cluster is in {own}"),
+        IssuerDifference::Host { found, own } => format!("the host is {found}, the cluster's is {own}"),
+        IssuerDifference::Id { edits } => {
+            format!("the issuer's ID differs in {edits} character{}", if *edits == 1 { "" } else { "s" })
+        }
+        IssuerDifference::OtherCluster { found, own } => {
+            format!("it is the issuer of another cluster: {found}; this cluster has {own}")
+        }
+    }
+}
+
+/// How a subject differs from the service account's.
+fn subject(SubjectDifference { namespace, name }: &SubjectDifference) -> String {
+    let part = |what: &str, difference: &NameDifference| match difference {
+        NameDifference::Typo { found, own } => format!("{what} `{found}` should be `{own}`"),
+        NameDifference::Other { found } => format!("the policy names another {what}: `{found}`"),
+    };
+    let parts = [("namespace", namespace), ("name", name)];
+    let texts = parts.into_iter().filter_map(|(what, difference)| Some(part(what, difference.as_ref()?)));
+    texts.collect::<Vec<_>>().join("; ")
+}
