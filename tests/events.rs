@@ -168,12 +168,13 @@ fn a_warning_becomes_one_event_on_the_workload_and_one_on_its_service_account() 
     });
 }
 
-/// docs/metrics.md shows what the API server and kubectl print.
+/// docs/metrics.md and docs/denied.md show what the API server and kubectl print.
 #[test]
 fn the_documents_show_what_people_see() {
     let ground = ground();
     let Ground { cluster, .. } = ground;
-    let shown = std::fs::read_to_string(common::root().join("docs/metrics.md")).unwrap();
+    let page = |name: &str| std::fs::read_to_string(common::root().join("docs").join(name)).unwrap();
+    let shown = [page("metrics.md"), page("denied.md")].concat();
     cluster.namespace("carts", &json!({}), Some(ROLE));
     cluster.apply(&deployment("carts", "web", 0).to_string());
     ground.event("carts", "Deployment", 1);

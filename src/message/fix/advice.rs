@@ -56,7 +56,8 @@ pub(super) fn advice(advice: &Advice) -> String {
              it lifts warnings only)"
         ),
         Advice::CorrectOwnName => {
-            "correct it or remove it; docs/configuration.md lists the labels and annotations that rolecall reads".to_owned()
+            "correct it or remove it; docs/configuration.md lists the labels and annotations that rolecall reads"
+                .to_owned()
         }
         Advice::Complete(unknown) => complete(unknown),
     }
