@@ -186,7 +186,7 @@ fn raising_a_level_shows_what_it_would_deny() {
     };
     let expected = "\
 Warning: rolecall: pods of namespace shop that are created from now on are denied at level chain
-Warning: rolecall: 2 workloads with 2 running pods would be denied if created again; details: rolecall scan -n shop --would-deny --level chain
+Warning: rolecall: new pods of 2 workloads with 2 running pods would be denied; details: rolecall scan -n shop --would-deny --level chain
 Warning: rolecall: cronjob/nightly: role-missing
 Warning: rolecall: deployment/web (and 2 pods): role-missing
 ";

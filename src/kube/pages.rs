@@ -11,8 +11,10 @@ use super::list::{Refusal, refusal};
 
 /// Most items of a page.
 const ITEMS: usize = 100;
-/// Most bytes of a page. An object has at most about 1.5 MiB in etcd; escaped in JSON it may be larger.
+/// Most bytes of a page of several objects.
 const MAX_BYTES: usize = 4 << 20;
+/// Most bytes of a page of one object: it has at most about 1.5 MiB in etcd, and Go's JSON escapes a `<` with six bytes.
+const MAX_OBJECT_BYTES: usize = 16 << 20;
 
 /// A list that is read page by page.
 pub struct Pages<'c> {
@@ -81,7 +83,7 @@ impl<'c> Pages<'c> {
             match self.read().await? {
                 Some(text) => break text,
                 None if self.items == 1 => {
-                    return Err(anyhow!("{}: an object is larger than {MAX_BYTES} bytes", self.path).into());
+                    return Err(anyhow!("{}: an object is larger than {MAX_OBJECT_BYTES} bytes", self.path).into());
                 }
                 None => self.items = (self.items / 4).max(1),
             }
@@ -90,6 +92,7 @@ impl<'c> Pages<'c> {
             .map_err(|error| anyhow!("{}: the API server's answer is no list: {error}", self.path))?;
         self.token = page.metadata.next.filter(|token| !token.is_empty());
         self.is_over = self.token.is_none();
+        self.items = (self.items * 4).min(ITEMS);
         Ok(Some(PageText(text)))
     }
 
@@ -100,10 +103,11 @@ impl<'c> Pages<'c> {
         let request = request.map_err(|error| refusal(&self.path, &kube::Error::HttpError(error)))?;
         let answer = self.client.request_stream(request).await.map_err(|error| refusal(&self.path, &error))?;
         let mut text = Vec::new();
-        let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+        let max_bytes = if self.items == 1 { MAX_OBJECT_BYTES } else { MAX_BYTES };
+        let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX);
         let mut answer = Box::pin(answer.take(limit + 1));
         answer.read_to_end(&mut text).await.map_err(|error| anyhow!("{}: {error}", self.path))?;
-        if text.len() > MAX_BYTES {
+        if text.len() > max_bytes {
             return Ok(None);
         }
         let text = String::from_utf8(text).map_err(|error| anyhow!("{}: the answer is no text: {error}", self.path))?;
@@ -155,13 +159,15 @@ mod tests {
             assert_eq!(items.remaining, 60 - found);
         }
         assert_eq!(found, 60);
-        assert_eq!(asked.lock().unwrap()[..3], ["limit=100", "limit=25", "limit=6"]);
+        assert_eq!(asked.lock().unwrap()[..4], ["limit=100", "limit=25", "limit=6", "limit=24&continue=6"]);
     }
 
     #[tokio::test]
     async fn an_object_that_is_too_large_alone_is_an_error() {
-        let (client, _) = client(1, 5 << 20);
+        let (found, _) = client(1, 5 << 20);
+        assert!(Pages::new(&found, "/api/v1/pods".to_owned()).next().await.unwrap().is_some());
+        let (client, _) = client(1, 17 << 20);
         let error = Pages::new(&client, "/api/v1/pods".to_owned()).next().await.unwrap_err();
-        assert!(error.to_string().contains("an object is larger than 4194304 bytes"), "{error}");
+        assert!(error.to_string().contains("an object is larger than 16777216 bytes"), "{error}");
     }
 }

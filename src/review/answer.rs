@@ -92,7 +92,7 @@ const REQUIRES: &str = "rolecall.dev/requires";
 pub(super) struct Judged<'r> {
     pub(super) judgement: Judgement<'r>,
     pub(super) before: Option<Judgement<'r>>,
-    service_account: &'r str,
+    pub(super) service_account: &'r str,
     /// A role that the object itself names.
     pub(super) names_role: Option<&'r str>,
     /// The work that may be done was not enough for all of it.

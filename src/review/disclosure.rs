@@ -90,6 +90,11 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// The rules of the denials that the requester reads.
+    pub(super) fn denied_rules(&self) -> impl Iterator<Item = &'static str> {
+        self.denials.iter().map(Finding::rule)
+    }
+
     fn outcome(&self) -> Outcome {
         match (self.denials.is_empty(), self.warnings.is_empty()) {
             (false, _) => Outcome::Deny,

@@ -187,7 +187,11 @@ pub(super) fn raise(
     after: &Metadata<'_>,
     assignment: &LevelAssignment,
 ) -> Option<Raise> {
+    // The webhooks leave these out (deploy/manifests/webhook.yaml).
     let name = after.display_name();
+    if name == "kube-system" || after.labels.get(OPT_OUT).is_some() {
+        return None;
+    }
     let namespace = Namespace::of(after);
     let old = Namespace::of(before?).resolve(&name, assignment).policy();
     let NamespacePolicy { levels, enforce_on } = namespace.resolve(&name, assignment).policy();

@@ -1,5 +1,6 @@
 //! Namespaces: who lowers what rolecall asks of one needs a right, and who raises it reads what that denies.
 
+use jiff::Timestamp;
 use rolecall_core::decision::{Mode, Outcome};
 
 use super::answer::{Reviewer, annotations, blank, forbidden, text};
@@ -54,7 +55,7 @@ impl Reviewer<'_> {
         if self.asks && (change.lowering.is_some() || is_shown) {
             return NextStep::AskAboutNamespace(Box::new(change));
         }
-        answer(self.settings, &change, request, &NamespaceAnswers::default(), observe).into()
+        answer((self.settings, self.now), &change, request, &NamespaceAnswers::default(), observe).into()
     }
 }
 
@@ -69,13 +70,13 @@ pub fn answer_namespace(
 ) -> Reply {
     let review = read(body).unwrap_or_default();
     match &review.request {
-        Some(request) => answer(settings, change, request, answers, observe),
+        Some(request) => answer((settings, Timestamp::now()), change, request, answers, observe),
         None => Reply { status: 400, body: b"the body has no `request`\n".to_vec() },
     }
 }
 
 fn answer(
-    settings: &Settings,
+    (settings, now): (&Settings, Timestamp),
     NamespaceChange { lowering, raise }: &NamespaceChange,
     request: &Request<'_>,
     NamespaceAnswers { access, preview }: &NamespaceAnswers,
@@ -103,7 +104,12 @@ fn answer(
             warnings.insert(0, format!("rolecall: could not ask whether this may be lowered: {reason}"));
         }
     }
-    warnings.extend(raise.iter().flat_map(|raise| raise.warnings(preview.as_ref())));
+    let not_now = match settings.mode {
+        Mode::Enforce if settings.pause.at(now).is_some() => Some("rolecall is paused"),
+        Mode::Enforce => None,
+        Mode::Warn | Mode::Audit => Some("rolecall only warns, because of its option --mode"),
+    };
+    warnings.extend(raise.iter().flat_map(|raise| raise.warnings(preview.as_ref(), not_now)));
     if response.allowed && settings.mode != Mode::Audit && !warnings.is_empty() {
         record.decision = Outcome::Warn;
         response.warnings = fit_warnings(warnings);

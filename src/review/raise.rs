@@ -7,17 +7,18 @@ use jiff::Timestamp;
 use rolecall_core::chain::Subject;
 use rolecall_core::cluster::Namespace;
 use rolecall_core::decision::{EnforceOn, Level, Levels, Mode, Policy, decide};
-use rolecall_core::effort::Effort;
+use rolecall_core::effort::Stop;
 use rolecall_core::finding::{Finding, printable};
-use rolecall_core::judge::{Circumstances, judge_workload_within};
-use rolecall_core::rules::ROLE_NOT_ASSUMABLE;
-use rolecall_core::workload::{Kind, Object, Stage, Workload};
+use rolecall_core::rules::{INJECTION_MISSING, ROLE_NOT_ASSUMABLE, Trait};
+use rolecall_core::workload::{Kind, Object};
 use rolecall_core::world::{Change, World};
 use rolecall_message::shell::quote;
 use tokio::time::Instant;
 
+use super::answer::Reviewer;
 use super::disclosure::Reader;
-use super::outcome::Settings;
+use super::outcome::{Authority, Settings};
+use super::request::Request;
 
 /// Most workloads that a preview names, each in a warning of its own.
 const MAX_NAMED: usize = 12;
@@ -64,9 +65,13 @@ pub struct DeniedOwner {
 /// Why there is no preview.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoPreview {
-    /// The right to list is missing, or the reading failed: why, for the log.
+    /// The right to list is missing: why, for the log.
+    Forbidden(String),
+    /// The reading failed: why, for the log.
     Unreadable(String),
-    /// Nothing was read of AWS yet.
+    /// Other namespaces are being checked.
+    Busy,
+    /// Nothing was read of AWS yet, or too long ago.
     NothingKnown,
 }
 
@@ -88,7 +93,6 @@ pub struct RaisedLevel {
     settings: Settings,
     name: String,
     policy: Policy,
-    exemptions: bool,
     now: Timestamp,
 }
 
@@ -97,7 +101,6 @@ impl RaisedLevel {
     pub fn new(world: &World, settings: &Settings, raise: &Raise, now: Timestamp) -> Self {
         let Raise { name, level, namespace, .. } = raise;
         let change = Change::Namespace { name: name.as_str().into(), namespace: Some(namespace.clone()) };
-        let exemptions = !settings.no_exemptions.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, name));
         let policy = Policy {
             levels: Levels { enforce: *level, warn: Level::Off, audit: Level::Off },
             mode: Mode::Enforce,
@@ -106,33 +109,51 @@ impl RaisedLevel {
             self_exemptions: settings.self_exemptions,
         };
         let (settings, name) = (settings.clone(), name.clone());
-        Self { world: world.with([change]), settings, name, policy, exemptions, now }
+        Self { world: world.with([change]), settings, name, policy, now }
     }
 
-    /// The rules that would deny an object of this kind if it were created again, as requesters may read them; sorted. It is
-    /// checked before the injector has seen it.
-    pub fn denying_rules(&self, object: &Object<'_>, kind: Kind) -> Vec<&'static str> {
-        let Some(workload) = Workload::of(object, kind, Stage::Predicted, &self.name) else {
+    /// The rules that would deny an object of this kind if it were created again, as requesters may read them; sorted. A
+    /// template is checked as its pods will be, a pod as it is; whether the injector would act on the pod again is not known, so
+    /// that what only its absence causes does not count.
+    pub fn denying_rules(&self, object: &Object<'_>, kind: Kind, stop: &Stop) -> Vec<&'static str> {
+        let reviewer = |world| Reviewer {
+            world,
+            snapshot_time: "",
+            settings: &self.settings,
+            now: self.now,
+            authority: Authority::Final,
+            asks: false,
+            inline: false,
+            stop: Some(stop),
+        };
+        let request = Request::default();
+        let name = object.metadata.display_name();
+        let first = reviewer(&self.world);
+        let Ok(mut judged) = first.judge(&request, object, kind, &self.name, &name) else {
             return Vec::new();
         };
-        if workload.is_mirror {
-            return Vec::new();
-        }
-        let circumstances = Circumstances { now: Some(self.now), exemptions: self.exemptions };
-        let judgement = judge_workload_within(&self.world, &workload, circumstances, &Effort::for_one_check());
-        let decision = decide(&judgement, None, &self.policy);
-        if decision.denials.is_empty() {
-            return Vec::new();
-        }
-        let subject = Subject { namespace: &self.name, service_account: workload.service_account() };
+        let is_over = |finding: &Finding| {
+            let rule = finding.problem.rule;
+            kind == Kind::Pod && (rule.has(Trait::OfRunningPods) || rule == &INJECTION_MISSING)
+        };
+        judged.judgement.findings.retain(|finding| !is_over(finding));
+        let subject = Subject { namespace: &self.name, service_account: judged.service_account };
         let reader = Reader { messages: &self.settings.messages, world: &self.world, subject, uid: "" };
-        let foreign = reader.foreign(&judgement);
-        // Which rule it is tells the state of a role that is not the namespace's own.
-        let read = |finding: &&Finding| match &finding.problem.about {
-            Some(about) if foreign.iter().any(|(arn, _)| *arn == about.arn) => ROLE_NOT_ASSUMABLE.name,
-            _ => finding.rule(),
+        let foreign = reader.foreign(&judged.judgement);
+        let seen_world = (!foreign.is_empty()).then(|| reader.view(&judged, &foreign));
+        let second = seen_world.as_ref().map(reviewer);
+        let seen = second.as_ref().and_then(|second| second.judge(&request, object, kind, &self.name, &name).ok());
+        reader.withhold(&mut judged, seen.as_ref());
+        let decision = decide(&judged.judgement, None, &self.policy);
+        let told = seen.as_ref().map(|seen| reader.told(&foreign, &decision, seen, self.policy));
+        let mut rules: Vec<&'static str> = match &told {
+            _ if decision.denials.is_empty() => Vec::new(),
+            Some(told) => told.denied_rules().collect(),
+            None => decision.denials.iter().map(|finding| finding.rule()).collect(),
         };
-        let mut rules: Vec<&'static str> = decision.denials.iter().map(read).collect();
+        if rules.is_empty() && !decision.denials.is_empty() {
+            rules.push(ROLE_NOT_ASSUMABLE.name);
+        }
         rules.sort_unstable();
         rules.dedup();
         rules
@@ -140,29 +161,37 @@ impl RaisedLevel {
 }
 
 impl Raise {
-    /// The warnings about what it denies.
-    pub(super) fn warnings(&self, preview: Option<&Result<Preview, NoPreview>>) -> Vec<String> {
-        let mut lines = vec![self.announcement(matches!(preview, Some(Ok(_))))];
+    /// The warnings about what it denies. `not_now`: why nothing is denied at present.
+    pub(super) fn warnings(&self, preview: Option<&Result<Preview, NoPreview>>, not_now: Option<&str>) -> Vec<String> {
+        let mut lines = vec![self.announcement(matches!(preview, Some(Ok(_))), not_now)];
         match preview {
             Some(Ok(preview)) => lines.extend(self.describe(preview)),
             Some(Err(NoPreview::NothingKnown)) => {
                 lines
-                    .push("rolecall: it has read nothing of AWS yet, so running workloads were not checked".to_owned());
+                    .push("rolecall: running workloads were not checked: AWS was not read, or too long ago".to_owned());
             }
-            Some(Err(NoPreview::Unreadable(_))) | None => {}
+            Some(Err(NoPreview::Busy)) => {
+                lines.push(
+                    "rolecall: running workloads were not checked: other namespaces are being checked".to_owned(),
+                );
+            }
+            Some(Err(NoPreview::Unreadable(_) | NoPreview::Forbidden(_))) | None => {}
         }
         lines
     }
 
     /// From when on what is denied; without a preview, the command that shows which running workloads that concerns.
-    fn announcement(&self, is_previewed: bool) -> String {
+    fn announcement(&self, is_previewed: bool, not_now: Option<&str>) -> String {
         let Self { name, level, enforce_on, .. } = self;
         let what = match (enforce_on.pods, enforce_on.workloads) {
             (true, false) => format!("pods of namespace {name} that are created from now on"),
             (true, true) => format!("pods and workloads of namespace {name} that are created or changed from now on"),
             (false, _) => format!("workloads of namespace {name} that are created or changed from now on"),
         };
-        let mut line = format!("rolecall: {what} are denied at level {level}");
+        let mut line = match not_now {
+            None => format!("rolecall: {what} are denied at level {level}"),
+            Some(why) => format!("rolecall: {what} would be denied at level {level}, but {why}"),
+        };
         if !is_previewed {
             line.push_str(&format!("; to see which running workloads that concerns: {}", self.command()));
         }
@@ -176,20 +205,20 @@ impl Raise {
     fn describe(&self, preview: &Preview) -> Vec<String> {
         let Preview { denied, templates, pods, unchecked } = preview;
         let mut lines = Vec::new();
-        if denied.is_empty() {
-            lines.push(format!(
-                "rolecall: none of {} and {} that were checked would be denied",
-                count(*templates, "template"),
-                count(*pods, "running pod"),
-            ));
-        } else {
+        if !denied.is_empty() {
             let running: usize = denied.iter().map(|owner| owner.pods).sum();
-            lines.push(format!(
-                "rolecall: {} with {} would be denied if created again; details: {}",
-                count(denied.len(), "workload"),
-                count(running, "running pod"),
-                self.command(),
-            ));
+            let (workloads, running) = (count(denied.len(), "workload"), count(running, "running pod"));
+            let what = match (self.enforce_on.pods, self.enforce_on.workloads) {
+                (true, false) => format!("new pods of {workloads} with {running} would be denied"),
+                (true, true) => format!("{workloads} with {running} would be denied if created again"),
+                (false, _) => {
+                    format!("{workloads} would be denied if created again; pods that a controller creates would not")
+                }
+            };
+            lines.push(format!("rolecall: {what}; details: {}", self.command()));
+        } else if templates + pods > 0 || unchecked.is_empty() {
+            let (templates, pods) = (count(*templates, "template"), count(*pods, "running pod"));
+            lines.push(format!("rolecall: none of {templates} and {pods} that were checked would be denied"));
         }
         for DeniedOwner { kind, name, pods, rules } in denied.iter().take(MAX_NAMED) {
             let running = match (kind.as_str(), pods) {

@@ -10,6 +10,7 @@ use kube::Client;
 use rolecall_core::cluster::Namespace;
 use rolecall_core::decision::NamespacePolicy;
 use rolecall_core::workload::is_object_name;
+use rolecall_core::world::World;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -18,7 +19,7 @@ use crate::config::{ClusterConfig, WouldDenyConfig};
 use crate::kube::{Candidate, Leadership, Refusal};
 use crate::live::WorldStore;
 use crate::review::{NoPreview, Preview, Previewer, Raise, RaisedLevel, Settings};
-use crate::scan::{PreviewLimits, preview};
+use crate::scan::{PreviewError, PreviewLimits, preview};
 use crate::server::{Metrics, WouldDeny};
 
 /// Most templates and pods that one preview checks.
@@ -30,7 +31,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// Name of the Lease of the replica that counts.
 const LEASE: &str = "rolecall-would-deny";
 
-/// Checks what runs in namespaces, one namespace at a time: a page of a list takes memory.
+/// Checks what runs in namespaces, one page of a list at a time: a page takes memory.
 pub(super) struct Previews {
     client: Client,
     store: Arc<WorldStore>,
@@ -54,23 +55,20 @@ impl Previews {
         if !is_object_name(&raise.name) {
             return Err(NoPreview::Unreadable("it is no name of a namespace".to_owned()));
         }
-        let turn = tokio::time::timeout_at(end, self.turn.acquire()).await;
-        let Ok(Ok(_turn)) = turn else {
-            return Err(NoPreview::Unreadable("other namespaces were being checked".to_owned()));
-        };
-        let world_state = self.store.now_full();
-        if !world_state.is_first_hand || !world_state.world.is_complete() {
+        let (world_state, now) = (self.store.now_full(), Timestamp::now());
+        let world = &world_state.world;
+        if !world_state.is_first_hand || !world.is_complete() || is_stale(world, settings, now) {
             return Err(NoPreview::NothingKnown);
         }
-        let level = RaisedLevel::new(&world_state.world, settings, raise, Timestamp::now());
+        let level = RaisedLevel::new(world, settings, raise, now);
         drop(world_state);
-        let limits = PreviewLimits { objects: MAX_OBJECTS, end };
-        let previewed = preview(&self.client, &raise.name, level, limits).await;
-        previewed.map_err(|refusal| {
-            NoPreview::Unreadable(match refusal {
-                Refusal::Denied(why) => format!("grant ClusterRole rolecall-would-deny ({why})"),
-                other => format!("{other:#}"),
-            })
+        let limits = PreviewLimits { objects: MAX_OBJECTS, end, turn: Arc::clone(&self.turn) };
+        preview(&self.client, &raise.name, level, limits).await.map_err(|error| match error {
+            PreviewError::Busy => NoPreview::Busy,
+            PreviewError::Refusal(Refusal::Denied(why)) => {
+                NoPreview::Forbidden(format!("grant ClusterRole rolecall-would-deny ({why})"))
+            }
+            PreviewError::Refusal(other) => NoPreview::Unreadable(format!("{other:#}")),
         })
     }
 }
@@ -85,7 +83,7 @@ impl Previewer for Arc<Previews> {
         let (this, raise, settings) = (Self::clone(self), raise.clone(), settings.clone());
         async move {
             let checked = this.check(&raise, &settings, end).await;
-            if let Err(NoPreview::Unreadable(why)) = &checked {
+            if let Err(NoPreview::Unreadable(why) | NoPreview::Forbidden(why)) = &checked {
                 let namespace = raise.name.as_str();
                 tracing::info!(target: "rolecall::kube", namespace, why, "the preview of a raised level could not be made");
             }
@@ -93,6 +91,13 @@ impl Previewer for Arc<Previews> {
         }
         .boxed()
     }
+}
+
+/// Past the age of the snapshot at which nothing is denied any more.
+fn is_stale(world: &World, settings: &Settings, now: Timestamp) -> bool {
+    let oldest = [world.snapshot.collected_at, world.snapshot.oldest_part].into_iter().flatten().min();
+    let age = oldest.map(|oldest| now.duration_since(oldest).as_secs());
+    settings.snapshot_max_age.zip(age).is_some_and(|(limit, age)| age > limit)
 }
 
 /// Counts for each namespace what its pods' re-creation would meet at a level, by one replica, for as long as it is polled.
@@ -128,7 +133,7 @@ pub(super) async fn count_forever(
     }
 }
 
-/// Checks all namespaces. What cannot be counted whole is not shown.
+/// Checks all namespaces. A namespace that cannot be checked, or not all of it, is not shown as ready.
 async fn round(previews: &Previews, settings: &Settings, would_deny: WouldDenyConfig, every: Duration) {
     let raises = raises(previews, settings, would_deny);
     let (least, most) = PAUSES;
@@ -138,12 +143,15 @@ async fn round(previews: &Previews, settings: &Settings, would_deny: WouldDenyCo
     for raise in raises {
         match previews.check(&raise, settings, Instant::now() + BACKGROUND).await {
             Ok(preview) => counted.add(&raise.name, &preview),
-            Err(NoPreview::NothingKnown) => return,
+            Err(NoPreview::NothingKnown) => return previews.metrics.would_deny(None),
+            Err(NoPreview::Forbidden(why)) => {
+                tracing::info!(target: "rolecall::kube", why, "what a raised level would deny is not counted");
+                return previews.metrics.would_deny(None);
+            }
+            Err(NoPreview::Busy) => {}
             Err(NoPreview::Unreadable(why)) => {
                 let namespace = raise.name;
-                tracing::info!(target: "rolecall::kube", namespace, why, "what a raised level would deny is not counted");
-                previews.metrics.would_deny(None);
-                return;
+                tracing::info!(target: "rolecall::kube", namespace, why, "what a raised level would deny there is not counted");
             }
         }
         tokio::time::sleep(pause).await;

@@ -2,11 +2,14 @@
 //! time, memory and number.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use kube::Client;
-use rolecall_core::workload::{Kind, Object};
+use rolecall_core::effort::Stop;
+use rolecall_core::workload::{Kind, Object, within_bytes};
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::item::Item;
@@ -15,38 +18,71 @@ use super::read::{PODS, WORKLOADS};
 use crate::kube::{PageText, Pages, Refusal};
 use crate::review::{DeniedOwner, Preview, RaisedLevel};
 
+/// Most bytes that the lists of one object may take while it is read.
+const MAX_LIST_BYTES: usize = 40 << 20;
+/// Longest name of a controller that is kept (Kubernetes, "Object Names and IDs").
+const MAX_NAME_BYTES: usize = 253;
+
 /// How much one preview reads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PreviewLimits {
-    /// Most templates and pods together.
+    /// Most objects of all kinds together, also those that count for nothing.
     pub objects: usize,
     /// When it ends.
     pub end: Instant,
+    /// One page is held and checked at a time, by all previews together.
+    pub turn: Arc<Semaphore>,
+}
+
+/// Why there is no preview.
+#[derive(Debug)]
+pub enum PreviewError {
+    /// The API server refuses, or cannot be asked.
+    Refusal(Refusal),
+    /// Other previews had all the turns.
+    Busy,
 }
 
 /// Checks the templates and the running pods of a namespace, owners first.
 ///
 /// # Errors
-/// Where a right is missing, or the API server cannot be asked.
+/// Where a right is missing, the API server cannot be asked, or no turn came before the end.
 pub async fn preview(
     client: &Client,
     namespace: &str,
     level: RaisedLevel,
     limits: PreviewLimits,
-) -> Result<Preview, Refusal> {
-    let mut seen = Seen { level, limits, owners: Owners::default(), groups: BTreeMap::new(), done: Preview::default() };
+) -> Result<Preview, PreviewError> {
+    let (turn, end) = (Arc::clone(&limits.turn), limits.end);
+    let stop = Stop::default();
+    // Where the review is no longer waited for, the check under way ends at its next step.
+    let _ending = StopOnDrop(stop.clone());
+    let (owners, groups, done) = (Owners::default(), BTreeMap::new(), Preview::default());
+    let mut seen = Seen { level, limits, stop, owners, groups, objects: 0, done };
     for (kind, (group, plural)) in WORKLOADS.into_iter().chain([(Kind::Pod, PODS)]) {
         let base = if group == "v1" { "/api/v1".to_owned() } else { format!("/apis/{group}") };
         let mut pages = Pages::new(client, format!("{base}/namespaces/{namespace}/{plural}"));
         loop {
-            let Ok(page) = tokio::time::timeout_at(limits.end, pages.next()).await else {
+            let Ok(permit) = tokio::time::timeout_at(end, Arc::clone(&turn).acquire_owned()).await else {
+                if seen.objects == 0 {
+                    return Err(PreviewError::Busy);
+                }
                 seen.leave_out(None, plural);
                 break;
             };
-            let Some(page) = page? else { break };
-            // Checking takes time that the threads that answer reviews do not have.
-            let checking = tokio::task::spawn_blocking(move || seen.check(&page, kind).map(|left| (seen, left)));
-            let (after, left) = checking.await.context("the check was stopped")??;
+            let Ok(page) = tokio::time::timeout_at(end, pages.next()).await else {
+                seen.leave_out(None, plural);
+                break;
+            };
+            let Some(page) = page.map_err(PreviewError::Refusal)? else { break };
+            // Checking takes time that the threads that answer reviews do not have. The turn ends with it.
+            let checking = tokio::task::spawn_blocking(move || {
+                let left = seen.check(&page, kind);
+                drop(permit);
+                left.map(|left| (seen, left))
+            });
+            let checked = checking.await.context("the check was stopped").and_then(|checked| checked);
+            let (after, left) = checked.map_err(|error| PreviewError::Refusal(error.into()))?;
             seen = after;
             if let Some(left) = left {
                 seen.leave_out(Some(left), plural);
@@ -57,12 +93,23 @@ pub async fn preview(
     Ok(seen.preview())
 }
 
+/// Ends what has this stop.
+struct StopOnDrop(Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
 /// What was read so far.
 struct Seen {
     level: RaisedLevel,
     limits: PreviewLimits,
+    stop: Stop,
     owners: Owners,
     groups: BTreeMap<Owner, Group>,
+    objects: usize,
     done: Preview,
 }
 
@@ -81,10 +128,12 @@ impl Seen {
         let page = page.items().context("the API server's answer is no list")?;
         let all = page.items.len();
         for (at, raw) in page.items.into_iter().enumerate() {
-            if self.done.templates + self.done.pods >= self.limits.objects || Instant::now() >= self.limits.end {
+            let is_over = self.objects >= self.limits.objects || Instant::now() >= self.limits.end;
+            if is_over || self.stop.is_set() {
                 return Ok(Some(all - at + page.remaining));
             }
-            self.object(raw, kind)?;
+            self.objects += 1;
+            within_bytes(MAX_LIST_BYTES, || self.object(raw, kind))?;
         }
         Ok(None)
     }
@@ -97,7 +146,9 @@ impl Seen {
             text.as_ref().map(|text| text.as_str().to_owned()).unwrap_or_default()
         };
         let (namespace, name) = (text(&object.metadata.namespace), text(&object.metadata.name));
-        let controller = item.controller();
+        // The API server checks no owner reference.
+        let is_named = |(kind, name): &(&str, &str)| kind.len() <= MAX_NAME_BYTES && name.len() <= MAX_NAME_BYTES;
+        let controller = item.controller().filter(is_named);
         let owner = if kind == Kind::Pod {
             if item.is_over() {
                 return Ok(());
@@ -117,11 +168,11 @@ impl Seen {
             group.pods += 1;
             // Pods of one owner are alike; its template was checked.
             if group.template.is_none() && group.running.is_empty() {
-                group.running = self.level.denying_rules(&object, kind);
+                group.running = self.level.denying_rules(&object, kind, &self.stop);
             }
         } else {
             let rules = group.template.get_or_insert_default();
-            rules.extend(self.level.denying_rules(&object, kind));
+            rules.extend(self.level.denying_rules(&object, kind, &self.stop));
             rules.sort_unstable();
             rules.dedup();
         }

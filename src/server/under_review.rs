@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rolecall_core::decision::Mode;
 use rolecall_core::effort::Stop;
 use rolecall_core::judge::Links;
 use rolecall_core::snapshot::Issuer;
@@ -358,8 +357,9 @@ impl UnderReview {
             answers.access = Some(tokio::time::timeout_at(self.deadline, asking).await.unwrap_or_else(late));
         }
         let settings = &self.state.settings;
-        let is_refused = answers.access == Some(Access::Refused) && settings.mode == Mode::Enforce;
-        if let (Some(raise), Some(previewer), false) = (&change.raise, &cluster.previewer, is_refused) {
+        // Exemptions that the user may not add must not show by what they hide.
+        let may_see = matches!(answers.access, None | Some(Access::Granted));
+        if let (Some(raise), Some(previewer), true) = (&change.raise, &cluster.previewer, may_see) {
             let end = self.deadline.min(Instant::now() + MAX_PREVIEW);
             answers.preview = Some(previewer.preview(raise, settings, end).await);
         }

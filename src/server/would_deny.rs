@@ -24,9 +24,10 @@ struct WouldDenyLabels {
 }
 
 impl WouldDeny {
-    /// Adds a namespace that was checked. One in which nothing would be denied has a series with an empty rule and 0.
+    /// Adds a namespace that was checked. One in which nothing would be denied has a series with an empty rule and 0, but not
+    /// where a part of it was left out.
     pub fn add(&mut self, namespace: &str, preview: &Preview) {
-        if preview.denied.is_empty() {
+        if preview.denied.is_empty() && preview.unchecked.is_empty() {
             self.count(namespace, "", 0);
         }
         for rule in preview.denied.iter().flat_map(|owner| &owner.rules) {
@@ -91,6 +92,10 @@ mod tests {
             let denied = vec![owner(vec!["role-missing"]), owner(vec!["role-missing", "static-keys"])];
             counted.add(&format!("team-{namespace}"), &Preview { denied, ..Preview::default() });
         }
+        let unchecked = vec!["pods".to_owned()];
+        let mut partial = WouldDeny::default();
+        partial.add("large", &Preview { unchecked, ..Preview::default() });
+        assert!(partial.0.is_empty(), "a namespace of which a part was left out is not ready");
         assert!(counted.0.len() <= MAX_SERIES + 2, "{}", counted.0.len());
         let sum = |rule: &str| -> i64 {
             counted.0.iter().filter(|(labels, _)| labels.rule == rule).map(|(_, workloads)| workloads).sum()

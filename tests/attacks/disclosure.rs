@@ -7,6 +7,7 @@ use rolecall::config::Config;
 use rolecall::review::{Authority, NextStep, Notice, Raise, RaisedLevel, Record, Standing, answer, consider};
 use rolecall::sources::{Manifests, namespace_of};
 use rolecall_core::decision::{EnforceOn, Level, Mode};
+use rolecall_core::effort::Stop;
 use rolecall_core::finding::Finding;
 use rolecall_core::judge::{Circumstances, ServiceAccountChange, judge_service_account, judge_workload};
 use rolecall_core::snapshot::Snapshot;
@@ -288,7 +289,7 @@ fn denials_about_foreign_roles_read_alike() {
 #[test]
 fn a_raised_level_does_not_tell_the_rule() {
     let (snapshot, roles) = with_foreign_roles();
-    let denying = |arn: &str, config: &str| {
+    let denying_with = |arn: &str, config: &str, own: &Value, exempted: &str| {
         let directory = common::TempDir::new("raised");
         let file = directory.file("cluster.yaml", &cluster(arn, &json!({})));
         let config = Config::parse(config).unwrap();
@@ -296,12 +297,14 @@ fn a_raised_level_does_not_tell_the_rule() {
         let cluster = Manifests::load(&[file.display().to_string()]).unwrap().cluster(&conventions).unwrap();
         let snapshot = Snapshot::parse(&snapshot.to_string()).unwrap();
         let world = World::new(Arc::new(snapshot), cluster, conventions);
-        let namespace = world.namespace("web").cloned().unwrap_or_default();
+        let mut namespace = world.namespace("web").cloned().unwrap_or_default();
+        namespace.own_annotations.ignore = exempted.split(',').map(Into::into).collect();
         let raise = Raise { name: "web".to_owned(), level: Level::Chain, enforce_on: EnforceOn::PODS, namespace };
         let level = RaisedLevel::new(&world, &config.settings(Mode::Enforce), &raise, NOW.parse().unwrap());
-        let text = plain_deployment(arn, &json!({})).to_string();
-        level.denying_rules(&serde_json::from_str(&text).unwrap(), Kind::Deployment)
+        let text = plain_deployment(arn, own).to_string();
+        level.denying_rules(&serde_json::from_str(&text).unwrap(), Kind::Deployment, &Stop::default())
     };
+    let denying = |arn: &str, config: &str| denying_with(arn, config, &json!({}), "");
     let mut full = BTreeSet::new();
     for (state, arn) in &roles {
         let told = denying(arn, "");
@@ -309,6 +312,10 @@ fn a_raised_level_does_not_tell_the_rule() {
         let rules = denying(arn, "messages: {iamDetail: full}");
         assert_eq!(told.is_empty(), rules.is_empty(), "{state}: whether it is denied is what a pod's answer tells too");
         full.extend(rules);
+        // Annotations of the workload do not tell which rule it is, and the namespace can exempt the one that is shown.
+        let own = json!({"rolecall.dev/ignore": "role-missing,irsa-trust-subject"});
+        assert_eq!(denying_with(arn, "selfExemptions: allow", &own, ""), told, "{state}");
+        assert!(denying_with(arn, "", &json!({}), "role-not-assumable").is_empty(), "{state}");
     }
     assert!(full.contains("irsa-trust-subject") && full.contains("role-missing"), "{full:?}");
 }

@@ -70,6 +70,7 @@ async fn controller_of(calls: &mut Calls, key: &Key, controller: &OwnerReference
     let generation = match Kind::from_api_version(api_version, kind) {
         // A pod controls none of the kinds that are looked up.
         Some(Kind::Pod) => return Ok(None),
+        None if !is_custom(api_version, kind) => return Ok(None),
         None => 0,
         Some(known) => match metadata(calls, known, &key.namespace, name).await {
             Ok(Some(found)) if found.uid.as_deref() == Some(uid) => found.generation.unwrap_or(0),
@@ -93,6 +94,14 @@ fn is_type(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '/'))
 }
 
+/// Whether this can be a kind of an extension: in a group with a domain that is not Kubernetes' own, and not named like a kind
+/// that rolecall knows, which readers of Events would take it for.
+fn is_custom(api_version: &str, kind: &str) -> bool {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let is_known = Kind::ALL.iter().any(|(_, known)| known.name() == kind);
+    group.contains('.') && !group.ends_with("k8s.io") && !is_known && !matches!(kind, "Node" | "Namespace" | "Secret")
+}
+
 /// Group and version of a kind. Every kind that rolecall checks is in version 1 of its group.
 fn group_version(kind: Kind) -> (&'static str, &'static str) {
     (Kind::ALL.iter().find(|(_, known)| *known == kind).map_or("", |(group, _)| *group), "v1")
@@ -106,5 +115,29 @@ async fn metadata(calls: &mut Calls, kind: Kind, namespace: &str, name: &str) ->
     match calls.call(&right, api.get_metadata(name)).await? {
         Ok(found) => Ok(Some(found.metadata)),
         Err(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controllers_of_other_kinds_are_those_of_extensions() {
+        for (api_version, kind) in [("argoproj.io/v1alpha1", "Rollout"), ("apps.kruise.io/v1beta1", "CloneSet")] {
+            assert!(is_custom(api_version, kind), "{api_version} {kind}");
+        }
+        for (api_version, kind) in [
+            ("v1", "Secret"),
+            ("v1", "Node"),
+            ("apps/v2", "Deployment"),
+            ("x.y/v1", "Deployment"),
+            ("x.y/v1", "Pod"),
+            ("x.y/v1", "ServiceAccount"),
+            ("rbac.authorization.k8s.io/v1", "Role"),
+            ("batch/v9", "Else"),
+        ] {
+            assert!(!is_custom(api_version, kind), "{api_version} {kind}");
+        }
     }
 }
