@@ -394,7 +394,8 @@ fn lowering_a_level_needs_the_right() {
     let guarded = || cluster.get(&["namespace", "guarded"]);
     let replace = |sub_resource: &str, object: &Value| {
         let path = format!("/api/v1/namespaces/guarded/{sub_resource}");
-        let arguments = ["replace", "--raw", &*path, "-f", "-"];
+        let path = path.trim_end_matches('/');
+        let arguments = ["replace", "--raw", path, "-f", "-"];
         let output = cluster.try_kubectl_as(&alice, &arguments, &object.to_string());
         (output.status.success(), texts(&output).1)
     };
@@ -453,6 +454,23 @@ fn lowering_a_level_needs_the_right() {
     assert!(!annotate("rolecall.dev/ignore-until=2027-02-01").0 && !annotate("rolecall.dev/ignore-until-").0);
     assert!(annotate("rolecall.dev/ignore-until=2027-01-30").0, "an exemption may end earlier");
     assert!(annotate("rolecall.dev/ignore-").0, "an exemption may go");
+    // Annotations in thousands make no condition of the registration too costly, which would skip the webhook.
+    let mut crowded = guarded();
+    let letters: Vec<char> = ('a'..='z').chain('A'..='Z').chain('0'..='9').collect();
+    let digit = |number: usize, place: usize| letters[number / 62_usize.pow(u32::try_from(place).unwrap()) % 62];
+    for number in 0..80_000 {
+        let key: String = (0..3).map(|place| digit(number, place)).collect();
+        crowded["metadata"]["annotations"][key] = json!("");
+    }
+    cluster.try_kubectl(&["replace", "--raw", "/api/v1/namespaces/guarded", "-f", "-"], &crowded.to_string());
+    let mut lowered = guarded();
+    assert!(lowered["metadata"]["annotations"].as_object().unwrap().len() > 80_000);
+    lowered["metadata"]["annotations"].as_object_mut().unwrap().remove("rolecall.dev/identity");
+    let (allowed, error) = replace("", &lowered);
+    assert!(!allowed && error.contains("may not lower"), "{error}");
+    let mut plain = guarded();
+    plain["metadata"]["annotations"].as_object_mut().unwrap().retain(|key, _| key.starts_with("rolecall.dev/"));
+    cluster.try_kubectl(&["replace", "--raw", "/api/v1/namespaces/guarded", "-f", "-"], &plain.to_string());
     // Deleting a namespace goes through both subresources and lowers nothing.
     cluster.namespace("deleted", &enforcing("strict"), None);
     cluster.kubectl(&["delete", "namespace", "deleted", "--timeout=60s"]);

@@ -13,7 +13,7 @@ const MAX_WAIT: Duration = Duration::from_secs(2);
 
 impl Shutdown {
     /// Starts a task that the process waits for.
-    #[cfg_attr(not(all(feature = "aws", feature = "kube")), expect(dead_code, reason = "only a Lease is given back"))]
+    #[cfg_attr(not(feature = "kube"), expect(dead_code, reason = "only a Lease is given back"))]
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.spawn(task);
     }
