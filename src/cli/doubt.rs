@@ -1,13 +1,13 @@
-//! What a manifest does not say yet: the namespace that it will be applied to, and values that are placeholders. The core judges
-//! an object as it stands; what rests on such a value is then taken back to *unknown*.
+//! What a manifest does not say yet: the namespace that it will be applied to, and values that are placeholders. The core checks
+//! an object as it is written. Results that depend on such a value are then changed to *unknown*.
 
 use std::collections::{HashMap, HashSet};
 
 use rolecall_core::chain::State;
 use rolecall_core::cluster::Conventions;
 use rolecall_core::decision::Level;
-use rolecall_core::finding::{Cause, Certainty, Finding, Problem, Unsaid};
-use rolecall_core::fix::{Advice, Change, Fix, NotKnownYet, PlaceholderIn};
+use rolecall_core::finding::{Affected, Cause, Certainty, Finding, Problem};
+use rolecall_core::fix::{Advice, Change, Fix, PlaceholderIn, UnresolvedValue};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::Judgement;
 use rolecall_core::rules::{
@@ -16,18 +16,18 @@ use rolecall_core::rules::{
 };
 use rolecall_core::workload::{Container, Kind, Metadata, Object, Workload};
 use rolecall_core::world::World;
-use rolecall_message::fix::not_known_yet;
+use rolecall_message::fix::unresolved;
 
 use crate::sources::{Manifest, Manifests, namespace_of, placeholder};
 
 /// A value that is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Doubt(NotKnownYet);
+struct Doubt(UnresolvedValue);
 
 impl Doubt {
     fn placeholder(place: impl FnOnce() -> PlaceholderIn, text: &str) -> Option<Self> {
         let text = placeholder(text)?;
-        Some(Self(NotKnownYet::Placeholder { place: place(), text: text.into() }))
+        Some(Self(UnresolvedValue::Placeholder { place: place(), text: text.into() }))
     }
 
     /// The same in a field or an annotation, by its path or key.
@@ -36,7 +36,7 @@ impl Doubt {
     }
 
     fn why(&self) -> String {
-        not_known_yet(&self.0)
+        unresolved(&self.0)
     }
 
     /// What makes it known.
@@ -44,12 +44,12 @@ impl Doubt {
         Change::from(Advice::Complete(self.0.clone())).into()
     }
 
-    fn problem(&self, rule: &'static Rule, what: Unsaid) -> Problem {
+    fn problem(&self, rule: &'static Rule, affected: Affected) -> Problem {
         Problem {
             rule,
             level: rule.level,
             certainty: Certainty::Undecided,
-            cause: self.cause(what),
+            cause: self.cause(affected),
             expected: None,
             found: None,
             hint: None,
@@ -58,8 +58,8 @@ impl Doubt {
         }
     }
 
-    fn cause(&self, what: Unsaid) -> Cause {
-        Cause::NotKnownYet { since: self.0.clone(), what }
+    fn cause(&self, affected: Affected) -> Cause {
+        Cause::Unresolved { value: self.0.clone(), affected }
     }
 }
 
@@ -101,7 +101,7 @@ impl Doubts {
         self.without_namespace_yet.contains(name)
     }
 
-    /// Takes back what rests on values that are not known; returns what to note.
+    /// Changes to *unknown* what depends on values that are not known; returns what to note.
     pub(super) fn weaken(
         &self,
         judgement: &mut Judgement<'_>,
@@ -166,7 +166,7 @@ impl Doubts {
 }
 
 fn without_namespace(account: &str) -> Doubt {
-    Doubt(NotKnownYet::AccountNamespace(account.into()))
+    Doubt(UnresolvedValue::AccountNamespace(account.into()))
 }
 
 /// A placeholder in what the injector reads of a service account.
@@ -232,10 +232,10 @@ fn explain(judgement: &mut Judgement<'_>, doubt: &Doubt, containers: Vec<String>
             && (containers.is_empty() || containers.iter().any(|of| of == name))
     };
     let concerns = judgement.containers.iter().any(|container| has_identity(container.name, container.identity));
-    let is_said = judgement.findings.iter().any(|finding| finding.problem.cause.rests_on(&doubt.0));
+    let is_said = judgement.findings.iter().any(|finding| finding.problem.cause.depends_on(&doubt.0));
     if concerns && !is_said {
         judgement.findings.push(Finding {
-            problem: doubt.problem(&IDENTITY_UNDECIDED, Unsaid::ContainerIdentity),
+            problem: doubt.problem(&IDENTITY_UNDECIDED, Affected::ContainerIdentity),
             containers,
             notes: Vec::new(),
         });
@@ -269,7 +269,7 @@ fn of_containers<'o>(workload: &Workload<'o>) -> Vec<(&'o str, Doubt)> {
 fn take_back(finding: &mut Finding, doubt: &Doubt) {
     let problem = &mut finding.problem;
     problem.certainty = Certainty::Undecided;
-    problem.cause = doubt.cause(Unsaid::Finding(Box::new(problem.cause.clone())));
+    problem.cause = doubt.cause(Affected::Finding(Box::new(problem.cause.clone())));
     problem.fix = doubt.fix();
     problem.hint = None;
 }
@@ -321,7 +321,7 @@ fn of_role(judgement: &mut Judgement<'_>, doubt: &Doubt) {
     unknown(judgement, |identity| identity == Identity::Irsa);
     if irsa && !said {
         judgement.findings.push(Finding {
-            problem: Problem { level: Level::Chain, ..doubt.problem(&ROLE_ARN_MALFORMED, Unsaid::Role) },
+            problem: Problem { level: Level::Chain, ..doubt.problem(&ROLE_ARN_MALFORMED, Affected::Role) },
             containers: Vec::new(),
             notes: Vec::new(),
         });
@@ -338,7 +338,7 @@ fn one_container(judgement: &mut Judgement<'_>, name: &str, doubt: &Doubt) {
         taken.push(own);
         finding.containers.swap_remove(at);
         if finding.containers.is_empty() {
-            // It was this container's alone: the copy stands for it.
+            // It was this container's alone: the copy replaces it.
             finding.problem.level = Level::Off;
         }
     }
@@ -348,13 +348,13 @@ fn one_container(judgement: &mut Judgement<'_>, name: &str, doubt: &Doubt) {
         container.chain = State::Unknown;
     }
     explain(judgement, doubt, vec![name.to_owned()]);
-    // The workload's own findings speak of this container too.
+    // The workload's own findings are about this container too.
     apply(judgement, doubt, |finding| finding.containers.is_empty() && finding.problem.rule.has(Trait::OnNodeRole));
 }
 
 fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World) {
     let namespace = judgement.namespace;
-    let doubt = Doubt(NotKnownYet::Namespace(namespace.into()));
+    let doubt = Doubt(UnresolvedValue::Namespace(namespace.into()));
     // In another namespace an association may win over all that is said here.
     let elsewhere = world.snapshot.associations.as_ref().is_some_and(|associations| {
         associations.iter().any(|(other, accounts)| **other != *namespace && accounts.contains_key(account))

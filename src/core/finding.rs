@@ -1,4 +1,4 @@
-//! Findings: what was found, where, how surely, and what fixes it. All of it is data; `rolecall-message` writes the texts.
+//! Findings: what was found, where, how certain it is, and what fixes it. All of it is data; `rolecall-message` writes the texts.
 
 mod cause;
 mod configuration;
@@ -10,8 +10,8 @@ mod label;
 mod trust;
 
 pub use cause::{
-    CannotAssume, CannotTell, Cause, ClusterCause, OrganizationCause, PermissionCause, RoleCause, RoleRef, TargetCause,
-    TrustDoubt, UnreadableEntry, Unsaid,
+    Affected, CannotAssume, CannotTell, Cause, ClusterCause, OrganizationCause, PermissionCause, RoleCause, RoleRef,
+    TargetCause, TrustDoubt, UnreadableEntry,
 };
 pub use configuration::{ConfigurationCause, NameKind, OwnNameFault};
 pub use credentials::{
@@ -80,7 +80,7 @@ pub struct Problem {
     pub rule: &'static Rule,
     /// The level from which it counts; mostly the rule's.
     pub level: Level,
-    /// How sure it is; at most the rule's.
+    /// How certain it is; at most as certain as its rule.
     pub certainty: Certainty,
     /// What is wrong: who cannot do what, and why.
     pub cause: Cause,
@@ -92,32 +92,32 @@ pub struct Problem {
     pub hint: Option<Hint>,
     /// What fixes it.
     pub fix: Fix,
-    /// The role whose state in AWS it tells of.
+    /// The role whose state in AWS it reveals.
     pub about: Option<AboutRole>,
 }
 
-/// What a problem tells of a role. A requester whose role it is not must not read it.
+/// What a problem reveals about a role. Only a requester who owns the role may read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AboutRole {
-    /// The role, as the workload, its service account or its association names it.
-    pub arn: Box<str>,
-    /// What of it.
+    /// The role, as the workload, its service account or its association names it. A text that is cut is not the ARN of a role.
+    pub arn: Text,
+    /// Which part of its state.
     pub part: RolePart,
-    /// The requester does not read which rule it is: the role is not the namespace's own.
+    /// The requester does not own the role, and does not read the name of the rule.
     pub is_withheld: bool,
 }
 
 impl AboutRole {
-    /// Whether it tells if the workload can assume the role.
+    /// Whether it reveals if the workload can assume the role.
     pub fn is_about_assuming(&self) -> bool {
         self.part != RolePart::Beyond
     }
 }
 
-/// What of a role a problem tells.
+/// Which part of a role's state a problem reveals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolePart {
-    /// Whether it exists; whether the workload can assume it cannot be told.
+    /// Whether it exists. Whether the workload can assume it is not known.
     Existing,
     /// Whether it exists and the workload can assume it.
     Assuming,
@@ -140,7 +140,7 @@ impl Problem {
         }
     }
 
-    pub(crate) fn about(mut self, arn: &str, part: RolePart) -> Self {
+    pub(crate) fn about(mut self, arn: impl Into<Text>, part: RolePart) -> Self {
         self.about = Some(AboutRole { arn: arn.into(), part, is_withheld: false });
         self
     }
@@ -182,7 +182,7 @@ pub struct Finding {
     pub notes: Vec<Note>,
 }
 
-/// What stands behind a finding.
+/// A line that follows a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
     /// Another problem of the same workload.
@@ -245,7 +245,7 @@ impl Finding {
         }
     }
 
-    /// Most severe first: sure before likely, lower levels before higher; otherwise in the order of the chain.
+    /// Most severe first: certain before likely, lower levels before higher; otherwise in the order of the chain.
     pub(crate) fn severity(&self) -> (std::cmp::Reverse<Certainty>, Level) {
         (std::cmp::Reverse(self.problem.certainty), self.problem.level)
     }

@@ -5,6 +5,17 @@
 //! [`workload`] → [`identity`] → [`chain`] → [`finding`] → [`decision`], over a [`world::World`] that joins the
 //! [`snapshot`] of AWS with the [`cluster`]'s service accounts and namespaces; [`judge`] walks it.
 
+/// Converts each part of an enum into the variant that holds it.
+macro_rules! from_parts {
+    ($($part:ident => $whole:ident::$variant:ident),+ $(,)?) => {
+        $(impl From<$part> for $whole {
+            fn from(part: $part) -> Self {
+                Self::$variant(part)
+            }
+        })+
+    };
+}
+
 mod certainty;
 pub mod chain;
 pub mod cluster;

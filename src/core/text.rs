@@ -1,4 +1,4 @@
-//! FirstValues that come from objects, policies and annotations: of any length until they are cut here.
+//! Values that come from objects, policies and annotations: of any length until they are cut here.
 
 use std::sync::Arc;
 
@@ -9,8 +9,7 @@ const MAX_TEXT_BYTES: usize = 4_096;
 /// Cuts a text that carries values to 4,096 bytes; `…` stands for what was cut.
 pub fn bounded(mut text: String) -> String {
     if text.len() > MAX_TEXT_BYTES {
-        let end = (0..=MAX_TEXT_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
+        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
         text.push(CUT);
         text.shrink_to_fit();
     }
@@ -47,10 +46,9 @@ impl std::fmt::Display for Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        let end = (0..=MAX_TEXT_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        match text.get(..end) {
-            Some(start) if end < text.len() => Self(format!("{start}{CUT}").into()),
-            _ => Self(text.into()),
+        match text.split_at(text.floor_char_boundary(MAX_TEXT_BYTES)) {
+            (whole, "") => Self(whole.into()),
+            (start, _) => Self(format!("{start}{CUT}").into()),
         }
     }
 }

@@ -88,6 +88,10 @@ impl std::fmt::Display for RoleArnFault {
     }
 }
 
+/// Longest partition: the longest of AWS's has ten characters. As all other parts have limits too, no text that is the ARN
+/// of a role is long.
+const MAX_PARTITION_BYTES: usize = 64;
+
 impl<'a> RoleArn<'a> {
     /// Reads a role's ARN; the error says in a few words what is wrong with the text. A path has any characters from `!`
     /// to `~` (IAM API Reference, `CreateRole`), so what looks like a placeholder or a quote is only wrong elsewhere.
@@ -118,7 +122,7 @@ impl<'a> RoleArn<'a> {
         let Some(arn) = Arn::parse(text) else {
             return Err(if text.contains(':') { RoleArnFault::NotAnArn } else { RoleArnFault::BareName });
         };
-        if !arn.partition.starts_with("aws") {
+        if !is_partition(arn.partition) {
             return Err(RoleArnFault::Partition);
         }
         if arn.service == "sts" {
@@ -149,6 +153,10 @@ impl<'a> RoleArn<'a> {
         }
         Ok(Self { partition: arn.partition, account: arn.account, path, name })
     }
+}
+
+fn is_partition(partition: &str) -> bool {
+    partition.starts_with("aws") && partition.len() <= MAX_PARTITION_BYTES
 }
 
 /// `(/)|(/[!-~]+/)`, at most 512 characters (IAM API Reference, `CreateRole`).
@@ -199,6 +207,15 @@ mod tests {
         assert!(RoleArn::parse(&arn(&"x".repeat(64))).is_ok());
         for name in ["x".repeat(65), "x/".to_owned(), "x!".to_owned(), "\u{e9}".to_owned()] {
             assert_eq!(RoleArn::parse(&arn(&name)), Err(RoleArnFault::Name));
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_no_role_arn() {
+        let arn = |partition: &str| format!("arn:{partition}:iam::111122223333:role/x");
+        assert!(RoleArn::parse(&arn("aws-iso-b")).is_ok());
+        for partition in [format!("aws{}", "x".repeat(1 << 16)), "other".to_owned()] {
+            assert_eq!(RoleArn::parse(&arn(&partition)), Err(RoleArnFault::Partition));
         }
     }
 

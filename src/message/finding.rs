@@ -90,7 +90,7 @@ pub fn headline(finding: &Finding) -> String {
     format!("rolecall: {}{} [{}]", message(&finding.problem), containers(finding), finding.rule())
 }
 
-/// One line that stands behind a leading finding.
+/// One line that follows a finding.
 pub fn note(note: &Note) -> String {
     match note {
         Note::Exempted { from_warnings, holder, until, reason } => {

@@ -1,20 +1,19 @@
 //! What a requester may read. The audit log has the whole text; a requester, who needs no right in AWS to ask, reads in full
 //! only about roles of the namespace's own.
 //!
-//! Where a result tells of another role, the object is judged a second time, over a view of AWS without that role. So what
-//! reads cannot depend on the role's state. Only whether the object is denied comes from the first result.
+//! Where a result is about another role, the object is checked a second time, over a view of AWS without that role. So what
+//! the requester reads cannot depend on the role's state. Only whether the object is denied comes from the first result.
 
 use std::sync::Arc;
 
 use rolecall_core::chain::Subject;
 use rolecall_core::decision::{Decision, Mode, Outcome, Policy, decide};
-use rolecall_core::finding::{AboutRole, Cause, Finding, Note, PermissionCause, Problem, RoleCause, RolePart};
-use rolecall_core::fix::{Change, Contact};
-use rolecall_core::judge::{Judgement, Links};
-use rolecall_core::rules::{
-    ANNOTATION_LEGACY, ANNOTATION_MISSPELLED, DocsUrl, IDENTITY_AMBIGUOUS, IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED,
-    ROLE_NOT_ASSUMABLE,
+use rolecall_core::finding::{
+    AboutRole, Cause, Finding, Hint, Note, PermissionCause, Problem, RoleCause, RolePart, Typo,
 };
+use rolecall_core::fix::{Change, Contact, Text};
+use rolecall_core::judge::{Judgement, Links};
+use rolecall_core::rules::{DocsUrl, IRSA_TRUST_OPEN, NODE_ROLE_OVERPRIVILEGED, ROLE_NOT_ASSUMABLE, Trait};
 use rolecall_core::snapshot::{OwnRole, Viewer};
 use rolecall_core::world::World;
 use rolecall_iam::RoleArn;
@@ -75,11 +74,16 @@ pub(super) struct Reader<'r> {
     pub(super) uid: &'r str,
 }
 
-/// Roles that are not the namespace's own, and what of them a result tells.
-pub(super) type Foreign = Vec<(Box<str>, RolePart)>;
+/// Roles that are not the namespace's own, and what a result reveals about them.
+pub(super) type Foreign = Vec<(Text, RolePart)>;
 
 fn is_among(foreign: &Foreign, about: &AboutRole) -> bool {
     foreign.iter().any(|(arn, part)| *arn == about.arn && *part == about.part)
+}
+
+/// Whether a finding withholds something: it begins with the reference that the requester reads instead.
+fn is_referred(finding: &Finding) -> bool {
+    matches!(finding.notes.first(), Some(Note::Reference(_)))
 }
 
 /// What the requester reads instead of the decision's own findings.
@@ -116,7 +120,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The roles that a result tells of and that are not the namespace's own.
+    /// The roles that a result is about and that are not the namespace's own.
     pub(super) fn foreign(&self, judgement: &Judgement<'_>) -> Foreign {
         let mut foreign = Foreign::new();
         if self.messages.iam_detail == IamDetail::Full {
@@ -149,7 +153,7 @@ impl Reader<'_> {
         self.world.for_one(Arc::new(snapshot), self.subject)
     }
 
-    /// Marks what is withheld, now and in the object as it was: neither a comparison of the two nor an exemption may tell
+    /// Marks what is withheld, now and in the object as it was: neither a comparison of the two nor an exemption may reveal
     /// what is wrong with a role.
     pub(super) fn withhold(&self, judged: &mut Judged<'_>, seen: Option<&Judged<'_>>) {
         for (judgement, seen) in [(Some(&mut judged.judgement), seen), (judged.before.as_mut(), None)] {
@@ -160,8 +164,8 @@ impl Reader<'_> {
         }
     }
 
-    /// What the requester reads: of the second result all but what it says of roles that the first one found nothing against; of the
-    /// first result what goes beyond assuming a role.
+    /// What the requester reads: of the second result all, except about roles in which the first one found nothing wrong; of
+    /// the first result what goes beyond assuming a role.
     pub(super) fn told(&self, foreign: &Foreign, first: &Decision<'_>, seen: &Judged<'_>, mut policy: Policy) -> Told {
         if first.outcome != Outcome::Deny {
             policy.mode = policy.mode.min(Mode::Warn);
@@ -186,13 +190,13 @@ impl Reader<'_> {
                 |finding: &&Finding| !is_withheld(finding) || arn(finding).is_some_and(|arn| is_assuming(&arn));
             let mut warnings: Vec<Finding> =
                 second.warnings.iter().copied().filter(is_kept).map(|finding| self.referred(finding.clone())).collect();
-            // It may stand for what is certain.
+            // It may replace what is certain.
             warnings.sort_by_key(|finding| finding.problem.rule != &ROLE_NOT_ASSUMABLE);
             warnings.extend(beyond(&first.warnings));
             return Told { denials: Vec::new(), warnings };
         }
         // Only what denies: of these roles it is certain, whatever it is.
-        let denied: Vec<Box<str>> = first.denials.iter().filter_map(|finding| arn(finding)).collect();
+        let denied: Vec<Text> = first.denials.iter().filter_map(|finding| arn(finding)).collect();
         let is_denied = |finding: &&Finding| arn(finding).is_some_and(|arn| is_assuming(&arn) && denied.contains(&arn));
         let withheld = seen.judgement.findings.iter().chain(&seen.judgement.exempted).filter(is_withheld);
         let withheld = withheld.filter(is_denied).map(|finding| self.certain(finding.clone()));
@@ -252,9 +256,9 @@ impl Reader<'_> {
         Note::Reference(self.uid.chars().take(MAX_REFERENCE_CHARS).collect::<String>().into())
     }
 
-    /// The warnings of a finding; where something is withheld, there is one, and, its reference is never cut off.
+    /// The warnings of a finding. Where something is withheld, there is one, and its reference is never cut off.
     fn warnings_of(&self, finding: &Finding) -> Vec<Warning> {
-        if finding.notes.first() != Some(&self.reference()) {
+        if !is_referred(finding) {
             return rolecall_message::warnings(finding).into();
         }
         let uid: String = self.uid.chars().take(MAX_REFERENCE_CHARS).collect();
@@ -263,9 +267,8 @@ impl Reader<'_> {
         let room = MAX_WARNING_CHARS.saturating_sub(end.chars().count());
         let whole = rolecall_message::headline(finding);
         let mut line: String = whole.chars().take(room).collect();
-        if let (Some(_), Some(own)) = (&finding.problem.hint, &finding.problem.expected) {
-            let own = rolecall_message::value(own);
-            let hint = format!("; did you mean {}?", RoleArn::parse(&own).map_or("", |role| role.name));
+        if let Some(Hint::Typo(Typo::Role { meant, .. })) = &finding.problem.hint {
+            let hint = format!("; did you mean {meant}?");
             if whole.chars().count() + hint.chars().count() <= room {
                 line.push_str(&hint);
             }
@@ -298,13 +301,13 @@ impl Reader<'_> {
         let plan = seen.unwrap_or(self.world).plan(self.subject);
         let of_chain = plan.chain.as_ref().map(|chain| chain.problems.as_slice()).unwrap_or_default();
         let is_of_account = |problem: &Problem| {
-            [&ANNOTATION_LEGACY, &ANNOTATION_MISSPELLED, &IDENTITY_AMBIGUOUS].contains(&problem.rule)
+            problem.rule.has(Trait::OfServiceAccount)
                 || of_chain.iter().any(|known| known.rule == problem.rule && known.cause == problem.cause)
         };
         let warned = findings.into_iter().map(|finding| Warned {
             finding,
             is_of_account: is_of_account(&finding.problem),
-            is_referred: told.is_some() && finding.notes.first() == Some(&self.reference()),
+            is_referred: is_referred(finding),
         });
         warned.collect()
     }
@@ -355,7 +358,7 @@ impl Reviewer<'_> {
             Outcome::Allow => {}
         }
         if told.is_some() && outcome != Outcome::Deny {
-            // The reference that was told leads here.
+            // The reference in the requester's text leads here.
             let all: Vec<&Finding> = judgement.findings.iter().chain(&judgement.exempted).collect();
             texts.message = rolecall_message::denial(&all, docs_url);
         }

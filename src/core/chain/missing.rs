@@ -44,12 +44,12 @@ pub(super) fn trust_policy(subject: Subject<'_>, role: RoleArn<'_>) -> Problem {
 }
 
 /// The permissions of the role that takes the target role.
-pub(super) fn policies(subject: Subject<'_>, target: &str, first: RoleArn<'_>, policies: Vec<PolicyRef>) -> Problem {
-    let part = SnapshotPart::Permissions { role: first.name.into(), policies: policies.into() };
+pub(super) fn policies(subject: Subject<'_>, target: &str, first: RoleArn<'_>, policies: Box<[PolicyRef]>) -> Problem {
+    let part = SnapshotPart::Permissions { role: first.name.into(), policies };
     problem(subject, RoleRef::named(target), part, Show::Policies(first.into()))
 }
 
-/// The role of an association: `ListPodIdentityAssociations` does not tell it.
+/// The role of an association: `ListPodIdentityAssociations` does not return it.
 pub(super) fn association_role(snapshot: &Snapshot, subject: Subject<'_>, association: &Association) -> Problem {
     let id = Text::from(association.id.as_deref().unwrap_or("ASSOCIATION_ID"));
     let cluster = fix::cluster_name(snapshot);

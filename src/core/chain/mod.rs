@@ -21,7 +21,9 @@ mod unreadable;
 
 use crate::cluster::Presence;
 use crate::effort::Effort;
-use crate::finding::{CannotAssume, Cause, Certainty, Evidence, Label, Problem, RolePart, RoleRef, TrustValue};
+use crate::finding::{
+    AboutRole, CannotAssume, Cause, Certainty, Evidence, Label, Problem, RolePart, RoleRef, TrustValue,
+};
 use crate::rules::{self, Trait};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
@@ -37,7 +39,7 @@ pub enum State {
     Holds,
     /// It cannot work.
     Broken,
-    /// It hangs on what was not or cannot be seen.
+    /// It depends on data that was not collected, or that cannot be seen.
     Unknown,
 }
 
@@ -112,10 +114,13 @@ impl Chain {
     /// has a role changed that no workload should have.
     fn done(mut self, snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> Self {
         self.problems.sort_by_key(|problem| std::cmp::Reverse(problem.certainty));
-        for problem in self.problems.iter_mut().filter(|problem| problem.about.is_none()) {
-            *problem = problem.clone().about(arn, RolePart::Assuming);
+        let about = |part| AboutRole { arn: arn.into(), part, is_withheld: false };
+        for problem in &mut self.problems {
+            problem.about.get_or_insert_with(|| about(RolePart::Assuming));
         }
-        self.open = self.open.map(|open| open.about(arn, RolePart::Beyond));
+        if let Some(open) = &mut self.open {
+            open.about = Some(about(RolePart::Beyond));
+        }
         if snapshot.is_protected(arn) {
             for problem in
                 self.problems.iter_mut().chain(&mut self.open).filter(|problem| problem.rule.has(Trait::ChangesRole))
@@ -132,7 +137,7 @@ impl Chain {
 pub enum Audience<'a> {
     /// This one.
     Is(&'a str),
-    /// What stands behind the token file cannot be seen.
+    /// The token in the file cannot be seen.
     Unknown,
 }
 

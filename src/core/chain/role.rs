@@ -11,7 +11,7 @@ use crate::fix::{AssociationChange, Change, Contact, RolePlace, Show, SnapshotPa
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
-/// Where the ARN stands: that is where it is to be fixed.
+/// Where the ARN is written, and so where to fix it.
 #[derive(Debug, Clone, Copy)]
 pub enum RoleSource<'a> {
     /// The service account's annotation, by its key.

@@ -2,8 +2,8 @@
 //! EKS Pod Identity Target IAM Roles"; IAM User Guide, "Cross-account policy evaluation logic"; failures G13, G14).
 
 use rolecall_iam::{
-    Accounts, Document, Layer, Named, NotConsidered, Policies, PolicyKind, Principal, Request, ResourcePolicy, RoleArn,
-    Ruling, Truth, Verdict,
+    Accounts, Document, Layer, Named, Policies, PolicyKind, Principal, Request, ResourcePolicy, RoleArn, Ruling, Truth,
+    Verdict,
 };
 
 use super::pod_identity_context::{Lists, PodIdentityContext, SecondHop, documented_external_id, external_id};
@@ -19,7 +19,6 @@ use crate::level::Level;
 use crate::permission::{self, Resources, RolePolicies};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
-use crate::text::within_a_text;
 
 struct Case<'a> {
     snapshot: &'a Snapshot,
@@ -159,8 +158,8 @@ impl<'a> Case<'a> {
         .evaluate(&Request { resource: Some(self.target_arn), ..*request });
         match ruling.verdict {
             Verdict::Allowed if role.is_some() => None,
-            // A boundary that was not read may stand against it.
-            Verdict::Allowed => Some(self.unread(Vec::new())),
+            // A boundary that was not read may deny it.
+            Verdict::Allowed => Some(self.unread(Box::default())),
             Verdict::Unknown => Some(self.open_permission(request.action, &ruling)),
             Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied => {
                 Some(self.permission_problem(request.action, &ruling))
@@ -168,17 +167,13 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn unread(&self, policies: Vec<PolicyRef>) -> Problem {
+    fn unread(&self, policies: Box<[PolicyRef]>) -> Problem {
         missing::policies(self.subject, self.target.name, self.first, policies)
     }
 
-    /// It hangs on policies that were not read, or on keys of the request.
+    /// It depends on policies that were not read, or on keys of the request.
     fn open_permission(&self, action: &str, ruling: &Ruling<'_>) -> Problem {
-        let unread = ruling.not_considered.iter().filter_map(|item| match item {
-            NotConsidered::Unread(kind, name) => Some(PolicyRef { kind: *kind, name: (*name).into() }),
-            _ => None,
-        });
-        let unread = within_a_text(unread, |policy| policy.name.len());
+        let unread = permission::unread(ruling);
         if !unread.is_empty() {
             return self.unread(unread);
         }

@@ -75,7 +75,7 @@ fn judge_reading<C: Context>(
     }
 }
 
-/// What an undecided trust policy hangs on.
+/// What an undecided trust policy depends on.
 pub(super) fn doubt(trust: &Document, principal: Principal<'_>, conditions: &[&ConditionReport<'_>]) -> TrustDoubt {
     match undocumented(trust, principal) {
         Some(entry) => TrustDoubt::Undocumented(entry),
@@ -102,7 +102,7 @@ pub(super) fn allows<'r, 'd>(reports: &'r [StatementReport<'d>]) -> impl Iterato
     reports.iter().filter(|report| report.statement.effect == Effect::Allow)
 }
 
-/// The conditions that a verdict hangs on.
+/// The conditions that a verdict depends on.
 pub(super) fn undecided<'r, 'd>(reports: &'r [StatementReport<'d>]) -> Vec<&'r ConditionReport<'d>> {
     let relevant = reports.iter().filter(|report| report.applies() == Truth::Unknown);
     relevant.flat_map(|report| &report.conditions).filter(|condition| condition.holds == Truth::Unknown).collect()
@@ -119,7 +119,7 @@ pub(super) fn keys(conditions: &[&ConditionReport<'_>]) -> FirstValues {
     keys.into_iter().collect()
 }
 
-/// Adds to an undecided problem what it hangs on.
+/// Adds to an undecided problem what it depends on.
 pub(super) fn with_conditions(problem: Problem, conditions: &[&ConditionReport<'_>]) -> Problem {
     if conditions.is_empty() {
         return problem;

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_slips_from_other_annotations() {
+    fn tells_typos_from_other_annotations() {
         let conventions = Conventions::default();
         for typo in [
             "eks.amazon.com/role-arn",

@@ -6,7 +6,9 @@ use rolecall_iam::RoleArnFault;
 use super::configuration::ConfigurationCause;
 use super::credentials::CredentialsCause;
 use super::injection::{InjectionCause, NotInjected, Preset};
-use crate::fix::{AccountName, FirstValues, List, NotKnownYet, RolePlace, SnapshotPart, Text, UndocumentedPrincipal};
+use crate::fix::{
+    AccountName, FirstValues, List, RolePlace, SnapshotPart, Text, UndocumentedPrincipal, UnresolvedValue,
+};
 use crate::permission::RulingDoubt;
 
 /// What is wrong.
@@ -43,10 +45,10 @@ pub enum Cause {
     Permission(PermissionCause),
     Configuration(ConfigurationCause),
     Cluster(ClusterCause),
-    /// A manifest does not say yet what a finding rests on.
-    NotKnownYet {
-        since: NotKnownYet,
-        what: Unsaid,
+    /// A result depends on a value that the manifest does not contain yet.
+    Unresolved {
+        value: UnresolvedValue,
+        affected: Affected,
     },
 }
 
@@ -135,7 +137,7 @@ pub enum TrustDoubt {
     Undocumented(UndocumentedPrincipal),
     /// The values of condition keys.
     Keys(FirstValues),
-    /// FirstValues that only the request has.
+    /// It depends on values that only the request has.
     Request,
 }
 
@@ -275,42 +277,34 @@ pub enum ClusterCause {
     NodeRoleWithoutAgent { role: Text },
 }
 
-/// What is not known yet.
+/// What depends on an unresolved value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unsaid {
-    /// A finding, as it stands.
+pub enum Affected {
+    /// A finding; its cause with the value as it is written.
     Finding(Box<Cause>),
+    /// Which identity a container gets.
     ContainerIdentity,
+    /// Whether the role can be assumed.
     Role,
 }
 
 impl Cause {
-    /// Whether it says that this is not known yet.
-    pub fn rests_on(&self, since: &NotKnownYet) -> bool {
+    /// Whether it names this unresolved value.
+    pub fn depends_on(&self, value: &UnresolvedValue) -> bool {
         match self {
-            Self::NotKnownYet { since: own, what } => {
-                own == since || matches!(what, Unsaid::Finding(cause) if cause.rests_on(since))
+            Self::Unresolved { value: own, affected } => {
+                own == value || matches!(affected, Affected::Finding(cause) if cause.depends_on(value))
             }
             _ => false,
         }
     }
 }
 
-macro_rules! part_of_cause {
-    ($($part:ident => $variant:ident),*) => {
-        $(impl From<$part> for Cause {
-            fn from(cause: $part) -> Self {
-                Self::$variant(cause)
-            }
-        })*
-    };
-}
-
-part_of_cause!(
-    RoleCause => Role,
-    CredentialsCause => Credentials,
-    InjectionCause => Injection,
-    PermissionCause => Permission,
-    ConfigurationCause => Configuration,
-    ClusterCause => Cluster
+from_parts!(
+    RoleCause => Cause::Role,
+    CredentialsCause => Cause::Credentials,
+    InjectionCause => Cause::Injection,
+    PermissionCause => Cause::Permission,
+    ConfigurationCause => Cause::Configuration,
+    ClusterCause => Cause::Cluster,
 );

@@ -96,7 +96,7 @@ pub enum TokenDoubt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndpointRef {
     Address(Text),
-    /// The manifest does not tell it.
+    /// Its address is not in the manifest.
     Unknown,
 }
 
@@ -111,8 +111,8 @@ pub enum FallbackCause {
     Skipped,
     /// They need AWS, and none is configured.
     NotConfigured,
-    /// Every workload should have one.
-    None,
+    /// The level expects one for every workload.
+    NoIdentity,
 }
 
 /// What pods use instead of an identity of their own.
@@ -129,6 +129,7 @@ pub enum Fallback {
 pub enum NoMetadata {
     Fargate,
     HybridNode,
+    /// IMDSv2 with a hop limit of 1: no answer reaches a pod with a network of its own.
     HopLimit,
 }
 

@@ -21,6 +21,7 @@ pub struct Evidence {
 pub enum EvidenceValue {
     /// As AWS or Kubernetes has it.
     Text(Text),
+    /// `"VALUE"`, so that blanks around it are seen.
     Quoted(Text),
     List(List),
     Values(FirstValues),
@@ -43,6 +44,7 @@ pub enum EvidenceValue {
     Account(AccountName),
     ServiceAccount(AccountName),
     Nothing,
+    /// Only the request to AWS has the value.
     NotKnown,
     Trust(TrustValue),
     Snapshot(SnapshotValue),
@@ -57,6 +59,7 @@ pub enum EvidenceValue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SnapshotValue {
     Part(SnapshotPart),
+    /// The part that was needed was not collected at all.
     NothingOfIt,
     AccountNotCollected,
     OtherRoles,
@@ -99,14 +102,16 @@ pub enum RoleValue {
     NoneOfThatName,
     NoRole,
     NotInSnapshot,
-    /// Of the service account.
+    /// The service account's role: its ARN is not known.
     Its,
+    /// The account has no OIDC provider for the cluster's issuer.
     NoProvider,
     /// None is possible.
     Audiences(List),
     CheckedWithinLimit,
     AtMost(usize),
     Count(usize),
+    /// The same of different roles and tokens.
     DifferentAtMost(usize),
 }
 
@@ -119,6 +124,7 @@ pub enum PermissionValue {
     AllowedNowhere,
     Denial(Denial),
     Doubt(RulingDoubt),
+    /// The form of an action's name.
     ServiceAction,
     WhatNodeNeeds,
     /// What a node role allows, and the statement that does.
@@ -149,17 +155,20 @@ pub enum CredentialsValue {
     NoOtherSource,
     Source(KeySource),
     AssociationFor(AccountName),
+    /// The cluster has no association for the service account.
     NoAssociation,
     NeitherAnnotationNorAssociation(AccountName),
     LinuxOnEc2,
     Platform(Platform),
     AgentUri,
+    /// A credentials URI that comes from a ConfigMap or a Secret.
     UriReference,
     InjectedToken,
     OtherTokenFile,
     AwsEndpoint,
     Endpoint(EndpointRef),
     RoleInManifest,
+    /// A role ARN that comes from a ConfigMap, a Secret or a field.
     Reference,
     LinuxPath,
     PathOnDriveC,
@@ -246,12 +255,6 @@ pub enum ConfigurationValue {
     DateOrTime,
 }
 
-impl From<Text> for EvidenceValue {
-    fn from(text: Text) -> Self {
-        Self::Text(text)
-    }
-}
-
 impl From<&str> for EvidenceValue {
     fn from(text: &str) -> Self {
         Self::Text(text.into())
@@ -270,25 +273,16 @@ impl From<String> for EvidenceValue {
     }
 }
 
-macro_rules! part_of_value {
-    ($($part:ident => $variant:ident),*) => {
-        $(impl From<$part> for EvidenceValue {
-            fn from(value: $part) -> Self {
-                Self::$variant(value)
-            }
-        })*
-    };
-}
-
-part_of_value!(
-    FirstValues => Values,
-    TrustValue => Trust,
-    SnapshotValue => Snapshot,
-    RoleValue => Role,
-    PermissionValue => Permission,
-    CredentialsValue => Credentials,
-    InjectionValue => Injection,
-    ConfigurationValue => Configuration
+from_parts!(
+    Text => EvidenceValue::Text,
+    FirstValues => EvidenceValue::Values,
+    TrustValue => EvidenceValue::Trust,
+    SnapshotValue => EvidenceValue::Snapshot,
+    RoleValue => EvidenceValue::Role,
+    PermissionValue => EvidenceValue::Permission,
+    CredentialsValue => EvidenceValue::Credentials,
+    InjectionValue => EvidenceValue::Injection,
+    ConfigurationValue => EvidenceValue::Configuration,
 );
 
 impl From<SnapshotPart> for EvidenceValue {

@@ -22,17 +22,7 @@ impl Hint {
     }
 }
 
-impl From<Typo> for Hint {
-    fn from(typo: Typo) -> Self {
-        Self::Typo(typo)
-    }
-}
-
-impl From<Remark> for Hint {
-    fn from(remark: Remark) -> Self {
-        Self::Remark(remark)
-    }
-}
+from_parts!(Typo => Hint::Typo, Remark => Hint::Remark);
 
 /// A likely typo.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +88,7 @@ pub enum IssuerDifference {
     OtherCluster { found: Text, own: Text },
 }
 
-/// How a subject differs from the service account's; one of both at least is there.
+/// How a subject differs from the service account's. At least one of the two is present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectDifference {
     pub namespace: Option<NameDifference>,
@@ -139,7 +129,7 @@ pub enum Remark {
     EnforceOnValues,
 }
 
-/// What a role was made for.
+/// What a role was created for, as its trust policy shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolePurpose {
     PodIdentity,

@@ -11,6 +11,7 @@ pub enum Label {
     Needed,
     NotChecked,
     AtAdmission,
+    // Of what the sentence, or the value before, names.
     ItIs,
     ItHas,
     ItNames,

@@ -1,4 +1,4 @@
-//! FirstValues of trust policies and of requests for a role.
+//! Values of trust policies and of requests for a role.
 #![expect(missing_docs, reason = "the texts of `rolecall-message` say what each variant means")]
 
 use rolecall_iam::ConditionReport;
@@ -88,7 +88,7 @@ impl From<&ConditionReport<'_>> for TrustCondition {
     }
 }
 
-/// TrustConditions of a statement, as many as a text has room for.
+/// Conditions of a statement, as many as a text has room for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustConditions(pub Box<[TrustCondition]>);
 
@@ -105,6 +105,7 @@ impl<'r, 'd: 'r> FromIterator<&'r ConditionReport<'d>> for TrustConditions {
 pub enum Sent {
     /// It does not carry the key.
     Nothing,
+    /// Only the request to AWS has the value.
     Unknown,
     Values(FirstValues),
 }

@@ -43,13 +43,13 @@ pub enum Advice {
     CheckForKeys(&'static str),
     /// Correct or remove a label or annotation for rolecall.
     CorrectOwnName,
-    /// Say what a manifest does not say yet.
-    Complete(NotKnownYet),
+    /// Give an unresolved value.
+    Complete(UnresolvedValue),
 }
 
-/// What a manifest does not say before it is applied.
+/// A value that a manifest does not contain before it is rendered or applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotKnownYet {
+pub enum UnresolvedValue {
     /// A value holds a placeholder.
     Placeholder {
         /// Where the value is.

@@ -10,7 +10,7 @@ mod trust;
 
 use std::sync::Arc;
 
-pub use advice::{Advice, NotKnownYet, PlaceholderIn};
+pub use advice::{Advice, PlaceholderIn, UnresolvedValue};
 pub use names::{
     HolderName, MetadataOf, PolicyRef, PolicyStatement, SnapshotPart, StatementName, UndocumentedEntry,
     UndocumentedPrincipal,
@@ -435,26 +435,9 @@ impl Change {
     }
 }
 
-impl From<TrustEdit> for Change {
-    fn from(edit: TrustEdit) -> Self {
-        Self::Trust(edit)
-    }
-}
-
-impl From<PermissionChange> for Change {
-    fn from(change: PermissionChange) -> Self {
-        Self::Permission(change)
-    }
-}
-
-impl From<TemplateChange> for Change {
-    fn from(change: TemplateChange) -> Self {
-        Self::Template(change)
-    }
-}
-
-impl From<Advice> for Change {
-    fn from(advice: Advice) -> Self {
-        Self::Manual(advice)
-    }
-}
+from_parts!(
+    TrustEdit => Change::Trust,
+    PermissionChange => Change::Permission,
+    TemplateChange => Change::Template,
+    Advice => Change::Manual,
+);

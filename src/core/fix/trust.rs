@@ -59,7 +59,7 @@ pub enum TrustChange {
     NarrowDeny {
         /// The statement.
         statement: StatementName,
-        /// Whom it must not deny: a subject or a service principal.
+        /// The subject or the service principal that it must stop denying.
         principal: Text,
         /// For this service account.
         account: Option<AccountName>,

@@ -162,7 +162,7 @@ impl<'w> AllOwnAnnotations<'w> {
         self.exempts(rule)
     }
 
-    /// Which annotation hides findings of a rule, where it stands, why and until when.
+    /// Which annotation hides findings of a rule, where it is, why and until when.
     pub(super) fn describe(&self, rule: &Rule) -> Note {
         let source = self.sources_of(rule).filter_map(|source| self.sources.get(source)).max_by_key(|s| s.exempts());
         let Some(source) = source.filter(|source| source.exempts() != Exempts::Nothing) else {

@@ -63,7 +63,7 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
             (true, true) => FallbackCause::RequiredSkipped,
             (true, false) => FallbackCause::RequiredNotConfigured,
             (false, true) => FallbackCause::Skipped,
-            (false, false) if level == Level::Strict => FallbackCause::None,
+            (false, false) if level == Level::Strict => FallbackCause::NoIdentity,
             (false, false) => FallbackCause::NotConfigured,
         },
         to: lands_on(scene, containers),

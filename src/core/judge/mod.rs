@@ -117,7 +117,7 @@ impl<'a> Judgement<'a> {
     }
 
     /// Withholds the rules of findings whether a role can be assumed. `hidden_by`: what hides the rule that is read instead;
-    /// the workload's own annotations neither hide nor show such a finding by its true rule, for that would tell the rule.
+    /// the workload's own annotations neither hide nor show such a finding by its true rule, for that would reveal the rule.
     pub fn withhold(&mut self, is_withheld: impl Fn(&AboutRole) -> bool, hidden_by: Option<HiddenBy>) {
         for finding in self.findings.iter_mut().chain(&mut self.exempted) {
             if let Some(about) = &mut finding.problem.about {
@@ -289,7 +289,7 @@ impl<'w> Gathering<'w> {
         let Some(mut lead) = counting.get(at).map(|problem| Problem::clone(problem)) else {
             return;
         };
-        // The notes tell of the role too.
+        // The notes are about the role too.
         lead.about = lead.about.or_else(|| counting.iter().find_map(|problem| problem.about.clone()));
         let others = counting.iter().enumerate().filter(|(index, _)| *index != at);
         let notes = others.map(|(_, problem)| Note::also(Problem::clone(problem))).collect();

@@ -73,7 +73,7 @@ pub(super) fn of_the_pod(
     let elsewhere = containers.iter().any(|container| matches!(container.identity, Identity::Node | Identity::None))
         || spec.init_containers.iter().chain(&spec.containers).any(super::other_credentials::may_bring_keys);
     let at_most = if elsewhere { Certainty::Likely } else { Certainty::Certain };
-    let broken = report(&actors, &needs, at_most, scene.effort, gathering);
+    let broken = report(scene.subject, &actors, &needs, at_most, scene.effort, gathering);
     for container in &mut judgement.containers {
         if matches!(container.identity, Identity::Irsa | Identity::PodIdentity) {
             container.chain = container.chain.and(broken);
@@ -102,7 +102,7 @@ pub(super) fn of_the_account(
     let role = arn.as_deref().and_then(|arn| world.snapshot.role(arn));
     if let Some((role, session)) = role.zip(session(world, subject, plan, identity, arn.as_ref())) {
         let actor = Actor { snapshot: &world.snapshot, role, subject, session };
-        report(&[actor], &needs, Certainty::Certain, effort, gathering);
+        report(subject, &[actor], &needs, Certainty::Certain, effort, gathering);
     }
 }
 
@@ -177,7 +177,7 @@ const MAX_SUGGESTIONS: usize = 5;
 fn unknown_action(subject: Subject<'_>, need: Need<'_>, suggests: bool) -> Problem {
     let suggestion = suggests.then(|| rolecall_actions::suggest(need.action)).flatten();
     let service = need.action.split_once(':').map(|(service, _)| service);
-    // Services and actions come to AWS every week: only what cannot be new is sure.
+    // Services and actions come to AWS every week: only what cannot be new is certain.
     let certain = match (service.and_then(rolecall_actions::service), &suggestion) {
         (Some(_), Some(near)) => is_misspelling(need.action, near),
         (None, _) => service.is_none(),
@@ -207,6 +207,7 @@ fn is_misspelling(written: &str, near: &str) -> bool {
 
 /// Reports the needs that none of the roles may meet, one finding a rule; returns what that makes of the chain.
 fn report(
+    subject: Subject<'_>,
     actors: &[Actor<'_>],
     needs: &[Need<'_>],
     at_most: Certainty,
@@ -219,7 +220,7 @@ fn report(
         let answers: Vec<(Actor<'_>, Answer<'_>)> =
             actors.iter().map(|actor| (*actor, ask_need_within(*actor, *need, effort))).collect();
         if effort.is_spent() {
-            gathering.add(unchecked(actors, *need));
+            gathering.add(unchecked(subject, actors, *need));
             break;
         }
         let is_denied =
@@ -227,7 +228,7 @@ fn report(
         if !answers.iter().all(|(_, answer)| is_denied(answer)) {
             continue;
         }
-        // As sure as the least sure of the roles: that one may do it after all.
+        // As certain as the least certain of the roles: that one may do it after all.
         let mut problems: Vec<Problem> =
             answers.iter().filter_map(|(actor, answer)| problem(actor, *need, answer)).collect();
         problems.sort_by_key(|problem| problem.certainty);
@@ -254,9 +255,8 @@ fn report(
 }
 
 /// The policies are too large to be checked for all that is declared.
-fn unchecked(actors: &[Actor<'_>], from: Need<'_>) -> Problem {
+fn unchecked(subject: Subject<'_>, actors: &[Actor<'_>], from: Need<'_>) -> Problem {
     let roles = actors.iter().take(3).map(|actor| actor.role.arn.rsplit('/').next().unwrap_or("")).collect();
-    let subject = actors.first().map_or(Subject { namespace: "", service_account: "" }, |actor| actor.subject);
     Problem::new(
         &rules::PERMISSION_UNCHECKED,
         PermissionCause::PoliciesTooLarge { account: subject.into(), roles },

@@ -97,7 +97,7 @@ impl<'a> One<'a, '_, '_> {
         configured_endpoint(self.container, "_STS")
     }
 
-    /// Says that the container's identity cannot be told.
+    /// Says that the container's identity is not known.
     pub(super) fn undecided(
         &self,
         why: IdentityDoubt,
@@ -109,7 +109,7 @@ impl<'a> One<'a, '_, '_> {
             .found(Label::ContainerHas, found)
     }
 
-    /// What stands behind the token file, or why there is no usable token.
+    /// The token in the token file, or why there is no usable token.
     fn token(&self, role: Option<&str>) -> Result<Token<'_>, Box<Problem>> {
         let Some(file) = self.env.token_file.and_then(Value::literal) else {
             return Ok(Token::Foreign(TokenDoubt::FileReference));
@@ -225,7 +225,7 @@ impl<'a> One<'a, '_, '_> {
 
     fn role_source(&self, role: &str) -> RoleSource<'_> {
         let scene = self.scene;
-        // Where the service account is not known, what the injector set tells of its annotation.
+        // Where the service account is not known, what the injector set shows its annotation.
         let annotated = self.plan().mechanism == Some(Mechanism::Irsa) && self.plan().role_arn.as_deref() == Some(role)
             || scene.known == Known::Unknown
             || scene.known.account().and_then(|account| account.role_arn.as_deref()) == Some(role);

@@ -11,4 +11,4 @@ pub(crate) use need::MOST_NEEDS;
 pub use need::{Need, needs, takes_credentials};
 pub use policies::{Actor, Answer, Resources, RolePolicies, ask_need, ask_need_within, granted_actions};
 pub use ruling::{Denial, RulingDoubt, StatementLimits, UnlistedKey, denial, doubt, unlisted_key};
-pub(crate) use ruling::{doubt_of, fix_for, policy_name};
+pub(crate) use ruling::{doubt_of, fix_for, policy_name, unread};

@@ -87,13 +87,9 @@ pub(crate) fn doubt_of(ruling: &Ruling<'_>) -> RulingDoubt {
     if !ruling.unknown_keys.is_empty() {
         return RulingDoubt::Keys(ruling.unknown_keys.iter().collect());
     }
-    let unread = ruling.not_considered.iter().filter_map(|item| match item {
-        NotConsidered::Unread(kind, name) => Some(PolicyRef { kind: *kind, name: (*name).into() }),
-        _ => None,
-    });
-    let unread = within_a_text(unread, |policy| policy.name.len());
+    let unread = unread(ruling);
     if !unread.is_empty() {
-        return RulingDoubt::Unread(unread.into());
+        return RulingDoubt::Unread(unread);
     }
     let is_decided = ruling.deciding.iter().all(|deciding| deciding.applies != Truth::Unknown);
     if is_decided && !ruling.not_considered.contains(&NotConsidered::ServiceControlPolicies) {
@@ -101,6 +97,15 @@ pub(crate) fn doubt_of(ruling: &Ruling<'_>) -> RulingDoubt {
     } else {
         RulingDoubt::Resource
     }
+}
+
+/// The policies that were not read, as many as a text has room for.
+pub(crate) fn unread(ruling: &Ruling<'_>) -> Box<[PolicyRef]> {
+    let unread = ruling.not_considered.iter().filter_map(|item| match item {
+        NotConsidered::Unread(kind, name) => Some(PolicyRef { kind: *kind, name: (*name).into() }),
+        _ => None,
+    });
+    within_a_text(unread, |policy| policy.name.len()).into()
 }
 
 /// A condition of the statements that came close, on a key of a service that AWS does not list for the action: no request

@@ -24,7 +24,7 @@ pub static ANNOTATION_MISSPELLED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
-    traits: &[Trait::OnAnyNode, Trait::InAnyNamespace],
+    traits: &[Trait::OnAnyNode, Trait::InAnyNamespace, Trait::OfServiceAccount],
     page: include_str!("pages/annotation-misspelled.md"),
 };
 
@@ -48,7 +48,7 @@ pub static ANNOTATION_LEGACY: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
-    traits: &[Trait::OnAnyNode, Trait::InAnyNamespace],
+    traits: &[Trait::OnAnyNode, Trait::InAnyNamespace, Trait::OfServiceAccount],
     page: include_str!("pages/annotation-legacy.md"),
 };
 
@@ -84,7 +84,7 @@ pub static IDENTITY_AMBIGUOUS: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Likely,
     impact: Impact::Hygiene,
-    traits: &[],
+    traits: &[Trait::OfServiceAccount],
     page: include_str!("pages/identity-ambiguous.md"),
 };
 

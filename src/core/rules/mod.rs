@@ -120,6 +120,8 @@ pub enum Trait {
     InAnyNamespace,
     /// Says that a workload uses the node role.
     OnNodeRole,
+    /// Is about the service account, whichever workload uses it.
+    OfServiceAccount,
 }
 
 impl Rule {

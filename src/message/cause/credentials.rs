@@ -73,7 +73,7 @@ pub(super) fn sentence(cause: &CredentialsCause) -> String {
                 FallbackCause::Skipped => format!(
                     "pods of {account} need AWS, but injection is skipped for its containers: they will use {to}"
                 ),
-                FallbackCause::None => format!("{account} has no AWS identity: its pods would use {to}"),
+                FallbackCause::NoIdentity => format!("{account} has no AWS identity: its pods would use {to}"),
                 FallbackCause::NotConfigured => {
                     format!("{account} needs AWS but has no identity configured: its pods will use {to}")
                 }

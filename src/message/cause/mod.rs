@@ -6,11 +6,11 @@ mod injection;
 mod permission;
 mod role;
 
-use rolecall_core::finding::{Cause, Problem, Unsaid, bounded};
+use rolecall_core::finding::{Affected, Cause, Problem, bounded};
 
 pub(crate) use credentials::platform;
 
-use crate::fix::not_known_yet;
+use crate::fix::unresolved;
 use crate::names::service_account;
 
 /// What is wrong: who cannot do what, and why.
@@ -35,16 +35,16 @@ fn sentence(cause: &Cause) -> String {
         Cause::Permission(cause) => permission::sentence(cause),
         Cause::Configuration(cause) => configuration::sentence(cause),
         Cause::Cluster(cause) => configuration::cluster(cause),
-        Cause::NotKnownYet { since, what } => {
-            let since = not_known_yet(since);
-            match what {
-                Unsaid::Finding(cause) => {
+        Cause::Unresolved { value, affected } => {
+            let since = unresolved(value);
+            match affected {
+                Affected::Finding(cause) => {
                     format!("not known, since {since}; as it stands: {}", bounded(sentence(cause)))
                 }
-                Unsaid::ContainerIdentity => {
+                Affected::ContainerIdentity => {
                     format!("which identity the container gets is not known, since {since}")
                 }
-                Unsaid::Role => format!("whether the role can be assumed is not known, since {since}"),
+                Affected::Role => format!("whether the role can be assumed is not known, since {since}"),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What only a person can do.
 
-use rolecall_core::fix::{Advice, NotKnownYet, PlaceholderIn};
+use rolecall_core::fix::{Advice, PlaceholderIn, UnresolvedValue};
 
 use crate::names::{holder, policy_statement};
 
@@ -63,25 +63,25 @@ pub(super) fn advice(advice: &Advice) -> String {
     }
 }
 
-/// How to say what a manifest does not say.
-fn complete(unknown: &NotKnownYet) -> String {
+/// How to give a value that a manifest does not contain.
+fn complete(unknown: &UnresolvedValue) -> String {
     match unknown {
-        NotKnownYet::Placeholder { text, .. } => match text.strip_prefix("${") {
+        UnresolvedValue::Placeholder { text, .. } => match text.strip_prefix("${") {
             Some(name) => {
                 let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
                 format!("give it a value: --substitute {}=VALUE", name.get(..end).unwrap_or_default())
             }
             None => "render the manifest first, or write the value".to_owned(),
         },
-        NotKnownYet::AccountNamespace(_) => "say which namespace the manifests are applied to: -n NS".to_owned(),
-        NotKnownYet::Namespace(_) => "say which namespace it is applied to: -n NS".to_owned(),
+        UnresolvedValue::AccountNamespace(_) => "say which namespace the manifests are applied to: -n NS".to_owned(),
+        UnresolvedValue::Namespace(_) => "say which namespace it is applied to: -n NS".to_owned(),
     }
 }
 
-/// What a manifest does not say yet: `the namespace is assumed to be default`.
-pub fn not_known_yet(unknown: &NotKnownYet) -> String {
+/// Why a value is not known yet: `the namespace is assumed to be default`.
+pub fn unresolved(unknown: &UnresolvedValue) -> String {
     match unknown {
-        NotKnownYet::Placeholder { place, text } => {
+        UnresolvedValue::Placeholder { place, text } => {
             let place = match place {
                 PlaceholderIn::Field(name) => name.to_string(),
                 PlaceholderIn::AccountName => "the service account's name".to_owned(),
@@ -91,7 +91,7 @@ pub fn not_known_yet(unknown: &NotKnownYet) -> String {
             };
             format!("{place} holds the placeholder {text}")
         }
-        NotKnownYet::AccountNamespace(account) => format!("service account {account} names no namespace"),
-        NotKnownYet::Namespace(namespace) => format!("the namespace is assumed to be `{namespace}`"),
+        UnresolvedValue::AccountNamespace(account) => format!("service account {account} names no namespace"),
+        UnresolvedValue::Namespace(namespace) => format!("the namespace is assumed to be `{namespace}`"),
     }
 }

@@ -10,7 +10,7 @@ mod jq;
 mod sentence;
 mod terraform;
 
-pub use advice::not_known_yet;
+pub use advice::unresolved;
 use rolecall_core::fix::{CUT, Change, Fix, TrustChange};
 
 /// How a fix is written besides its sentence.

@@ -39,8 +39,9 @@ fn assert_short(problem: &Problem) {
         assert!(text.len() <= MAX_BYTES, "{} bytes: {}", text.len(), text.chars().take(200).collect::<String>());
         assert!(text.len() < MAX_BYTES - 1 || text.ends_with('…'));
     }
-    // The role that it is about is compared, and never shown; the statement of a fix is kept whole.
-    let kept = format!("{:?} {:?} {:?} {:?}", problem.cause, problem.expected, problem.found, problem.hint).len();
+    // The statement of a fix is kept whole.
+    let Problem { cause, expected, found, hint: behind, about, .. } = problem;
+    let kept = format!("{cause:?} {expected:?} {found:?} {behind:?} {about:?}").len();
     assert!(kept < 30 * MAX_BYTES, "{kept} bytes are kept of [{}]", problem.rule.name);
     assert!(fix::sentence(&problem.fix).len() < 1 << 16);
 }
