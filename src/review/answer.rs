@@ -401,13 +401,8 @@ impl Reviewer<'_> {
         reply.into()
     }
 
-    /// The age of the snapshot in seconds, where it is past the limit.
     pub(super) fn staleness(&self) -> Option<i64> {
-        let limit = self.settings.snapshot_max_age?;
-        let snapshot = &self.world.snapshot;
-        let oldest = [snapshot.collected_at, snapshot.oldest_part].into_iter().flatten().min()?;
-        let age = self.now.duration_since(oldest).as_secs();
-        (age > limit).then_some(age)
+        staleness(self.world, self.settings, self.now)
     }
 
     /// Nothing to judge.
@@ -416,6 +411,14 @@ impl Reviewer<'_> {
         let response = ResponseOut { uid: &record.uid, allowed: true, ..ResponseOut::default() };
         Reply { status: 200, body: write(response) }
     }
+}
+
+/// The age of the snapshot in seconds, where it is past the limit.
+pub(super) fn staleness(world: &World, settings: &Settings, now: Timestamp) -> Option<i64> {
+    let limit = settings.snapshot_max_age?;
+    let oldest = [world.snapshot.collected_at, world.snapshot.oldest_part].into_iter().flatten().min()?;
+    let age = now.duration_since(oldest).as_secs();
+    (age > limit).then_some(age)
 }
 
 /// Puts a line into a message, before its last one, which says where to read on.

@@ -182,14 +182,9 @@ pub(super) fn refusal(Lowering { namespace, is_new, what, user }: &Lowering) -> 
 }
 
 /// The level that is raised, or enforced on more kinds of objects.
-pub(super) fn raise(
-    before: Option<&Metadata<'_>>,
-    after: &Metadata<'_>,
-    assignment: &LevelAssignment,
-) -> Option<Raise> {
-    // The webhooks leave these out (deploy/manifests/webhook.yaml).
-    let name = after.display_name();
-    if name == "kube-system" || after.labels.get(OPT_OUT).is_some() {
+pub(super) fn raise(before: Option<&Metadata<'_>>, after: &Metadata<'_>, settings: &Settings) -> Option<Raise> {
+    let (name, assignment) = (after.display_name(), &settings.levels);
+    if settings.is_left_out(&name) || after.labels.get(OPT_OUT).is_some() {
         return None;
     }
     let namespace = Namespace::of(after);
@@ -209,7 +204,7 @@ pub(super) fn ineffective(metadata: &Metadata<'_>, settings: &Settings) -> Vec<S
     let mut lines: Vec<String> = level.iter().cloned().chain(names).collect();
     lines.extend(below_configuration(metadata, &settings.levels));
     let name = metadata.display_name();
-    if metadata.labels.get(ON_OUTAGE) == Some("deny") && settings.never_fails_closed(&name) {
+    if metadata.labels.get(ON_OUTAGE) == Some("deny") && settings.is_left_out(&name) {
         lines.push(format!(
             "rolecall: label {ON_OUTAGE}=deny of namespace {name} has no effect: pods of this namespace bring the cluster or \
              rolecall back after an outage; fix: kubectl label namespace {} {ON_OUTAGE}-",

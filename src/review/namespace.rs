@@ -49,7 +49,7 @@ impl Reviewer<'_> {
             let (namespace, is_new) = (object.metadata.display_name(), before.is_none());
             Lowering { namespace, is_new, what, user: guard::user(body) }
         });
-        let raise = guard::raise(before, &object.metadata, &self.settings.levels);
+        let raise = guard::raise(before, &object.metadata, self.settings);
         let change = NamespaceChange { lowering, raise };
         let is_shown = change.raise.is_some() && self.settings.mode != Mode::Audit;
         if self.asks && (change.lowering.is_some() || is_shown) {

@@ -39,7 +39,7 @@ pub struct Settings {
 impl Settings {
     /// Whether the registration leaves a namespace out (deploy/manifests/webhook.yaml): pods there bring the cluster or rolecall
     /// back.
-    pub fn never_fails_closed(&self, namespace: &str) -> bool {
+    pub fn is_left_out(&self, namespace: &str) -> bool {
         namespace == "kube-system" || namespace == self.own_namespace
     }
 }

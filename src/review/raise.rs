@@ -15,7 +15,7 @@ use rolecall_core::world::{Change, World};
 use rolecall_message::shell::quote;
 use tokio::time::Instant;
 
-use super::answer::Reviewer;
+use super::answer::{Judged, Reviewer, staleness};
 use super::disclosure::Reader;
 use super::outcome::{Authority, Settings};
 use super::request::Request;
@@ -97,10 +97,15 @@ pub struct RaisedLevel {
 }
 
 impl RaisedLevel {
-    /// Checks over this world, for requesters who may read what `settings` says.
-    pub fn new(world: &World, settings: &Settings, raise: &Raise, now: Timestamp) -> Self {
+    /// Checks over this world, for requesters who may read what `settings` says. `None` where the snapshot is so old that nothing
+    /// is denied.
+    pub fn new(world: &World, settings: &Settings, raise: &Raise, now: Timestamp) -> Option<Self> {
+        if staleness(world, settings, now).is_some() {
+            return None;
+        }
         let Raise { name, level, namespace, .. } = raise;
         let change = Change::Namespace { name: name.as_str().into(), namespace: Some(namespace.clone()) };
+        let world = world.with([change]);
         let policy = Policy {
             levels: Levels { enforce: *level, warn: Level::Off, audit: Level::Off },
             mode: Mode::Enforce,
@@ -108,8 +113,7 @@ impl RaisedLevel {
             is_controlled: false,
             self_exemptions: settings.self_exemptions,
         };
-        let (settings, name) = (settings.clone(), name.clone());
-        Self { world: world.with([change]), settings, name, policy, now }
+        Some(Self { world, settings: settings.clone(), name: name.clone(), policy, now })
     }
 
     /// The rules that would deny an object of this kind if it were created again, as requesters may read them; sorted. A
@@ -129,20 +133,15 @@ impl RaisedLevel {
         let request = Request::default();
         let name = object.metadata.display_name();
         let first = reviewer(&self.world);
-        let Ok(mut judged) = first.judge(&request, object, kind, &self.name, &name) else {
+        let Some(mut judged) = self.judge(&first, &request, object, kind, &name) else {
             return Vec::new();
         };
-        let is_over = |finding: &Finding| {
-            let rule = finding.problem.rule;
-            kind == Kind::Pod && (rule.has(Trait::OfRunningPods) || rule == &INJECTION_MISSING)
-        };
-        judged.judgement.findings.retain(|finding| !is_over(finding));
         let subject = Subject { namespace: &self.name, service_account: judged.service_account };
         let reader = Reader { messages: &self.settings.messages, world: &self.world, subject, uid: "" };
         let foreign = reader.foreign(&judged.judgement);
         let seen_world = (!foreign.is_empty()).then(|| reader.view(&judged, &foreign));
         let second = seen_world.as_ref().map(reviewer);
-        let seen = second.as_ref().and_then(|second| second.judge(&request, object, kind, &self.name, &name).ok());
+        let seen = second.as_ref().and_then(|second| self.judge(second, &request, object, kind, &name));
         reader.withhold(&mut judged, seen.as_ref());
         let decision = decide(&judged.judgement, None, &self.policy);
         let told = seen.as_ref().map(|seen| reader.told(&foreign, &decision, seen, self.policy));
@@ -157,6 +156,24 @@ impl RaisedLevel {
         rules.sort_unstable();
         rules.dedup();
         rules
+    }
+
+    /// Checks an object as admission does. `None` where it cannot be checked.
+    fn judge<'r>(
+        &'r self,
+        reviewer: &'r Reviewer<'r>,
+        request: &'r Request<'r>,
+        object: &'r Object<'r>,
+        kind: Kind,
+        name: &'r str,
+    ) -> Option<Judged<'r>> {
+        let mut judged = reviewer.judge(request, object, kind, &self.name, name).ok()?;
+        let is_over = |finding: &Finding| {
+            let rule = finding.problem.rule;
+            kind == Kind::Pod && (rule.has(Trait::OfRunningPods) || rule == &INJECTION_MISSING)
+        };
+        judged.judgement.findings.retain(|finding| !is_over(finding));
+        Some(judged)
     }
 }
 

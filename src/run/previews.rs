@@ -10,19 +10,18 @@ use kube::Client;
 use rolecall_core::cluster::Namespace;
 use rolecall_core::decision::NamespacePolicy;
 use rolecall_core::workload::is_object_name;
-use rolecall_core::world::World;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::shutdown::Shutdown;
 use crate::config::{ClusterConfig, WouldDenyConfig};
-use crate::kube::{Candidate, Leadership, Refusal};
+use crate::kube::{Candidate, Leadership};
 use crate::live::WorldStore;
 use crate::review::{NoPreview, Preview, Previewer, Raise, RaisedLevel, Settings};
-use crate::scan::{PreviewError, PreviewLimits, preview};
+use crate::scan::{PreviewLimits, preview};
 use crate::server::{Metrics, WouldDeny};
 
-/// Most templates and pods that one preview checks.
+/// Most objects that one preview reads.
 const MAX_OBJECTS: usize = 3_000;
 /// How long the background may check one namespace.
 const BACKGROUND: Duration = Duration::from_secs(30);
@@ -55,21 +54,15 @@ impl Previews {
         if !is_object_name(&raise.name) {
             return Err(NoPreview::Unreadable("it is no name of a namespace".to_owned()));
         }
-        let (world_state, now) = (self.store.now_full(), Timestamp::now());
-        let world = &world_state.world;
-        if !world_state.is_first_hand || !world.is_complete() || is_stale(world, settings, now) {
+        let world_state = self.store.now_full();
+        if !world_state.is_first_hand || !world_state.world.is_complete() {
             return Err(NoPreview::NothingKnown);
         }
-        let level = RaisedLevel::new(world, settings, raise, now);
+        let level = RaisedLevel::new(&world_state.world, settings, raise, Timestamp::now());
+        let level = level.ok_or(NoPreview::NothingKnown)?;
         drop(world_state);
         let limits = PreviewLimits { objects: MAX_OBJECTS, end, turn: Arc::clone(&self.turn) };
-        preview(&self.client, &raise.name, level, limits).await.map_err(|error| match error {
-            PreviewError::Busy => NoPreview::Busy,
-            PreviewError::Refusal(Refusal::Denied(why)) => {
-                NoPreview::Forbidden(format!("grant ClusterRole rolecall-would-deny ({why})"))
-            }
-            PreviewError::Refusal(other) => NoPreview::Unreadable(format!("{other:#}")),
-        })
+        preview(&self.client, &raise.name, level, limits).await
     }
 }
 
@@ -91,13 +84,6 @@ impl Previewer for Arc<Previews> {
         }
         .boxed()
     }
-}
-
-/// Past the age of the snapshot at which nothing is denied any more.
-fn is_stale(world: &World, settings: &Settings, now: Timestamp) -> bool {
-    let oldest = [world.snapshot.collected_at, world.snapshot.oldest_part].into_iter().flatten().min();
-    let age = oldest.map(|oldest| now.duration_since(oldest).as_secs());
-    settings.snapshot_max_age.zip(age).is_some_and(|(limit, age)| age > limit)
 }
 
 /// Counts for each namespace what its pods' re-creation would meet at a level, by one replica, for as long as it is polled.

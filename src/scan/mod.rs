@@ -13,7 +13,7 @@ mod tally;
 pub use health::{AgentHealth, AgentState, Health, InjectorHealth, InjectorState, WebhookHealth};
 pub use orphans::{Orphan, OrphanReason};
 pub use owners::Owner;
-pub use preview::{PreviewError, PreviewLimits, preview};
+pub use preview::{PreviewLimits, preview};
 pub use read::{Facts, Scope, read_facts, read_roles, read_workloads};
 pub use tally::{Group, Judged, Tally};
 

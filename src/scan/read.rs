@@ -43,13 +43,21 @@ impl Scope {
 
     /// Where a kind is listed: for the whole cluster, or namespace by namespace.
     fn paths(&self, (group, plural): (&str, &str)) -> Vec<(String, String)> {
-        let base = if group == "v1" { "/api/v1".to_owned() } else { format!("/apis/{group}") };
         if self.namespaces.is_empty() {
-            return vec![(format!("{base}/{plural}"), "in all namespaces".to_owned())];
+            return vec![(format!("{}/{plural}", base(group)), "in all namespaces".to_owned())];
         }
-        let of = |name: &String| (format!("{base}/namespaces/{name}/{plural}"), format!("in namespace {name}"));
+        let of = |name: &String| (path_in(name, (group, plural)), format!("in namespace {name}"));
         self.namespaces.iter().map(of).collect()
     }
+}
+
+fn base(group: &str) -> String {
+    if group == "v1" { "/api/v1".to_owned() } else { format!("/apis/{group}") }
+}
+
+/// Where a kind is listed in one namespace.
+pub(super) fn path_in(namespace: &str, (group, plural): (&str, &str)) -> String {
+    format!("{}/namespaces/{namespace}/{plural}", base(group))
 }
 
 /// What has pods, in the order it is listed: owners first.
@@ -422,13 +430,15 @@ impl Judge<'_> {
     }
 }
 
-fn read(raw: &RawValue, kind: Kind) -> anyhow::Result<(Object<'_>, Item<'_>)> {
+/// An object as it is checked, and what a scan reads of it besides.
+pub(super) fn read(raw: &RawValue, kind: Kind) -> anyhow::Result<(Object<'_>, Item<'_>)> {
     let object: Object<'_> = serde_json::from_str(raw.get()).with_context(|| format!("a {kind} of the API server"))?;
     let item = Item::read(raw.get()).with_context(|| format!("a {kind} of the API server"))?;
     Ok((object, item))
 }
 
-fn names<'o>(object: &'o Object<'_>) -> (&'o str, &'o str) {
+/// Namespace and name.
+pub(super) fn names<'o>(object: &'o Object<'_>) -> (&'o str, &'o str) {
     let text = |field: &'o Option<rolecall_core::workload::Text<'_>>| field.as_ref().map(|t| t.as_str()).unwrap_or("");
     (text(&object.metadata.namespace), text(&object.metadata.name))
 }

@@ -300,7 +300,7 @@ fn a_raised_level_does_not_tell_the_rule() {
         let mut namespace = world.namespace("web").cloned().unwrap_or_default();
         namespace.own_annotations.ignore = exempted.split(',').map(Into::into).collect();
         let raise = Raise { name: "web".to_owned(), level: Level::Chain, enforce_on: EnforceOn::PODS, namespace };
-        let level = RaisedLevel::new(&world, &config.settings(Mode::Enforce), &raise, NOW.parse().unwrap());
+        let level = RaisedLevel::new(&world, &config.settings(Mode::Enforce), &raise, NOW.parse().unwrap()).unwrap();
         let text = plain_deployment(arn, own).to_string();
         level.denying_rules(&serde_json::from_str(&text).unwrap(), Kind::Deployment, &Stop::default())
     };
