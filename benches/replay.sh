@@ -3,6 +3,8 @@
 #
 # usage: benches/replay.sh      RECORDS (100000)   RUNS (5)   LIMIT (10) seconds   BIN  folder of a built rolecall, not to build it
 set -euo pipefail
+# A run that fails inside $(...) ends the script too.
+shopt -s inherit_errexit
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -76,6 +78,7 @@ resident() {
     sleep 0.02
   done
   wait "$pid" || [[ $? -eq 1 ]]
+  ((most > 0)) || die "the run ended before its memory was read: give more RECORDS"
   awk -v kb="$most" 'BEGIN { printf "%.0f\n", kb / 1024 }'
 }
 
@@ -84,7 +87,8 @@ slow=0
 for file in audit.log audit.log.gz changes.log; do
   size=$(awk -v bytes="$(wc -c <"$folder/$file")" 'BEGIN { printf "%.0f", bytes / 1048576 }')
   seconds=$(timed "$folder/$file")
-  printf '| %d records, %s | %s | %s | %s |\n' "$RECORDS" "$file" "$size" "$seconds" "$(resident "$folder/$file")"
+  memory=$(resident "$folder/$file")
+  printf '| %d records, %s | %s | %s | %s |\n' "$RECORDS" "$file" "$size" "$seconds" "$memory"
   awk -v seconds="$seconds" -v limit="$LIMIT" 'BEGIN { exit !(seconds > limit) }' && slow=1
 done
 tail -n 1 "$folder/out"

@@ -165,7 +165,7 @@ fn who_would_be_denied_and_how_often() {
 }
 
 #[test]
-fn the_log_tells_of_service_accounts_as_it_goes() {
+fn a_pod_is_checked_by_what_the_log_said_before_it() {
     let folder = TempDir::new("replay-accounts");
     let mut sent = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "a", "namespace": "carts"},
         "spec": {"serviceAccountName": "late", "containers": [{"name": "a", "image": "x"}]}});
@@ -616,6 +616,54 @@ fn values_of_the_log_are_escaped() {
     assert!(errors(&output).contains("line 4: it is of kind a [2J\\u{202e}b , not Event"), "{both}");
     assert!(both.contains("a [2J\\u{202e}b "), "{both}");
     assert!(!both.contains(['\u{1b}', '\u{202e}']), "{both}");
+}
+
+/// A mirror pod has no identity. Only a node creates one: the annotation alone is anyone's.
+#[test]
+fn only_a_node_creates_mirror_pods() {
+    let folder = TempDir::new("replay-mirror");
+    let mut mirror = sent("bare");
+    mirror["metadata"]["annotations"] =
+        json!({"rolecall.dev/identity": "required", "kubernetes.io/config.mirror": "c0ffee"});
+    let by = |user: &str, groups: Value| {
+        let mut created = event("create", "pods", &mirror);
+        created["user"] = json!({"username": user, "groups": groups});
+        created
+    };
+    let node = "system:node:ip-10-0-0-1.ec2.internal";
+    // A list of any length takes no memory.
+    let mut many = vec!["x"; 1_000_000];
+    many.push("system:nodes");
+    let told = event("create", "serviceaccounts", &account("bare", None));
+    for (user, groups, denied) in [
+        (node, json!(["system:nodes", "system:authenticated"]), 0),
+        (node, json!(many), 0),
+        (node, json!(["system:authenticated"]), 1),
+        (node, json!(null), 1),
+        ("system:serviceaccount:a:a", json!(["system:nodes"]), 1),
+    ] {
+        let file = folder.file("audit.log", &log(&[told.clone(), by(user, groups)]));
+        let summary = &replayed(&replay(file.to_str().unwrap(), &[]))["summary"];
+        assert_eq!((&summary["checked"], &summary["denied"]), (&json!(1), &json!(denied)), "{user}: {summary}");
+    }
+}
+
+/// The annotations of a record may hold anything: it takes the space of a denial that rolecall recorded.
+#[test]
+fn recorded_rules_are_cut() {
+    let folder = TempDir::new("replay-rules");
+    let long = "x".repeat(100_000);
+    let many = "role-missing,".repeat(1_000_000);
+    let different: Vec<String> = (0..100).map(|number| format!("r{number}")).collect();
+    let cases =
+        [(long, 1, "x".repeat(64)), (many, 1, "role-missing".to_owned()), (different.join(","), 20, "r19".to_owned())];
+    for (rules, kept, name) in cases {
+        let denied = denied_by(ENTRIES[0], &rules, &sent("unknown"));
+        let file = folder.file("audit.log", &log(&[denied]));
+        let result = replayed(&replay(file.to_str().unwrap(), &[]));
+        let rules = result["undecided"][0]["rules"].as_object().unwrap();
+        assert_eq!((rules.len(), rules.get(&name)), (kept, Some(&json!(1))), "{result}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use self::recorded::Now;
 use super::Exit;
 use super::args::{Format, ReplayArgs};
 use crate::config::{Config, SelfExemptions};
-use crate::report::{Replay, ReplayedDenial, ReplayedOwner, UnreadableLine};
+use crate::report::{Replay, ReplayedDenial, ReplayedOwner, UnreadableLine, count};
 use crate::sources::{
     AuditLog, AuditRecord, Batch, Manifests, ObjectChange, PodCreation, ReadOptions, SourceOptions, load_snapshot,
     read_record,
@@ -32,7 +32,7 @@ const MAX_LIST_BYTES: usize = 40 << 20;
 /// Below this number of pods between two changes, threads cost more than they bring.
 const MIN_PARALLEL: usize = 64;
 /// Unreadable lines that standard error names; JSON names more.
-const MAX_SAID: usize = 20;
+const MAX_NAMED_LINES: usize = 20;
 
 /// Checks again every pod that an audit log says was to be created.
 ///
@@ -73,11 +73,12 @@ pub fn replay(args: &ReplayArgs, out: &mut dyn Write, said: &mut dyn Write) -> a
         replay,
     };
     for path in &args.logs {
-        replaying.log(path);
+        replaying.replay_log(path);
     }
     let Replaying { mut replay, causes, .. } = replaying;
-    say_unreadable(&replay, said)?;
-    notes(&mut replay, &causes);
+    replay.counts.not_replayed = causes.iter().map(|(name, cause)| (*name, cause.requests)).collect();
+    print_unreadable(&replay, said)?;
+    add_notes(&mut replay, &causes);
     let counts = &replay.counts;
     match args.format {
         Format::Text if counts.checked == 0 && counts.recorded_denials == 0 => {}
@@ -111,33 +112,39 @@ fn refuse_second_use_of_standard_input(args: &ReplayArgs) -> anyhow::Result<()> 
 }
 
 /// Names on standard error what could not be read. A part of a message may be from the log.
-fn say_unreadable(replay: &Replay, said: &mut dyn Write) -> anyhow::Result<()> {
-    for UnreadableLine { file, line, message } in replay.unreadable().iter().take(MAX_SAID) {
+fn print_unreadable(replay: &Replay, said: &mut dyn Write) -> anyhow::Result<()> {
+    for UnreadableLine { file, line, message } in replay.unreadable().iter().take(MAX_NAMED_LINES) {
         let place = line.map_or(String::new(), |line| format!(", line {line}"));
         writeln!(said, "error: {}", printable(&format!("{file}{place}: {message}")))?;
     }
-    let named = u64::try_from(replay.unreadable().len().min(MAX_SAID)).unwrap_or(u64::MAX);
+    let named = u64::try_from(replay.unreadable().len().min(MAX_NAMED_LINES)).unwrap_or(u64::MAX);
     if let more @ 1.. = replay.counts.unreadable.saturating_sub(named) {
         writeln!(said, "error: {} cannot be read; --format json names the first 1,000", number(more, "more line"))?;
     }
     Ok(())
 }
 
-/// Requests that could not be replayed: by the name of the cause its text, whether another audit log would have the object,
-/// and how many.
-type Causes = BTreeMap<&'static str, (&'static str, bool, u64)>;
+/// Requests that could not be replayed, by the name of the cause.
+type Causes = BTreeMap<&'static str, NotReplayed>;
+
+struct NotReplayed {
+    text: &'static str,
+    /// Another audit log would have the objects.
+    is_fixable: bool,
+    requests: u64,
+}
 
 fn why_nothing(causes: &Causes) -> String {
     let mut texts: Vec<String> =
-        causes.values().map(|(text, _, requests)| format!("{}: {text}", number(*requests, "request"))).collect();
+        causes.values().map(|cause| format!("{}: {}", number(cause.requests, "request"), cause.text)).collect();
     if texts.is_empty() {
         texts.push("no record is about a pod that was to be created".to_owned());
     }
     texts.join("; ")
 }
 
-/// What to know of the records when reading the result.
-fn notes(replay: &mut Replay, causes: &Causes) {
+/// Adds what to know of the records when reading the result.
+fn add_notes(replay: &mut Replay, causes: &Causes) {
     let counts = &replay.counts;
     let mut notes = Vec::new();
     let pods = |pods: u64| number(pods, "pod");
@@ -178,16 +185,14 @@ fn notes(replay: &mut Replay, causes: &Causes) {
             number(counts.unread_changes, "change")
         ));
     }
-    for (text, is_fixable, requests) in causes.values() {
-        if *is_fixable {
-            notes.push(format!("{} could not be checked: {text}", number(*requests, "pod creation")));
-        }
+    for cause in causes.values().filter(|cause| cause.is_fixable) {
+        notes.push(format!("{} could not be checked: {}", number(cause.requests, "pod creation"), cause.text));
     }
     notes.into_iter().for_each(|note| replay.note(note));
 }
 
 fn number(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    count(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
 
 /// What the arguments say about the cluster.
@@ -276,7 +281,7 @@ struct Checked {
 
 impl Replaying {
     /// Replays a log. Where it cannot be read on, what follows the fault may be any change of the cluster.
-    fn log(&mut self, path: &str) {
+    fn replay_log(&mut self, path: &str) {
         let mut log = match AuditLog::open(path) {
             Ok(log) => log,
             Err(error) => {
@@ -287,7 +292,7 @@ impl Replaying {
         };
         loop {
             match log.next_batch() {
-                Ok(Some(batch)) => self.batch(path, &batch),
+                Ok(Some(batch)) => self.replay_batch(path, &batch),
                 Ok(None) => break,
                 Err(error) => {
                     let message = format!("the file cannot be read from here on: {error}");
@@ -301,7 +306,7 @@ impl Replaying {
     }
 
     /// Reads the lines on all threads, then takes them in their order.
-    fn batch(&mut self, path: &str, batch: &Batch) {
+    fn replay_batch(&mut self, path: &str, batch: &Batch) {
         let is_too_long = |number: &u64| batch.too_long.binary_search(number).is_ok();
         let lines: Vec<(u64, &[u8])> = (batch.first_line..)
             .zip(batch.bytes.split_inclusive(|byte| *byte == b'\n'))
@@ -320,54 +325,46 @@ impl Replaying {
                 Err(_) => Some((*number, unreadable("it is not UTF-8"))),
             }
         });
-        let mut pods: Vec<(u64, PodCreation<'_>)> = Vec::new();
+        let mut pods: Vec<(u64, PodCreation<'_>, &str)> = Vec::new();
         for (number, record) in records.into_iter().flatten() {
             match record {
-                AuditRecord::Pod(pod) => pods.push((number, pod)),
+                AuditRecord::Pod(pod, Ok(object)) => pods.push((number, pod, object)),
+                AuditRecord::Pod(pod, Err(cause)) => {
+                    let counts = &mut self.replay.counts;
+                    if cause.is_own_line() {
+                        counts.own_lines += 1;
+                        counts.own_denials += u64::from(pod.denied.is_some());
+                    } else {
+                        counts.without_object += 1;
+                    }
+                    self.count_cause(cause.name, cause.text, cause.is_fixable);
+                    self.add_undecided(pod, cause.text);
+                }
+                AuditRecord::NotReplayed(cause) => self.count_cause(cause.name, cause.text, cause.is_fixable),
                 AuditRecord::Change(change) => {
-                    self.pods(path, &std::mem::take(&mut pods));
-                    self.change(path, number, &change);
+                    self.check_pods(path, std::mem::take(&mut pods));
+                    self.apply_change(path, number, &change);
                 }
                 AuditRecord::Unreadable { message, may_hide_change } => {
                     self.replay.add_unreadable(path, Some(number), message);
                     if may_hide_change {
-                        self.pods(path, &std::mem::take(&mut pods));
+                        self.check_pods(path, std::mem::take(&mut pods));
                         self.cluster.forget_log();
                     }
                 }
-                AuditRecord::PodWithoutObject(pod) => {
-                    self.replay.counts.without_object += 1;
-                    self.not_replayed((pod.cause.name, pod.cause.text, pod.cause.is_fixable));
-                    self.without_object(&pod.namespace, &pod.name, &pod.time, pod.denied.as_ref(), pod.cause.text);
-                }
-                AuditRecord::OwnLine(pod) => {
-                    self.replay.counts.own_lines += 1;
-                    self.replay.counts.own_denials += u64::from(pod.denied.is_some());
-                    self.not_replayed((pod.cause.name, pod.cause.text, pod.cause.is_fixable));
-                    self.without_object(&pod.namespace, &pod.name, &pod.time, pod.denied.as_ref(), pod.cause.text);
-                }
-                AuditRecord::NotReplayed(cause) => self.not_replayed((cause.name, cause.text, cause.is_fixable)),
                 AuditRecord::Other => {}
             }
         }
-        self.pods(path, &pods);
+        self.check_pods(path, pods);
     }
 
-    fn not_replayed(&mut self, (name, text, is_fixable): (&'static str, &'static str, bool)) {
-        *self.replay.counts.not_replayed.entry(name).or_default() += 1;
-        self.causes.entry(name).or_insert((text, is_fixable, 0)).2 += 1;
+    fn count_cause(&mut self, name: &'static str, text: &'static str, is_fixable: bool) {
+        self.causes.entry(name).or_insert(NotReplayed { text, is_fixable, requests: 0 }).requests += 1;
     }
 
-    /// A denial of a pod that cannot be checked: why.
-    fn without_object(
-        &mut self,
-        namespace: &Text<'_>,
-        name: &Text<'_>,
-        time: &Text<'_>,
-        denied: Option<&Text<'_>>,
-        why: &str,
-    ) {
-        let Some(rules) = denied else { return };
+    /// Adds the denial of a pod that cannot be checked, where one was recorded.
+    fn add_undecided(&mut self, pod: PodCreation<'_>, why: &str) {
+        let PodCreation { namespace, name, time, denied: Some(recorded), .. } = pod else { return };
         let name = if name.as_str().is_empty() { "?" } else { name.as_str() };
         self.replay.add(ReplayedDenial {
             owner: ReplayedOwner { namespace: cut(namespace.as_str()), kind: "Pod".to_owned(), name: cut(name) },
@@ -375,16 +372,17 @@ impl Replaying {
             rules: Vec::new(),
             message: String::new(),
             fix: String::new(),
-            recorded: Some(cut_rules(rules)),
+            recorded: Some(recorded),
             undecided: Some(why.to_owned()),
         });
     }
 
-    fn pods(&mut self, path: &str, pods: &[(u64, PodCreation<'_>)]) {
+    fn check_pods(&mut self, path: &str, pods: Vec<(u64, PodCreation<'_>, &str)>) {
         let threads = if pods.len() < MIN_PARALLEL { 1 } else { self.threads };
         let this = &*self;
-        let checked = on_threads(threads, pods, |(_, pod)| within_bytes(MAX_LIST_BYTES, || this.check(pod)));
-        for ((number, pod), checked) in pods.iter().zip(checked) {
+        let checked =
+            on_threads(threads, &pods, |(_, pod, object)| within_bytes(MAX_LIST_BYTES, || this.check(pod, object)));
+        for ((number, pod, _), checked) in pods.into_iter().zip(checked) {
             match checked {
                 Ok(checked) => {
                     let counts = &mut self.replay.counts;
@@ -396,16 +394,15 @@ impl Replaying {
                     checked.denial.into_iter().for_each(|denial| self.replay.add(denial));
                 }
                 Err(message) => {
-                    let why = format!("the object in the record cannot be read: {message}");
-                    self.without_object(&pod.namespace, &pod.name, &pod.time, pod.denied.as_ref(), &why);
-                    self.replay.add_unreadable(path, Some(*number), message);
+                    self.add_undecided(pod, &format!("the object in the record cannot be read: {message}"));
+                    self.replay.add_unreadable(path, Some(number), message);
                 }
             }
         }
     }
 
     /// Takes a change into what is known of the cluster. An object that cannot be read is unknown from then on.
-    fn change(&mut self, path: &str, number: u64, change: &ObjectChange<'_>) {
+    fn apply_change(&mut self, path: &str, number: u64, change: &ObjectChange<'_>) {
         if matches!(self.cluster, KnownCluster::Read(_)) {
             return;
         }
@@ -432,8 +429,8 @@ impl Replaying {
         });
     }
 
-    fn check(&self, pod: &PodCreation<'_>) -> Result<Checked, String> {
-        let object = read_object(pod.object)?;
+    fn check(&self, pod: &PodCreation<'_>, json: &str) -> Result<Checked, String> {
+        let object = read_object(json)?;
         let stage = if pod.is_admitted { Stage::Admitted } else { Stage::Predicted };
         let namespace = Some(pod.namespace.as_str()).filter(|namespace| !namespace.is_empty());
         let of_object = object.metadata.namespace.as_ref().map(Text::as_str);
@@ -450,9 +447,8 @@ impl Replaying {
         let decision = decide(&judgement, None, &self.policy);
         let is_denied = decision.outcome == Outcome::Deny;
         let account = world.service_account(namespace, workload.service_account());
-        let recorded = pod.denied.as_ref();
-        let denial = (is_denied || recorded.is_some()).then(|| {
-            let (kind, name) = match Controller::of(pod.object) {
+        let denial = (is_denied || pod.denied.is_some()).then(|| {
+            let (kind, name) = match Controller::of(json) {
                 Some(owner) => match owner.deployment() {
                     Some(name) => ("Deployment".to_owned(), name.to_owned()),
                     None => (owner.kind, owner.name),
@@ -478,8 +474,8 @@ impl Replaying {
                 fix: lead.map_or(String::new(), |problem| {
                     rolecall_message::fix::line(&problem.fix).chars().take(2_000).collect()
                 }),
-                recorded: recorded.map(cut_rules),
-                undecided: recorded.filter(|_| !is_denied).and_then(|rules| now.why_undecided(rules.as_str())),
+                recorded: pod.denied.clone(),
+                undecided: pod.denied.as_ref().filter(|_| !is_denied).and_then(|rules| now.why_undecided(rules)),
             }
         });
         Ok(Checked {
@@ -495,11 +491,6 @@ impl Replaying {
 /// A name of the log, of the length that Kubernetes allows.
 fn cut(name: &str) -> String {
     name.chars().take(253).collect()
-}
-
-/// Recorded rules. Many more than there are cannot be meant.
-fn cut_rules(rules: &Text<'_>) -> String {
-    rules.as_str().chars().take(1_000).collect()
 }
 
 fn read_object(text: &str) -> Result<Object<'_>, String> {

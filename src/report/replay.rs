@@ -1,6 +1,6 @@
 //! What a replay of an audit log says: whose pods would be denied, and what became of the denials that it records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use anstyle::Style;
@@ -19,6 +19,11 @@ const MAX_NAMED: usize = 20;
 const MAX_UNREADABLE: usize = 1_000;
 /// Rules, or reasons, that are kept apart of an owner.
 const MAX_CAUSES: usize = 64;
+/// Recorded rules that are counted of a denial, and the most characters of the name of one.
+const MAX_RECORDED_RULES: usize = 20;
+const MAX_RULE_CHARS: usize = 64;
+/// Reasons that the text names of an owner.
+const MAX_REASONS: usize = 3;
 
 /// Who creates pods.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -201,8 +206,9 @@ impl Replay {
                 (false, None) => (&mut self.no_longer, &mut self.counts.no_longer_denied),
             };
             *counter += 1;
-            let recorded = recorded.split(',').filter(|rule| !rule.is_empty()).take(20).map(str::to_owned);
-            if let Some(denials) = list.count(&owner, &time, recorded)
+            let recorded = recorded.split(',').filter(|rule| !rule.is_empty()).take(MAX_RECORDED_RULES);
+            let recorded: BTreeSet<String> = recorded.map(|rule| rule.chars().take(MAX_RULE_CHARS).collect()).collect();
+            if let Some(denials) = list.count(&owner, &time, recorded.into_iter())
                 && let Some(reason) = undecided.filter(|_| !is_denied)
             {
                 count_one(&mut denials.reasons, reason);
@@ -431,9 +437,6 @@ impl OwnerDenials {
         Ok(())
     }
 }
-
-/// Reasons that the text names of an owner.
-const MAX_REASONS: usize = 3;
 
 /// Counts a rule or a reason; those over the limit are left out.
 fn count_one(causes: &mut BTreeMap<String, u64>, cause: String) {

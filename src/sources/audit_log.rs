@@ -1,6 +1,7 @@
 //! The API server's audit log (Kubernetes API reference, audit.k8s.io/v1 Event), one JSON object a line: plain or gzip, read
 //! in batches of whole lines. A line may begin with a time stamp, as CloudWatch Logs exports write it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 
@@ -17,9 +18,13 @@ const BATCH_BYTES: usize = 8 << 20;
 const BATCH_LINES: usize = 16_384;
 /// Longest line: an API server takes no object that comes near it.
 const MAX_LINE_BYTES: usize = 32 << 20;
-/// The webhooks that check pods: the audit annotations of a decision begin with the name of the one that was asked
-/// (deploy/manifests/webhook.yaml).
-const WEBHOOKS: [&str; 2] = ["validate.rolecall.dev", "fail-closed.rolecall.dev"];
+/// Most characters of the rules that are kept of a record: a denial names few.
+const MAX_RULES_CHARS: usize = 1_000;
+/// The audit annotations of a decision and of its rules, for each webhook that checks pods (deploy/manifests/webhook.yaml).
+const ANNOTATIONS: [(&str, &str); 2] = [
+    ("validate.rolecall.dev/decision", "validate.rolecall.dev/rules"),
+    ("fail-closed.rolecall.dev/decision", "fail-closed.rolecall.dev/rules"),
+];
 
 /// An audit log that is read.
 pub struct AuditLog {
@@ -139,16 +144,12 @@ impl AuditLog {
 /// What a line says.
 #[derive(Debug)]
 pub enum AuditRecord<'a> {
-    /// A pod was to be created.
-    Pod(PodCreation<'a>),
-    /// A pod was to be created, and the record has no object.
-    PodWithoutObject(PodWithoutObject<'a>),
+    /// A pod was to be created: its object as JSON, or why the record has none.
+    Pod(PodCreation<'a>, Result<&'a str, Cause>),
     /// A request about a pod that creates none, or whose outcome is in another record.
     NotReplayed(Cause),
     /// A service account or namespace was written or deleted.
     Change(ObjectChange<'a>),
-    /// A line of rolecall's own log about a new pod: it has no object.
-    OwnLine(PodWithoutObject<'a>),
     /// It cannot be read.
     Unreadable {
         /// Why, without a full stop.
@@ -169,29 +170,12 @@ pub struct PodCreation<'a> {
     pub name: Text<'a>,
     /// When the request came; empty where the record does not say.
     pub time: Text<'a>,
-    /// The pod as JSON.
-    pub object: &'a str,
-    /// It is the pod as it was stored; else as it was sent, before injection.
+    /// The object is the pod as it was stored; else as it was sent, before injection.
     pub is_admitted: bool,
     /// A node asked for it.
     pub is_by_node: bool,
-    /// The rules for which rolecall denied it at the time.
-    pub denied: Option<Text<'a>>,
-}
-
-/// A pod that was to be created, of which the object is not in the record.
-#[derive(Debug)]
-pub struct PodWithoutObject<'a> {
-    /// The namespace.
-    pub namespace: Text<'a>,
-    /// The name; empty where the API server makes it.
-    pub name: Text<'a>,
-    /// When the request came; empty where the record does not say.
-    pub time: Text<'a>,
-    /// Why there is no object.
-    pub cause: Cause,
-    /// The rules for which rolecall denied it at the time.
-    pub denied: Option<Text<'a>>,
+    /// The rules for which rolecall denied it at the time, separated by commas.
+    pub denied: Option<String>,
 }
 
 /// Why a request about a pod cannot be replayed.
@@ -203,6 +187,13 @@ pub struct Cause {
     pub text: &'static str,
     /// Another audit log would have the object.
     pub is_fixable: bool,
+}
+
+impl Cause {
+    /// It is a line of rolecall's own log.
+    pub fn is_own_line(self) -> bool {
+        self == OWN_LINE
+    }
 }
 
 const METADATA_LEVEL: Cause = Cause {
@@ -303,7 +294,16 @@ struct OwnLine<'a> {
 struct User<'a> {
     #[serde(borrow)]
     username: Option<Text<'a>>,
-    groups: Option<Vec<Text<'a>>>,
+    // A set of two values: a list of any length takes no memory.
+    groups: Option<BTreeSet<Group>>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+enum Group {
+    #[serde(rename = "system:nodes")]
+    Nodes,
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Default, Deserialize)]
@@ -382,8 +382,10 @@ fn own_line(line: OwnLine<'_>) -> AuditRecord<'_> {
     if dry_run {
         return AuditRecord::NotReplayed(DRY_RUN);
     }
-    let denied = (decision.as_str() == "deny").then_some(rules);
-    AuditRecord::OwnLine(PodWithoutObject { namespace, name, time: timestamp, cause: OWN_LINE, denied })
+    let denied = (decision.as_str() == "deny").then(|| cut_rules(rules.as_str()));
+    let (is_admitted, is_by_node) = (false, false);
+    let pod = PodCreation { namespace, name, time: timestamp, is_admitted, is_by_node, denied };
+    AuditRecord::Pod(pod, Err(OWN_LINE))
 }
 
 impl<'a> Event<'a> {
@@ -437,38 +439,33 @@ impl<'a> Event<'a> {
         if text(&self.stage) != "ResponseComplete" {
             return AuditRecord::NotReplayed(OTHER_STAGE);
         }
+        let denied = self.annotations.as_ref().and_then(recorded_denial);
         let admitted = self.stored("Pod");
+        // A patch's request is not the object.
         let sent = self.request_object.filter(|_| text(&self.verb) == "create");
-        let annotations = self.annotations.as_ref();
-        let denied = annotations.and_then(recorded_denial);
-        let is_truncated = annotations.is_some_and(|all| all.get("audit.k8s.io/truncated") == Some("true"));
-        let cause = match text(&self.level) {
-            _ if is_truncated => TRUNCATED,
-            "Metadata" => METADATA_LEVEL,
-            // What a webhook denied was read before.
-            "Request" | "RequestResponse" if denied.is_none() && self.code().is_some_and(|code| code >= 400) => {
-                REFUSED_EARLY
-            }
-            _ => REMOVED,
-        };
-        let by_node = self.user.as_ref().is_some_and(|user| {
+        let object = admitted.or(sent).map(RawValue::get).ok_or_else(|| self.no_pod_object(denied.is_some()));
+        let is_by_node = self.user.as_ref().is_some_and(|user| {
             text(&user.username).starts_with("system:node:")
-                && user.groups.iter().flatten().any(|group| group.as_str() == "system:nodes")
+                && user.groups.as_ref().is_some_and(|groups| groups.contains(&Group::Nodes))
         });
         let time = self.request_received_timestamp.unwrap_or_default();
         let ObjectRef { namespace, name, .. } = self.object_ref.unwrap_or_default();
         let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
-        match admitted.or(sent) {
-            Some(object) => AuditRecord::Pod(PodCreation {
-                namespace,
-                name,
-                time,
-                object: object.get(),
-                is_admitted: admitted.is_some(),
-                is_by_node: by_node,
-                denied,
-            }),
-            None => AuditRecord::PodWithoutObject(PodWithoutObject { namespace, name, time, cause, denied }),
+        let is_admitted = admitted.is_some();
+        AuditRecord::Pod(PodCreation { namespace, name, time, is_admitted, is_by_node, denied }, object)
+    }
+
+    /// Why the record of a pod that was to be created has no object.
+    fn no_pod_object(&self, is_denied: bool) -> Cause {
+        let annotation = |key: &str| self.annotations.as_ref()?.get(key);
+        if annotation("audit.k8s.io/truncated") == Some("true") {
+            return TRUNCATED;
+        }
+        match text(&self.level) {
+            "Metadata" => METADATA_LEVEL,
+            // The API server had read what a webhook denied.
+            "Request" | "RequestResponse" if !is_denied && self.code().is_some_and(|code| code >= 400) => REFUSED_EARLY,
+            _ => REMOVED,
         }
     }
 
@@ -526,14 +523,13 @@ impl<'a> Event<'a> {
 }
 
 /// The rules for which rolecall denied the request, as the audit annotations say.
-fn recorded_denial<'a>(annotations: &Pairs<'a>) -> Option<Text<'a>> {
-    WEBHOOKS.iter().find_map(|webhook| {
-        let own = |name: &str| {
-            let is_it = |key: &str| key.strip_prefix(webhook).and_then(|key| key.strip_prefix('/')) == Some(name);
-            annotations.0.iter().find(|(key, _)| is_it(key.as_str())).map(|(_, value)| value)
-        };
-        (own("decision")?.as_str() == "deny").then(|| own("rules").cloned().unwrap_or_default())
-    })
+fn recorded_denial(annotations: &Pairs<'_>) -> Option<String> {
+    let (_, rules) = ANNOTATIONS.iter().find(|(decision, _)| annotations.get(decision) == Some("deny"))?;
+    Some(cut_rules(annotations.get(rules).unwrap_or_default()))
+}
+
+fn cut_rules(rules: &str) -> String {
+    rules.chars().take(MAX_RULES_CHARS).collect()
 }
 
 fn text<'t>(text: &'t Option<Text<'_>>) -> &'t str {

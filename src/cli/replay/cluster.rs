@@ -12,7 +12,7 @@ use rolecall_core::world::{Change, World};
 pub(super) enum KnownCluster {
     /// As it was read from the API server. The log changes nothing of it.
     Read(Arc<World>),
-    /// As manifests and the log tell.
+    /// From manifests and the log.
     Logged(LoggedCluster),
 }
 
@@ -38,8 +38,7 @@ impl KnownCluster {
     }
 }
 
-/// A change that the log tells of. Whether something was deleted or its state is not in the record comes to the same: it is
-/// not known from then on.
+/// A change that the log records. An object that was deleted, or whose state is not in the record, is unknown from then on.
 #[derive(Debug)]
 pub(super) enum LogChange {
     /// A service account: `None` is unknown.
@@ -117,7 +116,7 @@ impl LoggedCluster {
                 let known = self.namespaces.entry(name).or_default();
                 if known.given.is_none() && known.logged.as_ref() != Some(&namespace) {
                     known.logged = Some(namespace);
-                    known.worlds_mut().clear();
+                    *known.worlds_mut() = HashMap::new();
                 }
             }
             LogChange::Namespace { name, namespace: None, is_deleted } => self.edit(&name, |known| {
@@ -133,6 +132,8 @@ impl LoggedCluster {
                     known.forget_accounts();
                     !known.is_empty()
                 });
+                // `retain` visits the whole capacity: the next time costs what is known then.
+                self.namespaces.shrink_to_fit();
             }
             LogChange::Everything => {}
         }
@@ -164,13 +165,13 @@ impl KnownNamespace {
     fn forget_accounts(&mut self) {
         if !self.logged_accounts.is_empty() {
             self.logged_accounts = HashMap::new();
-            self.worlds_mut().clear();
+            *self.worlds_mut() = HashMap::new();
         }
     }
 
     fn forget_namespace(&mut self) {
         if self.logged.take().is_some() {
-            self.worlds_mut().clear();
+            *self.worlds_mut() = HashMap::new();
         }
     }
 
