@@ -28,7 +28,7 @@ fn state(config: &str, mode: rolecall_core::decision::Mode) -> std::sync::Arc<ro
 }
 
 async fn post_to(state: std::sync::Arc<rolecall::server::State>, body: Vec<u8>) -> (StatusCode, String) {
-    let request = Request::post("/validate").body(Body::from(body)).unwrap();
+    let request = Request::post("/validate?timeout=30s").body(Body::from(body)).unwrap();
     let response = rolecall::server::router(state).oneshot(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
