@@ -245,9 +245,12 @@ impl Finding {
         }
     }
 
-    /// Most severe first: certain before likely, lower levels before higher; otherwise in the order of the chain.
+    /// Most severe first: certain before likely, lower levels before higher; otherwise in the order of the chain. What never
+    /// denies is no more severe than what is likely.
     pub(crate) fn severity(&self) -> (std::cmp::Reverse<Certainty>, Level) {
-        (std::cmp::Reverse(self.problem.certainty), self.problem.level)
+        let Problem { rule, level, certainty, .. } = &self.problem;
+        let at_most = if rule.has(rules::Trait::NeverDenies) { Certainty::Likely } else { Certainty::Certain };
+        (std::cmp::Reverse((*certainty).min(at_most)), *level)
     }
 }
 

@@ -107,11 +107,14 @@ pub fn denies_at(finding: &Finding, enforce: Level) -> bool {
 }
 
 /// Certain findings deny at their level, likely ones only at `strict`, undecided ones never. Some rules never deny: a service
-/// account that is missing may be created a moment later.
+/// account that is missing may be created a moment later, and a misspelled setting breaks no identity.
 fn may_deny(finding: &Finding, enforce: Level) -> bool {
+    if finding.problem.rule.has(Trait::NeverDenies) {
+        return false;
+    }
     match finding.problem.certainty {
         Certainty::Certain => enforce != Level::Off,
-        Certainty::Likely => enforce == Level::Strict && !finding.problem.rule.has(Trait::NeverDenies),
+        Certainty::Likely => enforce == Level::Strict,
         Certainty::Undecided => false,
     }
 }

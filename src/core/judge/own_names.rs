@@ -45,7 +45,7 @@ fn problem(kind: NameKind, key: &str, value: &str, holder: HolderName, (fault, h
     let short = |text: &str| Text::from(text.chars().take(100).collect::<String>());
     let key = short(key);
     Problem::new(
-        &rules::OWN_NAME_UNKNOWN,
+        &rules::SETTING_UNKNOWN,
         ConfigurationCause::OwnName { kind, key: key.clone(), holder, fault },
         Advice::CorrectOwnName,
     )

@@ -113,15 +113,15 @@ pub static EXEMPTION_EXPIRY: Rule = Rule {
 };
 
 /// A label or annotation of `rolecall.dev` has no effect as it is written.
-pub static OWN_NAME_UNKNOWN: Rule = Rule {
-    name: "own-name-unknown",
-    aliases: &[],
+pub static SETTING_UNKNOWN: Rule = Rule {
+    name: "setting-unknown",
+    aliases: &["own-name-unknown"],
     since: "0.1.0",
     level: Level::Chain,
-    certainty: Certainty::Undecided,
+    certainty: Certainty::Certain,
     impact: Impact::Hygiene,
-    traits: &[],
-    page: include_str!("pages/own-name-unknown.md"),
+    traits: &[Trait::NeverDenies],
+    page: include_str!("pages/setting-unknown.md"),
 };
 
 /// The rules of this file.
@@ -135,5 +135,5 @@ pub(super) static RULES: &[&Rule] = &[
     &IDENTITY_AMBIGUOUS,
     &TOKEN_EXPIRATION,
     &EXEMPTION_EXPIRY,
-    &OWN_NAME_UNKNOWN,
+    &SETTING_UNKNOWN,
 ];
