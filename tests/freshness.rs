@@ -506,7 +506,7 @@ fn an_association_in_the_bucket_is_found() {
 /// one, it is the injector that failed.
 #[test]
 fn an_association_that_the_injector_does_not_know_may_be_deleted() {
-    for (injector, denied) in [(Presence::Present, false), (Presence::Absent, true), (Presence::Unknown, true)] {
+    for (injector, denied) in [(Presence::Present(()), false), (Presence::Absent, true), (Presence::Unknown, true)] {
         let script = Script { changes: vec![], moods: vec![], reviews: vec![100] };
         let (answers, _) = run_beside(script, Some(0), bare_review, injector);
         assert_eq!(!answers[0].allowed, denied, "{injector:?}: {answers:?}");

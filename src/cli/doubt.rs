@@ -228,8 +228,7 @@ fn of_pod(workload: &Workload<'_>, world: &World) -> Vec<(Doubt, Concerns)> {
 /// Adds a finding that says why an identity is not known, where no other says it.
 fn explain(judgement: &mut Judgement<'_>, doubt: &Doubt, containers: Vec<String>) {
     let has_identity = |name: &str, identity: Identity| {
-        matches!(identity, Identity::Irsa | Identity::PodIdentity)
-            && (containers.is_empty() || containers.iter().any(|of| of == name))
+        identity.mechanism().is_some() && (containers.is_empty() || containers.iter().any(|of| of == name))
     };
     let concerns = judgement.containers.iter().any(|container| has_identity(container.name, container.identity));
     let is_said = judgement.findings.iter().any(|finding| finding.problem.cause.depends_on(&doubt.0));

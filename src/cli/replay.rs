@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use jiff::Timestamp;
+use rolecall_core::Known;
 use rolecall_core::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
 use rolecall_core::decision::{EnforceOn, Levels, Mode, Outcome, Policy, decide};
 use rolecall_core::finding::printable;
 use rolecall_core::judge::{Circumstances, judge_workload};
 use rolecall_core::workload::{Controller, Kind, Object, Stage, Text, Workload, within_bytes};
-use rolecall_core::world::{Known, World};
+use rolecall_core::world::World;
 
 use self::cluster::{KnownCluster, LogChange, LoggedCluster};
 use self::recorded::Now;
@@ -367,7 +368,11 @@ impl Replaying {
         let PodCreation { namespace, name, time, denied: Some(recorded), .. } = pod else { return };
         let name = if name.as_str().is_empty() { "?" } else { name.as_str() };
         self.replay.add(ReplayedDenial {
-            owner: ReplayedOwner { namespace: cut(namespace.as_str()), kind: "Pod".to_owned(), name: cut(name) },
+            owner: ReplayedOwner {
+                namespace: cut(namespace.as_str()),
+                kind: Kind::Pod.name().to_owned(),
+                name: cut(name),
+            },
             time: cut(time.as_str()),
             rules: Vec::new(),
             message: String::new(),
@@ -450,10 +455,10 @@ impl Replaying {
         let denial = (is_denied || pod.denied.is_some()).then(|| {
             let (kind, name) = match Controller::of(json) {
                 Some(owner) => match owner.deployment() {
-                    Some(name) => ("Deployment".to_owned(), name.to_owned()),
+                    Some(name) => (Kind::Deployment.name().to_owned(), name.to_owned()),
                     None => (owner.kind, owner.name),
                 },
-                None => ("Pod".to_owned(), object.metadata.display_name()),
+                None => (Kind::Pod.name().to_owned(), object.metadata.display_name()),
             };
             let lead = decision.denials.first().map(|finding| &finding.problem);
             let rules: BTreeSet<&'static str> = decision.denials.iter().map(|finding| finding.rule()).collect();
@@ -481,7 +486,7 @@ impl Replaying {
         Ok(Checked {
             is_predicted: !pod.is_admitted,
             is_account_unknown: account == Known::Unknown && workload.service_account() != "default",
-            is_account_missing: account == Known::Missing,
+            is_account_missing: account == Known::Absent,
             is_namespace_unknown: world.namespace(namespace).is_none(),
             denial,
         })

@@ -60,8 +60,8 @@ fn count(part: &Part<Vec<Value>>, things: &str) -> String {
 }
 
 fn roles(account: &AccountParts) -> String {
-    let there = account.roles.values().filter(|part| matches!(part.value, Some(Some(_)))).count();
-    let missing = account.roles.values().filter(|part| matches!(part.value, Some(None))).count();
+    let there = account.roles.values().filter(|part| part.known().is_present()).count();
+    let missing = account.roles.values().filter(|part| part.known().is_absent()).count();
     let mut text = match &account.listed {
         Some(Part { value: None, .. }) => "roles not read".to_owned(),
         Some(_) => format!("all {there} roles"),

@@ -25,6 +25,7 @@ pub mod finding;
 pub mod fix;
 pub mod identity;
 pub mod judge;
+mod known;
 mod level;
 pub mod permission;
 pub mod rules;
@@ -33,3 +34,5 @@ mod subject;
 mod text;
 pub mod workload;
 pub mod world;
+
+pub use known::Known;

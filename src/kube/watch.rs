@@ -63,15 +63,11 @@ pub async fn watch_forever(
 }
 
 fn injector_is(there: bool) -> Change {
-    Change::Injector(presence(there))
+    Change::Injector(Presence::exists(there))
 }
 
 fn agent_is(there: bool) -> Change {
-    Change::Agent(presence(there))
-}
-
-fn presence(there: bool) -> Presence {
-    if there { Presence::Present } else { Presence::Absent }
+    Change::Agent(Presence::exists(there))
 }
 
 /// What a kind of object comes to, one by one and as a list.

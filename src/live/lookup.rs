@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use rolecall_core::cluster::{Namespace, ServiceAccount};
-use rolecall_core::world::{Change, Known, Unseen, World};
+use rolecall_core::world::{Change, Unseen, World};
 use tokio::time::Instant;
 
 use super::flight::{Flights, Waiting};
@@ -36,9 +36,7 @@ enum Key {
 impl Key {
     fn is_known(&self, world: &World) -> bool {
         match self {
-            Self::ServiceAccount(namespace, name) => {
-                matches!(world.service_account(namespace, name), Known::Exists(_))
-            }
+            Self::ServiceAccount(namespace, name) => world.service_account(namespace, name).is_present(),
             Self::Namespace(name) => world.namespace(name).is_some(),
         }
     }

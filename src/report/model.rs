@@ -385,7 +385,7 @@ impl Report {
         self.workloads.sort_by(|a, b| a.resource.cmp(&b.resource));
         self.exempted.sort();
         self.summary.containers = self.workloads.len();
-        let with_chain = |w: &&ReportedWorkload| matches!(w.identity, Identity::Irsa | Identity::PodIdentity);
+        let with_chain = |w: &&ReportedWorkload| w.identity.mechanism().is_some();
         self.summary.unknown = self.workloads.iter().filter(with_chain).filter(|w| w.chain == State::Unknown).count();
         if self.summary.unknown > 0 {
             self.summary.notes.extend(std::mem::take(&mut self.missing_parts));

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use rolecall_core::decision::Level;
 use rolecall_core::finding::{Certainty, printable};
+use rolecall_core::workload::Kind;
 use serde_json::{Map, Value, json};
 
 use super::model::{Report, ReportedFinding, ReportedResource};
@@ -196,11 +197,8 @@ fn result(finding: &ReportedFinding, now: Timestamp) -> Value {
 
 fn reference(resource: &ReportedResource) -> Value {
     let api_version = match &*resource.kind {
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => Some("apps/v1"),
-        "Job" | "CronJob" => Some("batch/v1"),
-        "Pod" | "PodTemplate" | "ServiceAccount" | "ReplicationController" => Some("v1"),
         "MutatingWebhookConfiguration" => Some("admissionregistration.k8s.io/v1"),
-        _ => None,
+        kind => Kind::named(kind).map(Kind::api_version),
     };
     let namespace = Some(resource.namespace.as_str()).filter(|namespace| !namespace.is_empty());
     let fields = [

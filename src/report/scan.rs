@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anstyle::Style;
 use rolecall_core::finding::printable;
-use rolecall_core::identity::Identity;
+use rolecall_core::identity::{Identity, Mechanism};
 use serde::Serialize;
 
 use super::model::{Report, ReportedFinding, ReportedResource, ReportedWorkload, is_role_arn};
@@ -96,7 +96,8 @@ pub(super) fn sections(report: &Report, out: &mut dyn Write) -> anyhow::Result<(
     if !unused.is_empty() {
         writeln!(out, "{BOLD}Identities that no workload and no pod uses{BOLD:#}")?;
         for orphan in unused {
-            let how = if orphan.identity == Identity::Irsa { "annotation" } else { "association" };
+            let is_associated = orphan.identity.mechanism().is_some_and(Mechanism::uses_association);
+            let how = if is_associated { "association" } else { "annotation" };
             let role = orphan.role.as_deref().unwrap_or("a role that was not read");
             let place = super::text::named(&orphan.resource);
             writeln!(out, "  {}", printable(&format!("{place}: {role}, by {how}")))?;

@@ -11,7 +11,7 @@ use rolecall_core::judge::{
     Circumstances, Judgement, Links, ServiceAccountChange, judge_service_account_within, judge_workload_within,
 };
 use rolecall_core::rules::ASSOCIATION_MISSING;
-use rolecall_core::workload::{Controller, Kind, Metadata, Object, Stage, Text, Workload};
+use rolecall_core::workload::{Controller, Kind, Metadata, Object, PodPath, Stage, Text, Workload};
 use rolecall_core::world::{AssociationReading, Unseen, World};
 
 use super::disclosure::{Reader, Texts};
@@ -166,7 +166,7 @@ impl Reviewer<'_> {
         containers > MAX_INLINE_CONTAINERS
             || !Effort::for_short_check().spend(self.world.work_of_plan(subject))
             || declares(workload.pod_metadata)
-            || account.account().is_some_and(|account| !account.own_annotations.requires.is_empty())
+            || account.present().is_some_and(|account| !account.own_annotations.requires.is_empty())
     }
 
     /// What the judgement would rest on and is not known.
@@ -215,12 +215,7 @@ impl Reviewer<'_> {
             Some(workload)
         };
         let workload = of(object).ok_or_else(|| {
-            let place = match kind {
-                Kind::Pod => "spec",
-                Kind::PodTemplate => "template.spec",
-                Kind::CronJob => "spec.jobTemplate.spec.template.spec",
-                _ => "spec.template.spec",
-            };
+            let place = kind.pod_path().map_or("spec", PodPath::as_str);
             format!("request.object.{place}: is absent")
         })?;
         if workload.spec.containers.is_empty() {

@@ -30,16 +30,6 @@ impl Lifted {
 
 /// Where Kubernetes' own controllers run that create pods and workloads, each with a service account of its own.
 const CONTROLLERS: &str = "system:serviceaccount:kube-system:";
-/// Their service accounts (Kubernetes, `pkg/controller`, names of `cmd/kube-controller-manager`).
-const ACCOUNTS: [&str; 7] = [
-    "replicaset-controller",
-    "daemon-set-controller",
-    "statefulset-controller",
-    "job-controller",
-    "replication-controller",
-    "deployment-controller",
-    "cronjob-controller",
-];
 /// The user of a controller manager that has no account for each controller.
 const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 
@@ -47,8 +37,9 @@ const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 /// server vouches for the user. Other controllers (`cluster.controllers`) count for pods alone: what they create ReplicaSets
 /// and Jobs from is of a kind that rolecall does not check.
 pub(super) fn is_controller(user: &str, kind: Kind, others: &[String]) -> bool {
+    let is_account = |account| Kind::ALL.into_iter().any(|kind| kind.controller_account() == Some(account));
     user == CONTROLLER_MANAGER
-        || user.strip_prefix(CONTROLLERS).is_some_and(|account| ACCOUNTS.contains(&account))
+        || user.strip_prefix(CONTROLLERS).is_some_and(is_account)
         || kind == Kind::Pod && others.iter().any(|other| other == user)
 }
 

@@ -1,6 +1,6 @@
 //! What the controller of a denied pod does next: it creates the pod again by itself, after longer and longer pauses.
 
-use rolecall_core::workload::{Controller, is_object_name};
+use rolecall_core::workload::{Controller, Kind, is_object_name};
 use rolecall_message::shell::quote;
 
 /// The line of a denial that says when the pod is created again, and how to have it at once. `None` where no controller of
@@ -14,21 +14,22 @@ pub(super) fn advice(namespace: &str, owner: &Controller) -> Option<String> {
         return None;
     }
     let name = owner.name.as_str();
-    let restart = match (owner.api_version.as_str(), owner.kind.as_str()) {
-        ("apps/v1", "ReplicaSet") => owner.deployment().map(|name| ("deployment", name)),
-        ("apps/v1", "StatefulSet") => Some(("statefulset", name)),
-        ("apps/v1", "DaemonSet") => Some(("daemonset", name)),
-        ("v1", "ReplicationController") => None,
-        ("batch/v1", "Job") => {
+    let kind = Kind::named(&owner.kind).filter(|kind| kind.api_version() == owner.api_version)?;
+    let restart = match kind {
+        Kind::ReplicaSet => owner.deployment().map(|name| ("deployment", name)),
+        Kind::StatefulSet => Some(("statefulset", name)),
+        Kind::DaemonSet => Some(("daemonset", name)),
+        Kind::ReplicationController => None,
+        Kind::Job => {
             return Some(format!(
                 "retry: Job {name} creates the pod again by itself, after pauses that double from 1 s to 60 s"
             ));
         }
-        _ => return None,
+        // These create no pods themselves.
+        Kind::CronJob | Kind::Deployment | Kind::Pod | Kind::PodTemplate | Kind::ServiceAccount => return None,
     };
     let pauses = format!(
-        "retry: {} {name} creates the pod again by itself, after pauses that double: 1.3, 2.6, 5, 10, 20, 41, 82, 164 s, to 17 min",
-        owner.kind
+        "retry: {kind} {name} creates the pod again by itself, after pauses that double: 1.3, 2.6, 5, 10, 20, 41, 82, 164 s, to 17 min"
     );
     Some(match restart {
         Some((kind, name)) => {

@@ -101,10 +101,8 @@ impl<'a> Item<'a> {
 
     /// Its template is that of the Deployment or the CronJob that controls it, which is checked instead.
     pub(super) fn repeats_controller(&self, kind: Kind) -> bool {
-        matches!(
-            (kind, self.controller()),
-            (Kind::ReplicaSet, Some(("Deployment", _))) | (Kind::Job, Some(("CronJob", _)))
-        )
+        let controller = self.controller().and_then(|(kind, _)| Kind::named(kind));
+        controller.is_some() && controller == kind.folds_into()
     }
 
     /// A ReplicaSet without replicas: it keeps an old revision.

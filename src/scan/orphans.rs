@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use rolecall_core::Known;
 use rolecall_core::chain::Subject;
 use rolecall_core::identity::{Identity, Mechanism};
 use rolecall_core::judge::{Absent, near_account, orphaned_association};
-use rolecall_core::world::{Known, World};
+use rolecall_core::world::World;
 use serde::Serialize;
 
 use super::accounts::Accounts;
@@ -61,9 +62,9 @@ pub(super) fn find(world: &World, names: &Names<'_>, tally: &mut Tally) -> Vec<O
             let subject = Subject { namespace, service_account: name };
             let no_namespace = names.namespaces.is_some_and(|all| !all.contains(namespace));
             let absent = match world.service_account(namespace, name) {
-                Known::Exists(_) => continue,
+                Known::Present(_) => continue,
                 _ if no_namespace => Absent::Namespace,
-                Known::Missing => Absent::ServiceAccount,
+                Known::Absent => Absent::ServiceAccount,
                 Known::Unknown => continue,
             };
             let near = near_account(subject, names.accounts.names());
@@ -87,11 +88,7 @@ pub(super) fn find(world: &World, names: &Names<'_>, tally: &mut Tally) -> Vec<O
                 continue;
             }
             let plan = world.plan(Subject { namespace, service_account: name });
-            let identity = match plan.mechanism {
-                Some(Mechanism::Irsa) => Identity::Irsa,
-                Some(Mechanism::PodIdentity) => Identity::PodIdentity,
-                None => continue,
-            };
+            let Some(identity) = plan.mechanism.map(Mechanism::identity) else { continue };
             orphans.push(Orphan {
                 namespace: namespace.to_owned(),
                 service_account: name.to_owned(),

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use rolecall_core::workload::Kind;
+
 /// What a person wrote: a Deployment rather than its ReplicaSets, a CronJob rather than its Jobs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner {
@@ -26,56 +28,49 @@ type ByName<T> = HashMap<Box<str>, HashMap<Box<str>, T>>;
 /// What stands between pods and owners.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
-    /// What controls ReplicaSets, and nothing where nothing does.
-    replica_sets: ByName<Option<(Box<str>, Box<str>)>>,
-    jobs: ByName<Option<(Box<str>, Box<str>)>>,
+    /// What controls ReplicaSets and Jobs, and nothing where nothing does.
+    between: HashMap<Kind, ByName<Option<(Box<str>, Box<str>)>>>,
     /// Deployments and CronJobs: the API server lists kind after kind, so that a pod may belong to what came in between.
     tops: ByName<()>,
 }
 
 impl Owners {
     /// Learns of a workload.
-    pub(super) fn add(&mut self, namespace: &str, kind: &str, name: &str, controller: Option<(&str, &str)>) {
-        let of_controller = || controller.map(|(kind, name)| (kind.into(), name.into()));
-        match kind {
-            "ReplicaSet" => {
-                self.replica_sets.entry(namespace.into()).or_default().insert(name.into(), of_controller());
-            }
-            "Job" => {
-                self.jobs.entry(namespace.into()).or_default().insert(name.into(), of_controller());
-            }
-            "Deployment" | "CronJob" => {
-                self.tops.entry(namespace.into()).or_default().insert(name.into(), ());
-            }
-            _ => {}
+    pub(super) fn add(&mut self, namespace: &str, kind: Kind, name: &str, controller: Option<(&str, &str)>) {
+        if kind.folds_into().is_some() {
+            let controller = controller.map(|(kind, name)| (kind.into(), name.into()));
+            let names = self.between.entry(kind).or_default().entry(namespace.into()).or_default();
+            names.insert(name.into(), controller);
+        } else if is_top(kind) {
+            self.tops.entry(namespace.into()).or_default().insert(name.into(), ());
         }
     }
 
     /// The owner of an object.
-    pub(super) fn top(&self, namespace: &str, own: (&str, &str), controller: Option<(&str, &str)>) -> Owner {
-        let (kind, name) = match (own.0, controller) {
-            // What controls these is an operator's; people know the workload.
-            ("Deployment" | "StatefulSet" | "DaemonSet" | "CronJob" | "ReplicationController", _) | (_, None) => own,
-            ("Pod", Some(controller)) => self.above(namespace, controller),
-            (_, Some(controller)) => controller,
+    pub(super) fn top(&self, namespace: &str, (kind, name): (Kind, &str), controller: Option<(&str, &str)>) -> Owner {
+        let (kind, name) = match controller {
+            Some(controller) if kind == Kind::Pod => self.above(namespace, controller),
+            Some(controller) if kind.folds_into().is_some() => controller,
+            // What controls other kinds is an operator's; people know the workload.
+            _ => (kind.name(), name),
         };
         Owner::new(namespace, static_kind(kind), name)
     }
 
     /// What is above a pod's controller, where that is a ReplicaSet or a Job.
     fn above<'o>(&'o self, namespace: &str, (kind, name): (&'o str, &'o str)) -> (&'o str, &'o str) {
-        let (between, top) = match kind {
-            "ReplicaSet" => (&self.replica_sets, "Deployment"),
-            "Job" => (&self.jobs, "CronJob"),
-            _ => return (kind, name),
+        let known = Kind::named(kind).and_then(|kind| Some((kind, kind.folds_into()?)));
+        let Some((between, top)) = known else {
+            return (kind, name);
         };
-        match between.get(namespace).and_then(|names| names.get(name)) {
+        let names = self.between.get(&between).and_then(|by_name| by_name.get(namespace));
+        match names.and_then(|names| names.get(name)) {
             Some(Some((kind, name))) => (kind, name),
             Some(None) => (kind, name),
             // Too new to be listed, or not readable: both are named after what made them.
             None => match name.rsplit_once('-') {
                 Some((prefix, _)) if self.tops.get(namespace).is_some_and(|names| names.contains_key(prefix)) => {
-                    (top, prefix)
+                    (top.name(), prefix)
                 }
                 _ => (kind, name),
             },
@@ -83,9 +78,13 @@ impl Owners {
     }
 }
 
+/// Whether another kind folds into this one.
+fn is_top(kind: Kind) -> bool {
+    Kind::ALL.into_iter().any(|other| other.folds_into() == Some(kind))
+}
+
 fn static_kind(kind: &str) -> Cow<'static, str> {
-    let known = rolecall_core::workload::Kind::ALL.into_iter().map(|(_, kind)| kind.name()).find(|name| *name == kind);
-    known.map_or_else(|| Cow::Owned(kind.to_owned()), Cow::Borrowed)
+    Kind::named(kind).map_or_else(|| Cow::Owned(kind.to_owned()), |kind| Cow::Borrowed(kind.name()))
 }
 
 #[cfg(test)]
@@ -95,13 +94,13 @@ mod tests {
     #[test]
     fn folds_pods_into_what_a_person_wrote() {
         let mut owners = Owners::default();
-        owners.add("shop", "Deployment", "carts", None);
-        owners.add("shop", "ReplicaSet", "carts-7d9f", Some(("Deployment", "carts")));
-        owners.add("shop", "ReplicaSet", "alone", None);
-        owners.add("shop", "ReplicaSet", "blue-5f", Some(("Rollout", "blue")));
-        owners.add("shop", "Job", "nightly-28", Some(("CronJob", "nightly")));
+        owners.add("shop", Kind::Deployment, "carts", None);
+        owners.add("shop", Kind::ReplicaSet, "carts-7d9f", Some(("Deployment", "carts")));
+        owners.add("shop", Kind::ReplicaSet, "alone", None);
+        owners.add("shop", Kind::ReplicaSet, "blue-5f", Some(("Rollout", "blue")));
+        owners.add("shop", Kind::Job, "nightly-28", Some(("CronJob", "nightly")));
         let pod = |controller| {
-            let owner = owners.top("shop", ("Pod", "p"), controller);
+            let owner = owners.top("shop", (Kind::Pod, "p"), controller);
             format!("{}/{}", owner.kind, owner.name)
         };
         assert_eq!(pod(Some(("ReplicaSet", "carts-7d9f"))), "Deployment/carts");
@@ -112,9 +111,9 @@ mod tests {
         assert_eq!(pod(Some(("Job", "nightly-28"))), "CronJob/nightly");
         assert_eq!(pod(Some(("StatefulSet", "db"))), "StatefulSet/db");
         assert_eq!(pod(None), "Pod/p");
-        let set = owners.top("shop", ("ReplicaSet", "blue-5f"), Some(("Rollout", "blue")));
+        let set = owners.top("shop", (Kind::ReplicaSet, "blue-5f"), Some(("Rollout", "blue")));
         assert_eq!((&*set.kind, &*set.name), ("Rollout", "blue"));
-        let operated = owners.top("shop", ("Deployment", "carts"), Some(("Shop", "shop")));
+        let operated = owners.top("shop", (Kind::Deployment, "carts"), Some(("Shop", "shop")));
         assert_eq!((&*operated.kind, &*operated.name), ("Deployment", "carts"));
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::owners::{Owner, Owners};
-use super::read::{PODS, WORKLOADS, names, path_in, read};
+use super::read::{WORKLOADS, names, path_in, read, resource};
 use crate::kube::{PageText, Pages, Refusal};
 use crate::review::{DeniedOwner, NoPreview, Preview, RaisedLevel};
 
@@ -49,18 +49,18 @@ pub async fn preview(
     let _ending = StopOnDrop(stop.clone());
     let (owners, groups, done) = (Owners::default(), BTreeMap::new(), Preview::default());
     let mut seen = Seen { level, limits, stop, owners, groups, objects: 0, done };
-    for (kind, paths) in WORKLOADS.into_iter().chain([(Kind::Pod, PODS)]) {
-        let mut pages = Pages::new(client, path_in(namespace, paths));
+    for kind in WORKLOADS.into_iter().chain([Kind::Pod]) {
+        let mut pages = Pages::new(client, path_in(namespace, resource(kind)));
         loop {
             let Ok(permit) = tokio::time::timeout_at(end, Arc::clone(&turn).acquire_owned()).await else {
                 if seen.objects == 0 {
                     return Err(NoPreview::Busy);
                 }
-                seen.leave_out(None, paths.1);
+                seen.leave_out(None, kind.plural());
                 break;
             };
             let Ok(page) = tokio::time::timeout_at(end, pages.next()).await else {
-                seen.leave_out(None, paths.1);
+                seen.leave_out(None, kind.plural());
                 break;
             };
             let Some(page) = page.map_err(refused)? else { break };
@@ -74,7 +74,7 @@ pub async fn preview(
             let (after, left) = checked.map_err(|error| NoPreview::Unreadable(format!("{error:#}")))?;
             seen = after;
             if let Some(left) = left {
-                seen.leave_out(Some(left), paths.1);
+                seen.leave_out(Some(left), kind.plural());
                 break;
             }
         }
@@ -145,14 +145,14 @@ impl Seen {
                 return Ok(());
             }
             self.done.pods += 1;
-            self.owners.top(namespace, ("Pod", name), controller)
+            self.owners.top(namespace, (kind, name), controller)
         } else {
-            self.owners.add(namespace, kind.name(), name, controller);
+            self.owners.add(namespace, kind, name, controller);
             if item.makes_no_pods(kind) {
                 return Ok(());
             }
             self.done.templates += 1;
-            self.owners.top(namespace, (kind.name(), name), controller)
+            self.owners.top(namespace, (kind, name), controller)
         };
         let group = self.groups.entry(owner).or_default();
         if kind == Kind::Pod {

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use anyhow::{Context, anyhow, bail};
 use jiff::Timestamp;
 use kube::Client;
+use rolecall_core::Known;
 use rolecall_core::cluster::{Cluster, Conventions, Namespace, Presence};
 use rolecall_core::judge::{
     AgentFault, Circumstances, Running, agent_fault, injector_missing, judge_running, judge_workload,
@@ -60,17 +61,21 @@ pub(super) fn path_in(namespace: &str, (group, plural): (&str, &str)) -> String 
     format!("{}/namespaces/{namespace}/{plural}", base(group))
 }
 
-/// What has pods, in the order it is listed: owners first.
-pub(super) const WORKLOADS: [(Kind, (&str, &str)); 7] = [
-    (Kind::Deployment, ("apps/v1", "deployments")),
-    (Kind::StatefulSet, ("apps/v1", "statefulsets")),
-    (Kind::DaemonSet, ("apps/v1", "daemonsets")),
-    (Kind::CronJob, ("batch/v1", "cronjobs")),
-    (Kind::ReplicaSet, ("apps/v1", "replicasets")),
-    (Kind::Job, ("batch/v1", "jobs")),
-    (Kind::ReplicationController, ("v1", "replicationcontrollers")),
+/// What creates pods, in the order it is listed: owners first.
+pub(super) const WORKLOADS: [Kind; 7] = [
+    Kind::Deployment,
+    Kind::StatefulSet,
+    Kind::DaemonSet,
+    Kind::CronJob,
+    Kind::ReplicaSet,
+    Kind::Job,
+    Kind::ReplicationController,
 ];
-pub(super) const PODS: (&str, &str) = ("v1", "pods");
+
+/// The API version and the resource of a kind.
+pub(super) fn resource(kind: Kind) -> (&'static str, &'static str) {
+    (kind.api_version(), kind.plural())
+}
 
 /// What is known of a cluster before anything is judged.
 #[derive(Debug)]
@@ -129,20 +134,14 @@ impl Reading {
         Ok(complete)
     }
 
-    /// Reads one object: `None` where it is not there, an error within where it could not be read.
-    async fn one(
-        &mut self,
-        client: &Client,
-        path: &str,
-        what: &str,
-        right: &str,
-    ) -> anyhow::Result<Option<Option<String>>> {
+    /// Reads one object; unknown where that is denied.
+    async fn one(&mut self, client: &Client, path: &str, what: &str, right: &str) -> anyhow::Result<Known<String>> {
         match get(client, path).await {
-            Ok(text) => Ok(Some(Some(text))),
-            Err(Refusal::Absent) => Ok(Some(None)),
+            Ok(text) => Ok(Known::Present(text)),
+            Err(Refusal::Absent) => Ok(Known::Absent),
             Err(Refusal::Denied(why)) => {
                 self.unread.push(format!("{what}: grant the verb `get` on `{right}` ({why})"));
-                Ok(None)
+                Ok(Known::Unknown)
             }
             Err(Refusal::Failed(error)) => Err(error),
         }
@@ -168,7 +167,7 @@ pub async fn read_facts(
     progress.begin("service accounts");
     let (mut accounts, mut roles) = (Accounts::default(), BTreeSet::new());
     let complete = reading
-        .all(client, scope, ("v1", "serviceaccounts"), |seen| {
+        .all(client, scope, resource(Kind::ServiceAccount), |seen| {
             match seen {
                 Seen::Page(items) => {
                     progress.step(items.len());
@@ -192,10 +191,10 @@ pub async fn read_facts(
     cluster.agent = match health.agent.state {
         AgentState::Missing => Presence::Absent,
         AgentState::Unknown => Presence::Unknown,
-        _ => Presence::Present,
+        _ => Presence::Present(()),
     };
     cluster.injector = match health.injector.state {
-        InjectorState::Present => Presence::Present,
+        InjectorState::Present => Presence::Present(()),
         InjectorState::Missing => Presence::Absent,
         InjectorState::Unknown => Presence::Unknown,
     };
@@ -231,9 +230,9 @@ async fn read_namespaces(
         let path = format!("/api/v1/namespaces/{name}");
         let what = format!("namespace {name} itself, with the exemptions and needs that it declares");
         match reading.one(client, &path, &what, "namespaces").await? {
-            Some(Some(text)) => add(&text, cluster)?,
-            Some(None) => bail!("namespace {name} does not exist in this cluster"),
-            None => {}
+            Known::Present(text) => add(&text, cluster)?,
+            Known::Absent => bail!("namespace {name} does not exist in this cluster"),
+            Known::Unknown => {}
         }
     }
     Ok(None)
@@ -244,17 +243,17 @@ async fn read_health(client: &Client, injector: &str, reading: &mut Reading) -> 
     let path = format!("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}");
     let what = format!("the Pod Identity agent (DaemonSet {namespace}/{name})");
     let agent = match reading.one(client, &path, &what, "daemonsets.apps").await? {
-        Some(Some(text)) => AgentHealth::of(&text)?,
-        Some(None) => AgentHealth::missing(),
-        None => AgentHealth::unknown(),
+        Known::Present(text) => AgentHealth::of(&text)?,
+        Known::Absent => AgentHealth::missing(),
+        Known::Unknown => AgentHealth::unknown(),
     };
     let path = format!("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{injector}");
     let what = format!("the injector (MutatingWebhookConfiguration {injector})");
     let right = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
     let injector = match reading.one(client, &path, &what, right).await? {
-        Some(Some(text)) => InjectorHealth::of(injector, &text)?,
-        Some(None) => InjectorHealth::missing(injector),
-        None => InjectorHealth::unknown(injector),
+        Known::Present(text) => InjectorHealth::of(injector, &text)?,
+        Known::Absent => InjectorHealth::missing(injector),
+        Known::Unknown => InjectorHealth::unknown(injector),
     };
     Ok(Health { agent, injector })
 }
@@ -267,14 +266,14 @@ pub async fn read_roles(client: &Client, scope: &Scope, progress: &dyn Progress)
     let mut roles = BTreeSet::new();
     let mut reading = Reading::default();
     progress.begin("roles that workloads name");
-    for (_, kind) in WORKLOADS {
+    for kind in WORKLOADS {
         let see = |seen: Seen<'_>| {
             if let Seen::Page(items) = seen {
                 items.iter().for_each(|item| roles_in(item.get(), &mut roles));
             }
             Ok(())
         };
-        reading.all(client, scope, kind, see).await?;
+        reading.all(client, scope, resource(kind), see).await?;
     }
     Ok(roles)
 }
@@ -300,11 +299,11 @@ pub async fn read_workloads(
     let mut owners = Owners::default();
     let mut all_users = true;
     let judge = Judge { world, scope, accounts: &accounts, now };
-    for (kind, paths) in WORKLOADS {
-        progress.begin(paths.1);
+    for kind in WORKLOADS {
+        progress.begin(kind.plural());
         let mut part = Tally::default();
         all_users &= reading
-            .all(client, scope, paths, |seen| {
+            .all(client, scope, resource(kind), |seen| {
                 let Seen::Page(items) = seen else {
                     part = Tally::default();
                     return Ok(());
@@ -315,10 +314,10 @@ pub async fn read_workloads(
             .await?;
         tally.merge(part);
     }
-    progress.begin(PODS.1);
+    progress.begin(Kind::Pod.plural());
     let mut part = Tally::default();
     all_users &= reading
-        .all(client, scope, PODS, |seen| {
+        .all(client, scope, resource(Kind::Pod), |seen| {
             let Seen::Page(items) = seen else {
                 part = Tally::default();
                 return Ok(());
@@ -391,11 +390,11 @@ impl Judge<'_> {
         let (object, item) = read(raw, kind)?;
         let (namespace, name) = names(&object);
         let controller = item.controller();
-        owners.add(namespace, kind.name(), name, controller);
+        owners.add(namespace, kind, name, controller);
         let Some(workload) = Workload::of(&object, kind, Stage::Predicted, namespace) else {
             return Ok(());
         };
-        let owner = owners.top(namespace, (kind.name(), name), controller);
+        let owner = owners.top(namespace, (kind, name), controller);
         if item.repeats_controller(kind) || item.is_old_revision(kind) {
             return Ok(());
         }
@@ -417,7 +416,7 @@ impl Judge<'_> {
         if workload.is_mirror || item.is_over() {
             return Ok(());
         }
-        let owner = owners.top(namespace, ("Pod", name), item.controller());
+        let owner = owners.top(namespace, (Kind::Pod, name), item.controller());
         let running = Running {
             created: item.created(),
             annotated: self.accounts.annotated(namespace, workload.service_account()),
@@ -441,4 +440,21 @@ pub(super) fn read(raw: &RawValue, kind: Kind) -> anyhow::Result<(Object<'_>, It
 pub(super) fn names<'o>(object: &'o Object<'_>) -> (&'o str, &'o str) {
     let text = |field: &'o Option<rolecall_core::workload::Text<'_>>| field.as_ref().map(|t| t.as_str()).unwrap_or("");
     (text(&object.metadata.namespace), text(&object.metadata.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_that_creates_pods_is_listed_owners_first() {
+        for kind in Kind::ALL {
+            let creates_pods = kind.controller_account().is_some();
+            assert_eq!(WORKLOADS.contains(&kind), creates_pods, "{kind}");
+        }
+        let at = |kind| WORKLOADS.iter().position(|listed| *listed == kind);
+        for kind in WORKLOADS {
+            assert!(kind.folds_into().is_none_or(|owner| at(owner) < at(kind)), "{kind}");
+        }
+    }
 }

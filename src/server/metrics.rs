@@ -144,7 +144,7 @@ impl Metrics {
         let counters = |kind: &'static str| {
             OUTCOMES.map(|outcome| reviews.get_or_create_owned(&ReviewLabels { kind, decision: outcome.name() }))
         };
-        let kinds = Kind::ALL.into_iter().map(|(_, kind)| (Some(kind), counters(kind.name())));
+        let kinds = Kind::ALL.into_iter().map(|kind| (Some(kind), counters(kind.name())));
         let by_kind = kinds.chain([(None, counters("other"))]).collect();
 
         let findings = Family::<RuleLabels, Counter>::default();

@@ -1,13 +1,13 @@
 //! Recorded denials that the check does not repeat: is it certain that they are over?
 
+use rolecall_core::Known;
 use rolecall_core::chain::{State, Subject};
 use rolecall_core::decision::{Level, denies_at};
 use rolecall_core::finding::{Certainty, Finding};
-use rolecall_core::identity::Identity;
 use rolecall_core::judge::Judgement;
 use rolecall_core::rules::{self, Rule, Trait};
 use rolecall_core::workload::{Stage, Workload};
-use rolecall_core::world::{Known, World};
+use rolecall_core::world::World;
 
 /// What a recorded denial is compared with.
 pub(super) struct Now<'n> {
@@ -46,8 +46,8 @@ impl Now<'_> {
             false => format!("{what} {name} is neither in the log nor given: give --context or --manifests"),
         };
         match self.world.service_account(namespace, account) {
-            Known::Exists(_) => {}
-            Known::Missing => {
+            Known::Present(_) => {}
+            Known::Absent => {
                 return Some(format!("service account {namespace}/{account} does not exist in the cluster now"));
             }
             Known::Unknown => return Some(unknown("service account", &format!("{namespace}/{account}"))),
@@ -60,7 +60,7 @@ impl Now<'_> {
     fn unknown_link(&self, recorded: &[&'static Rule]) -> Option<String> {
         let (snapshot, workload) = (&self.world.snapshot, self.workload);
         let subject = Subject { namespace: workload.namespace, service_account: workload.service_account() };
-        if snapshot.association(subject.namespace, subject.service_account).is_none() {
+        if snapshot.association(subject.namespace, subject.service_account).is_unknown() {
             return Some("the snapshot does not have the Pod Identity associations".to_owned());
         }
         for rule in recorded {
@@ -81,9 +81,11 @@ impl Now<'_> {
         }
         let findings = || self.judgement.findings.iter();
         let is_open = |finding: &&Finding| finding.problem.certainty < Certainty::Certain;
-        let container = self.judgement.containers.iter().find(|container| {
-            container.chain == State::Unknown && matches!(container.identity, Identity::Irsa | Identity::PodIdentity)
-        });
+        let container = self
+            .judgement
+            .containers
+            .iter()
+            .find(|container| container.chain == State::Unknown && container.identity.mechanism().is_some());
         if let Some(container) = container {
             let is_about_it = |finding: &Finding| {
                 finding.containers.is_empty() || finding.containers.iter().any(|n| n == container.name)

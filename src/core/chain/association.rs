@@ -40,7 +40,7 @@ pub(super) fn account(
 
 /// The agent is an add-on, or built into the nodes of Auto Mode; it may also be part of a node image, which cannot be seen.
 pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Presence) -> Option<Problem> {
-    if daemon_set == Presence::Present || snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
+    if daemon_set.is_present() || snapshot.cluster.as_ref().is_some_and(|cluster| cluster.auto_mode) {
         return None;
     }
     let Some(addons) = &snapshot.addons else {
@@ -51,7 +51,7 @@ pub(super) fn agent(snapshot: &Snapshot, subject: Subject<'_>, daemon_set: Prese
     }
     let installed: List = addons.iter().collect();
     // A self-managed DaemonSet may exist: what was not looked for is not missing.
-    if daemon_set == Presence::Unknown {
+    if daemon_set.is_unknown() {
         return Some(missing::agent(snapshot, subject, SnapshotValue::AddOnsWithoutDaemonSets(installed)));
     }
     let problem = Problem::new(
@@ -75,7 +75,7 @@ mod tests {
         let subject = Subject { namespace: "carts", service_account: "carts" };
         let rule = |presence| agent(&snapshot, subject, presence).map(|problem| problem.rule.name);
         assert_eq!(rule(Presence::Unknown), Some("not-collected"));
-        assert_eq!(rule(Presence::Present), None);
+        assert_eq!(rule(Presence::Present(())), None);
         assert_eq!(rule(Presence::Absent), Some("pod-identity-agent-missing"));
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn of_association(
 }
 
 fn of_trust(snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> usize {
-    let role = RoleArn::parse(arn).ok().and_then(|role| snapshot.role_by_name(role.account, role.name)).flatten();
+    let role = RoleArn::parse(arn).ok().and_then(|role| snapshot.role_by_name(role.account, role.name).present());
     let Some(document) = role.and_then(|role| role.trust.as_ref()) else {
         return 0;
     };

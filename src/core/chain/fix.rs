@@ -107,7 +107,7 @@ pub(crate) fn install_agent(snapshot: &Snapshot) -> Change {
 pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> Fix {
     let is_of_aws = arn.contains("role/aws-service-role/") || arn.contains("role/aws-reserved/");
     let another = || Text::from("ROLE_ARN");
-    let instead = match snapshot.association(subject.namespace, subject.service_account).flatten() {
+    let instead = match snapshot.association(subject.namespace, subject.service_account).present() {
         Some(association) => {
             let is_target = association.target_role_arn.as_deref() == Some(arn);
             let change =

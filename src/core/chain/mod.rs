@@ -24,6 +24,7 @@ use crate::effort::Effort;
 use crate::finding::{
     AboutRole, CannotAssume, Cause, Certainty, Evidence, Label, Problem, RolePart, RoleRef, TrustValue,
 };
+use crate::known::Known;
 use crate::rules::{self, Trait};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
@@ -108,6 +109,13 @@ impl Chain {
         };
         self.problems.extend(problem);
         self.state = self.state.and(state);
+    }
+
+    /// Adds a link whose data may not have been read: then it is left out.
+    fn add_read(&mut self, link: Known<Problem>) {
+        if !link.is_unknown() {
+            self.add(link.present());
+        }
     }
 
     /// The surest problems come first; among equals, those of the first link. Each says which role it tells of, and none
@@ -203,9 +211,7 @@ fn irsa_links(
         chain.add(problems.next());
         chain.problems.extend(problems);
         chain.open = judged.open;
-        if let Some(link) = organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience, effort) {
-            chain.add(link);
-        }
+        chain.add_read(organization::of_web_identity(snapshot, subject, role, parsed, issuer, audience, effort));
     }
     chain.done(snapshot, subject, role_arn)
 }
@@ -268,9 +274,7 @@ fn pod_identity_links(
             let trust = pod_identity_trust::link(snapshot, subject, association, located.role, located.parsed, effort);
             chain.add(trust);
             let (role, parsed) = (located.role, located.parsed);
-            if let Some(link) = organization::of_association(snapshot, subject, association, role, parsed, effort) {
-                chain.add(link);
-            }
+            chain.add_read(organization::of_association(snapshot, subject, association, role, parsed, effort));
         }
         Err(unlocated) => chain.add(Some(*unlocated.problem)),
     }
@@ -283,9 +287,7 @@ fn pod_identity_links(
             problem.fix = fix::use_another_role(snapshot, subject, target_arn);
         }
         chain.add(problem);
-        if let Some(link) = organization::of_target(snapshot, subject, association, role_arn, target_arn, effort) {
-            chain.add(link);
-        }
+        chain.add_read(organization::of_target(snapshot, subject, association, role_arn, target_arn, effort));
     }
     chain.add(association::agent(snapshot, subject, agent));
     chain.done(snapshot, subject, role_arn)

@@ -13,6 +13,7 @@ use super::{Audience, Subject, irsa_trust, trust};
 use crate::effort::Effort;
 use crate::finding::{Cause, Certainty, EvidenceValue, Label, OrganizationCause, Problem, TrustValue};
 use crate::fix::PermissionChange;
+use crate::known::Known;
 use crate::rules;
 use crate::snapshot::{Account, Association, ClusterInfo, ControlPolicies, Issuer, Role, Snapshot};
 
@@ -69,8 +70,8 @@ struct Call<'a> {
     caller: Caller<'a>,
 }
 
-/// What the link says; the outer `None`: the policies were not read.
-type Linked = Option<Option<Problem>>;
+/// What breaks the link; unknown where the policies were not read.
+type Linked = Known<Problem>;
 
 fn organization<'s>(snapshot: &'s Snapshot, account: &str) -> Option<&'s str> {
     snapshot.accounts.get(account).and_then(Account::organization)
@@ -149,8 +150,10 @@ pub(super) fn of_target(
     target_arn: &str,
     effort: &Effort,
 ) -> Linked {
-    let role = snapshot.role(target_arn)?;
-    let parsed = RoleArn::parse(&role.arn).ok()?;
+    let Some((role, parsed)) = snapshot.role(target_arn).and_then(|role| Some((role, RoleArn::parse(&role.arn).ok()?)))
+    else {
+        return Known::Unknown;
+    };
     let cluster = snapshot.cluster.as_ref();
     let home = Arn::parse(first_arn).map(|arn| arn.account);
     let call = Call {
@@ -185,10 +188,13 @@ fn actions(association: &Association) -> &'static [&'static str] {
 
 impl Call<'_> {
     fn link<C: Context>(&self, snapshot: &Snapshot, inner: impl Fn(bool) -> C) -> Linked {
-        let control = snapshot.accounts.get(self.role.account)?.resource_control.as_ref()?;
+        let account = snapshot.accounts.get(self.role.account);
+        let Some(control) = account.and_then(|account| account.resource_control.as_ref()) else {
+            return Known::Unknown;
+        };
         // They do not bear on resources of the management account.
         if control.of_management_account {
-            return Some(None);
+            return Known::Absent;
         }
         let read: Vec<(&str, &Document)> =
             control.policies.iter().filter_map(|policy| Some((&*policy.name, policy.document.get()?))).collect();
@@ -208,7 +214,7 @@ impl Call<'_> {
             match denied_by(&documents, &request_certain) {
                 Truth::False => {}
                 Truth::True => {
-                    return Some(Some(self.denied(&read, &request_certain, Certainty::Certain)));
+                    return Known::Present(self.denied(&read, &request_certain, Certainty::Certain));
                 }
                 Truth::Unknown => {
                     let request_presumed = request(&presumed as &dyn Context);
@@ -221,7 +227,7 @@ impl Call<'_> {
                 }
             }
         }
-        Some(likely.or(open).or_else(|| self.unread(control)))
+        Known::found(likely.or(open).or_else(|| self.unread(control)), true)
     }
 
     fn problem(&self, why: OrganizationCause, policy: &str) -> Problem {

@@ -8,6 +8,7 @@ use crate::finding::{
     CannotAssume, CannotTell, Cause, EvidenceValue, Label, Problem, Remark, RoleRef, RoleValue, TrustValue,
 };
 use crate::fix::{Advice, Change, Text};
+use crate::known::Known;
 use crate::rules;
 use crate::snapshot::{Issuer, Provider, Snapshot};
 
@@ -23,13 +24,13 @@ pub(super) fn link<'s>(
     audience: Audience<'_>,
 ) -> Result<&'s Provider, Box<Problem>> {
     match snapshot.provider(role.account, issuer) {
-        None => {
+        Known::Unknown => {
             let unreadable = unreadable::provider(snapshot, subject, role);
             let problem = unreadable.unwrap_or_else(|| missing::providers(subject, role.name, role.account, issuer));
             Err(Box::new(problem))
         }
-        Some(None) => Err(Box::new(unregistered(snapshot, subject, role, issuer, audience))),
-        Some(Some(provider)) => Ok(provider),
+        Known::Absent => Err(Box::new(unregistered(snapshot, subject, role, issuer, audience))),
+        Known::Present(provider) => Ok(provider),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::finding::{
     SnapshotValue, Typo,
 };
 use crate::fix::{AssociationChange, Change, Contact, RolePlace, Show, SnapshotPart, TemplateChange};
+use crate::known::Known;
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -98,13 +99,13 @@ pub(super) fn link<'s, 'a>(
         return unlocated(Some(parsed), withheld(snapshot, subject, arn, parsed, source));
     }
     match snapshot.role_by_name(parsed.account, parsed.name) {
-        None => {
+        Known::Unknown => {
             let unreadable = unreadable::role(snapshot, subject, parsed);
             unlocated(Some(parsed), unreadable.unwrap_or_else(|| unseen(snapshot, subject, parsed)))
         }
-        Some(None) => unlocated(Some(parsed), missing(snapshot, subject, arn, parsed, source)),
-        Some(Some(role)) if *role.arn == *arn => Ok(Located { role, parsed, problem: None }),
-        Some(Some(role)) => {
+        Known::Absent => unlocated(Some(parsed), missing(snapshot, subject, arn, parsed, source)),
+        Known::Present(role) if *role.arn == *arn => Ok(Located { role, parsed, problem: None }),
+        Known::Present(role) => {
             let problem = almost(snapshot, subject, arn, parsed, role, source);
             Ok(Located { role, parsed, problem: Some(problem) })
         }
@@ -138,7 +139,7 @@ fn repaired(snapshot: &Snapshot, arn: &str) -> Option<String> {
         return Some(bare.to_owned());
     }
     let place = snapshot.cluster.as_ref()?.location()?;
-    snapshot.role_by_name(place.account, bare)?.map(|role| role.arn.to_string())
+    snapshot.role_by_name(place.account, bare).present().map(|role| role.arn.to_string())
 }
 
 fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Problem {

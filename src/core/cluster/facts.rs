@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::conventions::Conventions;
 use super::near_miss::{legacy_annotation, misspelled_annotation};
 use super::own_annotations::OwnAnnotations;
+use crate::known::Known;
 use crate::level::{EnforceOn, Level, LevelAssignment, PartialPolicy, Resolved};
 use crate::workload::Metadata;
 
@@ -104,17 +105,8 @@ pub struct Cluster {
     pub injector: Presence,
 }
 
-/// Whether something is there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Presence {
-    /// Not looked for.
-    #[default]
-    Unknown,
-    /// It exists.
-    Present,
-    /// It does not exist.
-    Absent,
-}
+/// Whether something exists, of which no more matters.
+pub type Presence = Known<()>;
 
 impl Cluster {
     /// Adds a service account.

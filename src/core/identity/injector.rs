@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::Identity;
 use super::env::{CredentialEnv, Value};
 use super::skip_containers::skipped_containers;
 use crate::cluster::Conventions;
@@ -54,6 +55,30 @@ impl Mechanism {
         match self {
             Self::Irsa => "token",
             Self::PodIdentity => "eks-pod-identity-token",
+        }
+    }
+
+    /// The identity of a container that has its variables.
+    pub fn identity(self) -> Identity {
+        match self {
+            Self::Irsa => Identity::Irsa,
+            Self::PodIdentity => Identity::PodIdentity,
+        }
+    }
+
+    /// Whether SDKs exchange the token at STS themselves, by `sts:AssumeRoleWithWebIdentity`.
+    pub fn uses_web_identity(self) -> bool {
+        match self {
+            Self::Irsa => true,
+            Self::PodIdentity => false,
+        }
+    }
+
+    /// Whether the service account's association names the role, so that EKS gives the credentials.
+    pub fn uses_association(self) -> bool {
+        match self {
+            Self::Irsa => false,
+            Self::PodIdentity => true,
         }
     }
 

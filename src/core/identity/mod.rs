@@ -41,6 +41,15 @@ impl Identity {
         }
     }
 
+    /// What gives a service account this identity; `None` for one that no service account decides.
+    pub fn mechanism(self) -> Option<Mechanism> {
+        match self {
+            Self::Irsa => Some(Mechanism::Irsa),
+            Self::PodIdentity => Some(Mechanism::PodIdentity),
+            Self::StaticKeys | Self::Node | Self::None => None,
+        }
+    }
+
     /// What this environment leads to; `metadata` says whether instance metadata can be reached at all.
     pub fn of(env: &CredentialEnv<'_>, metadata: bool) -> Self {
         let set = |value: &Option<Value<'_>>| value.is_some_and(|value| value.is_set());

@@ -62,7 +62,7 @@ pub fn judge_service_account_within<'a>(
     let plan = world.conclude(subject, &account, effort);
     if let Some(chain) = &plan.chain {
         // An association that is not in the snapshot would win over the annotation.
-        let is_open = world.snapshot.association(change.namespace, change.name).is_none();
+        let is_open = world.snapshot.association(change.namespace, change.name).is_unknown();
         let at_most = if is_open { Certainty::Likely } else { Certainty::Certain };
         let problems = chain.problems.iter().map(|problem| problem.clone().at_most(at_most));
         gathering.add_chain(&problems.collect::<Vec<_>>());

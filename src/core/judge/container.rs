@@ -9,6 +9,7 @@ use super::other_credentials;
 use super::required::Requirement;
 use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{Chain, State, Subject, fix};
+use crate::cluster::ServiceAccount;
 use crate::effort::Effort;
 use crate::finding::{
     Certainty, CredentialsCause, CredentialsValue, InjectionValue, Label, NoMetadata, Platform, Preset, Problem,
@@ -19,9 +20,10 @@ use crate::identity::{
     CredentialEnv, ExpandedTexts, Identity, Injection, Mechanism, OptOut, OptOuts, POD_IDENTITY_AUDIENCE,
     POD_IDENTITY_FOLDER, Value, Written, predict,
 };
+use crate::known::Known;
 use crate::rules;
 use crate::workload::{Container, Stage, TokenMount, TokenSource, Volumes, Workload, other_store, token_source};
-use crate::world::{Known, Plan, World};
+use crate::world::{Plan, World};
 
 /// The label of a node that tells Fargate, hybrid nodes and Auto Mode apart (Amazon EKS User Guide).
 pub(super) const COMPUTE_TYPE: &str = "eks.amazonaws.com/compute-type";
@@ -32,7 +34,7 @@ pub(super) struct Scene<'a, 's> {
     pub(super) workload: &'s Workload<'a>,
     pub(super) subject: Subject<'a>,
     pub(super) plan: Cow<'a, Plan>,
-    pub(super) known: Known<'a>,
+    pub(super) known: Known<&'a ServiceAccount>,
     /// Why the pod runs on Fargate.
     pub(super) fargate: Option<Platform>,
     /// The injector will ask for a token of a lifetime that the API server refuses.
@@ -194,8 +196,8 @@ impl<'a, 'p> One<'a, '_, 'p> {
     fn may_be_associated(&self) -> bool {
         let scene = self.scene;
         let is_open = self.injected.is_some()
-            && scene.plan.mechanism == Some(Mechanism::Irsa)
-            && scene.world.snapshot.association(scene.subject.namespace, scene.subject.service_account).is_none();
+            && scene.plan.uses_web_identity()
+            && scene.world.snapshot.association(scene.subject.namespace, scene.subject.service_account).is_unknown();
         let injects = || {
             let expanded = ExpandedTexts::of(self.container);
             Injection::found(&CredentialEnv::of(self.container, &expanded), Mechanism::Irsa) == Injection::Nothing

@@ -23,7 +23,7 @@ enum AgentToken {
 impl<'a> One<'a, '_, '_> {
     pub(super) fn container_credentials(&self, gathering: &mut Gathering<'_>) -> Verdict<'a> {
         let scene = self.scene;
-        let is_planned = self.plan().mechanism == Some(Mechanism::PodIdentity);
+        let is_planned = self.plan().uses_association();
         let relative = self.env.relative_uri.filter(|uri| uri.is_set());
         if relative.is_some() || !self.env.uses_agent() {
             let uri = relative.or(self.env.full_uri).and_then(Value::literal);

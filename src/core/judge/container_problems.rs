@@ -73,7 +73,7 @@ impl One<'_, '_, '_> {
 
     pub(super) fn unsupported(&self, platform: Platform) -> Problem {
         let scene = self.scene;
-        let annotated = scene.known.account().and_then(|account| account.role_arn.as_deref());
+        let annotated = scene.known.present().and_then(|account| account.role_arn.as_deref());
         Problem::new(
             &rules::POD_IDENTITY_UNSUPPORTED,
             CredentialsCause::Unsupported { account: scene.subject.into(), platform: platform.clone() },
@@ -162,7 +162,7 @@ impl One<'_, '_, '_> {
         let (why, fix) = match (scene.workload.stage, scene.world.injector) {
             (Stage::Predicted, _) => (NotInjected::WillNotAct, again(false)),
             (Stage::Admitted, Presence::Unknown) => (NotInjected::DidNotAct, again(false)),
-            (Stage::Admitted, Presence::Present) => (NotInjected::DidNotActThoughRegistered, again(true)),
+            (Stage::Admitted, Presence::Present(())) => (NotInjected::DidNotActThoughRegistered, again(true)),
             (Stage::Admitted, Presence::Absent) => (
                 NotInjected::NotRegistered,
                 Fix::from(Change::RegisterInjector { configuration: None }).then(recreate(scene)),
@@ -187,9 +187,9 @@ impl One<'_, '_, '_> {
             return problem.hint(Some(Remark::MustHaveIdentity(required.by.clone())));
         }
         // The injector is registered and added nothing: either it failed, or the association was deleted after it was read.
-        let may_be_deleted = scene.plan.mechanism == Some(Mechanism::PodIdentity)
+        let may_be_deleted = scene.plan.uses_association()
             && scene.workload.stage == Stage::Admitted
-            && scene.world.injector == Presence::Present
+            && scene.world.injector.is_present()
             && scene.world.association_reading == AssociationReading::Before;
         if may_be_deleted || self.is_young() { problem.at_most(Certainty::Likely) } else { problem }
     }

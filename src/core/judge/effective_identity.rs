@@ -9,9 +9,10 @@ use super::needs::session;
 use crate::chain::{self, Audience, RoleSource, State, Subject};
 use crate::effort::Effort;
 use crate::finding::Problem;
-use crate::identity::{Identity, Mechanism};
+use crate::identity::Identity;
+use crate::known::Known;
 use crate::permission::{Actor, Session};
-use crate::world::{Known, World};
+use crate::world::World;
 
 /// The identity of a service account's pods, where nothing in the pod itself changes it.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub fn effective_identity<'w>(world: &'w World, subject: Subject<'w>) -> Effecti
     let snapshot = &*world.snapshot;
     let plan = world.plan(subject);
     if let Some(mechanism) = plan.mechanism {
-        let identity = if mechanism == Mechanism::Irsa { Identity::Irsa } else { Identity::PodIdentity };
+        let identity = mechanism.identity();
         let role_arn: Option<Cow<'w, str>> = plan.role_arn.as_ref().map(|arn| Cow::Owned(arn.to_string()));
         let role = role_arn.as_deref().and_then(|arn| snapshot.role(arn));
         let session = session(world, subject, &plan, identity, role_arn.as_ref());

@@ -64,7 +64,7 @@ impl Links {
         let plan = world.plan(subject);
         // The annotation's role counts once an association is gone.
         let known = world.service_account(subject.namespace, subject.service_account);
-        let annotated = known.account().and_then(|account| account.role_arn.as_deref());
+        let annotated = known.present().and_then(|account| account.role_arn.as_deref());
         let association = world.association(subject);
         let named = named.into_iter().chain(annotated).chain(plan.role_arn.as_deref());
         let associated = association.into_iter().flat_map(|a| [a.role_arn.as_deref(), a.target_role_arn.as_deref()]);
@@ -72,7 +72,7 @@ impl Links {
         // A name in another case may be the role's, or none: its own spelling is read too.
         let own = |arn: &str| {
             let named = RoleArn::parse(arn).ok()?;
-            let role = world.snapshot.role_by_name(named.account, named.name)??;
+            let role = world.snapshot.role_by_name(named.account, named.name).present()?;
             Some(role.arn.to_string())
         };
         let roles: BTreeSet<String> = roles.flat_map(|arn| [Some(arn.to_owned()), own(arn)]).flatten().collect();

@@ -166,9 +166,10 @@ impl<'a> Judgement<'a> {
 
     /// The chain of the whole workload: broken where any container's is, and as sure as the least sure.
     pub fn chain(&self) -> State {
-        let with_chain = self.containers.iter().filter(|container| {
-            container.chain != State::Unknown || matches!(container.identity, Identity::Irsa | Identity::PodIdentity)
-        });
+        let with_chain = self
+            .containers
+            .iter()
+            .filter(|container| container.chain != State::Unknown || container.identity.mechanism().is_some());
         with_chain.map(|container| container.chain).reduce(State::and).unwrap_or(State::Unknown)
     }
 }

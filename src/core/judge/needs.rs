@@ -97,7 +97,7 @@ pub(super) fn of_the_account(
     if plan.chain.as_ref().is_none_or(|chain| chain.state == State::Broken) {
         return;
     }
-    let identity = if plan.mechanism == Some(Mechanism::Irsa) { Identity::Irsa } else { Identity::PodIdentity };
+    let identity = plan.mechanism.map_or(Identity::None, Mechanism::identity);
     let arn = plan.role_arn.as_deref().map(Cow::Borrowed);
     let role = arn.as_deref().and_then(|arn| world.snapshot.role(arn));
     if let Some((role, session)) = role.zip(session(world, subject, plan, identity, arn.as_ref())) {

@@ -14,10 +14,11 @@ use crate::finding::{
 };
 use crate::fix::{Change, MetadataOf, TemplateChange};
 use crate::identity::{Identity, OptOuts};
+use crate::known::Known;
 use crate::permission;
 use crate::rules;
 use crate::workload::{Container, Metadata, Stage, Volumes, Workload, uses_of_aws};
-use crate::world::{Known, World};
+use crate::world::World;
 
 /// Judges a Pod, or the pods that a workload will have.
 pub fn judge_workload<'a>(world: &'a World, workload: &Workload<'a>, circumstances: Circumstances) -> Judgement<'a> {
@@ -46,7 +47,7 @@ pub fn judge_workload_within<'a>(
         &[
             (Holder::Object(workload.kind), Some(&object_annotations)),
             (Holder::Template(workload.kind), Some(&pod_annotations)),
-            (Holder::Account(subject), known.account().map(|account| &account.own_annotations)),
+            (Holder::Account(subject), known.present().map(|account| &account.own_annotations)),
             (Holder::Namespace(workload.namespace), namespace.map(|namespace| &namespace.own_annotations)),
         ],
         circumstances.exemptions,
@@ -119,7 +120,7 @@ pub fn judge_workload_within<'a>(
     let skip_label = scene.opt_outs.pod();
     // No pod comes about without its service account; and an association that was not read may be there.
     let not_for_us = scene.workload.stage == Stage::Predicted
-        && (scene.known == Known::Missing || world.snapshot.associations.is_none() || unseen_account(&scene));
+        && (scene.known == Known::Absent || world.snapshot.associations.is_none() || unseen_account(&scene));
     let is_reported = skip_label && scene.plan.mechanism.is_some() && !declared_in_vain;
     let fallen_problem = if fallen.is_empty() || not_for_us || is_reported {
         None
@@ -203,7 +204,7 @@ fn of_the_pod(scene: &Scene<'_, '_>, gathering: &mut Gathering<'_>) {
     if let Some(problem) = missing_account(scene) {
         gathering.add(problem);
     }
-    if let Some(mut problem) = super::account::ambiguous(scene.world, scene.subject, scene.known.account()) {
+    if let Some(mut problem) = super::account::ambiguous(scene.world, scene.subject, scene.known.present()) {
         if scene.fargate.is_some() || workload.is_windows() {
             // Where there is no agent, the annotation is what is needed.
             problem.fix = super::container_problems::delete_association(scene).into();
@@ -222,7 +223,7 @@ fn of_the_pod(scene: &Scene<'_, '_>, gathering: &mut Gathering<'_>) {
 
 /// An annotation that was meant to give an identity and gives none: misspelled, misplaced, or another system's.
 fn misplaced_annotation(scene: &Scene<'_, '_>) -> Option<Problem> {
-    let account = scene.known.account();
+    let account = scene.known.present();
     let misspelled = account.and_then(|account| account.misspelled.as_ref());
     if let Some((key, value)) = misspelled {
         return Some(super::account::misspelled(scene.subject, &scene.world.conventions, key, value));
@@ -276,7 +277,7 @@ fn misplaced(scene: &Scene<'_, '_>) -> Option<Problem> {
 /// A workload whose service account does not exist: its pods will not be created. It may arrive later in the same apply, and a
 /// Pod that was admitted has one.
 fn missing_account(scene: &Scene<'_, '_>) -> Option<Problem> {
-    if scene.known != Known::Missing || scene.workload.stage == Stage::Admitted {
+    if scene.known != Known::Absent || scene.workload.stage == Stage::Admitted {
         return None;
     }
     Some(

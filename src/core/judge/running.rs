@@ -55,7 +55,7 @@ pub fn judge_running<'a>(
             let restart = restart(workload.namespace, running);
             problem.fix = match world.injector {
                 Presence::Absent => Fix::from(Change::RegisterInjector { configuration: None }).then(restart),
-                Presence::Present => Fix::from(restart).then(Change::CheckInjector { is_registered: true }),
+                Presence::Present(()) => Fix::from(restart).then(Change::CheckInjector { is_registered: true }),
                 Presence::Unknown => Fix::from(restart).then(Change::CheckInjector { is_registered: false }),
             };
         }
@@ -116,7 +116,7 @@ fn is_exempted(world: &World, workload: &Workload<'_>, now: Option<Timestamp>) -
         let is_named = own_annotations.ignore.iter().any(|name| rules::PODS_PREDATE_IDENTITY.is_named(name));
         is_named && own_annotations.validity(now) != Validity::Ended
     };
-    let account = world.service_account(workload.namespace, workload.service_account()).account();
+    let account = world.service_account(workload.namespace, workload.service_account()).present();
     ignores(&OwnAnnotations::of(workload.metadata))
         || account.is_some_and(|account| ignores(&account.own_annotations))
         || world.namespace(workload.namespace).is_some_and(|namespace| ignores(&namespace.own_annotations))

@@ -50,7 +50,7 @@ pub(super) fn of_the_pod(scene: &Scene<'_, '_>) -> Option<Problem> {
         problem.fix = TemplateChange::SetAnnotation { key: key.into(), value: "86400".into() }.into();
         return Some(problem);
     }
-    let text = scene.known.account()?.token_expiration.as_deref()?;
+    let text = scene.known.present()?.token_expiration.as_deref()?;
     is_refused(scene).then(|| problem(scene.subject, key, text)).flatten()
 }
 
@@ -82,7 +82,7 @@ pub(super) fn refused_volume(scene: &Scene<'_, '_>) -> Option<Problem> {
 pub(super) fn is_refused(scene: &Scene<'_, '_>) -> bool {
     let key = scene.world.conventions.token_expiration_key();
     let of_pod = scene.workload.pod_metadata.annotations.get(key);
-    let of_account = scene.known.account().and_then(|account| account.token_expiration.as_deref());
+    let of_account = scene.known.present().and_then(|account| account.token_expiration.as_deref());
     let mut texts = [of_pod, of_account].into_iter().flatten();
     // The injector adds no volume where one of that name exists.
     let adds_volume = scene.plan.mechanism.is_some_and(|mechanism| scene.volumes.get(mechanism.volume()).is_none());

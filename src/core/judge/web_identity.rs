@@ -12,10 +12,10 @@ use crate::finding::{
 };
 use crate::fix::{Advice, TemplateChange};
 use crate::identity::{Mechanism, Value};
+use crate::known::Known;
 use crate::rules;
 use crate::snapshot::Snapshot;
 use crate::workload::{Endpoint, Stage, TokenContent, clean_path, configured_endpoint, is_windows_path};
-use crate::world::Known;
 
 /// Folder of the API server's own token.
 const API_TOKEN_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -68,15 +68,13 @@ impl<'a> One<'a, '_, '_> {
         let audience = match token {
             Token::OfAccount(audience) => audience,
             Token::Foreign(why) => {
-                if self.plan().mechanism == Some(Mechanism::PodIdentity) {
+                if self.plan().uses_association() {
                     gathering.add_for(self.name(), self.shadowed(role));
                 }
                 return (shown, self.foreign_chain(role, why, gathering));
             }
         };
-        let is_planned = self.plan().mechanism == Some(Mechanism::Irsa)
-            && Some(role) == planned
-            && audience == self.plan().audience();
+        let is_planned = self.plan().uses_web_identity() && Some(role) == planned && audience == self.plan().audience();
         let state = if is_planned {
             self.planned(gathering)
         } else {
@@ -144,7 +142,7 @@ impl<'a> One<'a, '_, '_> {
             TokenContent::Opaque
                 if is_injected_volume
                     && !self.is_csi(volume)
-                    && self.plan().mechanism == Some(Mechanism::Irsa)
+                    && self.plan().uses_web_identity()
                     && role == self.plan().role_arn.as_deref() =>
             {
                 let found = InjectionValue::VolumeWithoutToken { volume: volume.into() };
@@ -185,8 +183,8 @@ impl<'a> One<'a, '_, '_> {
         let snapshot = &scene.world.snapshot;
         let account = role.and_then(|role| rolecall_iam::RoleArn::parse(role).ok()).map(|role| role.account);
         let issuer = snapshot.cluster.as_ref().and_then(|cluster| cluster.issuer.as_ref());
-        let provider = account.zip(issuer).and_then(|(account, issuer)| snapshot.provider(account, issuer));
-        let client_ids = provider.flatten().and_then(|provider| provider.client_ids.as_ref());
+        let provider = account.zip(issuer).and_then(|(account, issuer)| snapshot.provider(account, issuer).present());
+        let client_ids = provider.and_then(|provider| provider.client_ids.as_ref());
         let api = scene.world.api_audience();
         let problem = || Box::new(self.preset(Preset::ApiServerToken, file));
         match (api, client_ids) {
@@ -207,7 +205,7 @@ impl<'a> One<'a, '_, '_> {
         let role = role.filter(|role| Some(*role) == plan.role_arn.as_deref())?;
         let of_plan = self.scene.workload.stage == Stage::Predicted
             && is_injected_volume
-            && plan.mechanism == Some(Mechanism::Irsa)
+            && plan.uses_web_identity()
             && Audience::Is(audience) != plan.audience();
         if !of_plan {
             return None;
@@ -226,9 +224,9 @@ impl<'a> One<'a, '_, '_> {
     fn role_source(&self, role: &str) -> RoleSource<'_> {
         let scene = self.scene;
         // Where the service account is not known, what the injector set shows its annotation.
-        let annotated = self.plan().mechanism == Some(Mechanism::Irsa) && self.plan().role_arn.as_deref() == Some(role)
+        let annotated = self.plan().uses_web_identity() && self.plan().role_arn.as_deref() == Some(role)
             || scene.known == Known::Unknown
-            || scene.known.account().and_then(|account| account.role_arn.as_deref()) == Some(role);
+            || scene.known.present().and_then(|account| account.role_arn.as_deref()) == Some(role);
         if annotated { RoleSource::Annotation(scene.world.conventions.role_arn_key()) } else { RoleSource::Container }
     }
 

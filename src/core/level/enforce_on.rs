@@ -73,7 +73,7 @@ impl EnforceOn {
             (Kind::Pod, false) => self.pods || self.workloads,
             // A Deployment's ReplicaSet or a CronJob's Job: its owner is the workload that was checked. Controllers create no
             // other templates.
-            (Kind::ReplicaSet | Kind::Job, true) => false,
+            (kind, true) if kind.folds_into().is_some() => false,
             _ => self.workloads,
         }
     }

@@ -9,6 +9,7 @@ use rolecall_iam::{
 use super::context::{Session, SessionContext};
 use super::need::Need;
 use crate::effort::Effort;
+use crate::known::Known;
 use crate::snapshot::{Account, ControlPolicies, Role, Snapshot};
 use crate::subject::Subject;
 
@@ -42,15 +43,18 @@ impl<'s> RolePolicies<'s> {
         }
         let add = |layer: &mut Layer<'s>, arn: &'s str| match managed.and_then(|policies| policies.get(arn)?.get()) {
             Some(document) => layer.policies.push(Named { name: arn, document }),
-            None => layer.unread.push(if arn.is_empty() { "permissions boundary" } else { arn }),
+            None => layer.unread.push(arn),
         };
         match &role.attached_policies {
             None => identity.unread.push("managed policies"),
             Some(arns) => arns.iter().for_each(|arn| add(&mut identity, arn)),
         }
-        let boundary = role.boundary.as_deref().map(|arn| {
+        let boundary = (!role.boundary.is_absent()).then(|| {
             let mut layer = Layer::default();
-            add(&mut layer, arn);
+            match &role.boundary {
+                Known::Present(arn) => add(&mut layer, arn),
+                Known::Absent | Known::Unknown => layer.unread.push("permissions boundary"),
+            }
             layer
         });
         // Service-linked roles are spared (Organizations User Guide, "Service control policies").

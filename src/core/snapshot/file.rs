@@ -306,7 +306,9 @@ impl WireAccount<'_> {
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 mod tests {
+    use super::super::model::Role;
     use super::*;
+    use crate::known::Known;
 
     #[test]
     fn names_the_place_of_what_is_wrong() {
@@ -337,8 +339,8 @@ mod tests {
         .unwrap();
         assert!(snapshot.role("arn:aws:iam::111122223333:role/p/X").unwrap().trust.is_some());
         assert!(snapshot.role("arn:aws:iam::111122223333:role/X").is_none());
-        assert!(snapshot.role_by_name("111122223333", "x").unwrap().is_some());
-        assert!(snapshot.role_by_name("444455556666", "x").is_none(), "an account that is absent is unknown");
+        assert!(snapshot.role_by_name("111122223333", "x").is_present());
+        assert!(snapshot.role_by_name("444455556666", "x").is_unknown(), "an account that is absent is unknown");
     }
 
     const TRUST: &str = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}}"#;
@@ -357,52 +359,51 @@ mod tests {
             r#"{{"Arn": "arn:aws:iam::111122223333:role/good", "AssumeRolePolicyDocument": {TRUST}, "RolePolicyList": [], "AttachedManagedPolicies": []}}"#
         );
         let at = "accounts.111122223333.roles[1]";
-        let known =
-            |snapshot: &Snapshot, name: &str| snapshot.role_by_name("111122223333", name).map(|role| role.cloned());
-        // What the entry is, the place of its fault, and what is known of role x.
+        let known = |snapshot: &Snapshot, name: &str| snapshot.role_by_name("111122223333", name).map(Role::clone);
+        // What the entry is, the place of its fault, and whether role x is known to exist.
         for (entry, place, exists) in [
-            ("7", at.to_owned(), None),
-            ("{}", at.to_owned(), None),
-            (r#"{"RoleName": "x"}"#, at.to_owned(), None),
-            (r#"{"Arn": 7, "RoleName": "X"}"#, format!("{at}.Arn"), None),
-            (r#"{"Arn": "x", "RoleName": "x"}"#, format!("{at}.Arn"), None),
-            (r#"{"Arn": "arn:aws:iam::444455556666:role/x"}"#, format!("{at}.Arn"), None),
+            ("7", at.to_owned(), Known::Unknown),
+            ("{}", at.to_owned(), Known::Unknown),
+            (r#"{"RoleName": "x"}"#, at.to_owned(), Known::Unknown),
+            (r#"{"Arn": 7, "RoleName": "X"}"#, format!("{at}.Arn"), Known::Unknown),
+            (r#"{"Arn": "x", "RoleName": "x"}"#, format!("{at}.Arn"), Known::Unknown),
+            (r#"{"Arn": "arn:aws:iam::444455556666:role/x"}"#, format!("{at}.Arn"), Known::Unknown),
             (
                 r#"{"Arn": "arn:aws:iam::111122223333:role/x", "AssumeRolePolicyDocument": {"Statement": {"Effect": "Permit", "Action": "*"}}}"#,
                 format!("{at}.AssumeRolePolicyDocument"),
-                Some(true),
+                Known::Present(()),
             ),
             (
                 r#"{"Arn": "arn:aws:iam::111122223333:role/x", "AssumeRolePolicyDocument": "%7B"}"#,
                 format!("{at}.AssumeRolePolicyDocument"),
-                Some(true),
+                Known::Present(()),
             ),
-            (r#"{"Arn": "arn:aws:iam::111122223333:role/x", "Tags": 7}"#, format!("{at}.Tags"), Some(true)),
+            (r#"{"Arn": "arn:aws:iam::111122223333:role/x", "Tags": 7}"#, format!("{at}.Tags"), Known::Present(())),
             (
                 r#"{"Arn": "arn:aws:iam::111122223333:role/x", "RolePolicyList": [{"PolicyName": "p"}]}"#,
                 format!("{at}.RolePolicyList[0]"),
-                Some(true),
+                Known::Present(()),
             ),
             (
                 r#"{"Arn": "arn:aws:iam::111122223333:role/x", "AttachedManagedPolicies": [{}]}"#,
                 format!("{at}.AttachedManagedPolicies[0]"),
-                Some(true),
+                Known::Present(()),
             ),
             (
                 r#"{"Arn": "arn:aws:iam::111122223333:role/x", "PermissionsBoundary": "p"}"#,
                 format!("{at}.PermissionsBoundary"),
-                Some(true),
+                Known::Present(()),
             ),
         ] {
             let snapshot = of_account(&format!(r#""roles": [{good}, {entry}]"#));
             assert_eq!(places(&snapshot), [place], "{entry}");
-            assert!(known(&snapshot, "good").unwrap().unwrap().trust.is_some(), "{entry}");
-            assert_eq!(known(&snapshot, "x").map(|role| role.is_some()), exists, "{entry}");
+            assert!(known(&snapshot, "good").present().unwrap().trust.is_some(), "{entry}");
+            assert_eq!(known(&snapshot, "x").map(drop), exists, "{entry}");
         }
         let snapshot = of_account(&format!(r#""roles": [{good}, {{"RoleName": "x"}}]"#));
-        assert_eq!(known(&snapshot, "y"), Some(None), "another role is missing all the same");
+        assert_eq!(known(&snapshot, "y"), Known::Absent, "another role is missing all the same");
         let snapshot = of_account(&format!(r#""roles": [{good}, {{}}]"#));
-        assert_eq!(known(&snapshot, "y"), None, "it may be the one that has no name");
+        assert_eq!(known(&snapshot, "y"), Known::Unknown, "it may be the one that has no name");
     }
 
     #[test]
@@ -442,10 +443,13 @@ mod tests {
         );
         let account = &snapshot.accounts["111122223333"];
         assert_eq!(account.policies.as_ref().unwrap().len(), 1);
-        let provider = |url: &str| snapshot.provider("111122223333", &Issuer::new(url)).map(|found| found.is_some());
-        assert_eq!((provider("https://x.example/a"), provider("https://x.example/c")), (Some(true), Some(false)));
+        let provider = |url: &str| snapshot.provider("111122223333", &Issuer::new(url)).map(drop);
+        assert_eq!(
+            (provider("https://x.example/a"), provider("https://x.example/c")),
+            (Known::Present(()), Known::Absent)
+        );
         let lost = of_account(r#""oidcProviders": [{"Url": 7}]"#);
-        assert_eq!(lost.provider("111122223333", &Issuer::new("https://x.example/a")), None);
+        assert_eq!(lost.provider("111122223333", &Issuer::new("https://x.example/a")), Known::Unknown);
 
         let snapshot = Snapshot::parse(
             r#"{"addons": [7], "nodeRoles": ["a", 7], "fargateProfiles": [7, {"fargateProfileName": "f"}],
@@ -461,14 +465,14 @@ mod tests {
         assert_eq!(snapshot.faults.len(), 7, "{:?}", snapshot.faults);
         assert!(snapshot.addons.is_none() && snapshot.node_roles.is_none());
         assert_eq!(snapshot.fargate_profiles.as_ref().unwrap().len(), 1);
-        assert_eq!(snapshot.association("a", "good").unwrap().unwrap().role_arn.as_deref(), Some("r"));
+        assert_eq!(snapshot.association("a", "good").present().unwrap().role_arn.as_deref(), Some("r"));
         for unreadable in ["bad", "other", "twice"] {
-            let association = snapshot.association("a", unreadable).unwrap().unwrap();
+            let association = snapshot.association("a", unreadable).present().unwrap();
             assert!(association.role_arn.is_none() && association.fault.is_some(), "{unreadable}");
         }
-        assert_eq!(snapshot.association("a", "none"), Some(None));
+        assert_eq!(snapshot.association("a", "none"), Known::Absent);
         let lost = Snapshot::parse(r#"{"podIdentityAssociations": [{"namespace": "a"}]}"#).unwrap();
-        assert_eq!(lost.association("a", "none"), None, "it may be this one's");
+        assert_eq!(lost.association("a", "none"), Known::Unknown, "it may be this one's");
     }
 
     #[test]

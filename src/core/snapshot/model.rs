@@ -9,6 +9,7 @@ use rolecall_iam::{Document, RoleArn};
 use super::fault::SnapshotError;
 use super::issuer::Issuer;
 use super::view::Withheld;
+use crate::known::Known;
 
 /// Pod Identity associations by namespace, then by service account.
 pub type Associations = HashMap<Box<str>, HashMap<Box<str>, Association>>;
@@ -209,8 +210,8 @@ pub struct Role {
     pub tags: Option<Vec<(Box<str>, Box<str>)>>,
     /// Inline policies; `None` where they were not read.
     pub inline_policies: Option<Vec<IdentityPolicy>>,
-    /// ARN of its permissions boundary; empty where the snapshot does not tell which policy it is.
-    pub boundary: Option<Box<str>>,
+    /// ARN of its permissions boundary; unknown where the snapshot does not tell which policy it is.
+    pub boundary: Known<Box<str>>,
     /// ARNs of managed policies; `None` where they were not read.
     pub attached_policies: Option<Vec<Box<str>>>,
 }
@@ -224,7 +225,7 @@ impl Role {
             trust_fault: Some(fault.into()),
             tags: None,
             inline_policies: None,
-            boundary: Some("".into()),
+            boundary: Known::Unknown,
             attached_policies: None,
         }
     }
@@ -276,40 +277,43 @@ pub struct Provider {
 }
 
 impl Snapshot {
-    /// The association of a service account. `None`: it is not known whether there is one.
-    pub fn association(&self, namespace: &str, service_account: &str) -> Option<Option<&Association>> {
-        let associations = self.associations.as_ref()?;
-        match associations.get(namespace).and_then(|by_account| by_account.get(service_account)) {
-            None if !self.unreadable_associations.is_empty() => None,
-            found => Some(found),
-        }
+    /// The association of a service account.
+    pub fn association(&self, namespace: &str, service_account: &str) -> Known<&Association> {
+        let Some(associations) = &self.associations else {
+            return Known::Unknown;
+        };
+        let found = associations.get(namespace).and_then(|by_account| by_account.get(service_account));
+        Known::found(found, self.unreadable_associations.is_empty())
     }
 
-    /// The role of this name in an account, whatever its case and path. `None`: it is not known whether there is one.
-    pub fn role_by_name(&self, account: &str, name: &str) -> Option<Option<&Role>> {
-        let account = self.accounts.get(account)?;
+    /// The role of this name in an account, whatever its case and path.
+    pub fn role_by_name(&self, account: &str, name: &str) -> Known<&Role> {
+        let Some((account, roles)) = self.accounts.get(account).and_then(|known| Some((known, known.roles.as_ref()?)))
+        else {
+            return Known::Unknown;
+        };
         let name = name.to_ascii_lowercase();
-        match account.roles.as_ref()?.get(name.as_str()) {
-            Some(role) => Some(Some(role)),
-            None if account.unreadable_role(&name).is_some() => None,
-            None if account.only_named_roles && !account.missing_roles.contains(name.as_str()) => None,
-            None => Some(None),
-        }
+        let is_absent = || {
+            let may_be_unread = account.only_named_roles && !account.missing_roles.contains(name.as_str());
+            account.unreadable_role(&name).is_none() && !may_be_unread
+        };
+        let found = roles.get(name.as_str()).map(|role| &**role);
+        Known::found(found, found.is_some() || is_absent())
     }
 
     /// The role of exactly this ARN.
     pub fn role(&self, arn: &str) -> Option<&Role> {
         let parsed = RoleArn::parse(arn).ok()?;
-        self.role_by_name(parsed.account, parsed.name)?.filter(|role| *role.arn == *arn)
+        self.role_by_name(parsed.account, parsed.name).present().filter(|role| *role.arn == *arn)
     }
 
-    /// The provider of an issuer in an account. `None`: it is not known whether there is one.
-    pub fn provider(&self, account: &str, issuer: &Issuer) -> Option<Option<&Provider>> {
-        let account = self.accounts.get(account)?;
-        match account.providers.as_ref()?.get(issuer.as_str()) {
-            None if !account.unreadable_providers.is_empty() => None,
-            found => Some(found),
-        }
+    /// The provider of an issuer in an account.
+    pub fn provider(&self, account: &str, issuer: &Issuer) -> Known<&Provider> {
+        let Some(account) = self.accounts.get(account) else {
+            return Known::Unknown;
+        };
+        let is_complete = account.providers.is_some() && account.unreadable_providers.is_empty();
+        Known::found(account.providers.as_ref().and_then(|known| known.get(issuer.as_str())), is_complete)
     }
 
     /// Which policies of AWS Organizations were not read, in words, for the accounts that were.

@@ -34,12 +34,10 @@ impl Snapshot {
     pub fn merge(&self, reread: &Reread) -> Option<Self> {
         let mut learned: Option<Self> = self.learn_cluster(&reread.found);
         for (namespace, account) in &reread.associations {
-            let now = reread.found.association(namespace, account).flatten();
-            let Some(before) = self.association(namespace, account) else {
-                // All of them are unknown: one alone would make the others seem absent.
-                continue;
-            };
-            if before == now {
+            let now = reread.found.association(namespace, account).present();
+            let before = self.association(namespace, account);
+            // Where all of them are unknown, one alone would make the others seem absent.
+            if before.is_unknown() || before.present() == now {
                 continue;
             }
             if let Some(associations) = &mut learned.get_or_insert_with(|| self.clone()).associations {
@@ -66,7 +64,7 @@ impl Snapshot {
                 place.roles.get_or_insert_default().insert(name.clone(), Arc::clone(role));
             }
             for name in &account.missing_roles {
-                if self.role_by_name(id, name) == Some(None) {
+                if self.role_by_name(id, name).is_absent() {
                     continue;
                 }
                 let place = learned.get_or_insert_with(|| self.clone()).accounts.entry(id.clone()).or_default();
@@ -85,11 +83,9 @@ impl Snapshot {
             }
         }
         for (id, issuer) in &reread.providers {
-            let Some(before) = self.provider(id, issuer) else {
-                continue;
-            };
-            let now = reread.found.provider(id, issuer).flatten();
-            if before == now {
+            let before = self.provider(id, issuer);
+            let now = reread.found.provider(id, issuer).present();
+            if before.is_unknown() || before.present() == now {
                 continue;
             }
             let learned = learned.get_or_insert_with(|| self.clone());
@@ -161,11 +157,11 @@ mod tests {
             "accounts": {"111122223333": {"rolesRead": "named", "missingRoles": ["arn:aws:iam::111122223333:role/a"],
                 "roles": [{"Arn": "arn:aws:iam::111122223333:role/B"}], "oidcProviders": []}}}"#;
         let learned = merge(found, &[("carts", "carts"), ("carts", "new")], true).unwrap();
-        assert!(learned.association("carts", "carts").unwrap().is_none());
-        assert!(learned.association("carts", "new").unwrap().is_some());
+        assert!(learned.association("carts", "carts").is_absent());
+        assert!(learned.association("carts", "new").is_present());
         assert!(learned.role(role).is_some());
-        assert!(learned.role_by_name("111122223333", "a").unwrap().is_none());
-        assert!(learned.provider("111122223333", &Issuer::new("https://x.example/id")).unwrap().is_none());
+        assert!(learned.role_by_name("111122223333", "a").is_absent());
+        assert!(learned.provider("111122223333", &Issuer::new("https://x.example/id")).is_absent());
         let back = learned.merge(&Reread { found: Snapshot::parse(BEFORE).unwrap(), ..Reread::default() }).unwrap();
         assert!(back.role("arn:aws:iam::111122223333:role/a").is_some(), "a role that comes back is missing no more");
     }
@@ -197,8 +193,8 @@ mod tests {
             providers: Vec::new(),
         };
         let learned = snapshot.merge(&reread).unwrap();
-        assert!(learned.association("carts", "other").is_none());
-        assert!(learned.role_by_name("111122223333", "other").is_none());
+        assert!(learned.association("carts", "other").is_unknown());
+        assert!(learned.role_by_name("111122223333", "other").is_unknown());
         assert!(learned.role("arn:aws:iam::111122223333:role/a").is_some());
     }
 }

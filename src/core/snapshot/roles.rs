@@ -10,6 +10,7 @@ use super::entry::{Faults, Fields, Raw, document, lazy_document, read};
 use super::fault::{Result, error};
 use super::issuer::Issuer;
 use super::model::{Account, IdentityPolicy, LazyDocument, Provider, Role};
+use crate::known::Known;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -198,7 +199,9 @@ impl WireRole<'_> {
             trust_fault,
             tags: self.tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()),
             inline_policies,
-            boundary: self.permissions_boundary.map(|boundary| boundary.permissions_boundary_arn.unwrap_or_default()),
+            boundary: self.permissions_boundary.map_or(Known::Absent, |boundary| {
+                Known::found(boundary.permissions_boundary_arn.filter(|arn| !arn.is_empty()), false)
+            }),
             attached_policies,
             arn: self.arn,
         }

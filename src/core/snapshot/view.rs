@@ -184,7 +184,7 @@ impl Snapshot {
         let Ok(role) = RoleArn::parse(arn) else {
             return false;
         };
-        let is_contained = matches!(self.role_by_name(role.account, role.name), Some(Some(_)));
+        let is_contained = self.role_by_name(role.account, role.name).is_present();
         !is_contained && !withheld.owns(role, arn)
     }
 
@@ -239,7 +239,7 @@ impl<'s, 'v> Ownership<'s, 'v> {
             return false;
         };
         self.withheld.owns(role, arn)
-            || self.snapshot.role_by_name(role.account, role.name).flatten().is_some_and(|role| self.is_own(role))
+            || self.snapshot.role_by_name(role.account, role.name).present().is_some_and(|role| self.is_own(role))
     }
 
     /// What the viewer may read of the roles that an object names, and of roles with names like theirs. Any other role is
@@ -309,7 +309,7 @@ impl Account {
             let named = roles
                 .iter()
                 .flat_map(HashMap::values)
-                .flat_map(|role| role.attached_policies.iter().flatten().chain(role.boundary.as_ref()));
+                .flat_map(|role| role.attached_policies.iter().flatten().chain(role.boundary.as_ref().present()));
             named.filter_map(|arn| Some((arn.clone(), policies.get(arn)?.clone()))).collect()
         });
         let names = || names.iter().map(String::as_str);

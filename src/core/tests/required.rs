@@ -21,7 +21,7 @@ fn world(conventions: Conventions) -> World {
     let mut snapshot = common::base();
     snapshot["podIdentityAssociations"][0]["createdAt"] = json!("2026-11-26T12:00:00Z");
     let snapshot = Snapshot::parse(&snapshot.to_string()).unwrap();
-    let mut cluster = Cluster { complete: true, injector: Presence::Present, ..Cluster::default() };
+    let mut cluster = Cluster { complete: true, injector: Presence::Present(()), ..Cluster::default() };
     cluster.add_service_account("carts", "carts-pi", ServiceAccount::default());
     World::new(Arc::new(snapshot), cluster, conventions)
 }

@@ -12,7 +12,6 @@ use proptest::prelude::*;
 use rolecall_core::chain::{Chain, State, Subject};
 use rolecall_core::finding::{CannotTell, Cause, Certainty, CredentialsCause, Note, Problem, RoleCause};
 use rolecall_core::fix::{Change, SnapshotPart};
-use rolecall_core::identity::Identity;
 use rolecall_core::world::World;
 use serde_json::Value;
 
@@ -67,7 +66,7 @@ fn follows_the_plan(case: &Case, world: &World) -> Result<(), String> {
         let Some(chain) = plan.chain.as_ref().filter(|chain| chain.state == State::Unknown) else { return };
         let by_plan = judgement.containers.iter().any(|container| {
             container.chain == State::Unknown
-                && matches!(container.identity, Identity::Irsa | Identity::PodIdentity)
+                && container.identity.mechanism().is_some()
                 && container.role.as_deref() == plan.role_arn.as_deref()
         });
         let findings = || judgement.findings.iter().chain(&judgement.exempted);

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::kind::Kind;
+
 /// The controller of an object, as the object names it. Its author may write any: it proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Controller {
@@ -47,7 +49,8 @@ impl Controller {
 
     /// The Deployment behind a ReplicaSet: its name without the hash that the pods have as a label.
     pub fn deployment(&self) -> Option<&str> {
-        let hash = self.template_hash.as_deref().filter(|hash| !hash.is_empty() && self.kind == "ReplicaSet")?;
+        let hash =
+            self.template_hash.as_deref().filter(|hash| !hash.is_empty() && self.kind == Kind::ReplicaSet.name())?;
         self.name.strip_suffix(hash)?.strip_suffix('-').filter(|name| !name.is_empty())
     }
 }

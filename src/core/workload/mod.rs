@@ -14,7 +14,7 @@ mod token_file;
 pub use controller::Controller;
 pub use endpoint::{Endpoint, configured_endpoint, other_store};
 pub use expand::literal as expanded_value;
-pub use kind::Kind;
+pub use kind::{Kind, PodPath, Renewal};
 pub use list::within_bytes;
 pub use name::is_object_name;
 pub use needs::{AwsAddress, AwsUse, uses_of_aws};
@@ -62,14 +62,13 @@ impl<'o> Workload<'o> {
     /// The workload in an object; `None` where its kind has no pods or the pods' specification is absent.
     pub fn of(object: &'o Object<'o>, kind: Kind, stage: Stage, namespace: &'o str) -> Option<Self> {
         let metadata = &object.metadata;
-        let (pod_metadata, spec) = match kind {
-            Kind::ServiceAccount => return None,
-            Kind::Pod => (metadata, &object.spec.as_ref()?.pod),
-            Kind::PodTemplate => object.template.as_deref()?.parts()?,
-            Kind::CronJob => {
+        let (pod_metadata, spec) = match kind.pod_path()? {
+            PodPath::Spec => (metadata, &object.spec.as_ref()?.pod),
+            PodPath::Template => object.template.as_deref()?.parts()?,
+            PodPath::SpecTemplate => object.spec.as_ref()?.template.as_deref()?.parts()?,
+            PodPath::JobTemplate => {
                 object.spec.as_ref()?.job_template.as_deref()?.spec.as_ref()?.template.as_ref()?.parts()?
             }
-            _ => object.spec.as_ref()?.template.as_deref()?.parts()?,
         };
         let stage = if kind == Kind::Pod { stage } else { Stage::Predicted };
         let job_template = object.spec.as_ref().and_then(|spec| spec.job_template.as_deref());

@@ -146,8 +146,8 @@ mod tests {
 
     use super::*;
     use crate::cluster::{Cluster, Conventions};
+    use crate::known::Known;
     use crate::snapshot::Snapshot;
-    use crate::world::Known;
 
     fn account(role: u8) -> ServiceAccount {
         ServiceAccount { role_arn: (role > 0).then(|| format!("role-{role}").into()), ..ServiceAccount::default() }
@@ -219,8 +219,8 @@ mod tests {
                 for name in 0..4u8 {
                     let known = world.service_account(&format!("n{namespace}"), &format!("n{name}"));
                     match model.get(&(namespace, name)) {
-                        Some(role) => prop_assert_eq!(known, Known::Exists(&account(*role))),
-                        None => prop_assert_eq!(known, Known::Missing),
+                        Some(role) => prop_assert_eq!(known, Known::Present(&account(*role))),
+                        None => prop_assert_eq!(known, Known::Absent),
                     }
                 }
             }
@@ -244,7 +244,7 @@ mod tests {
         let listed = HashMap::from([("one".into(), account(1)), ("two".into(), account(2))]);
         let after = world.with([Change::ServiceAccounts(HashMap::from([("a".into(), listed)]))]);
         assert!(is_concluded(&after, "one") && is_concluded(&after, "two"));
-        let after = world.with([Change::Agent(Presence::Present)]);
+        let after = world.with([Change::Agent(Presence::Present(()))]);
         assert!(!is_concluded(&after, "one"), "chains rest on the agent");
         assert!(is_concluded(&world, "one"));
     }

@@ -17,6 +17,7 @@ use crate::chain::{self, Audience, Chain, RoleSource, Subject};
 use crate::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
 use crate::effort::Effort;
 use crate::identity::Mechanism;
+use crate::known::Known;
 use crate::level::{LevelAssignment, NamespacePolicy};
 use crate::snapshot::{Association, Snapshot};
 
@@ -80,30 +81,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether the pods are to exchange a web identity token.
+    pub fn uses_web_identity(&self) -> bool {
+        self.mechanism.is_some_and(Mechanism::uses_web_identity)
+    }
+
+    /// Whether the role is to come from the service account's association.
+    pub fn uses_association(&self) -> bool {
+        self.mechanism.is_some_and(Mechanism::uses_association)
+    }
+
     /// The audience of the pods' web identity tokens.
     pub fn audience(&self) -> Audience<'_> {
         self.audience.as_deref().map_or(Audience::Unknown, Audience::Is)
-    }
-}
-
-/// What is known of a service account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known<'w> {
-    /// It exists.
-    Exists(&'w ServiceAccount),
-    /// It does not exist, as far as a complete list tells.
-    Missing,
-    /// It is not in a list that is not complete.
-    Unknown,
-}
-
-impl<'w> Known<'w> {
-    /// The service account, where it exists.
-    pub fn account(self) -> Option<&'w ServiceAccount> {
-        match self {
-            Self::Exists(account) => Some(account),
-            Self::Missing | Self::Unknown => None,
-        }
     }
 }
 
@@ -111,6 +101,10 @@ impl Entry {
     fn new(account: ServiceAccount) -> Arc<Self> {
         let account = (account != *plain()).then(|| Arc::new(account));
         Arc::new(Self { account, plan: OnceLock::new() })
+    }
+
+    fn account(&self) -> &ServiceAccount {
+        self.account.as_deref().unwrap_or_else(|| plain())
     }
 }
 
@@ -203,12 +197,8 @@ impl World {
     }
 
     /// What is known of a service account. Every namespace has one called `default`.
-    pub fn service_account(&self, namespace: &str, name: &str) -> Known<'_> {
-        match self.entry(namespace, name) {
-            Some(entry) => Known::Exists(entry.account.as_deref().unwrap_or_else(|| plain())),
-            None if self.complete && name != "default" => Known::Missing,
-            None => Known::Unknown,
-        }
+    pub fn service_account(&self, namespace: &str, name: &str) -> Known<&ServiceAccount> {
+        Known::found(self.entry(namespace, name).map(Entry::account), self.complete && name != "default")
     }
 
     /// A namespace's levels and annotations of `rolecall.dev`, where it is known.
@@ -234,7 +224,7 @@ impl World {
     pub fn plan(&self, subject: Subject<'_>) -> Cow<'_, Plan> {
         match self.entry(subject.namespace, subject.service_account) {
             Some(entry) => {
-                let account = entry.account.as_deref().unwrap_or_else(|| plain());
+                let account = entry.account();
                 // It is kept for all pods, so that it has a limit of its own, whatever the first of them takes.
                 let conclude = || Box::new(self.conclude(subject, account, &Effort::for_one_check()));
                 Cow::Borrowed(entry.plan.get_or_init(conclude))
@@ -253,7 +243,7 @@ impl World {
             let of = |arn: &str| chain::cost::of_association(&self.snapshot, subject, association, arn);
             return association.role_arn.as_deref().map_or(0, of);
         }
-        let account = entry.and_then(|entry| entry.account.as_deref()).unwrap_or_else(|| plain());
+        let account = entry.map_or_else(|| plain(), Entry::account);
         let source = RoleSource::Annotation(self.conventions.role_arn_key());
         account.role_arn.as_deref().map_or(0, |arn| chain::cost::of_role(&self.snapshot, subject, arn, source))
     }
@@ -274,7 +264,7 @@ impl World {
 
     /// The association of a service account, where the associations are known and there is one.
     pub fn association(&self, subject: Subject<'_>) -> Option<&Association> {
-        self.snapshot.association(subject.namespace, subject.service_account).flatten()
+        self.snapshot.association(subject.namespace, subject.service_account).present()
     }
 
     /// What would be meant for the pods of a service account that looks like this.

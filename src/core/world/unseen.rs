@@ -1,6 +1,6 @@
 //! What a judgement would rest on and the world does not have.
 
-use super::{Known, World};
+use super::World;
 
 /// A namespace or a service account that is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl World {
     /// What is not known of these two; `None` where both are.
     pub fn unseen(&self, namespace: &str, service_account: &str) -> Option<Unseen> {
         let is_namespace_unseen = self.namespace(namespace).is_none();
-        let is_unseen = !matches!(self.service_account(namespace, service_account), Known::Exists(_));
+        let is_unseen = !self.service_account(namespace, service_account).is_present();
         (is_namespace_unseen || is_unseen).then(|| Unseen {
             namespace: namespace.to_owned(),
             is_namespace_unseen,

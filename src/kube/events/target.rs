@@ -46,10 +46,8 @@ pub(super) async fn look(calls: &mut Calls, Due { key, replaces, .. }: &Due) -> 
     }
     // The Event is about the generation that was reviewed, whatever came after it.
     let generation = if key.generation == 0 { generation } else { key.generation };
-    let (group, version) = group_version(key.kind);
-    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     let reference = ObjectReference {
-        api_version: Some(api_version),
+        api_version: Some(key.kind.api_version().to_owned()),
         kind: Some(key.kind.name().to_owned()),
         name: Some(key.name.clone()),
         namespace: Some(key.namespace.clone()),
@@ -98,18 +96,12 @@ fn is_type(text: &str) -> bool {
 /// that rolecall knows, which readers of Events would take it for.
 fn is_custom(api_version: &str, kind: &str) -> bool {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let is_known = Kind::ALL.iter().any(|(_, known)| known.name() == kind);
+    let is_known = Kind::named(kind).is_some();
     group.contains('.') && !group.ends_with("k8s.io") && !is_known && !matches!(kind, "Node" | "Namespace" | "Secret")
 }
 
-/// Group and version of a kind. Every kind that rolecall checks is in version 1 of its group.
-fn group_version(kind: Kind) -> (&'static str, &'static str) {
-    (Kind::ALL.iter().find(|(_, known)| *known == kind).map_or("", |(group, _)| *group), "v1")
-}
-
 async fn metadata(calls: &mut Calls, kind: Kind, namespace: &str, name: &str) -> Result<Option<ObjectMeta>, Fault> {
-    let (group, version) = group_version(kind);
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind.name()));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(kind.group(), kind.version(), kind.name()));
     let api = Api::<DynamicObject>::namespaced_with(calls.client.clone(), namespace, &resource);
     let right = format!("get {}", resource.plural);
     match calls.call(&right, api.get_metadata(name)).await? {

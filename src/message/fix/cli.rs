@@ -4,6 +4,7 @@ use rolecall_core::fix::{
     AccountName, Annotated, AssociationChange, AssociationName, Change, PermissionChange, PolicyName, RoleName, Show,
     TrustChange, TrustEdit,
 };
+use rolecall_core::workload::{Kind, Renewal};
 use serde_json::json;
 
 use super::jq;
@@ -147,17 +148,18 @@ fn annotate(
 
 fn recreate(kind: &str, namespace: &str, name: Option<&str>) -> Option<Command> {
     let in_namespace = |words| Command::new(words).option("-n", namespace);
-    Some(match (kind, name) {
-        ("Deployment" | "DaemonSet" | "StatefulSet", name) => {
+    Some(match (Kind::named(kind)?.renewal()?, name) {
+        (Renewal::Rollout, name) => {
             let name = name.unwrap_or("NAME");
             in_namespace("kubectl rollout restart").word(format!("{}/{name}", kind.to_ascii_lowercase()))
         }
-        ("CronJob", Some(name)) => {
+        (Renewal::NextRun, Some(name)) => {
             in_namespace("kubectl create job").joined_option("--from=cronjob/", name).word(format!("{name}-again"))
         }
-        ("Job", Some(name)) => in_namespace("kubectl delete job").word(name),
-        ("Pod", Some(name)) => in_namespace("kubectl delete pod").word(name),
-        _ => return None,
+        (Renewal::Recreate, Some(name)) => in_namespace("kubectl delete job").word(name),
+        (Renewal::DeletePod, Some(name)) => in_namespace("kubectl delete pod").word(name),
+        // There is no one command for all of them.
+        (Renewal::DeletePods, _) | (_, None) => return None,
     })
 }
 

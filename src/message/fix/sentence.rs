@@ -5,6 +5,7 @@ use rolecall_core::fix::{
     Annotated, AssociationChange, Change, ConditionName, ConditionStep, Contact, PermissionChange, PoliciesOf,
     Protected, RoleName, Show, StatementChange, TemplateChange, Text, TrustChange, TrustEdit,
 };
+use rolecall_core::workload::{Kind, Renewal};
 
 use super::advice::advice;
 use crate::names::{
@@ -198,19 +199,26 @@ fn annotate(object: &Annotated, set: &[(Text, Text)], remove: &[Text]) -> String
 }
 
 fn recreate(kind: &str, namespace: &str, name: Option<&str>) -> String {
-    match (kind, name) {
-        ("Deployment" | "DaemonSet" | "StatefulSet", Some(name)) => {
-            format!("restart {} {namespace}/{name}", kind)
-        }
-        ("Deployment" | "DaemonSet" | "StatefulSet", None) => {
+    match (Kind::named(kind).and_then(Kind::renewal), name) {
+        (Some(Renewal::Rollout), Some(name)) => format!("restart {kind} {namespace}/{name}"),
+        (Some(Renewal::Rollout), None) => {
             format!("restart the workloads of namespace {namespace} that use this service account")
         }
-        ("CronJob", Some(name)) => format!("wait for the next run of CronJob {namespace}/{name}, or start one"),
-        ("Job", Some(name)) => format!("re-create Job {namespace}/{name} after this command"),
-        ("Pod", Some(name)) => format!("re-create pod {namespace}/{name}, which has no controller, after this command"),
-        ("Pod", None) => "delete the pod; its controller re-creates it".to_owned(),
-        (kind, Some(name)) => format!("delete the pods of {kind} {namespace}/{name}; it re-creates them"),
-        (_, None) => "re-create the pods".to_owned(),
+        (Some(Renewal::NextRun), Some(name)) => {
+            format!("wait for the next run of {kind} {namespace}/{name}, or start one")
+        }
+        (Some(Renewal::Recreate), Some(name)) => format!("re-create {kind} {namespace}/{name} after this command"),
+        (Some(Renewal::DeletePod), Some(name)) => {
+            format!("re-create pod {namespace}/{name}, which has no controller, after this command")
+        }
+        (Some(Renewal::DeletePod), None) => "delete the pod; its controller re-creates it".to_owned(),
+        // Controllers of kinds that rolecall does not know create their pods again too.
+        (Some(Renewal::DeletePods) | None, Some(name)) => {
+            format!("delete the pods of {kind} {namespace}/{name}; it re-creates them")
+        }
+        (Some(Renewal::NextRun | Renewal::Recreate | Renewal::DeletePods) | None, None) => {
+            "re-create the pods".to_owned()
+        }
     }
 }
 

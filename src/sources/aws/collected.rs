@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use rolecall_core::Known;
 use rolecall_core::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
 
@@ -39,6 +40,17 @@ impl<T: Clone> Part<T> {
     }
 }
 
+impl<T> Part<Option<T>> {
+    /// What is known of a thing that may not exist.
+    pub fn known(&self) -> Known<&T> {
+        match &self.value {
+            Some(Some(value)) => Known::Present(value),
+            Some(None) => Known::Absent,
+            None => Known::Unknown,
+        }
+    }
+}
+
 /// Everything that was collected.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Collected {
@@ -65,14 +77,14 @@ pub struct Collected {
 /// What was collected of an account.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AccountParts {
-    /// By the ARN that was asked for; `Some(None)` is a role known not to exist.
+    /// By the ARN that was asked for. One that was read and has none inside is known not to exist.
     pub roles: BTreeMap<String, Part<Option<Value>>>,
     /// `collect: account` only: the listing of all roles. Where it has a value, a role that is not in `roles` does not exist.
     pub listed: Option<Part<()>>,
     /// When each role was last read with all that belongs to it, by the same ARNs. In between a listing may have told that
     /// its trust policy is as it was.
     pub whole: BTreeMap<String, Timestamp>,
-    /// Managed policies by ARN; `Some(None)` is one known not to exist.
+    /// Managed policies by ARN; likewise.
     pub policies: BTreeMap<String, Part<Option<Value>>>,
     /// OIDC providers.
     pub oidc_providers: Part<Vec<Value>>,
@@ -162,14 +174,14 @@ impl AccountParts {
         let mut roles = BTreeMap::new();
         for (asked, part) in &self.roles {
             let age = ages.of(part, &format!("accounts.{id}.roles.{asked}"));
-            match &part.value {
-                Some(Some(role)) => {
+            match part.known() {
+                Known::Present(role) => {
                     let arn = role.get("Arn").and_then(Value::as_str).unwrap_or(asked);
                     role_ages.extend(age.map(|age| (arn.to_owned(), age)));
                     roles.insert(arn.to_owned(), role.clone());
                 }
-                Some(None) => missing.push(json!(asked)),
-                None => {}
+                Known::Absent => missing.push(json!(asked)),
+                Known::Unknown => {}
             }
         }
         let all = self.listed.as_ref().is_some_and(|listed| {

@@ -336,7 +336,7 @@ impl Manifests {
             let name = metadata.name.as_ref().map(|name| name.as_str()).unwrap_or_default();
             if manifest.kind == Some(Kind::DaemonSet) {
                 if name == "eks-pod-identity-agent" && namespace_of(&object) == "kube-system" {
-                    cluster.agent = Presence::Present;
+                    cluster.agent = Presence::Present(());
                 }
             } else if name.is_empty() {
                 let reason = "metadata.name: is absent".to_owned();

@@ -146,7 +146,7 @@ impl Case {
                     cluster.add_service_account(namespace, name, ServiceAccount::of(&object.metadata, &conventions));
                 }
                 Some(Kind::DaemonSet) if (namespace, name) == ("kube-system", "eks-pod-identity-agent") => {
-                    cluster.agent = Presence::Present;
+                    cluster.agent = Presence::Present(());
                 }
                 Some(_) => {}
             }
