@@ -54,6 +54,18 @@ struct PageMetadata {
     next: Option<String>,
 }
 
+/// Where a page of a list is, from the token of the page before.
+pub(super) fn page_uri(path: &str, items: usize, query: &str, token: Option<&str>) -> String {
+    let query = if query.is_empty() { String::new() } else { format!("&{query}") };
+    let from = token.map(|token| format!("&continue={token}")).unwrap_or_default();
+    format!("{path}?limit={items}{query}{from}")
+}
+
+/// The answer cannot be read.
+pub(super) fn no_list(path: &str, error: &serde_json::Error) -> Refusal {
+    anyhow!("{path}: the API server's answer is no list: {error}").into()
+}
+
 /// Lists what is at a path, such as `/api/v1/pods`. A token that expired between two pages (410) goes on where it was where
 /// the API server offers that, else the list begins again.
 ///
@@ -68,9 +80,7 @@ pub async fn list(
     let mut token: Option<String> = None;
     let mut restarts = 0;
     loop {
-        let from = token.as_deref().map(|token| format!("&continue={token}")).unwrap_or_default();
-        let query = if query.is_empty() { String::new() } else { format!("&{query}") };
-        let text = match request(client, &format!("{path}?limit={PAGE}{query}{from}"), None).await {
+        let text = match request(client, &page_uri(path, PAGE, query, token.as_deref()), None).await {
             Ok(text) => text,
             Err(kube::Error::Api(status)) if status.code == 410 && restarts < RESTARTS => {
                 restarts += 1;
@@ -82,8 +92,7 @@ pub async fn list(
             }
             Err(error) => return Err(refusal(path, &error)),
         };
-        let page: Page<'_> = serde_json::from_str(&text)
-            .map_err(|error| anyhow!("{path}: the API server's answer is no list: {error}"))?;
+        let page: Page<'_> = serde_json::from_str(&text).map_err(|error| no_list(path, &error))?;
         see(Seen::Page(page.items.as_deref().unwrap_or_default()))?;
         token = page.metadata.next.filter(|token| !token.is_empty());
         if token.is_none() {
@@ -114,17 +123,16 @@ pub async fn list_names(client: &Client, path: &str, query: &str) -> Result<Vec<
     }
     const NAMES: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
     let mut names = Vec::new();
-    let mut token = String::new();
+    let mut token: Option<String> = None;
     loop {
-        let text = request(client, &format!("{path}?limit={PAGE}&{query}{token}"), Some(NAMES))
+        let text = request(client, &page_uri(path, PAGE, query, token.as_deref()), Some(NAMES))
             .await
             .map_err(|error| refusal(path, &error))?;
-        let listed: Listed = serde_json::from_str(&text)
-            .map_err(|error| anyhow!("{path}: the API server's answer is no list: {error}"))?;
+        let listed: Listed = serde_json::from_str(&text).map_err(|error| no_list(path, &error))?;
         names.extend(listed.items.into_iter().flatten().map(|item| (item.metadata.namespace, item.metadata.name)));
-        match listed.metadata.next.filter(|next| !next.is_empty()) {
-            Some(next) => token = format!("&continue={next}"),
-            None => return Ok(names),
+        token = listed.metadata.next.filter(|token| !token.is_empty());
+        if token.is_none() {
+            return Ok(names);
         }
     }
 }

@@ -7,7 +7,7 @@ use kube::Client;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::list::{Refusal, refusal};
+use super::list::{Refusal, no_list, page_uri, refusal};
 
 /// Most items of a page.
 const ITEMS: usize = 100;
@@ -88,8 +88,7 @@ impl<'c> Pages<'c> {
                 None => self.items = (self.items / 4).max(1),
             }
         };
-        let page: Wire<'_> = serde_json::from_str(&text)
-            .map_err(|error| anyhow!("{}: the API server's answer is no list: {error}", self.path))?;
+        let page: Wire<'_> = serde_json::from_str(&text).map_err(|error| no_list(&self.path, &error))?;
         self.token = page.metadata.next.filter(|token| !token.is_empty());
         self.is_over = self.token.is_none();
         self.items = (self.items * 4).min(ITEMS);
@@ -98,8 +97,8 @@ impl<'c> Pages<'c> {
 
     /// One request; `None` where the answer is too large.
     async fn read(&self) -> Result<Option<String>, Refusal> {
-        let token = self.token.as_deref().map(|token| format!("&continue={token}")).unwrap_or_default();
-        let request = hyper::Request::get(format!("{}?limit={}{token}", self.path, self.items)).body(Vec::new());
+        let uri = page_uri(&self.path, self.items, "", self.token.as_deref());
+        let request = hyper::Request::get(uri).body(Vec::new());
         let request = request.map_err(|error| refusal(&self.path, &kube::Error::HttpError(error)))?;
         let answer = self.client.request_stream(request).await.map_err(|error| refusal(&self.path, &error))?;
         let mut text = Vec::new();

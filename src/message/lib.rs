@@ -16,3 +16,4 @@ pub use cause::message;
 pub use evidence::{label, value};
 pub use finding::{Warning, denial, evidence, headline, note, sentence, warnings};
 pub use hint::{hint, hint_line};
+pub use names::count;

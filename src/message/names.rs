@@ -11,6 +11,11 @@ use rolecall_iam::PolicyKind;
 /// Service principal of EKS Pod Identity.
 pub(crate) const POD_IDENTITY: &str = "pods.eks.amazonaws.com";
 
+/// `1 pod`, `2 pods`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 /// `carts/carts-sa`
 pub(crate) fn account(AccountName { namespace, name }: &AccountName) -> String {
     format!("{namespace}/{name}")

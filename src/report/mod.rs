@@ -20,7 +20,7 @@ pub use json::json;
 pub use model::{FindingLocation, Report, ReportedFinding, ReportedResource, ReportedUnreadable, ReportedWorkload};
 pub use replay::{Replay, ReplayCounts, ReplayedDenial, ReplayedOwner, UnreadableLine};
 #[cfg(feature = "kube")]
-pub(crate) use text::count;
+pub(crate) use rolecall_message::count;
 pub use text::text;
 #[cfg(feature = "kube")]
 pub use {

@@ -6,9 +6,8 @@ use std::io::Write;
 use anstyle::Style;
 use rolecall_core::decision::Level;
 use rolecall_core::finding::printable;
+use rolecall_message::count;
 use serde::Serialize;
-
-use super::text::count;
 
 const BOLD: Style = Style::new().bold();
 /// Owners that are kept apart in a list, and namespaces; of the others the number of creations is kept.

@@ -6,6 +6,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use rolecall_core::finding::{Certainty, printable};
+use rolecall_message::count;
 use rolecall_message::fix::Format;
 
 use super::fixes::ReportedFixes;
@@ -83,11 +84,6 @@ pub(super) fn shown_below(number: usize) -> String {
     } else {
         format!("; {} shown from higher levels", count(number, "security finding"))
     }
-}
-
-/// `1 pod`, `2 pods`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Findings that exemptions hide, with who exempts them.

@@ -85,12 +85,12 @@ pub fn would_deny(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     for NamespaceDenials { namespace, pods, owners, .. } in denials {
         let line = format!(
             "{namespace}: {} with {}",
-            super::text::count(owners.len(), "owner"),
-            super::text::count(*pods, "running pod")
+            rolecall_message::count(owners.len(), "owner"),
+            rolecall_message::count(*pods, "running pod")
         );
         writeln!(out, "  {}", printable(&line))?;
         for OwnerDenials { kind, name, pods, rules } in owners.iter().take(MAX_OWNERS) {
-            let line = format!("{kind} {name} ({}): {}", super::text::count(*pods, "pod"), rules.join(", "));
+            let line = format!("{kind} {name} ({}): {}", rolecall_message::count(*pods, "pod"), rules.join(", "));
             writeln!(out, "    {}", printable(&line))?;
         }
         if let more @ 1.. = owners.len().saturating_sub(MAX_OWNERS) {

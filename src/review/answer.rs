@@ -335,12 +335,12 @@ impl Reviewer<'_> {
             let links = if foreign.is_empty() { links } else { links.alike() };
             return NextStep::ConfirmDenial { links, is_new_pod: is_new_pod(&record) };
         }
-        let told = seen.as_ref().map(|seen| reader.told(&foreign, &decision, seen, policy));
+        let disclosed = seen.as_ref().map(|seen| reader.disclose(&foreign, &decision, seen, policy));
         let mut record: Record<'_> = record;
-        let texts = self.texts(&reader, judgement, &decision, told.as_ref());
+        let texts = self.texts(&reader, judgement, &decision, disclosed.as_ref());
         let Texts { outcome, mut warnings, .. } = texts;
         if outcome == Outcome::Warn
-            && told.is_none()
+            && disclosed.is_none()
             && !matches!(kind, Kind::Pod | Kind::ServiceAccount)
             && policy.enforce_on.pods
             && decide(judgement, None, &Policy { enforce_on: EnforceOn::BOTH, is_controlled: false, ..policy }).outcome
@@ -357,10 +357,10 @@ impl Reviewer<'_> {
             record.lifted = Some(why);
             warnings.insert(0, line.into());
         }
-        (record.decision, record.message, record.told) = (outcome, texts.message, texts.told);
+        (record.decision, record.message, record.requester_message) = (outcome, texts.message, texts.requester_message);
         (record.lead, record.warned) = match outcome {
-            Outcome::Deny => (reader.lead(&decision, told.as_ref()), Vec::new()),
-            Outcome::Warn => ("", reader.warned(seen_world.as_ref(), &decision, told.as_ref())),
+            Outcome::Deny => (reader.lead(&decision, disclosed.as_ref()), Vec::new()),
+            Outcome::Warn => ("", reader.warned(seen_world.as_ref(), &decision, disclosed.as_ref())),
             Outcome::Allow => ("", Vec::new()),
         };
         record.service_account = Cow::Borrowed(judged.service_account);
@@ -385,10 +385,12 @@ impl Reviewer<'_> {
                 record.controller = Controller::of_reviewed(body);
             }
             if let Some(line) = record.controller.as_ref().and_then(|owner| retry::advice(&record.namespace, owner)) {
-                std::iter::once(&mut record.message).chain(&mut record.told).for_each(|text| insert(text, &line));
+                std::iter::once(&mut record.message)
+                    .chain(&mut record.requester_message)
+                    .for_each(|text| insert(text, &line));
             }
             response.allowed = false;
-            response.status = Some(forbidden(record.told.as_ref().unwrap_or(&record.message)));
+            response.status = Some(forbidden(record.requester_message.as_ref().unwrap_or(&record.message)));
         }
         response.audit_annotations = annotations(&record);
         let reply = Reply { status: 200, body: write(response) };

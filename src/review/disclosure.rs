@@ -88,12 +88,12 @@ fn is_referred(finding: &Finding) -> bool {
 
 /// What the requester reads instead of the decision's own findings.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Disclosed {
     denials: Vec<Finding>,
     warnings: Vec<Finding>,
 }
 
-impl Told {
+impl Disclosed {
     /// The rules of the denials that the requester reads.
     pub(super) fn denied_rules(&self) -> impl Iterator<Item = &'static str> {
         self.denials.iter().map(Finding::rule)
@@ -147,8 +147,8 @@ impl Reader<'_> {
         let links = Links::of(self.world, self.subject, &judged.judgement, judged.names_role);
         let before = judged.before.iter().flat_map(Judgement::named_roles);
         let nodes = self.world.snapshot.node_roles.iter().flatten().map(|arn| &**arn);
-        let told = foreign.iter().map(|(arn, _)| &**arn);
-        let named = told.chain(links.roles.iter().map(String::as_str)).chain(before).chain(nodes);
+        let read = foreign.iter().map(|(arn, _)| &**arn);
+        let named = read.chain(links.roles.iter().map(String::as_str)).chain(before).chain(nodes);
         let snapshot = self.with_viewer(|viewer| self.world.snapshot.ownership(*viewer).view(named));
         self.world.for_one(Arc::new(snapshot), self.subject)
     }
@@ -166,7 +166,13 @@ impl Reader<'_> {
 
     /// What the requester reads: of the second result all, except about roles in which the first one found nothing wrong; of
     /// the first result what goes beyond assuming a role.
-    pub(super) fn told(&self, foreign: &Foreign, first: &Decision<'_>, seen: &Judged<'_>, mut policy: Policy) -> Told {
+    pub(super) fn disclose(
+        &self,
+        foreign: &Foreign,
+        first: &Decision<'_>,
+        seen: &Judged<'_>,
+        mut policy: Policy,
+    ) -> Disclosed {
         if first.outcome != Outcome::Deny {
             policy.mode = policy.mode.min(Mode::Warn);
         }
@@ -193,7 +199,7 @@ impl Reader<'_> {
             // It may replace what is certain.
             warnings.sort_by_key(|finding| finding.problem.rule != &ROLE_NOT_ASSUMABLE);
             warnings.extend(beyond(&first.warnings));
-            return Told { denials: Vec::new(), warnings };
+            return Disclosed { denials: Vec::new(), warnings };
         }
         // Only what denies: of these roles it is certain, whatever it is.
         let denied: Vec<Text> = first.denials.iter().filter_map(|finding| arn(finding)).collect();
@@ -206,7 +212,7 @@ impl Reader<'_> {
         if denials.is_empty() {
             denials.extend(first.denials.first().map(|finding| self.beyond(finding)));
         }
-        Told { denials, warnings: Vec::new() }
+        Disclosed { denials, warnings: Vec::new() }
     }
 
     /// What is withheld, where it denies.
@@ -232,9 +238,9 @@ impl Reader<'_> {
         };
         let problem = Problem { cause, expected: None, found: None, hint: None, ..finding.problem.clone() };
         let problem = Problem { fix: self.ask().into(), ..problem };
-        let mut told = Finding { problem, containers: finding.containers.clone(), notes: Vec::new() };
-        told.notes.push(self.reference());
-        told
+        let mut sparse = Finding { problem, containers: finding.containers.clone(), notes: Vec::new() };
+        sparse.notes.push(self.reference());
+        sparse
     }
 
     /// Adds the contact and the reference to a finding that withholds something.
@@ -280,9 +286,9 @@ impl Reader<'_> {
 /// What Events carry: the same findings that the requester reads.
 impl Reader<'_> {
     /// The rule that leads a denial.
-    pub(super) fn lead(&self, decision: &Decision<'_>, told: Option<&Told>) -> &'static str {
-        match told {
-            Some(told) => told.denials.first().map_or("", Finding::rule),
+    pub(super) fn lead(&self, decision: &Decision<'_>, disclosed: Option<&Disclosed>) -> &'static str {
+        match disclosed {
+            Some(disclosed) => disclosed.denials.first().map_or("", Finding::rule),
             None => decision.denials.first().map_or("", |finding| finding.rule()),
         }
     }
@@ -292,10 +298,10 @@ impl Reader<'_> {
         &self,
         seen: Option<&World>,
         decision: &Decision<'f>,
-        told: Option<&'f Told>,
+        disclosed: Option<&'f Disclosed>,
     ) -> Vec<Warned<'f>> {
-        let findings: Vec<&'f Finding> = match told {
-            Some(told) => told.warnings.iter().collect(),
+        let findings: Vec<&'f Finding> = match disclosed {
+            Some(disclosed) => disclosed.warnings.iter().collect(),
             None => decision.warnings.clone(),
         };
         let plan = seen.unwrap_or(self.world).plan(self.subject);
@@ -332,32 +338,32 @@ pub(super) struct Texts {
     /// For the audit log.
     pub(super) message: String,
     /// Of a denial, where the requester reads less.
-    pub(super) told: Option<String>,
+    pub(super) requester_message: Option<String>,
     pub(super) warnings: Vec<Warning>,
 }
 
 impl Reviewer<'_> {
-    /// The texts of a decision; `told`: what the requester reads, where that is less than what was found.
+    /// The texts of a decision; `disclosed`: what the requester reads, where that is less than what was found.
     pub(super) fn texts(
         &self,
         reader: &Reader<'_>,
         judgement: &Judgement<'_>,
         decision: &Decision<'_>,
-        told: Option<&Told>,
+        disclosed: Option<&Disclosed>,
     ) -> Texts {
-        let outcome = told.map_or(decision.outcome, Told::outcome);
-        let mut texts = Texts { outcome, message: String::new(), told: None, warnings: Vec::new() };
+        let outcome = disclosed.map_or(decision.outcome, Disclosed::outcome);
+        let mut texts = Texts { outcome, message: String::new(), requester_message: None, warnings: Vec::new() };
         let docs_url = reader.messages.docs_url.as_ref();
         match outcome {
             Outcome::Deny => {
                 texts.message = rolecall_message::denial(&decision.denials, docs_url);
-                texts.told =
-                    told.map(|told| rolecall_message::denial(&told.denials.iter().collect::<Vec<_>>(), docs_url));
+                texts.requester_message = disclosed
+                    .map(|disclosed| rolecall_message::denial(&disclosed.denials.iter().collect::<Vec<_>>(), docs_url));
             }
-            Outcome::Warn => texts.warnings = self.warnings(reader, decision, told),
+            Outcome::Warn => texts.warnings = self.warnings(reader, decision, disclosed),
             Outcome::Allow => {}
         }
-        if told.is_some() && outcome != Outcome::Deny {
+        if disclosed.is_some() && outcome != Outcome::Deny {
             // The reference in the requester's text leads here.
             let all: Vec<&Finding> = judgement.findings.iter().chain(&judgement.exempted).collect();
             texts.message = rolecall_message::denial(&all, docs_url);
@@ -365,9 +371,9 @@ impl Reviewer<'_> {
         texts
     }
 
-    fn warnings(&self, reader: &Reader<'_>, decision: &Decision<'_>, told: Option<&Told>) -> Vec<Warning> {
-        let lines: Vec<Warning> = match told {
-            Some(told) => told.warnings.iter().flat_map(|finding| reader.warnings_of(finding)).collect(),
+    fn warnings(&self, reader: &Reader<'_>, decision: &Decision<'_>, disclosed: Option<&Disclosed>) -> Vec<Warning> {
+        let lines: Vec<Warning> = match disclosed {
+            Some(disclosed) => disclosed.warnings.iter().flat_map(|finding| reader.warnings_of(finding)).collect(),
             None => decision.warnings.iter().flat_map(|finding| rolecall_message::warnings(finding)).collect(),
         };
         let age = self.staleness().map(|seconds| {
@@ -378,7 +384,7 @@ impl Reviewer<'_> {
         });
         let withheld = match self.authority {
             // The reason may name roles, or say how AWS answered for one.
-            Authority::Withheld(_) if told.is_some() => {
+            Authority::Withheld(_) if disclosed.is_some() => {
                 Some("rolecall: not enforcing: it could not re-read from AWS what a denial depends on".to_owned())
             }
             Authority::Withheld(reason) => Some(format!("rolecall: not enforcing: {reason}")),

@@ -113,7 +113,7 @@ impl Notice {
     /// What an Event says about a denial.
     fn denial(record: &Record<'_>) -> Note {
         let kind = record.kind.map_or("", Kind::name);
-        let message = record.told.as_ref().unwrap_or(&record.message);
+        let message = record.requester_message.as_ref().unwrap_or(&record.message);
         let text = note::fit(&format!("{kind} {}: {message}", record.name));
         Note { rule: record.lead, text, is_of_account: false }
     }

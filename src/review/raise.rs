@@ -12,6 +12,7 @@ use rolecall_core::finding::{Finding, printable};
 use rolecall_core::rules::{INJECTION_MISSING, ROLE_NOT_ASSUMABLE, Trait};
 use rolecall_core::workload::{Kind, Object};
 use rolecall_core::world::{Change, World};
+use rolecall_message::count;
 use rolecall_message::shell::quote;
 use tokio::time::Instant;
 
@@ -144,10 +145,10 @@ impl RaisedLevel {
         let seen = second.as_ref().and_then(|second| self.judge(second, &request, object, kind, &name));
         reader.withhold(&mut judged, seen.as_ref());
         let decision = decide(&judged.judgement, None, &self.policy);
-        let told = seen.as_ref().map(|seen| reader.told(&foreign, &decision, seen, self.policy));
-        let mut rules: Vec<&'static str> = match &told {
+        let disclosed = seen.as_ref().map(|seen| reader.disclose(&foreign, &decision, seen, self.policy));
+        let mut rules: Vec<&'static str> = match &disclosed {
             _ if decision.denials.is_empty() => Vec::new(),
-            Some(told) => told.denied_rules().collect(),
+            Some(disclosed) => disclosed.denied_rules().collect(),
             None => decision.denials.iter().map(|finding| finding.rule()).collect(),
         };
         if rules.is_empty() && !decision.denials.is_empty() {
@@ -256,8 +257,4 @@ impl Raise {
         }
         lines
     }
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

@@ -44,7 +44,7 @@ pub struct Record<'a> {
     /// The message of a denial, or of what went wrong.
     pub message: String,
     /// What the requester reads instead; `None`: the message.
-    pub told: Option<String>,
+    pub requester_message: Option<String>,
     /// Of a denial, the rule that leads it as the requester reads it.
     pub lead: &'static str,
     /// What the requester is warned of, most severe first.
@@ -77,7 +77,7 @@ impl<'a> Record<'a> {
             chain: "",
             snapshot_time: Cow::Borrowed(snapshot_time),
             message: String::new(),
-            told: None,
+            requester_message: None,
             lead: "",
             warned: Vec::new(),
             controller: None,

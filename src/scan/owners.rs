@@ -23,13 +23,14 @@ impl Owner {
     }
 }
 
+type KindAndName = (Box<str>, Box<str>);
 type ByName<T> = HashMap<Box<str>, HashMap<Box<str>, T>>;
 
 /// What stands between pods and owners.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
     /// What controls ReplicaSets and Jobs, and nothing where nothing does.
-    between: HashMap<Kind, ByName<Option<(Box<str>, Box<str>)>>>,
+    between: HashMap<Kind, ByName<Option<KindAndName>>>,
     /// Deployments and CronJobs: the API server lists kind after kind, so that a pod may belong to what came in between.
     tops: ByName<()>,
 }

@@ -83,13 +83,14 @@ impl Object {
         let options = GetOptions { if_none_match: self.etag.clone(), ..GetOptions::default() };
         let found = match self.store.get_opts(&self.path, options).await {
             Err(Error::NotModified { .. }) => return Ok(None),
-            found => found.map_err(|error| self.told(error, "s3:GetObject", "snapshot-s3-read.json"))?,
+            found => found.map_err(|error| self.explain(error, "s3:GetObject", "snapshot-s3-read.json"))?,
         };
         if found.meta.size > MAX_SNAPSHOT_BYTES {
             bail!("{}: is longer than {} MiB; that is no snapshot", self.name, MAX_SNAPSHOT_BYTES >> 20);
         }
         let etag = found.meta.e_tag.clone();
-        let bytes = found.bytes().await.map_err(|error| self.told(error, "s3:GetObject", "snapshot-s3-read.json"))?;
+        let bytes =
+            found.bytes().await.map_err(|error| self.explain(error, "s3:GetObject", "snapshot-s3-read.json"))?;
         let text = utf8(bytes.into(), &self.name)?;
         self.etag.clone_from(&etag);
         Ok(Some(Fetched { text, etag }))
@@ -112,7 +113,7 @@ impl Object {
             match self.store.put_opts(&self.path, payload.clone(), options).await {
                 Ok(_) => return Ok(Written::Done),
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
-                Err(error) => return Err(self.told(error, "s3:PutObject", "snapshot-s3-write.json")),
+                Err(error) => return Err(self.explain(error, "s3:PutObject", "snapshot-s3-write.json")),
             }
         }
         bail!("{}: other writers keep replacing it; let one job write it", self.name)
@@ -124,7 +125,7 @@ impl Object {
         let options = GetOptions { head: true, ..GetOptions::default() };
         match self.store.get_opts(&self.path, options).await {
             Err(Error::NotFound { .. } | Error::PermissionDenied { .. }) => Ok(None),
-            Err(error) => Err(self.told(error, "s3:GetObject", "snapshot-s3-write.json")),
+            Err(error) => Err(self.explain(error, "s3:GetObject", "snapshot-s3-write.json")),
             Ok(found) => {
                 let time = found.attributes.get(&Attribute::Metadata(COLLECTED_AT.into()));
                 Ok(Some((found.meta.e_tag, time.and_then(|time| time.parse().ok()))))
@@ -132,7 +133,7 @@ impl Object {
         }
     }
 
-    fn told(&self, error: Error, call: &str, policy: &str) -> anyhow::Error {
+    fn explain(&self, error: Error, call: &str, policy: &str) -> anyhow::Error {
         let name = &self.name;
         match error {
             Error::NotFound { .. } => {

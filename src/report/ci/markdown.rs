@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use rolecall_core::finding::printable;
+use rolecall_message::count;
 
 use super::subject;
 use crate::report::Report;
 use crate::report::model::Severity;
-use crate::report::text::{count, shown_below};
+use crate::report::text::shown_below;
 
 /// Findings in the table; the text below says how many were left out.
 const MAX_ROWS: usize = 100;
