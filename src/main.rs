@@ -22,9 +22,12 @@ fn main() -> ExitCode {
         Command::Scan(args) => buffered(&mut out, |out| cli::scan(args, out)),
         Command::Replay(args) => buffered(&mut out, |out| cli::replay(args, out, &mut std::io::stderr())),
         Command::CanI(args) => buffered(&mut out, |out| cli::can_i(args, out)),
+        Command::WhoCan(args) => buffered(&mut out, |out| cli::who_can(args, out)),
         Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
         Command::Config(args) => buffered(&mut out, |out| cli::config(args, out).map(|()| Exit::Clean)),
         Command::Snapshot(args) => cli::snapshot(args, &mut out, &mut std::io::stderr()).map(|()| Exit::Clean),
+        Command::Completions(args) => buffered(&mut out, |out| cli::completions(args, out).map(|()| Exit::Clean)),
+        Command::Version => buffered(&mut out, |out| cli::version(out).map(|()| Exit::Clean)),
         Command::Try(args) => run::demo(args, &mut out).map(|()| Exit::Clean),
     };
     match ended {

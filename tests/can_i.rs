@@ -1,4 +1,4 @@
-//! `rolecall can-i`: answers, exit codes, what they rest on, and what was not considered.
+//! `rolecall can-i` and `rolecall who-can`: answers, exit codes, what they depend on, and what was not considered.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 mod common;
@@ -310,4 +310,134 @@ fn an_unread_service_account_is_said_to_be_so() {
     let out = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "{out}");
     assert!(out.contains("the service account was not read") && out.contains("no role trusts it"), "{out}");
+}
+
+#[test]
+fn a_list_without_the_policies_is_incomplete_and_says_what_to_collect() {
+    let directory = TempDir::new("can-i-list-unread");
+    let mut snapshot = common::case_snapshot(&common::test_file("cases/permission/healthy-inline"));
+    let role = snapshot["accounts"]["111122223333"]["roles"][0].as_object_mut().unwrap();
+    assert!(role.remove("RolePolicyList").is_some());
+    let source = directory.file("snapshot.json", &snapshot.to_string()).display().to_string();
+    let manifests = common::test_file("cases/permission/healthy-inline/input.yaml").display().to_string();
+    let output = rolecall(&["can-i", "carts/carts", "--list", "--source", &source, "--manifests", &manifests]);
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{out}");
+    assert!(out.contains("inline policies") && out.contains("rolecall snapshot --policies"), "{out}");
+}
+
+/// Two service accounts with roles that are allowed it, one with a role that is not, one whose chain is broken, one that depends,
+/// one without an identity, and a node role that is allowed it too.
+fn everyone(directory: &TempDir) -> (String, String) {
+    let issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE";
+    let trust = |subject: &str| {
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{issuer}")},
+            "Condition": {"StringEquals": {format!("{issuer}:sub"): format!("system:serviceaccount:{subject}"),
+                                           format!("{issuer}:aud"): "sts.amazonaws.com"}}}]})
+    };
+    let role = |name: &str, trust: Value, statement: Value| {
+        json!({"RoleName": name, "Arn": format!("arn:aws:iam::111122223333:role/{name}"), "Path": "/",
+            "AssumeRolePolicyDocument": trust, "AttachedManagedPolicies": [], "Tags": [],
+            "RolePolicyList": [{"PolicyName": "p", "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}]})
+    };
+    let query = json!({"Effect": "Allow", "Action": "dynamodb:Query", "Resource": TABLE});
+    let scan = json!({"Effect": "Allow", "Action": "dynamodb:Scan", "Resource": TABLE});
+    let mut from_address = query.clone();
+    from_address["Condition"] = json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}});
+    let pods = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}]});
+    let nodes = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+        "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    let snapshot = json!({
+        "collectedAt": "2026-11-24T17:26:52Z",
+        "cluster": {"name": "shop", "arn": "arn:aws:eks:us-west-2:111122223333:cluster/shop", "status": "ACTIVE",
+            "identity": {"oidc": {"issuer": format!("https://{issuer}")}}},
+        "addons": [{"addonName": "eks-pod-identity-agent", "status": "ACTIVE"}],
+        "podIdentityAssociations": [{"clusterName": "shop", "namespace": "shop", "serviceAccount": "associated",
+            "associationId": "a-1", "associationArn": "arn:aws:eks:us-west-2:111122223333:podidentityassociation/shop/a-1",
+            "roleArn": "arn:aws:iam::111122223333:role/associated"}],
+        "nodeRoles": ["arn:aws:iam::111122223333:role/nodes"],
+        "accounts": {"111122223333": {"policies": [],
+            "oidcProviders": [{"Arn": format!("arn:aws:iam::111122223333:oidc-provider/{issuer}"),
+                "Url": issuer, "ClientIDList": ["sts.amazonaws.com"]}],
+            "roles": [role("reader", trust("shop:reader"), query.clone()), role("scanner", trust("shop:scanner"), scan),
+                role("elsewhere", trust("other:elsewhere"), query.clone()), role("office", trust("shop:office"), from_address),
+                role("associated", pods, query.clone()), role("nodes", nodes, query)]}},
+    });
+    let annotated = ["reader", "scanner", "elsewhere", "office"].map(|name| {
+        format!(
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: {name}\n  namespace: shop\n  annotations: \
+             {{eks.amazonaws.com/role-arn: 'arn:aws:iam::111122223333:role/{name}'}}\n"
+        )
+    });
+    let plain = ["associated", "plain"]
+        .map(|name| format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}, namespace: shop}}\n"));
+    let manifests = annotated.into_iter().chain(plain).collect::<Vec<_>>().join("---\n");
+    (
+        directory.file("snapshot.json", &snapshot.to_string()).display().to_string(),
+        directory.file("accounts.yaml", &manifests).display().to_string(),
+    )
+}
+
+#[test]
+fn who_can_lists_those_that_are_allowed_and_those_that_may_be() {
+    let directory = TempDir::new("who-can");
+    let (source, manifests) = everyone(&directory);
+    let ask = |arguments: &[&str]| {
+        let output = rolecall(&[&["who-can"], arguments, &["--source", &source, "--manifests", &manifests]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let report: Value = serde_json::from_str(&ask(&["dynamodb:Query", TABLE, "--format", "json"])).unwrap();
+    let row = |entry: &Value| {
+        let text = |field: &str| entry[field].as_str().unwrap_or("-").to_owned();
+        [text("subject"), text("identity"), text("chain"), text("answer")].join(" ")
+    };
+    let rows: Vec<String> = report["allowed"].as_array().unwrap().iter().map(row).collect();
+    assert_eq!(
+        rows,
+        [
+            "shop/associated pod-identity holds yes",
+            "shop/office irsa holds depends",
+            "shop/reader irsa holds yes",
+            "- node - yes",
+        ]
+    );
+    assert_eq!(
+        report["summary"],
+        json!({"yes": 3, "depends": 1, "serviceAccounts": 6, "withoutIdentity": 1, "nodeRoles": 1})
+    );
+    assert!(report["allowed"][1]["reasons"].to_string().contains("aws:SourceIp"), "{report}");
+    // Every answer is that of can-i.
+    for (subject, code) in [("associated", 0), ("office", 3), ("reader", 0), ("scanner", 1), ("elsewhere", 1)] {
+        let output = rolecall(&[
+            "can-i",
+            &format!("shop/{subject}"),
+            "dynamodb:Query",
+            TABLE,
+            "--source",
+            &source,
+            "--manifests",
+            &manifests,
+        ]);
+        assert_eq!(output.status.code(), Some(code), "{subject}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+    let text = ask(&["dynamodb:Query", TABLE]);
+    assert!(text.contains("yes      shop/reader") && text.contains("depends on"), "{text}");
+    assert!(text.ends_with(
+        "3 yes, 1 depends, of 6 service accounts and 1 node role; 1 service account without an identity of its own\n"
+    ));
+    let none = ask(&["iam:CreateUser"]);
+    assert!(none.starts_with("iam:CreateUser: 0 yes, 0 depends"), "{none}");
+}
+
+#[test]
+fn who_can_refuses_what_is_no_action() {
+    let output = rolecall(&["who-can", "dynamodb:Querry", "--source", "none.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean `dynamodb:Query`"));
+    let output = rolecall(&["who-can", "dynamodb:Query"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--source"));
 }

@@ -292,3 +292,37 @@ fn config_says_which_levels_a_namespace_has_and_why() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("kubernetes.io/metadata.name=shop: enforce chain, labels may lower it\n"), "{text}");
 }
+
+#[test]
+fn shells_get_completions_for_all_commands() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = rolecall(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        let script = String::from_utf8(output.stdout).unwrap();
+        for word in ["who-can", "scan", "--source"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let directory = common::TempDir::new("completions");
+    let script = String::from_utf8(rolecall(&["completions", "bash"]).stdout).unwrap();
+    let script = directory.file("rolecall.bash", &script).display().to_string();
+    let complete = format!(
+        "source {script}; COMP_WORDS=(rolecall wh); COMP_CWORD=1; _rolecall rolecall wh rolecall; echo \"${{COMPREPLY[@]}}\""
+    );
+    let output = std::process::Command::new("bash").args(["-c", &complete]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "who-can");
+}
+
+#[test]
+fn the_version_says_how_it_was_built() {
+    let output = rolecall(&["version"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let value =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{text}")).trim();
+    assert_eq!(value("rolecall "), env!("CARGO_PKG_VERSION"));
+    assert_eq!(value("platform:"), format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH));
+    let features = [("aws", cfg!(feature = "aws")), ("kube", cfg!(feature = "kube"))];
+    for (name, is_built) in features {
+        assert_eq!(value("features:").contains(name), is_built, "{text}");
+    }
+}

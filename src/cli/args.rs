@@ -62,6 +62,21 @@ Exit codes:
   2  an error: an unknown action, or input that cannot be read
   3  depends: the answer needs data that is not in the snapshot, or values that only the call has";
 
+const WHO_CAN_EXAMPLES: &str = "\
+Examples:
+  rolecall who-can dynamodb:DeleteTable --manifests manifests/ --source snapshot.json
+  rolecall who-can 's3:Put*' arn:aws:s3:::carts/* --context shop --source aws --cluster shop --format json
+
+Exit codes:
+  0  the list is complete as far as the data goes; it may be empty
+  2  an error: an unknown action, or input that cannot be read";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  rolecall completions bash > /etc/bash_completion.d/rolecall
+  rolecall completions zsh > \"${fpath[1]}/_rolecall\"
+  rolecall completions fish > ~/.config/fish/completions/rolecall.fish";
+
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   rolecall replay audit.log --source snapshot.json --level chain
@@ -106,6 +121,9 @@ pub enum Command {
     /// Tell whether pods of a service account are allowed an AWS action, as which role, and why
     #[command(after_help = CAN_I_EXAMPLES)]
     CanI(CanIArgs),
+    /// List the service accounts and node roles that are allowed an AWS action
+    #[command(after_help = WHO_CAN_EXAMPLES)]
+    WhoCan(WhoCanArgs),
     /// Explain a rule: what it means, why it matters, and how to fix it
     Explain(ExplainArgs),
     /// Collect the AWS data once, and write it as a snapshot
@@ -115,6 +133,11 @@ pub enum Command {
     Config(ConfigArgs),
     /// Demonstrate the webhook with built-in sample data; needs no cluster and no AWS account
     Try(TryArgs),
+    /// Print a script that completes commands and options in a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the version, and how this program was built
+    Version,
 }
 
 /// Arguments of `serve`.
@@ -283,6 +306,9 @@ pub struct CanIArgs {
     /// Files and folders with service accounts and namespaces
     #[arg(long, value_name = "PATH")]
     pub manifests: Vec<String>,
+    /// Context of the kubeconfig: service accounts and namespaces as they are in that cluster now
+    #[arg(long, value_name = "CTX", conflicts_with = "manifests")]
+    pub context: Option<String>,
     /// How the manifests are read
     #[command(flatten)]
     pub input: InputArgs,
@@ -292,6 +318,46 @@ pub struct CanIArgs {
     /// Configuration file (YAML), with the settings of the injector
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// Arguments of `who-can`.
+#[derive(Debug, Args)]
+pub struct WhoCanArgs {
+    /// AWS action, SERVICE:NAME; * and ? are wildcards as in a policy: all actions that match must be allowed
+    #[arg(value_name = "ACTION")]
+    pub action: String,
+    /// ARN of the resource; may have wildcards. Default: any resource
+    #[arg(value_name = "RESOURCE")]
+    pub resource: Option<String>,
+    /// Source of the AWS data: aws, a path, or a file:, s3: or https: URL of a snapshot
+    #[arg(long, value_name = "SRC")]
+    pub source: Option<String>,
+    /// Name of the cluster. Required with --source aws; a snapshot must be of this cluster
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Files and folders with service accounts and namespaces
+    #[arg(long, value_name = "PATH")]
+    pub manifests: Vec<String>,
+    /// Context of the kubeconfig: service accounts and namespaces as they are in that cluster now
+    #[arg(long, value_name = "CTX", conflicts_with = "manifests")]
+    pub context: Option<String>,
+    /// How the manifests are read
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Configuration file (YAML), with the settings of the injector
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 /// Arguments of `replay`.

@@ -1,27 +1,28 @@
 //! `rolecall can-i`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use rolecall_actions::Action;
 use rolecall_core::chain::Subject;
-use rolecall_core::cluster::{Cluster, Conventions};
+use rolecall_core::cluster::Conventions;
 use rolecall_core::judge::{EffectiveIdentity, effective_identity};
 use rolecall_core::permission::{Answer, Need, ask_need, granted_actions};
 use rolecall_core::world::World;
-use rolecall_iam::Arn;
 
 use super::Exit;
 use super::args::{CanIArgs, Format};
+use super::cluster_facts::ClusterFacts;
 use super::doubt::Doubts;
+use super::question::question;
 use crate::config::Config;
 use crate::report::{Can, CanI, Grants, Through};
 use crate::sources::aws::AwsSettings;
 use crate::sources::{Manifests, ReadOptions, SourceOptions, Substitutions, load_snapshot};
 
-/// Says whether a service account's pods may do an action, or lists what they may do.
+/// Says whether a service account's pods are allowed an action, or lists what they are allowed.
 ///
 /// # Errors
 /// Where something cannot be read or is malformed, or the action is none of AWS's.
@@ -38,7 +39,7 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let conventions = config.conventions();
     let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
     let options = ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
-    let (cluster, roles) = known(args, &conventions, &options)?;
+    let ClusterFacts { cluster, roles, unread } = known(args, &config, &conventions, &options)?;
     // The identity alone is no answer: its policies say what it may do.
     let fixes = config.fix_format(args.fix_format.map(Into::into));
     let aws = AwsSettings { policies: true, ..config.aws };
@@ -55,27 +56,17 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
                 answers.push((*action, ask_need(actor, Need { action: name, resource: None })));
             }
         }
-        let grants = Grants::new(through, &effective, &answers);
+        let grants = Grants::new(through, &effective, &answers).with_notes(unread);
         match args.format {
             Format::Text => grants.text(out)?,
             Format::Json => json(&grants, out)?,
         }
-        return Ok(Exit::Clean);
+        return Ok(if grants.is_complete() { Exit::Clean } else { Exit::Depends });
     }
     let action = args.action.as_deref().context("can-i: name an ACTION, or --list")?;
-    if !rolecall_actions::is_known(action) {
-        match rolecall_actions::suggest(action) {
-            Some(near) => bail!("AWS has no action `{action}`; did you mean `{near}`?"),
-            None => bail!("AWS has no action `{action}`: actions are written SERVICE:NAME, such as dynamodb:Query"),
-        }
-    }
-    let resource = args.resource.as_deref().filter(|resource| *resource != "*");
-    if let (Some(resource), Some(known)) = (resource, rolecall_actions::find(action)) {
-        fits(&known, resource)?;
-    }
-    let need = Need { action, resource };
+    let need = question(action, args.resource.as_deref())?;
     let answer: Option<Answer<'_>> = effective.actor.map(|actor| ask_need(actor, need));
-    let answer = CanI::new(through, &effective, action, resource, answer.as_ref());
+    let answer = CanI::new(through, &effective, action, need.resource, answer.as_ref()).with_notes(unread);
     match args.format {
         Format::Text => answer.text(fixes, out)?,
         Format::Json => json(&answer, out)?,
@@ -87,33 +78,18 @@ pub fn can_i(args: &CanIArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     })
 }
 
-/// Refuses what cannot be a resource of the action: no ARN, or one of another service.
-fn fits(action: &Action, resource: &str) -> anyhow::Result<()> {
-    let Some(arn) = Arn::parse(resource) else {
-        bail!("`{resource}` is not an ARN, such as arn:aws:dynamodb:us-west-2:111122223333:table/carts");
-    };
-    let patterns: Vec<&str> = action.resource_types().flat_map(|kind| kind.arn_patterns()).collect();
-    let may_be = |pattern: &&str| {
-        let service = pattern.split(':').nth(2).unwrap_or("$");
-        service == arn.service || service.contains('$')
-    };
-    if let Some(pattern) = patterns.first()
-        && !arn.service.contains(['*', '?'])
-        && !patterns.iter().any(may_be)
-    {
-        bail!("{} does not act on resources of {}; its resources are {pattern}", action.full_name(), arn.service);
-    }
-    Ok(())
-}
-
-/// What the manifests tell of the cluster, where they tell enough of the service account that is asked about.
+/// What is known of the cluster, where that is enough to tell which identity the service account has.
 fn known(
     args: &CanIArgs,
+    config: &Config,
     conventions: &Conventions,
     options: &ReadOptions<'_>,
-) -> anyhow::Result<(Cluster, BTreeSet<String>)> {
+) -> anyhow::Result<ClusterFacts> {
+    if let Some(context) = &args.context {
+        return ClusterFacts::of_context(context, config, conventions);
+    }
     if args.manifests.is_empty() {
-        return Ok((Cluster::default(), BTreeSet::new()));
+        return Ok(ClusterFacts::default());
     }
     let mut manifests = Manifests::read(&args.manifests, options)?;
     let mut cluster = manifests.readable_cluster(conventions);
@@ -126,7 +102,7 @@ fn known(
     let listed = cluster.service_accounts.get(namespace).is_some_and(|accounts| accounts.contains_key(name));
     // One without a namespace may be the one that is asked about.
     cluster.complete &= listed || !doubts.has_no_namespace(name);
-    Ok((cluster, manifests.named_roles()))
+    Ok(ClusterFacts { cluster, roles: manifests.named_roles(), unread: Vec::new() })
 }
 
 /// All actions that the role's policies name, by name.

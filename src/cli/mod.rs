@@ -3,28 +3,36 @@
 mod args;
 mod can_i;
 mod check;
+mod cluster_facts;
+mod completions;
 mod config;
 mod doubt;
 mod explain;
 #[cfg(any(feature = "aws", feature = "kube"))]
 mod progress;
+mod question;
 mod replay;
 mod scan;
 mod snapshot;
 #[cfg(feature = "aws")]
 mod snapshot_summary;
+mod version;
+mod who_can;
 
 pub use args::{
-    CanIArgs, CheckArgs, Cli, Command, ExplainArgs, Format, InputArgs, LevelArg, ModeArg, ReplayArgs, ReportsArg,
-    ScanArgs, ServeArgs, SnapshotArgs, TryArgs,
+    CanIArgs, CheckArgs, Cli, Command, CompletionsArgs, ExplainArgs, Format, InputArgs, LevelArg, ModeArg, ReplayArgs,
+    ReportsArg, ScanArgs, ServeArgs, SnapshotArgs, TryArgs, WhoCanArgs,
 };
 pub use can_i::can_i;
 pub use check::check;
+pub use completions::completions;
 pub use config::{ConfigArgs, ConfigCheckArgs, ConfigCommand, ConfigShowArgs, config};
 pub use explain::explain;
 pub use replay::replay;
 pub use scan::scan;
 pub use snapshot::snapshot;
+pub use version::version;
+pub use who_can::who_can;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

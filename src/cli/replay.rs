@@ -21,6 +21,7 @@ use self::cluster::{KnownCluster, LogChange, LoggedCluster};
 use self::recorded::Now;
 use super::Exit;
 use super::args::{Format, ReplayArgs};
+use super::cluster_facts::ClusterFacts;
 use crate::config::{Config, SelfExemptions};
 use crate::report::{Replay, ReplayedDenial, ReplayedOwner, UnreadableLine, count};
 use crate::sources::{
@@ -209,8 +210,9 @@ struct Given {
 
 impl Given {
     fn read(args: &ReplayArgs, config: &Config, conventions: &Conventions) -> anyhow::Result<Self> {
-        if args.context.is_some() {
-            return from_cluster(args, config, conventions);
+        if let Some(context) = &args.context {
+            let ClusterFacts { cluster, roles, unread } = ClusterFacts::of_context(context, config, conventions)?;
+            return Ok(Self { source: "context", is_read: true, cluster, roles, unread });
         }
         let (is_read, unread) = (false, Vec::new());
         if args.manifests.is_empty() {
@@ -224,38 +226,6 @@ impl Given {
         cluster.agent = Presence::Unknown;
         Ok(Self { source: "manifests", is_read, cluster, roles: manifests.named_roles(), unread })
     }
-}
-
-#[cfg(not(feature = "kube"))]
-fn from_cluster(_: &ReplayArgs, _: &Config, _: &Conventions) -> anyhow::Result<Given> {
-    bail!("--context: this build has no feature `kube`, which reads clusters; give --manifests")
-}
-
-#[cfg(feature = "kube")]
-fn from_cluster(args: &ReplayArgs, config: &Config, conventions: &Conventions) -> anyhow::Result<Given> {
-    use anyhow::Context;
-
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("the runtime cannot be started")?;
-    let client = runtime.block_on(crate::kube::connect(args.context.as_deref()))?;
-    let scope = crate::scan::Scope { namespaces: Vec::new(), no_exemptions: config.forbid_exemptions_in.clone() };
-    let injector = &config.cluster.injector_configuration;
-    let bar = super::progress::Bar::of_objects();
-    let facts = runtime.block_on(crate::scan::read_facts(&client, &scope, conventions, injector, &bar));
-    bar.end();
-    let facts = facts?;
-    let mut unread = Vec::new();
-    for (is_complete, kind) in
-        [(facts.cluster.complete, "service accounts"), (facts.namespaces().is_some(), "namespaces")]
-    {
-        if !is_complete {
-            let right = kind.replace(' ', "");
-            unread.push(format!(
-                "{kind} of the cluster: those that are not listed are unknown; grant the verb `list` on `{right}`"
-            ));
-        }
-    }
-    Ok(Given { source: "context", is_read: true, cluster: facts.cluster, roles: facts.roles, unread })
 }
 
 struct Replaying {

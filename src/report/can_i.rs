@@ -7,7 +7,7 @@ use rolecall_core::finding::printable;
 use rolecall_core::fix::Fix;
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::{EffectiveIdentity, permission_fix};
-use rolecall_core::permission::{self, Answer};
+use rolecall_core::permission::{self, Answer, RolePolicies};
 use rolecall_iam::{Effect, NotConsidered, PolicyKind, Ruling, Truth, Verdict};
 use rolecall_message as message;
 use rolecall_message::fix::Format;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::fixes::ReportedFixes;
 
 /// Yes, no, or depends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Can {
     /// It may.
@@ -28,7 +28,7 @@ pub enum Can {
 }
 
 impl Can {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Yes => "yes",
             Self::No => "no",
@@ -36,7 +36,7 @@ impl Can {
         }
     }
 
-    fn of(verdict: Verdict) -> Self {
+    pub(super) fn of(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Allowed => Self::Yes,
             Verdict::ExplicitlyDenied | Verdict::ImplicitlyDenied => Self::No,
@@ -283,6 +283,13 @@ impl CanI {
         }
     }
 
+    /// Adds what to know when reading this.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
     /// Writes it as text; `fixes` is how a fix is written besides its sentence.
     ///
     /// # Errors
@@ -351,12 +358,12 @@ impl CanI {
     }
 }
 
-fn words(item: NotConsidered<'_>) -> String {
+pub(super) fn words(item: NotConsidered<'_>) -> String {
     message::permission::not_considered(item)
 }
 
 /// What an open answer depends on.
-fn doubt(ruling: &Ruling<'_>) -> Option<String> {
+pub(super) fn doubt(ruling: &Ruling<'_>) -> Option<String> {
     permission::doubt(ruling).map(|doubt| message::permission::doubt(&doubt))
 }
 
@@ -405,6 +412,16 @@ pub struct Grants {
     /// What the snapshot does not have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    #[serde(skip)]
+    is_complete: bool,
+}
+
+/// The parts of the role's own policies that the snapshot does not have.
+fn unread_policies(effective: &EffectiveIdentity<'_>) -> Vec<String> {
+    let Some(actor) = effective.actor else {
+        return vec!["the role".to_owned()];
+    };
+    RolePolicies::of(actor.snapshot, actor.role).identity.unread.iter().map(|part| (*part).to_owned()).collect()
 }
 
 impl Grants {
@@ -449,11 +466,26 @@ impl Grants {
             service.everything = service.actions.len() == all && service.actions.iter().all(on_all);
         }
         let mut reasons = doubts(effective);
-        if effective.actor.is_none() {
-            reasons.push("the role's policies were not read".to_owned());
+        let unread = unread_policies(effective);
+        if !unread.is_empty() {
+            let missing = unread.join(", ");
+            reasons.push(format!("not in the snapshot: {missing}; `rolecall snapshot --policies` collects policies"));
         }
         let not_considered = not_considered.into_iter().map(words).collect();
-        Self { through, reasons, services, not_considered, notes: notes(effective) }
+        let is_complete = unread.is_empty() && effective.undecided.is_none();
+        Self { through, reasons, services, not_considered, notes: notes(effective), is_complete }
+    }
+
+    /// Adds what to know when reading this.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
+    /// Whether the role is known, and all its policies were read.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// Writes it as text.

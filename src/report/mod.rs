@@ -11,6 +11,7 @@ mod replay;
 #[cfg(feature = "kube")]
 mod scan;
 mod text;
+mod who_can;
 #[cfg(feature = "kube")]
 mod would_deny;
 
@@ -19,9 +20,9 @@ pub use ci::{github, gitlab, junit, markdown, sarif};
 pub use json::json;
 pub use model::{FindingLocation, Report, ReportedFinding, ReportedResource, ReportedUnreadable, ReportedWorkload};
 pub use replay::{Replay, ReplayCounts, ReplayedDenial, ReplayedOwner, UnreadableLine};
-#[cfg(feature = "kube")]
 pub(crate) use rolecall_message::count;
 pub use text::text;
+pub use who_can::{Allowed, WhoCan, WhoCanSummary};
 #[cfg(feature = "kube")]
 pub use {
     policy_report::{Dialect, PolicyReport, policy_reports},
