@@ -11,8 +11,8 @@ use rolecall_core::fix::{Advice, Change, Fix, PlaceholderIn, UnresolvedValue};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::Judgement;
 use rolecall_core::rules::{
-    IDENTITY_AMBIGUOUS, IDENTITY_UNDECIDED, NODE_ROLE_FALLBACK, ROLE_ARN_MALFORMED, Rule, SERVICE_ACCOUNT_MISSING,
-    TOKEN_EXPIRATION, Trait,
+    IDENTITY_AMBIGUOUS, IDENTITY_UNDECIDED, NODE_ROLE_FALLBACK, ROLE_ARN_MALFORMED, ROLE_NOT_CONNECTED, Rule,
+    SERVICE_ACCOUNT_MISSING, TOKEN_EXPIRATION, Trait,
 };
 use rolecall_core::workload::{Container, Kind, Metadata, Object, Workload};
 use rolecall_core::world::World;
@@ -358,12 +358,13 @@ fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World
     let elsewhere = world.snapshot.associations.as_ref().is_some_and(|associations| {
         associations.iter().any(|(other, accounts)| **other != *namespace && accounts.contains_key(account))
     });
-    for finding in judgement.findings.iter_mut().filter(|finding| finding.problem.rule == &NODE_ROLE_FALLBACK) {
+    let of_node_role = |rule: &Rule| rule == &NODE_ROLE_FALLBACK || rule == &ROLE_NOT_CONNECTED;
+    for finding in judgement.findings.iter_mut().filter(|finding| of_node_role(finding.problem.rule)) {
         finding.problem.certainty = finding.problem.certainty.min(Certainty::Likely);
     }
     apply(judgement, &doubt, |finding| {
         let rule = finding.problem.rule;
-        let rests_on_it = elsewhere || (rule != &NODE_ROLE_FALLBACK && !rule.has(Trait::InAnyNamespace));
+        let rests_on_it = elsewhere || (!of_node_role(rule) && !rule.has(Trait::InAnyNamespace));
         rests_on_it && finding.problem.certainty > Certainty::Undecided
     });
     // No command names the assumed namespace: it would be carried out there.

@@ -15,8 +15,8 @@ pub use cause::{
 };
 pub use configuration::{ConfigurationCause, NameKind, OwnNameFault};
 pub use credentials::{
-    AgentTokenDoubt, CredentialsCause, EndpointRef, Fallback, FallbackCause, IdentityDoubt, KeySource, NoMetadata,
-    Platform, StaticKeys, TokenDoubt,
+    AgentTokenDoubt, CredentialsCause, EndpointRef, Fallback, FallbackCause, IdentityDoubt, KeySource, MissingStep,
+    NamingRoles, NoMetadata, Platform, StaticKeys, TokenDoubt,
 };
 pub use evidence::{
     ConfigurationValue, CredentialsValue, Evidence, EvidenceValue, Expectation, InjectionValue, NeedName,
@@ -110,7 +110,7 @@ pub struct AboutRole {
 impl AboutRole {
     /// Whether it reveals if the workload can assume the role.
     pub fn is_about_assuming(&self) -> bool {
-        self.part != RolePart::Beyond
+        matches!(self.part, RolePart::Existing | RolePart::Assuming)
     }
 }
 
@@ -123,6 +123,8 @@ pub enum RolePart {
     Assuming,
     /// What it permits, or which other principals it trusts: the workload can assume it.
     Beyond,
+    /// That it names the service account of a workload that has no role.
+    Naming,
 }
 
 impl Problem {

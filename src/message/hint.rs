@@ -80,6 +80,11 @@ fn remark(remark: &Remark) -> String {
         Remark::ActsOn { action, pattern } => format!("{action} acts on {pattern}"),
         Remark::UnlistedKey(key) => unlisted_key(key),
         Remark::SimilarAccount { account: name } => format!("{} exists and may be meant", account(name)),
+        Remark::MayBeMeant { role } => {
+            format!(
+                "role {role} names this service account and may be meant; it is not known whether its pods could assume it"
+            )
+        }
         Remark::MustHaveIdentity(by) => format!("{}: the pod must not start without it", required_by(by)),
         Remark::IsLabel { name } => format!("set it as a label of the namespace: {PREFIX}{name}"),
         Remark::IsAnnotation { name } => format!("set it as an annotation: {PREFIX}{name}"),

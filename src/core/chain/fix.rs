@@ -3,6 +3,7 @@
 use rolecall_iam::RoleArn;
 
 use super::Subject;
+use crate::finding::MissingStep;
 use crate::fix::{
     AccountName, Advice, Annotated, Associated, AssociationChange, AssociationName, Change, ConditionName,
     ConditionStep, Fix, Protected, RoleName, StatementEdit, StatementName, Text, TrustChange, TrustEdit,
@@ -77,11 +78,29 @@ pub(crate) fn delete_association(
 /// uses `default`, and would get its role too: such a workload gets a service account of its own first.
 pub(crate) fn create_association(snapshot: &Snapshot, subject: Subject<'_>) -> Fix {
     let account = own_account(subject);
-    let create = Change::CreateAssociation { cluster: cluster_name(snapshot), account: account.clone() };
+    let create = Change::CreateAssociation { cluster: cluster_name(snapshot), account: account.clone(), role: None };
     if subject.service_account != DEFAULT {
         return create.into();
     }
     Fix::from(Advice::OwnServiceAccount).then(Change::CreateAccount(account)).then(create)
+}
+
+/// Connects a service account with a role that names it; `role`: absent where a person has to choose one of several.
+pub(crate) fn connect(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    step: MissingStep,
+    role: Option<&str>,
+    key: &str,
+) -> Change {
+    match step {
+        MissingStep::Annotation => annotate(subject, key, role.unwrap_or("ROLE_ARN")),
+        MissingStep::Association => Change::CreateAssociation {
+            cluster: cluster_name(snapshot),
+            account: subject.into(),
+            role: role.map(Text::from),
+        },
+    }
 }
 
 /// The service account of pods that name none (Kubernetes, "Configure Service Accounts for Pods").
@@ -114,7 +133,9 @@ pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &
                 if is_target { AssociationChange::Target(another()) } else { AssociationChange::Role(another()) };
             update_association(snapshot, subject, association, change)
         }
-        None => Change::CreateAssociation { cluster: cluster_name(snapshot), account: own_account(subject) },
+        None => {
+            Change::CreateAssociation { cluster: cluster_name(snapshot), account: own_account(subject), role: None }
+        }
     };
     Fix::from(Change::UseAnotherRole {
         role: RoleName::of(arn),

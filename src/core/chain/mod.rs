@@ -17,6 +17,7 @@ mod role;
 mod target;
 mod trust;
 mod typos;
+pub(crate) mod unconnected;
 mod unreadable;
 
 use crate::cluster::Presence;
@@ -29,6 +30,9 @@ use crate::rules::{self, Trait};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
 pub use role::RoleSource;
+
+pub use crate::finding::MissingStep;
+pub use unconnected::{Unconnected, unconnected};
 
 pub use crate::subject::Subject;
 

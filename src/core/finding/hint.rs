@@ -108,24 +108,46 @@ pub enum NameDifference {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
     // Of trust policies.
-    NoSuchClaim { claim: Text },
-    OtherIssuer { address: Text },
+    NoSuchClaim {
+        claim: Text,
+    },
+    OtherIssuer {
+        address: Text,
+    },
     Issuer(IssuerDifference),
     Subject(SubjectDifference),
-    SimilarProvider { address: Text },
-    UseOperator { operator: Text, instead_of: Text },
+    SimilarProvider {
+        address: Text,
+    },
+    UseOperator {
+        operator: Text,
+        instead_of: Text,
+    },
     RoleIsFor(RolePurpose),
     NoSessionTags,
     PodIdentityService,
     // Of permissions.
-    ActsOn { action: Text, pattern: Text },
+    ActsOn {
+        action: Text,
+        pattern: Text,
+    },
     UnlistedKey(UnlistedKey),
     // Of the cluster.
-    SimilarAccount { account: AccountName },
+    SimilarAccount {
+        account: AccountName,
+    },
+    /// A role names the service account too; whether its pods could assume it is not known.
+    MayBeMeant {
+        role: Text,
+    },
     MustHaveIdentity(RequiredBy),
     // Of labels and annotations for rolecall.
-    IsLabel { name: &'static str },
-    IsAnnotation { name: &'static str },
+    IsLabel {
+        name: &'static str,
+    },
+    IsAnnotation {
+        name: &'static str,
+    },
     EnforceOnValues,
 }
 

@@ -38,6 +38,7 @@ pub enum Label {
     ArnGiven,
     RoleWrittenIn(RolePlace),
     SimilarRole,
+    RolesThatNameIt,
     ValueIs,
     RequestCarries,
     TokenAudience,

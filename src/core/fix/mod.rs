@@ -227,8 +227,10 @@ pub enum Change {
     CreateAssociation {
         /// The cluster; `CLUSTER` where its name is not known.
         cluster: Text,
-        /// For this service account, with a role that a person has to choose.
+        /// For this service account.
         account: AccountName,
+        /// With this role; absent where a person has to choose one.
+        role: Option<Text>,
     },
     /// Update a Pod Identity association.
     UpdateAssociation(AssociationName, AssociationChange),

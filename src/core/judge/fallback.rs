@@ -98,7 +98,8 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         .found(Label::Found, found)
 }
 
-fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> Fallback {
+/// What the pods use instead.
+pub(super) fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> Fallback {
     if let Some(why) = scene.without_metadata() {
         return Fallback::NoMetadata(why);
     }

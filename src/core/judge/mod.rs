@@ -10,6 +10,7 @@ mod exemptions;
 mod fallback;
 mod links;
 mod needs;
+mod not_connected;
 mod other_credentials;
 mod own_names;
 mod pod;
@@ -302,9 +303,14 @@ impl<'w> Gathering<'w> {
         self.place(exempts).push(finding);
     }
 
-    /// A finding that another annotation than `rolecall.dev/ignore` hides.
-    fn add_exempted(&mut self, finding: Finding, exempts: Exempts) {
-        self.place(exempts).push(finding);
+    /// That a workload uses the node role, which another annotation than `rolecall.dev/ignore` may allow.
+    fn add_of_node_role(&mut self, problem: Problem) {
+        match self.own_annotations.node_role() {
+            Some(exempts) if exempts > self.own_annotations.exempts(problem.rule) => {
+                self.place(exempts).push(Finding::of_workload(problem));
+            }
+            _ => self.add(problem),
+        }
     }
 
     fn finish(mut self, judgement: &mut Judgement<'_>) {

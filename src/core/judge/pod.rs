@@ -4,7 +4,8 @@ use super::container::{OwnChains, Scene, judge_container};
 use super::exemptions::{AllOwnAnnotations, Exempts, Holder};
 use super::other_credentials::may_bring_keys;
 use super::{
-    Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, own_names, required, token_expiration,
+    Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, not_connected, own_names, required,
+    token_expiration,
 };
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{OwnAnnotations, legacy_annotation};
@@ -158,12 +159,9 @@ pub fn judge_workload_within<'a>(
                 notes: notes.into_iter().map(Note::also).collect(),
             });
         }
-        (None, Some(fallen)) => match node_role {
-            Some(exempts) if exempts > gathering.own_annotations.exempts(fallen.rule) => {
-                gathering.add_exempted(crate::finding::Finding::of_workload(fallen), exempts);
-            }
-            _ => gathering.add(fallen),
-        },
+        (None, Some(problem)) => {
+            not_connected::report(&scene, &judgement.containers, &fallen, is_declared, problem, &mut gathering);
+        }
         (None, None) => {}
     }
     of_the_pod(&scene, &mut gathering);
@@ -233,9 +231,10 @@ fn misplaced_annotation(scene: &Scene<'_, '_>) -> Option<Problem> {
     }
     let legacy = legacy_annotation(scene.workload.pod_metadata).or_else(|| legacy_annotation(scene.workload.metadata));
     let of_account = account.and_then(|account| account.legacy.as_ref()).map(|(key, value)| (&**key, &**value));
+    let meant = scene.plan.role_to_annotate();
     legacy
         .or(of_account)
-        .map(|(key, value)| super::account::legacy(scene.subject, &scene.world.conventions, key, value))
+        .map(|(key, value)| super::account::legacy(scene.subject, &scene.world.conventions, key, value, meant))
 }
 
 /// The role annotation on the pod, its template or its workload, where the injector does not look.

@@ -16,6 +16,18 @@ pub static NODE_ROLE_FALLBACK: Rule = Rule {
     page: include_str!("pages/node-role-fallback.md"),
 };
 
+/// A role names the service account, and neither an annotation nor an association connects them.
+pub static ROLE_NOT_CONNECTED: Rule = Rule {
+    name: "role-not-connected",
+    aliases: &[],
+    since: "0.1.0",
+    level: Level::Fallback,
+    certainty: Certainty::Likely,
+    impact: Impact::Availability,
+    traits: &[Trait::OnNodeRole, Trait::ReadsIssuer, Trait::ReadsNewAssociation],
+    page: include_str!("pages/role-not-connected.md"),
+};
+
 /// The service account has a near miss of the role annotation, and not the annotation.
 pub static ANNOTATION_MISSPELLED: Rule = Rule {
     name: "annotation-misspelled",
@@ -127,6 +139,7 @@ pub static SETTING_UNKNOWN: Rule = Rule {
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] = &[
     &NODE_ROLE_FALLBACK,
+    &ROLE_NOT_CONNECTED,
     &ANNOTATION_MISSPELLED,
     &ANNOTATION_MISPLACED,
     &ANNOTATION_LEGACY,

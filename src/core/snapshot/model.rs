@@ -8,6 +8,7 @@ use rolecall_iam::{Document, RoleArn};
 
 use super::fault::SnapshotError;
 use super::issuer::Issuer;
+use super::naming::NamingIndex;
 use super::view::Withheld;
 use crate::known::Known;
 
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub faults: Vec<SnapshotError>,
     /// Set on a view: what it tells nothing about.
     pub withheld: Option<Withheld>,
+    /// What [`Snapshot::roles_naming`] looks up.
+    pub naming: NamingIndex,
 }
 
 /// The cluster (EKS API, `DescribeCluster`).
@@ -90,6 +93,11 @@ pub struct Association {
 }
 
 impl Association {
+    /// What creating one with a role would give.
+    pub(crate) fn to_create(role_arn: &str) -> Self {
+        Self { role_arn: Some(role_arn.into()), fault: None, ..Self::unreadable("") }
+    }
+
     /// One that exists and cannot be read.
     pub(super) fn unreadable(fault: &str) -> Self {
         Self {

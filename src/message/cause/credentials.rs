@@ -1,7 +1,8 @@
 //! Which credentials containers get.
 
 use rolecall_core::finding::{
-    AgentTokenDoubt, CredentialsCause, Fallback, FallbackCause, IdentityDoubt, NoMetadata, Platform,
+    AgentTokenDoubt, CredentialsCause, Fallback, FallbackCause, IdentityDoubt, MissingStep, NamingRoles, NoMetadata,
+    Platform,
 };
 use rolecall_core::identity::Mechanism;
 
@@ -60,6 +61,23 @@ pub(super) fn sentence(cause: &CredentialsCause) -> String {
             };
             let account = service_account(account);
             format!("pods of {account} are older than its {what}: they keep the identity they were created with")
+        }
+        CredentialsCause::NotConnected { account, roles, to } => {
+            let (account, to) = (service_account(account), fallback(to));
+            match roles {
+                NamingRoles::One { role, by_tags, missing } => format!(
+                    "{account} does not get role {role}, whose {} it: {} is missing, so its pods will use {to}",
+                    if *by_tags { "tags name" } else { "trust policy names" },
+                    match missing {
+                        MissingStep::Annotation => "its role annotation",
+                        MissingStep::Association => "its Pod Identity association",
+                    }
+                ),
+                NamingRoles::Several(count) => format!(
+                    "{account} gets none of the {count} roles that name it: it has neither a role annotation nor a Pod \
+                     Identity association, so its pods will use {to}"
+                ),
+            }
         }
         CredentialsCause::Fallback { account, why, to } => {
             let (account, to) = (service_account(account), fallback(to));

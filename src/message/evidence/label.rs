@@ -35,6 +35,7 @@ pub fn label(label: Label) -> &'static str {
         Label::RoleArnHas => "the role's ARN has",
         Label::ArnGiven => "the ARN given is",
         Label::SimilarRole => "a similar role of this namespace is",
+        Label::RolesThatNameIt => "named by",
         Label::ValueIs => "the value is",
         Label::RequestCarries => "the request carries",
         Label::TokenAudience => "the token's audience is",

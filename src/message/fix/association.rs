@@ -2,6 +2,9 @@
 
 use rolecall_core::fix::{AccountName, Associated, AssociationChange, AssociationName, Change};
 
+/// In place of a role that a person has to choose.
+pub(super) const ANY_ROLE: &str = "ROLE_ARN";
+
 /// An association after a change.
 pub(super) struct Resource<'c> {
     pub(super) cluster: &'c str,
@@ -17,10 +20,10 @@ impl<'c> Resource<'c> {
     /// The association after a change; `None` where the change is of something else, or what the association has was not read.
     pub(super) fn of(change: &'c Change) -> Option<Self> {
         match change {
-            Change::CreateAssociation { cluster, account } => Some(Self {
+            Change::CreateAssociation { cluster, account, role } => Some(Self {
                 cluster,
                 account,
-                role: "ROLE_ARN",
+                role: role.as_deref().unwrap_or(ANY_ROLE),
                 target: None,
                 disable_session_tags: false,
                 exists: false,

@@ -7,6 +7,7 @@ use rolecall_core::fix::{
 use rolecall_core::workload::{Kind, Renewal};
 use serde_json::json;
 
+use super::association::ANY_ROLE;
 use super::jq;
 use crate::shell::Command;
 
@@ -39,7 +40,9 @@ pub(super) fn of(change: &Change) -> Vec<String> {
                 .option("--open-id-connect-provider-arn", provider)
                 .option("--client-id", client_id),
         ],
-        Change::CreateAssociation { cluster, account } => vec![create_association(cluster, account)],
+        Change::CreateAssociation { cluster, account, role } => {
+            vec![create_association(cluster, account, role.as_deref())]
+        }
         Change::UseAnotherRole { instead, .. } => return of(instead),
         Change::UpdateAssociation(association, change) => vec![update_association(association, change)],
         Change::DeleteAssociation(association) => {
@@ -100,12 +103,12 @@ fn trust(TrustEdit { role, change }: &TrustEdit) -> Command {
     read.words("> trust.json").and(&write)
 }
 
-fn create_association(cluster: &str, account: &AccountName) -> Command {
+fn create_association(cluster: &str, account: &AccountName, role: Option<&str>) -> Command {
     Command::new("aws eks create-pod-identity-association")
         .option("--cluster-name", cluster)
         .option("--namespace", &account.namespace)
         .option("--service-account", &account.name)
-        .words("--role-arn ROLE_ARN")
+        .option("--role-arn", role.unwrap_or(ANY_ROLE))
 }
 
 fn of_association(words: &'static str, AssociationName { cluster, id, .. }: &AssociationName) -> Command {

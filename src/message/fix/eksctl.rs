@@ -2,6 +2,7 @@
 
 use rolecall_core::fix::{AccountName, Associated, AssociationChange, AssociationName, Change};
 
+use super::association::ANY_ROLE;
 use super::cli::DEFAULT_AUDIENCE;
 use crate::shell::Command;
 
@@ -11,8 +12,9 @@ pub(super) fn of(change: &Change) -> Option<String> {
         Change::CreateProvider { cluster: Some(cluster), audience, .. } if &**audience == DEFAULT_AUDIENCE => {
             Command::new("eksctl utils associate-iam-oidc-provider").option("--cluster", cluster).words("--approve")
         }
-        Change::CreateAssociation { cluster, account } => {
-            association("eksctl create podidentityassociation", cluster, account).words("--role-arn ROLE_ARN")
+        Change::CreateAssociation { cluster, account, role } => {
+            association("eksctl create podidentityassociation", cluster, account)
+                .option("--role-arn", role.as_deref().unwrap_or(ANY_ROLE))
         }
         Change::UseAnotherRole { instead, .. } => return of(instead),
         Change::UpdateAssociation(AssociationName { cluster, account, has, .. }, change) => {

@@ -31,10 +31,10 @@ pub(super) fn of(change: &Change) -> String {
         Change::AddClientId { client_id, provider, .. } => {
             format!("add {client_id} to the client IDs of the OIDC provider {provider}")
         }
-        Change::CreateAssociation { account, .. } => format!(
-            "create a Pod Identity association of {} with the role that it needs",
-            service_account(account)
-        ),
+        Change::CreateAssociation { account, role, .. } => {
+            let role = role.as_ref().map_or_else(|| "the role that it needs".to_owned(), |role| format!("role {role}"));
+            format!("create a Pod Identity association of {} with {role}", service_account(account))
+        }
         Change::UpdateAssociation(association, change) => {
             update_association(&service_account(&association.account), change)
         }
