@@ -1,13 +1,16 @@
 //! `rolecall check`
 
-use std::collections::BTreeSet;
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 
 use rolecall_core::decision::Level;
+use rolecall_core::finding::Finding;
 use rolecall_core::judge::{
-    Circumstances, ServiceAccountChange, judge_service_account, judge_workload, own_names_of_namespace,
+    Circumstances, Identities, ServiceAccountChange, judge_service_account, judge_workload, own_names_of_namespace,
 };
+use rolecall_core::rules::Trait;
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Stage, Workload};
 use rolecall_core::world::World;
@@ -58,9 +61,19 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     }
     let mut unreadable = std::mem::take(&mut manifests.unreadable);
     let mut open = BTreeSet::new();
+    // Only a workload without a role needs them.
+    let identities = LazyCell::new(|| {
+        let used = used_accounts(&manifests);
+        Identities::of(&world, |namespace, name| used.contains(&(namespace.to_owned(), name.to_owned())))
+    });
+    let explain = |finding: &mut Finding| {
+        if finding.problem.rule.has(Trait::OnNodeRole) {
+            identities.explain(finding);
+        }
+    };
     for manifest in &manifests.objects {
         let Some(kind) = manifest.kind else { continue };
-        match judge(&world, &config, &doubts, manifest, kind, &mut report) {
+        match judge(&world, &config, &doubts, manifest, kind, &explain, &mut report) {
             Ok(notes) => open.extend(notes.into_iter().map(|note| (manifest.origin.to_string(), note))),
             // A service account may have been found unreadable before.
             Err(fault) if unreadable.contains(&fault) => {}
@@ -112,6 +125,18 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     })
 }
 
+/// The service accounts that workloads of the input use: namespace and name.
+fn used_accounts(manifests: &Manifests) -> HashSet<(String, String)> {
+    let workloads = manifests.objects.iter().filter_map(|manifest| {
+        let kind = manifest.kind.filter(|kind| *kind != Kind::ServiceAccount)?;
+        let object = manifest.object().ok()?;
+        let namespace = namespace_of(&object);
+        let workload = Workload::of(&object, kind, Stage::Predicted, namespace)?;
+        Some((namespace.to_owned(), workload.service_account().to_owned()))
+    });
+    workloads.collect()
+}
+
 /// What to know of the input when reading the report.
 fn input_notes(manifests: &Manifests, open: &BTreeSet<(String, String)>, report: &mut Report) {
     for folder in &manifests.unrendered {
@@ -140,6 +165,7 @@ fn judge(
     doubts: &Doubts,
     manifest: &Manifest,
     kind: Kind,
+    explain: &dyn Fn(&mut Finding),
     report: &mut Report,
 ) -> Result<Vec<String>, Unreadable> {
     let object = manifest.object()?;
@@ -169,6 +195,7 @@ fn judge(
     };
     let mut judgement = judge_workload(world, &workload, circumstances);
     let notes = doubts.weaken(&mut judgement, manifest, &object, Some(&workload), world);
+    judgement.findings.iter_mut().for_each(explain);
     report.add(&judgement, &name, Some(&location));
     Ok(notes)
 }

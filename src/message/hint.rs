@@ -3,8 +3,9 @@
 use rolecall_core::finding::{
     Hint, IssuerDifference, NameDifference, OnOutageOrLevel, Remark, RolePurpose, SubjectDifference, Typo, bounded,
 };
+use rolecall_core::fix::Text;
 
-use crate::names::{POD_IDENTITY, account, required_by};
+use crate::names::{POD_IDENTITY, account, required_by, service_account};
 use crate::permission::unlisted_key;
 
 const PREFIX: &str = "rolecall.dev/";
@@ -80,6 +81,21 @@ fn remark(remark: &Remark) -> String {
         Remark::ActsOn { action, pattern } => format!("{action} acts on {pattern}"),
         Remark::UnlistedKey(key) => unlisted_key(key),
         Remark::SimilarAccount { account: name } => format!("{} exists and may be meant", account(name)),
+        Remark::UnusedIdentity { account: other, role } => {
+            let other = service_account(other);
+            format!(
+                "{other} has {}, and no checked workload uses it: is serviceAccountName right?",
+                a_role(role.as_ref())
+            )
+        }
+        Remark::AssociationWithoutAccount { account: other, role } => format!(
+            "the association with {} is for {}, and no such service account was read: is its name right?",
+            a_role(role.as_ref()),
+            account(other)
+        ),
+        Remark::Namesake { account: other, role } => {
+            format!("its namesake {} has {}: is the namespace right?", account(other), a_role(role.as_ref()))
+        }
         Remark::MayBeMeant { role } => {
             format!(
                 "role {role} names this service account and may be meant; it is not known whether its pods could assume it"
@@ -90,6 +106,11 @@ fn remark(remark: &Remark) -> String {
         Remark::IsAnnotation { name } => format!("set it as an annotation: {PREFIX}{name}"),
         Remark::EnforceOnValues => "write `pods`, `workloads` or `pods.workloads`".to_owned(),
     }
+}
+
+/// A role by its name, where that was read.
+fn a_role(role: Option<&Text>) -> String {
+    role.map_or_else(|| "a role".to_owned(), |role| format!("role {role}"))
 }
 
 /// How an issuer differs from the cluster's.

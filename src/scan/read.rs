@@ -335,6 +335,9 @@ pub async fn read_workloads(
     let in_scope = |namespace: &str| scope.has(namespace);
     let names = Names { accounts: &accounts, namespaces: namespaces.as_ref(), in_scope: &in_scope, all_users };
     let orphans = find(world, &names, &mut tally);
+    if names.all_users {
+        tally.explain_fallbacks(world);
+    }
     whole(world, &accounts, &mut health, scope, &mut tally);
     Ok(Scanned { tally, orphans, health, unread: reading.unread })
 }

@@ -6,9 +6,10 @@ use rolecall_core::chain::State;
 use rolecall_core::decision::{Level, denies_at};
 use rolecall_core::finding::{Finding, Note};
 use rolecall_core::identity::Identity;
-use rolecall_core::judge::{JudgedContainer, Judgement};
+use rolecall_core::judge::{Identities, JudgedContainer, Judgement};
 use rolecall_core::rules::Trait;
 use rolecall_core::workload::Kind;
+use rolecall_core::world::World;
 
 use super::owners::Owner;
 
@@ -203,6 +204,13 @@ impl Tally {
     /// Whether anything uses a service account.
     pub(super) fn is_used(&self, namespace: &str, account: &str) -> bool {
         self.used.contains(&(Box::from(namespace), Box::from(account)))
+    }
+
+    /// Says of workloads without a role which other identity may be meant, once all that use one are known.
+    pub(super) fn explain_fallbacks(&mut self, world: &World) {
+        let identities = Identities::of(world, |namespace, account| self.is_used(namespace, account));
+        let findings = self.groups.values_mut().flat_map(|group| &mut group.findings);
+        findings.for_each(|(finding, _)| identities.explain(finding));
     }
 
     /// Adds what another list brought.

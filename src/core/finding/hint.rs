@@ -136,6 +136,21 @@ pub enum Remark {
     SimilarAccount {
         account: AccountName,
     },
+    /// Another service account of the namespace has a role that no workload uses.
+    UnusedIdentity {
+        account: AccountName,
+        role: Option<Text>,
+    },
+    /// An association of the namespace is for a service account that does not exist.
+    AssociationWithoutAccount {
+        account: AccountName,
+        role: Option<Text>,
+    },
+    /// A service account of the same name in another namespace has a role.
+    Namesake {
+        account: AccountName,
+        role: Option<Text>,
+    },
     /// A role names the service account too; whether its pods could assume it is not known.
     MayBeMeant {
         role: Text,

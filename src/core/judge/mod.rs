@@ -9,6 +9,7 @@ mod effective_identity;
 mod exemptions;
 mod fallback;
 mod links;
+mod namesakes;
 mod needs;
 mod not_connected;
 mod other_credentials;
@@ -31,6 +32,7 @@ pub use cluster_checks::{
 };
 pub use effective_identity::{EffectiveIdentity, UnreadControlPolicies, effective_identity};
 pub use links::Links;
+pub use namesakes::Identities;
 pub use needs::permission_fix;
 pub use own_names::of_namespace as own_names_of_namespace;
 pub use pod::{judge_workload, judge_workload_within};

@@ -192,6 +192,15 @@ impl World {
         self.service_accounts.values().flat_map(|accounts| accounts.values().map(|entry| &**entry))
     }
 
+    /// The service accounts that are annotated with a role: namespace, name and role.
+    pub fn annotated_accounts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.service_accounts.iter().flat_map(|(namespace, accounts)| {
+            accounts.iter().filter_map(move |(name, entry)| {
+                Some((&**namespace, &**name, entry.account.as_ref()?.role_arn.as_deref()?))
+            })
+        })
+    }
+
     /// The roles that service accounts are annotated with, each as it is written.
     pub fn annotated_roles(&self) -> impl Iterator<Item = &str> {
         self.entries().filter_map(|entry| entry.account.as_ref()?.role_arn.as_deref())
