@@ -78,7 +78,8 @@ impl Snapshot {
             for NamedAccount { namespace, name, by } in names {
                 let accounts = index.entry(namespace.into()).or_default();
                 let roles = accounts.entry(name.into()).or_default();
-                if !roles.iter().rev().any(|other| Arc::ptr_eq(&other.role, role) && other.by == by) {
+                let mut of_role = roles.iter().rev().take_while(|other| Arc::ptr_eq(&other.role, role));
+                if !of_role.any(|other| other.by == by) {
                     roles.push(NamingRole { role: Arc::clone(role), by });
                 }
             }
