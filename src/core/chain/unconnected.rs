@@ -1,9 +1,9 @@
 //! Roles whose trust policy or tags name a service account that nothing connects to them: which of them its pods could assume.
 
 use super::{Audience, RoleSource, State, Subject, cost, irsa, pod_identity};
-use crate::cluster::Presence;
 use crate::effort::Effort;
 use crate::finding::MissingStep;
+use crate::known::Known;
 use crate::snapshot::{Association, NamedBy, NamingRole, Snapshot};
 
 /// Most roles that are looked at for one service account.
@@ -43,7 +43,7 @@ pub fn unconnected(
             }
             // Whether the agent runs is another question.
             MissingStep::Association => {
-                pod_identity(snapshot, subject, &Association::to_create(arn), Presence::Present, effort).state
+                pod_identity(snapshot, subject, &Association::to_create(arn), Known::Present(()), effort).state
             }
         };
         let possible = steps(*by).iter().map(|step| (*step, connected(step)));

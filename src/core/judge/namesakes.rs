@@ -7,7 +7,7 @@ use rolecall_iam::RoleArn;
 
 use crate::finding::{Cause, CredentialsCause, Finding, Hint, Remark};
 use crate::fix::{AccountName, Text};
-use crate::world::{Known, World};
+use crate::world::World;
 
 /// Names with at most so many edits between them may be typos of one another.
 const MAX_EDITS: usize = 2;
@@ -42,8 +42,7 @@ impl<'w> Identities<'w> {
         let associated = associations.flat_map(|(namespace, accounts)| {
             accounts.iter().map(move |(name, association)| (&**namespace, &**name, association.role_arn.as_deref()))
         });
-        let is_associated =
-            |namespace: &str, name: &str| world.snapshot.association(namespace, name).flatten().is_some();
+        let is_associated = |namespace: &str, name: &str| world.snapshot.association(namespace, name).is_present();
         let annotated = world.annotated_accounts();
         let annotated = annotated.filter(|(namespace, name, _)| !is_associated(namespace, name));
         for (namespace, name, role) in associated.chain(annotated.map(|(ns, name, role)| (ns, name, Some(role)))) {
@@ -54,7 +53,7 @@ impl<'w> Identities<'w> {
                 namespace,
                 name,
                 role,
-                is_missing: world.service_account(namespace, name) == Known::Missing,
+                is_missing: world.service_account(namespace, name).is_absent(),
                 is_used: is_used(namespace, name),
             };
             identities.by_namespace.entry(namespace).or_default().push(connected);

@@ -12,7 +12,6 @@ use crate::fix::{Change, Fix, List, Text};
 use crate::identity::Identity;
 use crate::rules;
 use crate::workload::{Container, uses_of_aws};
-use crate::world::Known;
 
 /// The roles that this workload's pods could have by one step.
 pub(super) struct Roles<'p> {
@@ -25,7 +24,7 @@ pub(super) struct Roles<'p> {
 impl<'p> Roles<'p> {
     /// The roles that name the service account, where it is known that nothing connects them and the pods would be given one.
     pub(super) fn of(scene: &'p Scene<'_, '_>, fallen: &[&Container<'_>]) -> Self {
-        let is_account_known = scene.known != Known::Unknown || scene.subject.service_account == "default";
+        let is_account_known = !scene.known.is_unknown() || scene.subject.service_account == "default";
         let is_injected = |container: &&Container<'_>| scene.opt_outs.of_container(container.name.as_str()).is_none();
         if !is_account_known || scene.opt_outs.pod() || !fallen.iter().any(is_injected) {
             return Self { hold: Vec::new(), open: Vec::new() };

@@ -313,7 +313,7 @@ impl World {
         let key = self.conventions.role_arn_key();
         let token = audience.as_deref().map_or(Audience::Unknown, Audience::Is);
         let Some(role_arn) = &account.role_arn else {
-            let is_known = self.snapshot.association(subject.namespace, subject.service_account).is_some();
+            let is_known = !self.snapshot.association(subject.namespace, subject.service_account).is_unknown();
             let roles = || chain::unconnected(&self.snapshot, subject, key, token, effort);
             let unconnected = if is_known { roles() } else { Vec::new() };
             return Plan { mechanism: None, role_arn: None, injected_audience, audience, chain: None, unconnected };
