@@ -726,7 +726,13 @@ fn no_text_of_a_role_comes_back() {
                         }
                     })
                     .collect();
-                let leaked = texts.iter().find(|text| told.contains(text.as_str()));
+                // Nor is its own name, which tools write into tags of roles.
+                let is_own_name = |text: &str| {
+                    text.split_once('/').is_some_and(|(namespace, name)| {
+                        review["request"]["namespace"] == namespace && written.contains(name)
+                    })
+                };
+                let leaked = texts.iter().find(|text| told.contains(text.as_str()) && !is_own_name(text));
                 assert!(leaked.is_none(), "{}: {leaked:?} in {told}", folder.display());
                 assert!(!answer.event.contains("update-assume-role-policy"), "{}", answer.event);
                 looked_at += 1;
