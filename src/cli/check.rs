@@ -5,11 +5,12 @@ use std::io::Write;
 use std::sync::Arc;
 
 use rolecall_core::decision::Level;
+use rolecall_core::identity::Identity;
 use rolecall_core::judge::{
     Circumstances, ServiceAccountChange, judge_service_account, judge_workload, own_names_of_namespace,
 };
 use rolecall_core::snapshot::Snapshot;
-use rolecall_core::workload::{Kind, Stage, Workload};
+use rolecall_core::workload::{Evidence, Kind, Stage, Volumes, Workload};
 use rolecall_core::world::World;
 
 use super::Exit;
@@ -168,7 +169,21 @@ fn judge(
         )));
     };
     let mut judgement = judge_workload(world, &workload, circumstances);
+    if judgement.containers.iter().any(|container| container.identity == Identity::Node) {
+        note_default(world, &workload, &name, report);
+    }
     let notes = doubts.weaken(&mut judgement, manifest, &object, Some(&workload), world);
     report.add(&judgement, &name, Some(&location));
     Ok(notes)
+}
+
+/// Notes a component that AWS runs with the node's role: below `strict` that is no finding.
+fn note_default(world: &World, workload: &Workload<'_>, name: &str, report: &mut Report) {
+    let volumes = Volumes::of(workload.spec);
+    let evidence = Evidence::of(workload, &volumes, world.objects());
+    let default = workload.spec.containers.iter().find_map(|container| evidence.on_node_by_default(container));
+    if let Some(component) = default {
+        let resource = format!("{} {}/{name}", workload.kind, workload.namespace);
+        report.note(&rolecall_message::components::node_role_note(&resource, component));
+    }
 }

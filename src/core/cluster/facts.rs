@@ -7,7 +7,7 @@ use super::near_miss::{legacy_annotation, misspelled_annotation};
 use super::own_annotations::OwnAnnotations;
 use crate::known::Known;
 use crate::level::{EnforceOn, Level, LevelAssignment, PartialPolicy, Resolved};
-use crate::workload::Metadata;
+use crate::workload::{Metadata, Objects};
 
 /// A service account, as far as identity goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub struct Cluster {
     pub agent: Presence,
     /// Whether the injector's webhook is registered.
     pub injector: Presence,
+    /// What ConfigMaps and SecretProviderClasses say of AWS, where they were read.
+    pub objects: Objects,
 }
 
 /// Whether something exists, of which no more matters.

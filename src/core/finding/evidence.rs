@@ -7,7 +7,7 @@ use super::trust::{Sent, TrustCondition, TrustValue};
 use crate::fix::{AccountName, FirstValues, HolderName, List, MetadataOf, PolicyStatement, SnapshotPart, Text};
 use crate::identity::Mechanism;
 use crate::permission::{Denial, Need, RulingDoubt};
-use crate::workload::AwsUse;
+use crate::workload::{AwsUse, Component};
 
 /// A value that was expected or found, and what it is a value of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,6 +185,8 @@ pub enum Expectation {
     Declared(Box<[NeedName]>),
     /// The level expects one for every workload.
     Level,
+    /// The level does; AWS itself runs this component with the node's role.
+    NodeRoleByDefault(&'static Component),
     /// Containers, and what in them suggests that they call AWS.
     Evidence(Box<[(Text, AwsUse)]>),
 }

@@ -17,7 +17,7 @@ use crate::identity::{Identity, OptOuts};
 use crate::known::Known;
 use crate::permission;
 use crate::rules;
-use crate::workload::{Container, Metadata, Stage, Volumes, Workload, uses_of_aws};
+use crate::workload::{Container, Evidence, Metadata, Stage, Volumes, Workload};
 use crate::world::World;
 
 /// Judges a Pod, or the pods that a workload will have.
@@ -85,6 +85,8 @@ pub fn judge_workload_within<'a>(
     let all = spec.init_containers.iter().map(|container| (container, false));
     let all = all.chain(spec.containers.iter().map(|container| (container, false)));
     let all = all.chain(spec.ephemeral_containers.iter().map(|container| (container, true)));
+    let evidence = Evidence::of(workload, &scene.volumes, world.objects());
+    let has_evidence = |container: &&Container<'_>| !evidence.uses(container).is_empty();
     let mut fallen = Vec::new();
     let mut opted_out = Vec::new();
     judgement.containers.reserve(spec.init_containers.len() + spec.containers.len());
@@ -125,7 +127,7 @@ pub fn judge_workload_within<'a>(
     let fallen_problem = if fallen.is_empty() || not_for_us || is_reported {
         None
     } else {
-        let problem = fallback::problem(&scene, &fallen, &takes_credentials);
+        let problem = fallback::problem(&scene, &fallen, &takes_credentials, &evidence);
         // Another container may be the one that calls AWS, or keys may come from an object that is not read.
         let elsewhere = pod_containers > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
         Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
@@ -192,10 +194,6 @@ pub fn judge_workload_within<'a>(
 /// A service account that no complete list speaks of may be annotated. `default` mostly is not, and is rarely listed.
 fn unseen_account(scene: &Scene<'_, '_>) -> bool {
     scene.known == Known::Unknown && scene.subject.service_account != "default"
-}
-
-fn has_evidence(container: &Container<'_>) -> bool {
-    !uses_of_aws(container).is_empty()
 }
 
 /// What is wrong with the pod or its service account as a whole.

@@ -14,7 +14,7 @@ pub use reading::AssociationReading;
 pub use unseen::Unseen;
 
 use crate::chain::{self, Audience, Chain, RoleSource, Subject};
-use crate::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
+use crate::cluster::{Cluster, Conventions, Namespace, Objects, Presence, ServiceAccount};
 use crate::effort::Effort;
 use crate::identity::Mechanism;
 use crate::known::Known;
@@ -36,6 +36,7 @@ pub struct World {
     namespaces: Arc<HashMap<Arc<str>, Arc<NamespaceEntry>>>,
     complete: bool,
     agent: Presence,
+    objects: Arc<Objects>,
     /// The injector's webhook.
     pub injector: Presence,
     /// When the associations were read, compared with the object that is judged.
@@ -133,6 +134,7 @@ impl World {
             complete: cluster.complete,
             agent: cluster.agent,
             injector: cluster.injector,
+            objects: Arc::new(cluster.objects),
             association_reading: AssociationReading::default(),
         }
     }
@@ -169,6 +171,11 @@ impl World {
             (Arc::clone(namespace), Arc::new(entries.collect()))
         });
         Arc::new(service_accounts.collect())
+    }
+
+    /// What ConfigMaps and SecretProviderClasses say of AWS, where they were read.
+    pub fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// Whether a service account that is not listed does not exist.

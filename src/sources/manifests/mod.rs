@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rolecall_core::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
+use rolecall_core::cluster::{Cluster, Conventions, Namespace, Objects, Presence, ServiceAccount};
 use rolecall_core::workload::{Kind, Object};
 use serde_json::{Map, Value};
 
@@ -116,6 +116,8 @@ pub struct Manifests {
     pub unrendered: Vec<Unrendered>,
     /// Keys that stand twice: the last counts.
     pub notes: Vec<String>,
+    /// What ConfigMaps and SecretProviderClasses among them say of AWS.
+    seen: Objects,
 }
 
 impl Manifests {
@@ -239,6 +241,9 @@ impl Manifests {
             }
             return;
         }
+        if !admitted {
+            self.add_object(&api_version, &kind, &value, options);
+        }
         let known = Kind::from_api_version(&api_version, &kind);
         if known.is_none() && (kind != "Namespace" || api_version != "v1") {
             self.passed_over += 1;
@@ -255,6 +260,25 @@ impl Manifests {
             assumed_namespace = false;
         }
         self.objects.push(Manifest { origin: origin.clone(), kind: known, admitted, assumed_namespace, value });
+    }
+
+    /// Notes what a ConfigMap or a SecretProviderClass says of AWS; its content is not kept.
+    fn add_object(&mut self, api_version: &str, kind: &str, value: &Value, options: &ReadOptions<'_>) {
+        let group = api_version.split('/').next().unwrap_or_default();
+        let text = |place: &str| value.pointer(place).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let namespace = text("/metadata/namespace").or(options.namespace).unwrap_or("default");
+        let Some(name) = text("/metadata/name") else { return };
+        match (group, kind) {
+            ("v1", "ConfigMap") => {
+                let data = value.get("data").and_then(Value::as_object).into_iter().flatten();
+                let data = data.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+                self.seen.add_config_map(namespace, name, data);
+            }
+            ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => {
+                self.seen.add_secret_provider(namespace, name, text("/spec/provider").unwrap_or_default());
+            }
+            _ => {}
+        }
     }
 
     /// What manifests tell of a cluster: its service accounts and namespaces, and the roles that anything names. Without
@@ -317,7 +341,8 @@ impl Manifests {
     }
 
     fn cluster_and_unreadable(&self, conventions: &Conventions) -> (Cluster, Vec<Unreadable>) {
-        let mut cluster = Cluster { complete: true, agent: Presence::Absent, ..Cluster::default() };
+        let objects = self.seen.clone();
+        let mut cluster = Cluster { complete: true, agent: Presence::Absent, objects, ..Cluster::default() };
         let mut unreadable = Vec::new();
         let matters = |manifest: &&Manifest| {
             !manifest.admitted && matches!(manifest.kind, None | Some(Kind::ServiceAccount | Kind::DaemonSet))
