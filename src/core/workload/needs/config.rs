@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
         };
         let names_endpoint =
             folded.contains("endpoint") || matches!(folded.as_str(), "s3url" | "url" | "address" | "host");
-        if names_endpoint && !matches!(address_in(value), Some(_)) && is_endpoint(&folded, value) && in_store() {
+        if names_endpoint && address_in(value).is_none() && is_endpoint(&folded, value) && in_store() {
             self.s3.store.get_or_insert(value);
         }
     }

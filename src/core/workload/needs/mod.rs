@@ -314,7 +314,7 @@ impl Collector<'_> {
         all.0.retain(|found| match found {
             AwsUse::Component(_) | AwsUse::SecretProvider { .. } => true,
             _ if is_for_all => false,
-            AwsUse::Variable(name) => !local && !(is_unknown && !name.starts_with("AWS_")),
+            AwsUse::Variable(name) => !local && (!is_unknown || name.starts_with("AWS_")),
             AwsUse::Command(_) | AwsUse::Image(_) => !local,
             AwsUse::InVariable(_, address)
             | AwsUse::InArgument(address)

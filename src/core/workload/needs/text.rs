@@ -130,7 +130,7 @@ fn holds_arn(text: &str) -> bool {
     text.match_indices("arn:aws").any(|(at, _)| {
         let before = text.get(..at).unwrap_or_default();
         let behind = text.get(at..).unwrap_or_default();
-        !before.ends_with(|c: char| c.is_ascii_alphanumeric()) && behind.splitn(6, ':').nth(4) != Some("000000000000")
+        !before.ends_with(|c: char| c.is_ascii_alphanumeric()) && behind.split(':').nth(4) != Some("000000000000")
     })
 }
 
