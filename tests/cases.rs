@@ -354,8 +354,9 @@ async fn post(case: &Case, config: &Config, mode: Mode, review: &Value) -> Value
     let state = State::new(WorldState::new(case.world()), config.settings(mode), config.limits);
     let request = Request::post("/validate").body(Body::from(review.to_string())).unwrap();
     let response = router(state).oneshot(request).await.unwrap();
-    assert_eq!(response.status(), 200);
+    let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(status, 200, "{}: {}", case.name, String::from_utf8_lossy(&body));
     let answer: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(answer["response"]["uid"], review["request"]["uid"]);
     answer

@@ -1,15 +1,18 @@
 //! `rolecall check`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::sync::Arc;
 
+use rolecall_core::chain::Subject;
 use rolecall_core::decision::Level;
+use rolecall_core::fix::{AccountName, Owners};
 use rolecall_core::judge::{
-    Circumstances, ServiceAccountChange, judge_service_account, judge_workload, own_names_of_namespace,
+    Circumstances, Judgement, ServiceAccountChange, follow_owners, judge_service_account, judge_workload,
+    own_names_of_namespace,
 };
 use rolecall_core::snapshot::Snapshot;
-use rolecall_core::workload::{Kind, Stage, Workload};
+use rolecall_core::workload::{Kind, Owner, Stage, Workload};
 use rolecall_core::world::World;
 
 use super::Exit;
@@ -58,9 +61,10 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     }
     let mut unreadable = std::mem::take(&mut manifests.unreadable);
     let mut open = BTreeSet::new();
+    let files = AccountFiles::of(&manifests);
     for manifest in &manifests.objects {
         let Some(kind) = manifest.kind else { continue };
-        match judge(&world, &config, &doubts, manifest, kind, &mut report) {
+        match judge(&world, &config, &doubts, manifest, kind, &files, &mut report) {
             Ok(notes) => open.extend(notes.into_iter().map(|note| (manifest.origin.to_string(), note))),
             // A service account may have been found unreadable before.
             Err(fault) if unreadable.contains(&fault) => {}
@@ -133,6 +137,37 @@ fn input_notes(manifests: &Manifests, open: &BTreeSet<(String, String)>, report:
     }
 }
 
+/// In which files the service accounts are, for fixes that change them.
+struct AccountFiles(HashMap<(String, String), Owner>);
+
+impl AccountFiles {
+    fn of(manifests: &Manifests) -> Self {
+        let accounts = manifests.objects.iter().filter(|manifest| manifest.kind == Some(Kind::ServiceAccount));
+        let entry = |manifest: &Manifest| {
+            let object = manifest.object().ok()?;
+            let name = object.metadata.name.as_ref()?.as_str().to_owned();
+            Some(((namespace_of(&object).to_owned(), name), file_of(manifest)?))
+        };
+        Self(accounts.filter_map(entry).collect())
+    }
+
+    /// Has fixes of an object and of its service account say which file to change.
+    fn follow(&self, judgement: &mut Judgement<'_>, subject: Subject<'_>, manifest: &Manifest) {
+        let account = self.0.get(&(subject.namespace.to_owned(), subject.service_account.to_owned()));
+        let name = AccountName::from(subject);
+        let workload = file_of(manifest);
+        let owners =
+            Owners { account: account.map(|owner| (&name, owner)), workload: workload.as_ref(), ..Owners::default() };
+        follow_owners(judgement, &owners);
+    }
+}
+
+/// The file to change; a recorded request is none.
+fn file_of(manifest: &Manifest) -> Option<Owner> {
+    let ObjectOrigin { file, line, .. } = &manifest.origin;
+    (!manifest.admitted && file != "-").then(|| Owner::File { path: file.as_str().into(), line: *line })
+}
+
 /// Judges an object; returns what to note of its input.
 fn judge(
     world: &World,
@@ -140,6 +175,7 @@ fn judge(
     doubts: &Doubts,
     manifest: &Manifest,
     kind: Kind,
+    files: &AccountFiles,
     report: &mut Report,
 ) -> Result<Vec<String>, Unreadable> {
     let object = manifest.object()?;
@@ -158,6 +194,7 @@ fn judge(
         let change = ServiceAccountChange { namespace, name: &name, metadata: &object.metadata, before: None };
         let mut judgement = judge_service_account(world, &change, circumstances);
         let notes = doubts.weaken(&mut judgement, manifest, &object, None, world);
+        files.follow(&mut judgement, Subject { namespace, service_account: &name }, manifest);
         report.add(&judgement, &name, Some(&location));
         return Ok(notes);
     }
@@ -169,6 +206,7 @@ fn judge(
     };
     let mut judgement = judge_workload(world, &workload, circumstances);
     let notes = doubts.weaken(&mut judgement, manifest, &object, Some(&workload), world);
+    files.follow(&mut judgement, Subject { namespace, service_account: workload.service_account() }, manifest);
     report.add(&judgement, &name, Some(&location));
     Ok(notes)
 }

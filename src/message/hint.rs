@@ -28,6 +28,9 @@ fn typo(typo: &Typo) -> String {
         Typo::KeyIsArn => "the key is the provider's ARN; it must be its address only".to_owned(),
         Typo::KeyHasScheme => "the key begins with https://; it must not".to_owned(),
         Typo::KeyHasSlash => "the key has a slash before its claim; it must not".to_owned(),
+        Typo::KeyWithoutClaim { claim } => {
+            format!("the key is the issuer alone; it must end in the claim, `:{claim}`")
+        }
         Typo::Issuer(difference) => issuer(difference),
         Typo::ProviderIsAddress => "the principal is the provider's address; it must be its ARN".to_owned(),
         Typo::ProviderSpelling => {
@@ -37,6 +40,7 @@ fn typo(typo: &Typo) -> String {
             format!("the provider is one of account {account}; it must be one of the role's own account, {own}")
         }
         Typo::SubjectHasBlank => "the subject in the policy begins or ends with a blank".to_owned(),
+        Typo::SubjectHasHidden => "the subject in the policy has blanks or characters that do not show".to_owned(),
         Typo::SubjectCase => "the case differs: `sub` is case-sensitive".to_owned(),
         Typo::SubjectIsAudience => "that is an audience: `sub` and `aud` are swapped".to_owned(),
         Typo::AudienceIsSubject => "that is a subject: `sub` and `aud` are swapped".to_owned(),

@@ -1,9 +1,9 @@
 //! How statements, policies, roles and objects are named in every text.
 
-use rolecall_core::finding::{NeedName, RequiredBy, RoleRef, TrustCondition, TrustConditions, bounded};
+use rolecall_core::finding::{NeedName, RequiredBy, RoleRef, TrustCondition, TrustConditions, bounded, distinct};
 use rolecall_core::fix::{
     AccountName, FirstValues, HolderName, List, MetadataOf, PolicyRef, PolicyStatement, RolePlace, SnapshotPart,
-    StatementName, Text, UndocumentedEntry, UndocumentedPrincipal,
+    StatementName, UndocumentedEntry, UndocumentedPrincipal,
 };
 use rolecall_core::workload::Kind;
 use rolecall_iam::PolicyKind;
@@ -116,7 +116,7 @@ pub(crate) fn list(list: &List) -> String {
 
 /// At most three values, and how many more there are.
 pub(crate) fn values(FirstValues { shown, count }: &FirstValues) -> String {
-    first_three(shown.iter().map(Text::to_string), *count)
+    first_three(shown.iter().map(|value| distinct(value).into_owned()), *count)
 }
 
 /// The same of their texts.

@@ -5,10 +5,13 @@ use rolecall_iam::RoleArn;
 use super::Subject;
 use crate::fix::{
     AccountName, Advice, Annotated, Associated, AssociationChange, AssociationName, Change, ConditionName,
-    ConditionStep, Fix, Protected, RoleName, StatementEdit, StatementName, Text, TrustChange, TrustEdit,
+    ConditionStep, FirstValues, Fix, Protected, RoleName, StatementEdit, StatementName, Text, TrustChange, TrustEdit,
     UndocumentedPrincipal, statement_text,
 };
-use crate::snapshot::{Association, Snapshot};
+use crate::snapshot::{Association, Issuer, Snapshot};
+
+/// What to put in the place of the ARN of a role that a person has to choose or to create.
+pub(crate) const ROLE_ARN: &str = "ROLE_ARN";
 
 /// The cluster's name, or what to put there.
 pub(crate) fn cluster_name(snapshot: &Snapshot) -> Text {
@@ -106,7 +109,7 @@ pub(crate) fn install_agent(snapshot: &Snapshot) -> Change {
 /// Instead of a change to a role that belongs to nodes or to AWS: another role, in the place that names this one.
 pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> Fix {
     let is_of_aws = arn.contains("role/aws-service-role/") || arn.contains("role/aws-reserved/");
-    let another = || Text::from("ROLE_ARN");
+    let another = || Text::from(ROLE_ARN);
     let instead = match snapshot.association(subject.namespace, subject.service_account).present() {
         Some(association) => {
             let is_target = association.target_role_arn.as_deref() == Some(arn);
@@ -122,6 +125,35 @@ pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &
         account: subject.into(),
         instead: Box::new(instead),
     })
+}
+
+/// A role of its own for a service account, where the trust policy of another is for other namespaces only. `instead` has the
+/// service account use it; to let it into the other role is the second choice.
+pub(crate) fn own_role_first(
+    let_in: Fix,
+    subject: Subject<'_>,
+    shared: RoleArn<'_>,
+    namespaces: FirstValues,
+    own_statement: &Change,
+    instead: Change,
+) -> Fix {
+    let (Change::Trust(TrustEdit { change: TrustChange::Add { statement, .. }, .. }), Some(trust @ Change::Trust(_))) =
+        (own_statement, let_in.steps.first())
+    else {
+        return let_in;
+    };
+    let statement = statement.clone();
+    let own = Change::OwnRole { account: subject.into(), shared: shared.into(), namespaces, statement };
+    Fix::from(own).then(instead).or(trust.clone())
+}
+
+/// Beside a fix that names a service account whose name is generated: a pattern that its successors match too. It lets others in,
+/// so that a person has to choose it.
+pub(crate) fn or_pattern(fix: Fix, subject: Subject<'_>, issuer: &Issuer, stem: &str) -> Fix {
+    if fix.alternative.is_some() || !matches!(fix.steps.first(), Some(Change::Trust(_))) {
+        return fix;
+    }
+    fix.or(Advice::AllowGenerated { account: subject.into(), key: format!("{issuer}:sub").into(), stem: stem.into() })
 }
 
 /// Changes one statement of a role's trust policy.
@@ -143,6 +175,12 @@ pub(crate) fn narrow_deny(
     account: Option<Subject<'_>>,
 ) -> Change {
     let change = TrustChange::NarrowDeny { statement, principal: principal.into(), account: account.map(Into::into) };
+    Change::Trust(TrustEdit { role: role.into(), change })
+}
+
+/// Has a person name everyone who uses a role that is open to all, with the condition that must name them.
+pub(crate) fn narrow_open(role: RoleArn<'_>, statement: StatementName, key: &str, subject: &str) -> Change {
+    let change = TrustChange::NarrowAllow { statement, key: key.into(), subject: subject.into() };
     Change::Trust(TrustEdit { role: role.into(), change })
 }
 

@@ -6,7 +6,9 @@ use rolecall_iam::{
     Verdict,
 };
 
+use super::irsa_repair::put;
 use super::pod_identity_context::{Lists, PodIdentityContext, SecondHop, documented_external_id, external_id};
+use super::pod_identity_repair::put_tags;
 use super::role::{self, RoleSource};
 use super::trust::{self, Outcome};
 use super::{Subject, fix, missing, unreadable};
@@ -44,7 +46,16 @@ pub(super) fn link(
     target_arn: &str,
     effort: &Effort,
 ) -> Option<Problem> {
-    let located = match role::link(snapshot, subject, target_arn, RoleSource::Target(association)) {
+    let would_work = |role: &Role| {
+        let (Ok(first), Ok(target), Some(document)) =
+            (RoleArn::parse(first_arn), RoleArn::parse(&role.arn), &role.trust)
+        else {
+            return false;
+        };
+        let effort = Effort::for_short_check();
+        hops(snapshot, subject, association, (first_arn, first), (&role.arn, target), role, document, &effort).is_none()
+    };
+    let located = match role::link(snapshot, subject, target_arn, RoleSource::Target(association), &would_work) {
         Ok(located) => located,
         Err(unlocated) => return Some(*unlocated.problem),
     };
@@ -58,8 +69,24 @@ pub(super) fn link(
         let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, target));
         return surest(located.problem, Some(problem));
     };
-    let cluster = snapshot.cluster.as_ref();
-    let external_id = external_id(cluster, subject, association);
+    let of_hops =
+        hops(snapshot, subject, association, (first_arn, first), (target_arn, target), role, document, effort);
+    surest(located.problem, of_hops)
+}
+
+/// What is wrong with the second hop.
+#[expect(clippy::too_many_arguments, reason = "all of them describe the hop")]
+fn hops(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    association: &Association,
+    (first_arn, first): (&str, RoleArn<'_>),
+    (target_arn, target): (&str, RoleArn<'_>),
+    role: &Role,
+    document: &Document,
+    effort: &Effort,
+) -> Option<Problem> {
+    let external_id = external_id(snapshot.cluster.as_ref(), subject, association);
     let case = Case {
         snapshot,
         subject,
@@ -76,7 +103,7 @@ pub(super) fn link(
     };
     let actions: &[&str] =
         if association.disable_session_tags { &["sts:AssumeRole"] } else { &["sts:AssumeRole", "sts:TagSession"] };
-    actions.iter().map(|action| case.hop(action)).fold(located.problem, surest)
+    actions.iter().map(|action| case.hop(action)).fold(None, surest)
 }
 
 /// The surer of two problems, the first among equals.
@@ -171,6 +198,24 @@ impl<'a> Case<'a> {
         missing::policies(self.subject, self.target.name, self.first, policies)
     }
 
+    /// Adds a statement that lets the first role in for this service account alone.
+    fn own_statement(&self) -> Change {
+        let mut conditions = serde_json::json!({});
+        // Without session tags, the external ID is what ties the hop to this service account. With them, the tags do, as in the
+        // example of the user guide.
+        let is_tagged = !self.association.disable_session_tags;
+        if is_tagged {
+            put_tags(&mut conditions, self.subject, self.snapshot.cluster.as_ref());
+        } else {
+            put(&mut conditions, "StringEquals", "sts:ExternalId", self.external_id.unwrap_or("EXTERNAL_ID").into());
+        }
+        let actions: &[&str] = if is_tagged { &["sts:AssumeRole", "sts:TagSession"] } else { &["sts:AssumeRole"] };
+        let statement = serde_json::json!({
+            "Effect": "Allow", "Principal": {"AWS": self.first_arn}, "Action": actions, "Condition": conditions,
+        });
+        fix::add_statement(self.target, self.first_arn, &statement)
+    }
+
     /// It depends on policies that were not read, or on keys of the request.
     fn open_permission(&self, action: &str, ruling: &Ruling<'_>) -> Problem {
         let unread = permission::unread(ruling);
@@ -201,6 +246,7 @@ impl<'a> Case<'a> {
                 Principal::Aws(self.first_arn),
                 &format!("Principal: {{\"AWS\": \"{}\"}}", self.first_arn),
                 self.target,
+                || self.own_statement(),
             ),
         )
         .at_most(Certainty::Undecided)
@@ -214,29 +260,14 @@ impl<'a> Case<'a> {
             .filter(|report| report.principal == Truth::True && report.action == Truth::True)
             .min_by_key(|report| report.failed().count());
         let failed = nearest.and_then(|report| report.failed().next());
-        // Without session tags, the external ID is what ties the hop to this service account.
-        let statement = match self.external_id.filter(|_| self.association.disable_session_tags) {
-            Some(external_id) => serde_json::json!({
-                "Effect": "Allow",
-                "Principal": {"AWS": self.first_arn},
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
-            }),
-            // With them, the tags do, as in the example of the user guide.
-            None => serde_json::json!({
-                "Effect": "Allow",
-                "Principal": {"AWS": self.first_arn},
-                "Action": ["sts:AssumeRole", "sts:TagSession"],
-                "Condition": {"StringEquals": {
-                    "aws:RequestTag/kubernetes-namespace": self.subject.namespace,
-                    "aws:RequestTag/kubernetes-service-account": self.subject.service_account,
-                }},
-            }),
+        let fix = match trust::applying_deny(&reports) {
+            Some(deny) => fix::narrow_deny(self.target, deny.into(), self.first_arn, Some(self.subject)),
+            None => self.own_statement(),
         };
         let problem = Problem::new(
             &rules::POD_IDENTITY_TARGET,
             self.cause(TargetCause::Trust { action: request.action.into() }),
-            fix::add_statement(self.target, self.first_arn, &statement),
+            fix,
         )
         .at_most(certainty);
         match failed {

@@ -17,6 +17,12 @@ pub enum CredentialsCause {
     OwnRole {
         account: AccountName,
     },
+    /// A variable names the role that the container has already.
+    AssumesItself {
+        account: AccountName,
+        role: Text,
+        variable: Text,
+    },
     AssociationNotUsed {
         account: AccountName,
     },

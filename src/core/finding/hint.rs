@@ -35,6 +35,9 @@ pub enum Typo {
     KeyIsArn,
     KeyHasScheme,
     KeyHasSlash,
+    KeyWithoutClaim {
+        claim: &'static str,
+    },
     Issuer(IssuerDifference),
     // The principal of a trust policy.
     ProviderIsAddress,
@@ -45,6 +48,7 @@ pub enum Typo {
     },
     // The subject of a token.
     SubjectHasBlank,
+    SubjectHasHidden,
     SubjectCase,
     SubjectIsAudience,
     AudienceIsSubject,

@@ -1,6 +1,6 @@
 //! What only a person can do.
 
-use super::{HolderName, PolicyStatement, Text};
+use super::{AccountName, HolderName, PolicyStatement, RoleName, Text};
 
 /// Advice for a person, where no operation fixes a problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,22 @@ pub enum Advice {
     CheckForKeys(&'static str),
     /// Correct or remove a label or annotation for rolecall.
     CorrectOwnName,
+    /// Let in all service accounts whose names differ in a generated end only.
+    AllowGenerated {
+        /// One of them.
+        account: AccountName,
+        /// The key of the condition.
+        key: Text,
+        /// The name without its generated end.
+        stem: Text,
+    },
+    /// Have an association send session tags: without them a statement for it is for other associations of the role too.
+    SendSessionTags {
+        /// Whose association it is.
+        account: AccountName,
+        /// The role.
+        role: RoleName,
+    },
     /// Give an unresolved value.
     Complete(UnresolvedValue),
 }

@@ -5,6 +5,7 @@ mod advice;
 mod names;
 mod permission;
 mod show;
+mod source;
 mod template;
 mod trust;
 
@@ -17,12 +18,14 @@ pub use names::{
 };
 pub use permission::{PermissionChange, PolicyName};
 pub use show::Show;
+pub use source::Owners;
 pub use template::TemplateChange;
 pub(crate) use trust::statement_text;
 pub use trust::{ConditionName, ConditionStep, RoleName, StatementChange, StatementEdit, TrustChange, TrustEdit};
 
 use crate::subject::Subject;
 pub use crate::text::{CUT, FirstValues, List, Text};
+use crate::workload::Owner;
 
 /// What fixes a problem: steps to take in this order, or another way to end the finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +57,18 @@ impl Fix {
         self.steps.iter().any(Change::grants_access)
     }
 
+    /// Marks what acts in another account than the cluster's: its commands name the account.
+    pub(crate) fn mark_other_accounts(&mut self, home: &str) {
+        for change in self.steps.iter_mut().chain(self.alternative.as_deref_mut()) {
+            for role in change.roles_mut() {
+                role.is_elsewhere = *role.account != *home && rolecall_iam::is_account_id(&role.account);
+            }
+            if let Change::AddClientId { provider, is_elsewhere, .. } = change {
+                *is_elsewhere = rolecall_iam::Arn::parse(provider).is_some_and(|arn| arn.account != home);
+            }
+        }
+    }
+
     /// Names another namespace wherever it names this one: commands must not act on an assumed namespace.
     pub fn rename_namespace(&mut self, from: &str, to: &str) {
         let subject = |namespace: &str| format!("system:serviceaccount:{namespace}:");
@@ -65,7 +80,11 @@ impl Fix {
                 }
             }
             // It is the association of the assumed namespace.
-            if let Change::UpdateAssociation(association, _) | Change::DeleteAssociation(association) = &mut *change {
+            let inner = match &mut *change {
+                Change::Through { change, .. } => &mut **change,
+                other => other,
+            };
+            if let Change::UpdateAssociation(association, _) | Change::DeleteAssociation(association) = inner {
                 association.id = None;
             }
             change.texts_of_policies_mut(&mut |text| {
@@ -222,6 +241,8 @@ pub enum Change {
         client_id: Text,
         /// All audiences with it.
         client_ids: Vec<Text>,
+        /// It is of another account than the cluster.
+        is_elsewhere: bool,
     },
     /// Create a Pod Identity association.
     CreateAssociation {
@@ -251,6 +272,17 @@ pub enum Change {
         role: RoleName,
         /// Where its ARN is written.
         place: RolePlace,
+    },
+    /// Create a role for a service account alone, and give it its ARN by the step behind this one.
+    OwnRole {
+        /// The service account.
+        account: AccountName,
+        /// The role that is for others.
+        shared: RoleName,
+        /// The namespaces whose service accounts it is for.
+        namespaces: FirstValues,
+        /// The statement of the new role's trust policy, as JSON.
+        statement: Box<str>,
     },
     /// Use another role than a protected one.
     UseAnotherRole {
@@ -298,6 +330,8 @@ pub enum Change {
         /// It is known to be registered: it was late or did not answer.
         is_registered: bool,
     },
+    /// Have the injector called again for what other webhooks add after it.
+    ReinvokeInjector,
     /// Register the injector again.
     RegisterInjector {
         /// The name under which rolecall looks for it, where that may be wrong.
@@ -312,6 +346,15 @@ pub enum Change {
         /// What shows it.
         show: Show,
     },
+    /// Make a change where the object comes from.
+    Through {
+        /// What the object comes from.
+        owner: Owner,
+        /// The cluster's name; `CLUSTER` where it is not known.
+        cluster: Text,
+        /// What to change.
+        change: Box<Change>,
+    },
     /// Ask a contact that may change it.
     Ask(Contact),
     /// What only a person can do.
@@ -319,7 +362,8 @@ pub enum Change {
 }
 
 impl Change {
-    fn grants_access(&self) -> bool {
+    /// Whether it gives access that did not exist.
+    pub fn grants_access(&self) -> bool {
         match self {
             Self::Trust(TrustEdit { change, .. }) => match change {
                 TrustChange::Add { .. } | TrustChange::NarrowDeny { .. } => true,
@@ -330,7 +374,7 @@ impl Change {
                         !steps.iter().all(|step| matches!(step, ConditionStep::Put { .. }))
                     }
                 },
-                TrustChange::ReplacePrincipal { .. } => false,
+                TrustChange::NarrowAllow { .. } | TrustChange::ReplacePrincipal { .. } => false,
             },
             Self::CreateProvider { .. }
             | Self::AddClientId { .. }
@@ -343,7 +387,25 @@ impl Change {
                 set.iter().any(|(key, _)| key.ends_with("/role-arn"))
             }
             Self::Permission(change) => change.grants_access(),
+            Self::Through { change, .. } => change.grants_access(),
+            Self::Manual(Advice::AllowGenerated { .. }) => true,
             _ => false,
+        }
+    }
+
+    /// The roles that its commands act on.
+    fn roles_mut(&mut self) -> Vec<&mut RoleName> {
+        match self {
+            Self::Trust(TrustEdit { role, .. })
+            | Self::TryFromPod { role, .. }
+            | Self::AttachPolicy { role, .. }
+            | Self::CreateRole { role, .. }
+            | Self::Collect { show: Show::Role(role) | Show::TrustPolicy(role) | Show::Policies(role), .. } => {
+                vec![role]
+            }
+            Self::Permission(change) => change.role_mut().into_iter().collect(),
+            Self::UseAnotherRole { instead: change, .. } | Self::Through { change, .. } => change.roles_mut(),
+            _ => Vec::new(),
         }
     }
 
@@ -357,7 +419,7 @@ impl Change {
             Self::CreateProvider { account, .. } => Some(&**account),
             Self::AddClientId { provider, .. } => rolecall_iam::Arn::parse(provider).map(|arn| arn.account),
             Self::Permission(change) => change.account(),
-            Self::UseAnotherRole { instead, .. } => instead.account(),
+            Self::UseAnotherRole { instead: change, .. } | Self::Through { change, .. } => change.account(),
             _ => None,
         }
         .filter(|account| account.len() == 12)
@@ -373,7 +435,8 @@ impl Change {
             Self::UpdateAssociation(association, _) | Self::DeleteAssociation(association) => {
                 Some(&*association.cluster)
             }
-            Self::UseAnotherRole { instead, .. } => instead.cluster(),
+            Self::Through { owner: Owner::AddOn(_) | Owner::Eksctl, cluster, .. } => Some(&**cluster),
+            Self::UseAnotherRole { instead: change, .. } | Self::Through { change, .. } => change.cluster(),
             _ => None,
         }
         .filter(|cluster| *cluster != "CLUSTER")
@@ -381,12 +444,17 @@ impl Change {
 
     fn namespaces_mut(&mut self) -> Vec<&mut Text> {
         match self {
+            Self::Through { change, .. } => change.namespaces_mut(),
+            Self::Manual(Advice::AllowGenerated { account, .. } | Advice::SendSessionTags { account, .. }) => {
+                vec![&mut account.namespace]
+            }
             Self::UseAnotherRole { account, instead, .. } => {
                 let mut names = instead.namespaces_mut();
                 names.push(&mut account.namespace);
                 names
             }
             Self::CreateAssociation { account, .. }
+            | Self::OwnRole { account, .. }
             | Self::CreateAccount(account)
             | Self::Annotate { object: Annotated::Account(account), .. } => vec![&mut account.namespace],
             Self::UpdateAssociation(association, _) | Self::DeleteAssociation(association) => {
@@ -406,7 +474,16 @@ impl Change {
             change(&mut changed);
             *text = changed.into();
         };
-        let Self::Trust(edit) = self else { return };
+        let edit = match self {
+            Self::Trust(edit) => edit,
+            Self::OwnRole { statement, .. } => {
+                let mut json = statement.to_string();
+                change(&mut json);
+                *statement = json.into();
+                return;
+            }
+            _ => return,
+        };
         match &mut edit.change {
             TrustChange::Add { principal, statement } => {
                 text(principal);
@@ -430,6 +507,7 @@ impl Change {
                 edit.after = json.into();
             }
             TrustChange::NarrowDeny { principal, .. } => text(principal),
+            TrustChange::NarrowAllow { subject, .. } => text(subject),
             TrustChange::ReplacePrincipal { .. } => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Service accounts, and what is wrong with them for their pods.
 
 use super::exemptions::{AllOwnAnnotations, Holder};
-use super::{Circumstances, Gathering, Judgement, needs, own_names, token_expiration};
+use super::{Circumstances, Gathering, Judgement, needs, own_names, owners, token_expiration};
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, OwnAnnotations, ServiceAccount};
 use crate::effort::Effort;
@@ -10,7 +10,7 @@ use crate::finding::{
 };
 use crate::fix::Change;
 use crate::rules;
-use crate::workload::{Kind, Metadata};
+use crate::workload::{Kind, Metadata, Owner};
 use crate::world::World;
 
 /// A service account as it is to become.
@@ -92,6 +92,7 @@ pub fn judge_service_account_within<'a>(
         gathering.add(problem);
     }
     gathering.finish(&mut judgement);
+    owners::follow(&mut judgement, world, subject, Owner::of(change.metadata).as_ref(), None);
     judgement
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::other_credentials;
 use super::required::Requirement;
+use super::self_assume;
 use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{Chain, State, Subject, fix};
 use crate::cluster::ServiceAccount;
@@ -130,6 +131,12 @@ pub(super) fn judge_container<'a>(
         Identity::None => (None, one.uninjected(gathering)),
     };
     let chain = chain.and(stored);
+    if chain == State::Holds
+        && let Some(role) = &role
+        && let Some(problem) = self_assume::problem(scene, container, identity, role)
+    {
+        gathering.add_for(container.name.as_str(), problem);
+    }
     JudgedContainer { name: container.name.as_str(), identity, role, chain }
 }
 

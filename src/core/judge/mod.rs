@@ -12,9 +12,11 @@ mod links;
 mod needs;
 mod other_credentials;
 mod own_names;
+mod owners;
 mod pod;
 mod required;
 mod running;
+mod self_assume;
 mod token_expiration;
 mod web_identity;
 
@@ -32,6 +34,7 @@ pub use effective_identity::{EffectiveIdentity, UnreadControlPolicies, effective
 pub use links::Links;
 pub use needs::permission_fix;
 pub use own_names::of_namespace as own_names_of_namespace;
+pub use owners::follow_owners;
 pub use pod::{judge_workload, judge_workload_within};
 pub use running::{Running, judge_running};
 

@@ -325,7 +325,11 @@ pub fn permission_fix(actor: Actor<'_>, action: &str, resources: Resources<'_>, 
         Session::PodIdentity(association) => Some(fix::association_name(snapshot, subject, Some(association))),
         _ => None,
     };
-    permission::fix_for(&role.arn, association, action, resources, ruling).into()
+    let mut fix = Fix::from(permission::fix_for(&role.arn, association, action, resources, ruling));
+    if let Some(place) = snapshot.cluster.as_ref().and_then(|cluster| cluster.location()) {
+        fix.mark_other_accounts(place.account);
+    }
+    fix
 }
 
 /// The node's role permits what a workload without an identity of its own declares.

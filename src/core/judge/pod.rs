@@ -4,7 +4,8 @@ use super::container::{OwnChains, Scene, judge_container};
 use super::exemptions::{AllOwnAnnotations, Exempts, Holder};
 use super::other_credentials::may_bring_keys;
 use super::{
-    Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, own_names, required, token_expiration,
+    Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, own_names, owners, required,
+    token_expiration,
 };
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{OwnAnnotations, legacy_annotation};
@@ -17,7 +18,7 @@ use crate::identity::{Identity, OptOuts};
 use crate::known::Known;
 use crate::permission;
 use crate::rules;
-use crate::workload::{Container, Metadata, Stage, Volumes, Workload, uses_of_aws};
+use crate::workload::{Container, Metadata, Owner, Stage, Volumes, Workload, uses_of_aws};
 use crate::world::World;
 
 /// Judges a Pod, or the pods that a workload will have.
@@ -185,7 +186,9 @@ pub fn judge_workload_within<'a>(
     if let Some(open) = scene.plan.chain.as_ref().and_then(|chain| chain.open.as_ref()) {
         gathering.add(open.clone());
     }
+    let of_account = scene.known.present().and_then(|account| account.owner.as_deref());
     gathering.finish(&mut judgement);
+    owners::follow(&mut judgement, world, subject, of_account, Owner::of(workload.metadata).as_ref());
     judgement
 }
 

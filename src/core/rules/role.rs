@@ -76,6 +76,18 @@ pub static ROLE_ACCOUNT_UNSEEN: Rule = Rule {
     page: include_str!("pages/role-account-unseen.md"),
 };
 
+/// A variable holds the role that the container has already, and the role does not trust itself.
+pub static ROLE_ASSUMES_ITSELF: Rule = Rule {
+    name: "role-assumes-itself",
+    aliases: &[],
+    since: "0.1.0",
+    level: Level::Strict,
+    certainty: Certainty::Likely,
+    impact: Impact::Availability,
+    traits: &[Trait::ReadsRoleAnnotation],
+    page: include_str!("pages/role-assumes-itself.md"),
+};
+
 /// What a requester reads of a role that is not the namespace's own.
 pub static ROLE_NOT_ASSUMABLE: Rule = Rule {
     name: "role-not-assumable",
@@ -97,4 +109,5 @@ pub(super) static RULES: &[&Rule] = &[
     &ROLE_ARN_CASE,
     &ROLE_MISSING,
     &ROLE_ACCOUNT_UNSEEN,
+    &ROLE_ASSUMES_ITSELF,
 ];

@@ -85,6 +85,10 @@ pub struct Association {
     pub policy: Option<LazyDocument>,
     /// When it was made.
     pub created_at: Option<Timestamp>,
+    /// The add-on of EKS that owns it (`ownerArn`).
+    pub add_on: Option<Box<str>>,
+    /// eksctl created it, as its tags tell.
+    pub is_by_eksctl: bool,
     /// It exists, and its entry in the snapshot cannot be read: place and fault.
     pub fault: Option<Box<str>>,
 }
@@ -100,6 +104,8 @@ impl Association {
             disable_session_tags: false,
             policy: None,
             created_at: None,
+            add_on: None,
+            is_by_eksctl: false,
             fault: Some(fault.into()),
         }
     }

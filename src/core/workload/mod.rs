@@ -8,6 +8,7 @@ mod list;
 mod name;
 mod needs;
 mod object;
+mod owner;
 mod text;
 mod token_file;
 
@@ -22,6 +23,7 @@ pub use object::{
     Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, ServiceAccountToken, Spec, Template,
     ValueFrom, Volume, VolumeMount,
 };
+pub use owner::Owner;
 pub use text::{Pairs, Text};
 pub use token_file::{
     TokenContent, TokenMount, TokenSource, Volumes, clean as clean_path, is_windows_path, token_source,

@@ -16,6 +16,11 @@ pub(super) fn sentence(cause: &CredentialsCause) -> String {
         CredentialsCause::StaticKeysPossible { account: name } => {
             format!("static keys may come before the role of {}", account(name))
         }
+        CredentialsCause::AssumesItself { account: name, role, variable } => format!(
+            "variable {variable} names role {role}, which the pods of {} have already: if the application assumes it, AWS denies \
+             that, since the role does not trust itself",
+            account(name)
+        ),
         CredentialsCause::OwnRole { account } => {
             format!("the container sets its own role, not that of {}", service_account(account))
         }

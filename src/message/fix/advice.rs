@@ -1,8 +1,8 @@
 //! What only a person can do.
 
-use rolecall_core::fix::{Advice, PlaceholderIn, UnresolvedValue};
+use rolecall_core::fix::{AccountName, Advice, PlaceholderIn, UnresolvedValue};
 
-use crate::names::{holder, policy_statement};
+use crate::names::{holder, policy_statement, service_account};
 
 /// A clause without a full stop.
 pub(super) fn advice(advice: &Advice) -> String {
@@ -59,6 +59,17 @@ pub(super) fn advice(advice: &Advice) -> String {
             "correct it or remove it; docs/configuration.md lists the labels and annotations that rolecall reads"
                 .to_owned()
         }
+        Advice::AllowGenerated { account: AccountName { namespace, name }, key, stem } => format!(
+            "since the end of the name {name} is generated, use a condition StringLike {key} = \
+             system:serviceaccount:{namespace}:{stem}* (it lets in every service account of namespace {namespace} whose name \
+             begins with {stem})"
+        ),
+        Advice::SendSessionTags { account, role } => format!(
+            "have the Pod Identity association of {} send session tags, so that the trust policy of role {} can name it: without \
+             them a statement lets in every association of the role that sends none",
+            service_account(account),
+            role.name
+        ),
         Advice::Complete(unknown) => complete(unknown),
     }
 }

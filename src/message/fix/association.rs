@@ -1,6 +1,7 @@
 //! Associations as the resources of Terraform and CloudFormation describe them: whole, so that what is not changed stays.
 
 use rolecall_core::fix::{AccountName, Associated, AssociationChange, AssociationName, Change};
+use rolecall_core::workload::Owner;
 
 /// An association after a change.
 pub(super) struct Resource<'c> {
@@ -26,6 +27,7 @@ impl<'c> Resource<'c> {
                 exists: false,
             }),
             Change::UseAnotherRole { instead, .. } => Self::of(instead),
+            Change::Through { owner: Owner::File { .. }, change, .. } => Self::of(change),
             Change::UpdateAssociation(AssociationName { cluster, account, has, .. }, change) => {
                 // The text of a session policy is not kept: a resource without it would remove it.
                 let Associated { role, target, disable_session_tags, .. } =
