@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::{Config, TestRunner};
+use rolecall_core::Known;
 use rolecall_core::chain::{self, Audience, Chain, RoleSource, Subject};
-use rolecall_core::cluster::Presence;
 use rolecall_core::effort::Effort;
 use rolecall_core::finding::Problem;
 use rolecall_core::snapshot::Snapshot;
@@ -313,7 +313,7 @@ fn walk(case: &Case, way: Way) -> Chain {
         }
         Way::PodIdentity => {
             let association = snapshot.association("carts", "carts").present().unwrap();
-            chain::pod_identity(&snapshot, SUBJECT, association, Presence::Present, &effort)
+            chain::pod_identity(&snapshot, SUBJECT, association, Known::Present(()), &effort)
         }
     }
 }
