@@ -2,7 +2,8 @@
 //!
 //! A case is a folder `tests/cases/FAMILY/CASE` with `input.yaml`, or `review.json` and `cluster.yaml`; a merge patch
 //! `snapshot.json` over `tests/cases/base.json`; and `expected.json`. Where a manifest leaves something open, such as a
-//! placeholder, `check` in it has what the binary says instead: an admitted object leaves nothing open.
+//! placeholder, `check` in it has what the binary says instead: an admitted object leaves nothing open. `identities` are those
+//! that custom resources name; no webhook sees these.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
@@ -20,7 +21,9 @@ use rolecall::live::WorldState;
 use rolecall::server::{State, router};
 use rolecall::sources::{Manifests, namespace_of};
 use rolecall_core::decision::{Level, Mode};
-use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
+use rolecall_core::judge::{
+    Circumstances, Judgement, Referring, ServiceAccountChange, judge_references, judge_service_account, judge_workload,
+};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Stage, Workload};
 use rolecall_core::world::World;
@@ -34,6 +37,8 @@ struct Expected {
     why: String,
     findings: Vec<Finding>,
     workloads: Vec<Container>,
+    #[serde(default)]
+    identities: Vec<Identity>,
     check: Option<Checked>,
 }
 
@@ -70,6 +75,23 @@ struct Container {
     identity: String,
     role: Option<String>,
     chain: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity {
+    kind: String,
+    name: String,
+    path: String,
+    service_account: Option<Account>,
+    role: Option<String>,
+    chain: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+struct Account {
+    namespace: Option<String>,
+    name: String,
 }
 
 struct Case {
@@ -149,6 +171,13 @@ fn judge<T>(case: &Case, world: &World, mut see: impl FnMut(Kind, &str, &Judgeme
             seen.push(see(kind, &name, &judge_workload(world, &workload, circumstances), manifest.admitted));
         }
     }
+    for manifest in &manifests.custom {
+        let (reading, metadata) = (manifest.reading(), manifest.metadata().unwrap());
+        let namespace = manifest.kind.namespace(&metadata);
+        let referring = Referring { kind: manifest.kind, namespace, metadata: &metadata, reading: &reading };
+        let kind = Kind::Custom(manifest.kind.kind);
+        seen.push(see(kind, &metadata.display_name(), &judge_references(world, &referring, circumstances), false));
+    }
     seen
 }
 
@@ -191,10 +220,34 @@ fn the_library_agrees() {
                     chain: container.chain.name().to_owned(),
                 })
                 .collect();
-            (findings_of(kind, name, judgement), containers)
+            let identities: Vec<Identity> = judgement
+                .identities
+                .iter()
+                .map(|identity| Identity {
+                    kind: kind.name().to_owned(),
+                    name: name.to_owned(),
+                    path: identity.path.to_owned(),
+                    service_account: identity.service_account.map(|(namespace, name)| Account {
+                        namespace: namespace.map(str::to_owned),
+                        name: name.to_owned(),
+                    }),
+                    role: identity
+                        .role
+                        .as_ref()
+                        .filter(|role| rolecall_iam::RoleArn::parse(role).is_ok())
+                        .map(|role| role.to_string()),
+                    chain: identity.chain.name().to_owned(),
+                })
+                .collect();
+            let exempted = !judgement.exempted.is_empty();
+            (findings_of(kind, name, judgement), containers, identities, exempted)
         });
         // What is unknown is said: no chain of an identity is unknown without a finding.
-        for (findings, containers) in &judged {
+        for (findings, containers, identities, exempted) in &judged {
+            let unknown = identities.iter().find(|identity| identity.chain != "holds");
+            if let Some(identity) = unknown.filter(|_| findings.is_empty() && !exempted) {
+                return Err(format!("the chain of {} does not hold, and no finding says why", identity.path));
+            }
             let has_identity =
                 |container: &&Container| ["irsa", "pod-identity", "static-keys"].contains(&&*container.identity);
             let unknown = containers.iter().filter(has_identity).find(|container| container.chain == "unknown");
@@ -202,9 +255,12 @@ fn the_library_agrees() {
                 return Err(format!("the chain of {} is unknown, and no finding says why", container.container));
             }
         }
-        let (findings, containers): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
-        compare("findings", &case.expected.findings, &findings.concat())?;
-        compare("workloads", &case.expected.workloads, &containers.concat())
+        let findings: Vec<Finding> = judged.iter().flat_map(|(findings, ..)| findings.clone()).collect();
+        let containers: Vec<Container> = judged.iter().flat_map(|(_, containers, ..)| containers.clone()).collect();
+        let identities: Vec<Identity> = judged.into_iter().flat_map(|(.., identities, _)| identities).collect();
+        compare("findings", &case.expected.findings, &findings)?;
+        compare("workloads", &case.expected.workloads, &containers)?;
+        compare("identities", &case.expected.identities, &identities)
     });
 }
 
@@ -246,6 +302,16 @@ fn the_binary_agrees() {
         let (expected, expected_containers) = case.expected.of_check();
         compare("findings", expected, &findings)?;
         compare("workloads", expected_containers, &containers)?;
+        let named = report["identities"].as_array().cloned().unwrap_or_default();
+        let identities: Vec<Identity> = named
+            .into_iter()
+            .map(|mut identity| {
+                (identity["kind"], identity["name"]) =
+                    (identity["resource"]["kind"].clone(), identity["resource"]["name"].clone());
+                serde_json::from_value(identity).unwrap()
+            })
+            .collect();
+        compare("identities", &case.expected.identities, &identities)?;
         let counts = expected.iter().any(|finding| finding.certainty != "undecided");
         match (output.status.code(), counts) {
             (Some(1), true) | (Some(0), false) => Ok(()),

@@ -61,13 +61,14 @@ const CORE: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("snapshot", &["known"]),
     ("workload", &["text"]),
+    ("custom", &["workload"]),
     ("fix", &["subject", "text", "workload"]),
     ("level", &["workload"]),
     ("rules", &["certainty", "level"]),
     ("cluster", &["known", "level", "workload"]),
     ("identity", &["cluster", "workload"]),
     ("permission", &["effort", "fix", "known", "snapshot", "subject", "text"]),
-    ("finding", &["certainty", "fix", "identity", "level", "permission", "rules", "text", "workload"]),
+    ("finding", &["certainty", "custom", "fix", "identity", "level", "permission", "rules", "text", "workload"]),
     ("chain", &["cluster", "effort", "finding", "fix", "known", "level", "permission", "rules", "snapshot", "subject"]),
     ("world", &["chain", "cluster", "effort", "identity", "known", "level", "snapshot"]),
     (
@@ -75,6 +76,7 @@ const CORE: &[(&str, &[&str])] = &[
         &[
             "chain",
             "cluster",
+            "custom",
             "effort",
             "finding",
             "fix",

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use rolecall_core::decision::Level;
 use rolecall_core::judge::{
-    Circumstances, ServiceAccountChange, judge_service_account, judge_workload, own_names_of_namespace,
+    Circumstances, Referring, ServiceAccountChange, judge_references, judge_service_account, judge_workload,
+    own_names_of_namespace,
 };
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Stage, Workload};
@@ -16,7 +17,7 @@ use super::Exit;
 use super::args::{CheckArgs, CheckFormat};
 use super::doubt::Doubts;
 use crate::config::Config;
-use crate::report::{self, FindingLocation, Report, ReportedUnreadable};
+use crate::report::{self, CustomRemarks, FindingLocation, Report, ReportedUnreadable};
 use crate::sources::{
     Loaded, Manifest, Manifests, ObjectOrigin, ReadOptions, SourceKind, SourceOptions, Substitutions, Unreadable,
     load_snapshot, namespace_of,
@@ -72,6 +73,7 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             report.note(&format!("{}: {}", manifest.origin, rolecall_message::sentence(&problem)));
         }
     }
+    open.extend(custom_resources(&world, &config, &doubts, &manifests, &mut report));
     input_notes(&manifests, &open, &mut report);
     report.finish();
     unreadable.sort_by(|a, b| {
@@ -87,7 +89,10 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             message: fault.reason.clone(),
         });
     }
-    let nothing_else = manifests.objects.is_empty() && manifests.passed_over == 0 && !manifests.unrendered.is_empty();
+    let nothing_else = manifests.objects.is_empty()
+        && manifests.custom.is_empty()
+        && manifests.passed_over == 0
+        && !manifests.unrendered.is_empty();
     for folder in &manifests.unrendered {
         let prefix = if nothing_else { "error" } else { "warning" };
         writeln!(said, "{prefix}: {folder}")?;
@@ -117,7 +122,8 @@ fn input_notes(manifests: &Manifests, open: &BTreeSet<(String, String)>, report:
     for folder in &manifests.unrendered {
         report.note(&folder.to_string());
     }
-    let assumed = manifests.objects.iter().filter(|manifest| manifest.assumed_namespace).count();
+    let assumed = manifests.objects.iter().filter(|manifest| manifest.assumed_namespace).count()
+        + manifests.custom.iter().filter(|manifest| manifest.assumed_namespace).count();
     if assumed > 0 {
         let objects = if assumed == 1 { "1 object names".to_owned() } else { format!("{assumed} objects name") };
         report.note(&format!(
@@ -131,6 +137,42 @@ fn input_notes(manifests: &Manifests, open: &BTreeSet<(String, String)>, report:
             report.note(&format!("… and {} more of these", notes.len() - MAX_NOTES));
         }
     }
+}
+
+/// Judges the identities that custom resources name; returns what to note of the input, with where it stands.
+fn custom_resources(
+    world: &World,
+    config: &Config,
+    doubts: &Doubts,
+    manifests: &Manifests,
+    report: &mut Report,
+) -> Vec<(String, String)> {
+    let mut open = Vec::new();
+    let mut remarks = CustomRemarks::default();
+    for manifest in &manifests.custom {
+        let reading = manifest.reading();
+        let Some(metadata) = manifest.metadata() else {
+            remarks.add_unreadable(manifest.kind, &manifest.origin.to_string(), "metadata");
+            continue;
+        };
+        remarks.add(manifest.kind, &manifest.origin.to_string(), &reading);
+        let namespace = manifest.kind.namespace(&metadata);
+        let circumstances = circumstances(config, namespace);
+        let referring = Referring { kind: manifest.kind, namespace, metadata: &metadata, reading: &reading };
+        let mut judgement = judge_references(world, &referring, circumstances);
+        let notes = doubts.weaken_identities(&mut judgement, manifest, &reading, world);
+        open.extend(notes.into_iter().map(|note| (manifest.origin.to_string(), note)));
+        let ObjectOrigin { file, document, line } = manifest.origin.clone();
+        report.add(&judgement, &metadata.display_name(), Some(&FindingLocation { file, document, line }));
+    }
+    remarks.into_notes().iter().for_each(|note| report.note(note));
+    open
+}
+
+fn circumstances(config: &Config, namespace: &str) -> Circumstances {
+    let exemptions =
+        !config.forbid_exemptions_in.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, namespace));
+    Circumstances { now: Some(jiff::Timestamp::now()), exemptions }
 }
 
 /// Judges an object; returns what to note of its input.
@@ -148,9 +190,7 @@ fn judge(
     let unreadable = |reason: String| Unreadable { origin: manifest.origin.clone(), reason };
     let namespace = namespace_of(&object);
     let name = object.metadata.display_name();
-    let exemptions =
-        !config.forbid_exemptions_in.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, namespace));
-    let circumstances = Circumstances { now: Some(jiff::Timestamp::now()), exemptions };
+    let circumstances = circumstances(config, namespace);
     if kind == Kind::ServiceAccount {
         if !manifest.admitted && object.metadata.name.as_ref().is_none_or(|name| name.as_str().is_empty()) {
             return Err(unreadable("metadata.name: is absent".to_owned()));

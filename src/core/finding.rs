@@ -10,8 +10,8 @@ mod label;
 mod trust;
 
 pub use cause::{
-    Affected, CannotAssume, CannotTell, Cause, ClusterCause, OrganizationCause, PermissionCause, RoleCause, RoleRef,
-    TargetCause, TrustDoubt, UnreadableEntry,
+    Affected, CannotAssume, CannotTell, Cause, ClusterCause, OrganizationCause, PermissionCause, ReferenceCause,
+    RoleCause, RoleRef, TargetCause, TrustDoubt, UnreadableEntry,
 };
 pub use configuration::{ConfigurationCause, NameKind, OwnNameFault};
 pub use credentials::{

@@ -19,6 +19,7 @@ macro_rules! from_parts {
 mod certainty;
 pub mod chain;
 pub mod cluster;
+pub mod custom;
 pub mod decision;
 pub mod effort;
 pub mod finding;

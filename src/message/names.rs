@@ -21,9 +21,13 @@ pub(crate) fn account(AccountName { namespace, name }: &AccountName) -> String {
     format!("{namespace}/{name}")
 }
 
-/// `service account carts/carts-sa`
+/// `service account carts/carts-sa`; without a namespace it is the name of a controller's project.
 pub(crate) fn service_account(AccountName { namespace, name }: &AccountName) -> String {
-    format!("service account {namespace}/{name}")
+    if namespace.is_empty() {
+        format!("the controller of {name}")
+    } else {
+        format!("service account {namespace}/{name}")
+    }
 }
 
 pub(crate) fn role(role: &RoleRef) -> String {
@@ -42,6 +46,7 @@ pub(crate) fn role_place(place: RolePlace) -> &'static str {
         RolePlace::Association => "the association's roleArn",
         RolePlace::Target => "the association's targetRoleArn",
         RolePlace::Variable => "the container's AWS_ROLE_ARN",
+        RolePlace::Field => "the role field of the object",
     }
 }
 

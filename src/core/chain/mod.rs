@@ -1,6 +1,7 @@
 //! The links between a service account and usable credentials: one file a link. Each holds, is broken, or is unknown.
 
 mod association;
+mod assumed_context;
 pub(crate) mod cost;
 pub(crate) mod fix;
 mod irsa_context;
@@ -28,6 +29,7 @@ use crate::known::Known;
 use crate::rules::{self, Trait};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
+pub use assumed_context::RoleRequest;
 pub use role::RoleSource;
 
 pub use crate::subject::Subject;
@@ -232,6 +234,23 @@ pub fn role_only(
         };
         chain.add(problem.map(|problem| problem.about(role_arn, RolePart::Existing)));
         searched(chain.done(snapshot, subject, role_arn), snapshot, role_arn, source)
+    })
+}
+
+/// The hop from the role that a controller has to the next one that a custom resource names.
+pub fn next_role(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    first_arn: &str,
+    request: RoleRequest<'_>,
+    source: RoleSource<'_>,
+    effort: &Effort,
+) -> Chain {
+    cost::within(cost::of_next_role(snapshot, subject, request.arn, source), subject, request.arn, effort, || {
+        let mut chain = Chain::new();
+        chain.add(target::of_controller(snapshot, subject, first_arn, request, source, effort));
+        chain.add_read(organization::of_controller(snapshot, subject, first_arn, request, effort));
+        chain.done(snapshot, subject, request.arn)
     })
 }
 

@@ -7,6 +7,7 @@
 
 use rolecall_iam::{Arn, Context, Document, Effect, Lookup, Principal, Request, RoleArn, Truth, denied_by};
 
+use super::assumed_context::{AssumedContext, RoleRequest};
 use super::irsa_context::IrsaContext;
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE, SecondHop, external_id};
 use super::{Audience, Subject, irsa_trust, trust};
@@ -177,6 +178,40 @@ pub(super) fn of_target(
             external_id: external_id.as_deref(),
         }),
         lists: &lists,
+        presume,
+        effort,
+    })
+}
+
+/// The call of a controller, with one role, for the next one.
+pub(super) fn of_controller(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    first_arn: &str,
+    request: RoleRequest<'_>,
+    effort: &Effort,
+) -> Linked {
+    let found = snapshot.role(request.arn).and_then(|role| Some((role, RoleArn::parse(&role.arn).ok()?)));
+    let Some((role, parsed)) = found else {
+        return Known::Unknown;
+    };
+    let home = Arn::parse(first_arn).map(|arn| arn.account);
+    let call = Call {
+        subject,
+        role_arn: &role.arn,
+        role: parsed,
+        principal: Principal::Aws(first_arn),
+        actions: if request.tags.is_empty() { &["sts:AssumeRole"] } else { &["sts:AssumeRole", "sts:TagSession"] },
+        caller: Caller::Role(home.and_then(|account| organization(snapshot, account))),
+    };
+    let tag_keys: Vec<Box<str>> = request.tags.iter().map(|(key, _)| (*key).into()).collect();
+    call.link(snapshot, |presume| AssumedContext {
+        request,
+        tag_keys: &tag_keys,
+        first_role_arn: first_arn,
+        first_role: snapshot.role(first_arn),
+        role,
+        account: parsed.account,
         presume,
         effort,
     })

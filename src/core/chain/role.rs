@@ -7,7 +7,7 @@ use crate::finding::{
     CannotAssume, CannotTell, Cause, Certainty, EvidenceValue, Label, Problem, RoleCause, RoleRef, RoleValue,
     SnapshotValue, Typo,
 };
-use crate::fix::{AssociationChange, Change, Contact, RolePlace, Show, SnapshotPart, TemplateChange};
+use crate::fix::{Advice, AssociationChange, Change, Contact, RolePlace, Show, SnapshotPart, TemplateChange};
 use crate::known::Known;
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -25,6 +25,8 @@ pub enum RoleSource<'a> {
     Container,
     /// The same, in a workload that brings many roles: similar names are not searched for.
     OneOfMany,
+    /// A field of a custom resource.
+    Field,
 }
 
 impl RoleSource<'_> {
@@ -39,6 +41,7 @@ impl RoleSource<'_> {
             Self::Association(_) => RolePlace::Association,
             Self::Target(_) => RolePlace::Target,
             Self::Container | Self::OneOfMany => RolePlace::Variable,
+            Self::Field => RolePlace::Field,
         }
     }
 
@@ -53,6 +56,7 @@ impl RoleSource<'_> {
                 fix::update_association(snapshot, subject, association, AssociationChange::Target(arn.into()))
             }
             Self::Container | Self::OneOfMany => TemplateChange::SetRole { arn: arn.into() }.into(),
+            Self::Field => Advice::SetRoleField(arn.into()).into(),
         }
     }
 }
@@ -172,7 +176,7 @@ fn withheld(
     source: RoleSource<'_>,
 ) -> Problem {
     let (role, found) = match source {
-        RoleSource::Annotation(_) | RoleSource::Container | RoleSource::OneOfMany => {
+        RoleSource::Annotation(_) | RoleSource::Container | RoleSource::OneOfMany | RoleSource::Field => {
             (RoleRef::named(parsed.name), arn.into())
         }
         // The requester did not write these.

@@ -1,11 +1,13 @@
-//! The second hop of an association: its role takes the target role (Amazon EKS User Guide, "Access AWS resources using
-//! EKS Pod Identity Target IAM Roles"; IAM User Guide, "Cross-account policy evaluation logic"; failures G13, G14).
+//! One role assumes another: the role of an association its target role (Amazon EKS User Guide, "Access AWS resources using
+//! EKS Pod Identity Target IAM Roles"), or the role of a controller the next one of a custom resource (IAM User Guide,
+//! "Cross-account policy evaluation logic"; failures G13, G14).
 
 use rolecall_iam::{
     Accounts, Document, Layer, Named, Policies, PolicyKind, Principal, Request, ResourcePolicy, RoleArn, Ruling, Truth,
     Verdict,
 };
 
+use super::assumed_context::{AssumedContext, HopContext, RoleRequest};
 use super::pod_identity_context::{Lists, PodIdentityContext, SecondHop, documented_external_id, external_id};
 use super::role::{self, RoleSource};
 use super::trust::{self, Outcome};
@@ -14,28 +16,39 @@ use crate::effort::Effort;
 use crate::finding::{
     Cause, Certainty, EvidenceValue, Label, NeedName, PermissionValue, Problem, TargetCause, TrustCondition, TrustValue,
 };
-use crate::fix::{Change, PermissionChange, PoliciesOf, PolicyRef};
+use crate::fix::{Change, PermissionChange, PoliciesOf, PolicyRef, Text};
 use crate::level::Level;
 use crate::permission::{self, Resources, RolePolicies};
-use crate::rules;
+use crate::rules::{self, Rule};
 use crate::snapshot::{Association, Role, Snapshot};
+
+/// Who asks for the second role.
+enum Hop<'a> {
+    /// EKS, with the session tags of an association.
+    Association {
+        association: &'a Association,
+        lists: Lists,
+        /// Sent where session tags are disabled.
+        external_id: Option<&'a str>,
+    },
+    /// A controller, with what a custom resource says.
+    Controller { request: RoleRequest<'a>, tag_keys: Vec<Box<str>> },
+}
 
 struct Case<'a> {
     snapshot: &'a Snapshot,
     subject: Subject<'a>,
-    association: &'a Association,
+    hop: Hop<'a>,
     first_arn: &'a str,
     first: RoleArn<'a>,
     target_arn: &'a str,
     target: RoleArn<'a>,
     role: &'a Role,
     document: &'a Document,
-    lists: Lists,
     effort: &'a Effort,
-    /// Sent where session tags are disabled.
-    external_id: Option<&'a str>,
 }
 
+/// The hop from the role of an association to its target role.
 pub(super) fn link(
     snapshot: &Snapshot,
     subject: Subject<'_>,
@@ -44,7 +57,39 @@ pub(super) fn link(
     target_arn: &str,
     effort: &Effort,
 ) -> Option<Problem> {
-    let located = match role::link(snapshot, subject, target_arn, RoleSource::Target(association)) {
+    let external_id = external_id(snapshot.cluster.as_ref(), subject, association);
+    let hop = Hop::Association { association, lists: Lists::new(), external_id: external_id.as_deref() };
+    let actions: &[&str] = if association.disable_session_tags { &[ASSUME] } else { &[ASSUME, TAG] };
+    hop_problem(snapshot, subject, (first_arn, target_arn), (RoleSource::Target(association), hop), actions, effort)
+}
+
+/// The hop from a role of a controller to the next one. `source`: where the second ARN is written.
+pub(super) fn of_controller(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    first_arn: &str,
+    request: RoleRequest<'_>,
+    source: RoleSource<'_>,
+    effort: &Effort,
+) -> Option<Problem> {
+    let actions: &[&str] = if request.tags.is_empty() { &[ASSUME] } else { &[ASSUME, TAG] };
+    let tag_keys = request.tags.iter().map(|(key, _)| (*key).into()).collect();
+    let hop = Hop::Controller { request, tag_keys };
+    hop_problem(snapshot, subject, (first_arn, request.arn), (source, hop), actions, effort)
+}
+
+const ASSUME: &str = "sts:AssumeRole";
+const TAG: &str = "sts:TagSession";
+
+fn hop_problem(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    (first_arn, target_arn): (&str, &str),
+    (source, hop): (RoleSource<'_>, Hop<'_>),
+    actions: &[&str],
+    effort: &Effort,
+) -> Option<Problem> {
+    let located = match role::link(snapshot, subject, target_arn, source) {
         Ok(located) => located,
         Err(unlocated) => return Some(*unlocated.problem),
     };
@@ -58,24 +103,7 @@ pub(super) fn link(
         let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, target));
         return surest(located.problem, Some(problem));
     };
-    let cluster = snapshot.cluster.as_ref();
-    let external_id = external_id(cluster, subject, association);
-    let case = Case {
-        snapshot,
-        subject,
-        association,
-        first_arn,
-        first,
-        target_arn,
-        target,
-        role,
-        document,
-        lists: Lists::new(),
-        effort,
-        external_id: external_id.as_deref(),
-    };
-    let actions: &[&str] =
-        if association.disable_session_tags { &["sts:AssumeRole"] } else { &["sts:AssumeRole", "sts:TagSession"] };
+    let case = Case { snapshot, subject, hop, first_arn, first, target_arn, target, role, document, effort };
     actions.iter().map(|action| case.hop(action)).fold(located.problem, surest)
 }
 
@@ -88,25 +116,55 @@ fn surest(first: Option<Problem>, second: Option<Problem>) -> Option<Problem> {
 }
 
 impl<'a> Case<'a> {
-    fn context<'c>(&'c self, external_id: Option<&'c str>, presume: bool) -> PodIdentityContext<'c>
+    fn context<'c>(&'c self, external_id: Option<&'c str>, presume: bool) -> HopContext<'c>
     where
         'a: 'c,
     {
-        PodIdentityContext {
-            subject: self.subject,
-            cluster: self.snapshot.cluster.as_ref(),
-            association: self.association,
-            role: self.role,
-            account: self.target.account,
-            second: Some(SecondHop {
-                first_role_arn: self.first_arn,
-                first_role: self.snapshot.role(self.first_arn),
-                external_id,
+        let first_role = self.snapshot.role(self.first_arn);
+        match &self.hop {
+            Hop::Association { association, lists, .. } => HopContext::Association(PodIdentityContext {
+                subject: self.subject,
+                cluster: self.snapshot.cluster.as_ref(),
+                association,
+                role: self.role,
+                account: self.target.account,
+                second: Some(SecondHop { first_role_arn: self.first_arn, first_role, external_id }),
+                lists,
+                presume,
+                effort: self.effort,
             }),
-            lists: &self.lists,
-            presume,
-            effort: self.effort,
+            Hop::Controller { request, tag_keys } => HopContext::Controller(AssumedContext {
+                request: *request,
+                tag_keys,
+                first_role_arn: self.first_arn,
+                first_role,
+                role: self.role,
+                account: self.target.account,
+                presume,
+                effort: self.effort,
+            }),
         }
+    }
+
+    fn rule(&self) -> &'static Rule {
+        match self.hop {
+            Hop::Association { .. } => &rules::POD_IDENTITY_TARGET,
+            Hop::Controller { .. } => &rules::ROLE_CHAIN_DENIED,
+        }
+    }
+
+    fn external_id(&self) -> Option<&str> {
+        match &self.hop {
+            Hop::Association { external_id, .. } => *external_id,
+            Hop::Controller { request, .. } => request.external_id,
+        }
+    }
+
+    /// Another external ID that EKS may send: where the association says another than the user guide.
+    fn other_external_id(&self) -> Option<Option<String>> {
+        let Hop::Association { external_id, .. } = &self.hop else { return None };
+        let documented = documented_external_id(self.snapshot.cluster.as_ref(), self.subject);
+        (documented.as_deref() != *external_id).then_some(documented)
     }
 
     fn cause(&self, why: TargetCause) -> Cause {
@@ -121,16 +179,17 @@ impl<'a> Case<'a> {
     /// Whether the first role is allowed an action on the target: by the target's trust policy, and by its own policies.
     fn hop(&self, action: &str) -> Option<Problem> {
         let caller = Principal::Aws(self.first_arn);
+        let other = self.other_external_id();
         let judge =
             |external_id| trust::judge(self.document, action, caller, |presume| self.context(external_id, presume));
-        let read = judge(self.external_id);
+        let read = judge(self.external_id());
         let request = Request { action, resource: None, principal: Some(caller), context: &read.context };
         match read.outcome {
             Outcome::Denied(certainty) => {
-                // Where the association says another external ID than the user guide, either may be the one that EKS sends.
-                let documented = documented_external_id(self.snapshot.cluster.as_ref(), self.subject);
-                let contested = documented.as_deref() != self.external_id
-                    && !matches!(judge(documented.as_deref()).outcome, Outcome::Denied(_));
+                let contested = match &other {
+                    Some(id) => !matches!(judge(id.as_deref()).outcome, Outcome::Denied(_)),
+                    None => false,
+                };
                 let certainty = if contested { certainty.min(Certainty::Likely) } else { certainty };
                 Some(self.trust_problem(&read.document, &request, certainty))
             }
@@ -179,7 +238,7 @@ impl<'a> Case<'a> {
         }
         let doubt = permission::doubt_of(ruling);
         Problem::new(
-            &rules::POD_IDENTITY_TARGET,
+            self.rule(),
             self.cause(TargetCause::PoliciesUndecided { action: action.into(), doubt: doubt.clone() }),
             Change::TryFromPod { role: self.first.into(), policies: PoliciesOf::Permissions },
         )
@@ -194,7 +253,7 @@ impl<'a> Case<'a> {
         let conditions = trust::undecided(&reports);
         let doubt = trust::doubt(self.document, Principal::Aws(self.first_arn), &conditions);
         let problem = Problem::new(
-            &rules::POD_IDENTITY_TARGET,
+            self.rule(),
             self.cause(TargetCause::TrustUndecided(doubt)),
             trust::settle(
                 self.document,
@@ -214,27 +273,9 @@ impl<'a> Case<'a> {
             .filter(|report| report.principal == Truth::True && report.action == Truth::True)
             .min_by_key(|report| report.failed().count());
         let failed = nearest.and_then(|report| report.failed().next());
-        // Without session tags, the external ID is what ties the hop to this service account.
-        let statement = match self.external_id.filter(|_| self.association.disable_session_tags) {
-            Some(external_id) => serde_json::json!({
-                "Effect": "Allow",
-                "Principal": {"AWS": self.first_arn},
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
-            }),
-            // With them, the tags do, as in the example of the user guide.
-            None => serde_json::json!({
-                "Effect": "Allow",
-                "Principal": {"AWS": self.first_arn},
-                "Action": ["sts:AssumeRole", "sts:TagSession"],
-                "Condition": {"StringEquals": {
-                    "aws:RequestTag/kubernetes-namespace": self.subject.namespace,
-                    "aws:RequestTag/kubernetes-service-account": self.subject.service_account,
-                }},
-            }),
-        };
+        let statement = self.allowing_statement();
         let problem = Problem::new(
-            &rules::POD_IDENTITY_TARGET,
+            self.rule(),
             self.cause(TargetCause::Trust { action: request.action.into() }),
             fix::add_statement(self.target, self.first_arn, &statement),
         )
@@ -242,7 +283,7 @@ impl<'a> Case<'a> {
         match failed {
             Some(failed) => problem
                 .expected(Label::TargetTrustAsksFor, TrustCondition::from(failed))
-                .found(Label::EksSends, trust::sent(&failed.found)),
+                .found(self.sender(), trust::sent(&failed.found)),
             None => problem
                 .expected(
                     Label::TargetTrustNeeds,
@@ -252,17 +293,68 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The actions that a policy of the first role should allow.
+    fn actions(&self) -> &'static [&'static str] {
+        match &self.hop {
+            Hop::Controller { request, .. } if request.tags.is_empty() => &[ASSUME],
+            _ => &[ASSUME, TAG],
+        }
+    }
+
+    fn sender(&self) -> Label {
+        match self.hop {
+            Hop::Association { .. } => Label::EksSends,
+            Hop::Controller { .. } => Label::RequestCarries,
+        }
+    }
+
+    /// The statement that would allow the hop, and no other session of the first role where that can be told apart.
+    fn allowing_statement(&self) -> serde_json::Value {
+        let (actions, condition) = match &self.hop {
+            // Without session tags, the external ID is what ties the hop to this service account.
+            Hop::Association { association, external_id: Some(external_id), .. }
+                if association.disable_session_tags =>
+            {
+                (serde_json::json!(ASSUME), Some(serde_json::json!({"sts:ExternalId": external_id})))
+            }
+            // With them, the tags do, as in the example of the user guide.
+            Hop::Association { .. } => (
+                serde_json::json!([ASSUME, TAG]),
+                Some(serde_json::json!({
+                    "aws:RequestTag/kubernetes-namespace": self.subject.namespace,
+                    "aws:RequestTag/kubernetes-service-account": self.subject.service_account,
+                })),
+            ),
+            Hop::Controller { request, .. } => {
+                let actions = match self.actions() {
+                    [one] => serde_json::json!(one),
+                    both => serde_json::json!(both),
+                };
+                (actions, request.external_id.map(|id| serde_json::json!({"sts:ExternalId": id})))
+            }
+        };
+        let mut statement = serde_json::json!({
+            "Effect": "Allow",
+            "Principal": {"AWS": self.first_arn},
+            "Action": actions,
+        });
+        if let (Some(condition), Some(fields)) = (condition, statement.as_object_mut()) {
+            fields.insert("Condition".to_owned(), serde_json::json!({"StringEquals": condition}));
+        }
+        statement
+    }
+
     fn permission_problem(&self, action: &str, ruling: &Ruling<'_>) -> Problem {
         let target_arn = self.target_arn;
         let by_identity = ruling.missing_in == Some(PolicyKind::Identity);
         Problem::new(
-            &rules::POD_IDENTITY_TARGET,
+            self.rule(),
             self.cause(TargetCause::Policies { action: action.into() }),
             if by_identity {
                 PermissionChange::Allow {
                     role: self.first.into(),
                     policy: permission::policy_name("sts:AssumeRole", target_arn).into(),
-                    actions: vec!["sts:AssumeRole".into(), "sts:TagSession".into()],
+                    actions: self.actions().iter().map(|action| Text::from(*action)).collect(),
                     resource: target_arn.into(),
                 }
                 .into()

@@ -42,6 +42,7 @@ pub enum Label {
     RequestCarries,
     TokenAudience,
     TokenHas,
+    RequestedTokenHas,
     EksSends,
     PodIdentityNeeds,
     WebIdentityNeeds,
@@ -86,6 +87,8 @@ pub enum Label {
     InjectorReads,
     InjectorReadsRoleFrom,
     WorkloadNames,
+    ObjectNames,
+    ControllerReads,
     // Pods and containers.
     AgentRunsOn,
     PodRunsOn,

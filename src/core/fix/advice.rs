@@ -1,6 +1,6 @@
 //! What only a person can do.
 
-use super::{HolderName, PolicyStatement, Text};
+use super::{AccountName, HolderName, PolicyStatement, Text};
 
 /// Advice for a person, where no operation fixes a problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,22 @@ pub enum Advice {
     CheckForKeys(&'static str),
     /// Correct or remove a label or annotation for rolecall.
     CorrectOwnName,
+    /// Write this ARN in the field of a custom resource that names the role.
+    SetRoleField(Text),
+    /// Set a field of a custom resource, by its path.
+    SetField(Text),
+    /// Remove one of two fields of a custom resource, by their paths.
+    RemoveOneOf([Text; 2]),
+    /// Look at the identity of a controller's own pods.
+    CheckController(Text),
+    /// Name the namespace, or look where the controller takes it from.
+    NameNamespace,
+    /// Give `check` the manifest of a service account, or scan the cluster.
+    ReadAccount(AccountName),
+    /// Name one audience in a custom resource.
+    OneAudience,
+    /// Name fewer identities in one object.
+    FewerIdentities,
     /// Give an unresolved value.
     Complete(UnresolvedValue),
 }

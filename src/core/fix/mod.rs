@@ -171,6 +171,8 @@ pub enum RolePlace {
     Target,
     /// The container's `AWS_ROLE_ARN`.
     Variable,
+    /// A field of a custom resource.
+    Field,
 }
 
 /// Who may change what a requester may not.

@@ -13,6 +13,7 @@ mod needs;
 mod other_credentials;
 mod own_names;
 mod pod;
+mod references;
 mod required;
 mod running;
 mod token_expiration;
@@ -33,6 +34,7 @@ pub use links::Links;
 pub use needs::permission_fix;
 pub use own_names::of_namespace as own_names_of_namespace;
 pub use pod::{judge_workload, judge_workload_within};
+pub use references::{Referring, judge_references};
 pub use running::{Running, judge_running};
 
 use self::exemptions::{AllOwnAnnotations, Exempts, from_warnings_only};
@@ -76,6 +78,20 @@ pub struct JudgedContainer<'a> {
     pub chain: State,
 }
 
+/// An identity that a custom resource names, judged.
+#[derive(Debug, Clone)]
+pub struct JudgedIdentity<'a> {
+    /// Where in the object it is named.
+    pub path: &'a str,
+    /// Namespace, where it is known, and name of the service account whose token is requested; `None` where the controller
+    /// brings its own identity, or where none can be told.
+    pub service_account: Option<(Option<&'a str>, &'a str)>,
+    /// The role that the controller has in the end, as far as it is known.
+    pub role: Option<Cow<'a, str>>,
+    /// Whether the chain to it holds.
+    pub chain: State,
+}
+
 /// A workload, judged.
 #[derive(Debug)]
 pub struct Judgement<'a> {
@@ -85,6 +101,8 @@ pub struct Judgement<'a> {
     pub namespace: &'a str,
     /// Every container, in the order of the specification: init, main, ephemeral.
     pub containers: Vec<JudgedContainer<'a>>,
+    /// Identities that the object names without a pod; only of a custom resource.
+    pub identities: Vec<JudgedIdentity<'a>>,
     /// Most severe first.
     pub findings: Vec<Finding>,
     /// What an exemption hid. Those that only annotations of the workload itself hide come last: [`Self::self_exempted`].
@@ -96,7 +114,15 @@ pub struct Judgement<'a> {
 impl<'a> Judgement<'a> {
     /// One that found nothing.
     pub fn new(kind: Kind, namespace: &'a str) -> Self {
-        Self { kind, namespace, containers: Vec::new(), findings: Vec::new(), exempted: Vec::new(), by_namespace: 0 }
+        Self {
+            kind,
+            namespace,
+            containers: Vec::new(),
+            identities: Vec::new(),
+            findings: Vec::new(),
+            exempted: Vec::new(),
+            by_namespace: 0,
+        }
     }
 
     /// What only annotations of the workload, its pods or its service account hide: from warnings, not from denials.

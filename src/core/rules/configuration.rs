@@ -64,6 +64,18 @@ pub static SERVICE_ACCOUNT_MISSING: Rule = Rule {
     page: include_str!("pages/service-account-missing.md"),
 };
 
+/// A custom resource names an identity that its controller cannot use.
+pub static IDENTITY_REFERENCE_BROKEN: Rule = Rule {
+    name: "identity-reference-broken",
+    aliases: &[],
+    since: "0.1.0",
+    level: Level::Chain,
+    certainty: Certainty::Certain,
+    impact: Impact::Availability,
+    traits: &[],
+    page: include_str!("pages/identity-reference-broken.md"),
+};
+
 /// Running pods were created before their service account got its identity.
 pub static PODS_PREDATE_IDENTITY: Rule = Rule {
     name: "pods-predate-identity",
@@ -131,6 +143,7 @@ pub(super) static RULES: &[&Rule] = &[
     &ANNOTATION_MISPLACED,
     &ANNOTATION_LEGACY,
     &SERVICE_ACCOUNT_MISSING,
+    &IDENTITY_REFERENCE_BROKEN,
     &PODS_PREDATE_IDENTITY,
     &IDENTITY_AMBIGUOUS,
     &TOKEN_EXPIRATION,

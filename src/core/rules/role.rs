@@ -88,6 +88,18 @@ pub static ROLE_NOT_ASSUMABLE: Rule = Rule {
     page: include_str!("pages/role-not-assumable.md"),
 };
 
+/// The role that a controller has cannot assume the next role that a custom resource names.
+pub static ROLE_CHAIN_DENIED: Rule = Rule {
+    name: "role-chain-denied",
+    aliases: &[],
+    since: "0.1.0",
+    level: Level::Chain,
+    certainty: Certainty::Certain,
+    impact: Impact::Availability,
+    traits: &[Trait::ReadsPolicies, Trait::ChangesRole, Trait::InAnyNamespace],
+    page: include_str!("pages/role-chain-denied.md"),
+};
+
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] = &[
     &ROLE_NOT_ASSUMABLE,
@@ -97,4 +109,5 @@ pub(super) static RULES: &[&Rule] = &[
     &ROLE_ARN_CASE,
     &ROLE_MISSING,
     &ROLE_ACCOUNT_UNSEEN,
+    &ROLE_CHAIN_DENIED,
 ];

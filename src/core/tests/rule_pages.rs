@@ -111,8 +111,7 @@ fn case(rule: &Rule, example: &Value, admitted: bool) -> Case {
     match example {
         Value::Array(objects) => {
             for object in objects {
-                let (api_version, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
-                let kind = Kind::from_api_version(api_version, kind);
+                let kind = common::kind_of(object);
                 let admitted = admitted && kind == Some(Kind::Pod);
                 inputs.push(Input { kind, admitted, value: object.clone() });
             }

@@ -4,6 +4,7 @@ mod configuration;
 mod credentials;
 mod injection;
 mod permission;
+mod reference;
 mod role;
 
 use rolecall_core::finding::{Affected, Cause, Problem, bounded};
@@ -35,6 +36,7 @@ fn sentence(cause: &Cause) -> String {
         Cause::Permission(cause) => permission::sentence(cause),
         Cause::Configuration(cause) => configuration::sentence(cause),
         Cause::Cluster(cause) => configuration::cluster(cause),
+        Cause::Reference { controller, why } => reference::sentence(*controller, why),
         Cause::Unresolved { value, affected } => {
             let since = unresolved(value);
             match affected {

@@ -1,5 +1,6 @@
 //! Manifests from files, folders and standard input: YAML with many documents, Lists, JSON; read as kubectl reads them.
 
+mod custom;
 mod documents;
 mod files;
 mod placeholder;
@@ -16,6 +17,7 @@ use rolecall_core::cluster::{Cluster, Conventions, Namespace, Presence, ServiceA
 use rolecall_core::workload::{Kind, Object};
 use serde_json::{Map, Value};
 
+pub use custom::CustomManifest;
 use documents::Document;
 use files::Files;
 pub use files::Unrendered;
@@ -108,6 +110,8 @@ pub struct ReadOptions<'a> {
 pub struct Manifests {
     /// In the order they were read: files of a folder by name.
     pub objects: Vec<Manifest>,
+    /// Custom resources that name an identity of AWS, in the same order.
+    pub custom: Vec<CustomManifest>,
     /// Objects of kinds that do not matter, and documents that are no Kubernetes objects.
     pub passed_over: usize,
     /// What cannot be read.
@@ -241,7 +245,10 @@ impl Manifests {
         }
         let known = Kind::from_api_version(&api_version, &kind);
         if known.is_none() && (kind != "Namespace" || api_version != "v1") {
-            self.passed_over += 1;
+            match CustomManifest::of(origin, (&api_version, &kind), value, options.namespace) {
+                Some(custom) => self.custom.push(custom),
+                None => self.passed_over += 1,
+            }
             return;
         }
         let named =
@@ -280,7 +287,8 @@ impl Manifests {
     /// counts, the judgement finds out.
     pub fn named_roles(&self) -> BTreeSet<String> {
         let mut roles = BTreeSet::new();
-        let mut values: Vec<&Value> = self.objects.iter().map(|manifest| &manifest.value).collect();
+        let objects = self.objects.iter().map(|manifest| &manifest.value);
+        let mut values: Vec<&Value> = objects.chain(self.custom.iter().map(CustomManifest::value)).collect();
         while let Some(value) = values.pop() {
             match value {
                 Value::String(text) if text.contains(":role/") && rolecall_iam::RoleArn::parse(text).is_ok() => {
