@@ -3,6 +3,7 @@
 mod cause;
 mod configuration;
 mod credentials;
+mod ecs;
 mod evidence;
 mod hint;
 mod injection;
@@ -18,6 +19,7 @@ pub use credentials::{
     AgentTokenDoubt, CredentialsCause, EndpointRef, Fallback, FallbackCause, IdentityDoubt, KeySource, NoMetadata,
     Platform, StaticKeys, TokenDoubt,
 };
+pub use ecs::{EcsCause, EcsRefusal, EcsValue, OtherTrust, TaskFallback, TaskRoleNeed};
 pub use evidence::{
     ConfigurationValue, CredentialsValue, Evidence, EvidenceValue, Expectation, InjectionValue, NeedName,
     PermissionValue, RequiredBy, RoleValue, SnapshotValue,

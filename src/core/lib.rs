@@ -20,6 +20,7 @@ mod certainty;
 pub mod chain;
 pub mod cluster;
 pub mod decision;
+pub mod ecs;
 pub mod effort;
 pub mod finding;
 pub mod fix;

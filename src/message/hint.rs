@@ -1,10 +1,10 @@
 //! What may be behind a problem.
 
 use rolecall_core::finding::{
-    Hint, IssuerDifference, NameDifference, OnOutageOrLevel, Remark, RolePurpose, SubjectDifference, Typo, bounded,
+    Hint, IssuerDifference, NameDifference, OnOutageOrLevel, OtherTrust, Remark, RolePurpose, SubjectDifference, Typo, bounded,
 };
 
-use crate::names::{POD_IDENTITY, account, required_by};
+use crate::names::{ECS_TASKS, POD_IDENTITY, account, required_by};
 use crate::permission::unlisted_key;
 
 const PREFIX: &str = "rolecall.dev/";
@@ -77,6 +77,13 @@ fn remark(remark: &Remark) -> String {
         },
         Remark::NoSessionTags => "the association disables session tags, so EKS sends none".to_owned(),
         Remark::PodIdentityService => format!("the service principal of Pod Identity is {POD_IDENTITY}"),
+        Remark::RoleTrusts(other) => format!("{}; ECS tasks need {ECS_TASKS}", role_trusts(*other)),
+        Remark::EcsClusterNotSupported => {
+            "AWS supports no condition on aws:SourceArn that names more than account and region of ECS tasks".to_owned()
+        }
+        Remark::ExecutionRoleIsNotForContainers { role } => {
+            format!("executionRoleArn {role} is for the ECS agent: containers cannot use it")
+        }
         Remark::ActsOn { action, pattern } => format!("{action} acts on {pattern}"),
         Remark::UnlistedKey(key) => unlisted_key(key),
         Remark::SimilarAccount { account: name } => format!("{} exists and may be meant", account(name)),
@@ -84,6 +91,19 @@ fn remark(remark: &Remark) -> String {
         Remark::IsLabel { name } => format!("set it as a label of the namespace: {PREFIX}{name}"),
         Remark::IsAnnotation { name } => format!("set it as an annotation: {PREFIX}{name}"),
         Remark::EnforceOnValues => "write `pods`, `workloads` or `pods.workloads`".to_owned(),
+    }
+}
+
+/// For whom a role is.
+fn role_trusts(other: OtherTrust) -> &'static str {
+    match other {
+        OtherTrust::Ec2 => "the role is for EC2 instances",
+        OtherTrust::EcsService => "ecs.amazonaws.com is the service principal of ECS itself",
+        OtherTrust::Ssm => "the role is for instances that Systems Manager manages, such as those of ECS Anywhere",
+        OtherTrust::Lambda => "the role is for Lambda functions",
+        OtherTrust::PodIdentity => "the role is for EKS Pod Identity",
+        OtherTrust::EksService => "the role is for EKS clusters",
+        OtherTrust::Irsa => "the role is for EKS service accounts (IRSA)",
     }
 }
 

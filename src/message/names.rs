@@ -1,5 +1,6 @@
 //! How statements, policies, roles and objects are named in every text.
 
+use rolecall_core::ecs::RoleField;
 use rolecall_core::finding::{NeedName, RequiredBy, RoleRef, TrustCondition, TrustConditions, bounded};
 use rolecall_core::fix::{
     AccountName, FirstValues, HolderName, List, MetadataOf, PolicyRef, PolicyStatement, RolePlace, SnapshotPart,
@@ -16,14 +17,18 @@ pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// `carts/carts-sa`
-pub(crate) fn account(AccountName { namespace, name }: &AccountName) -> String {
-    format!("{namespace}/{name}")
+/// Service principal of ECS tasks.
+pub(crate) const ECS_TASKS: &str = "ecs-tasks.amazonaws.com";
+
+/// `carts/carts-sa`; the family of a task definition.
+pub(crate) fn account(of: &AccountName) -> String {
+    let AccountName { namespace, name } = of;
+    if of.is_task_definition() { format!("task definition {name}") } else { format!("{namespace}/{name}") }
 }
 
-/// `service account carts/carts-sa`
-pub(crate) fn service_account(AccountName { namespace, name }: &AccountName) -> String {
-    format!("service account {namespace}/{name}")
+/// `service account carts/carts-sa`, `task definition carts`
+pub(crate) fn service_account(of: &AccountName) -> String {
+    if of.is_task_definition() { account(of) } else { format!("service account {}", account(of)) }
 }
 
 pub(crate) fn role(role: &RoleRef) -> String {
@@ -32,6 +37,8 @@ pub(crate) fn role(role: &RoleRef) -> String {
         RoleRef::Own => "its role".to_owned(),
         RoleRef::OfAssociation => "role of its association".to_owned(),
         RoleRef::TargetOfAssociation => "role that its association targets".to_owned(),
+        RoleRef::OfTask(RoleField::Task, name) => format!("task role {name}"),
+        RoleRef::OfTask(RoleField::Execution, name) => format!("execution role {name}"),
     }
 }
 
@@ -42,6 +49,8 @@ pub(crate) fn role_place(place: RolePlace) -> &'static str {
         RolePlace::Association => "the association's roleArn",
         RolePlace::Target => "the association's targetRoleArn",
         RolePlace::Variable => "the container's AWS_ROLE_ARN",
+        RolePlace::TaskDefinition(RoleField::Task) => "the task definition's taskRoleArn",
+        RolePlace::TaskDefinition(RoleField::Execution) => "the task definition's executionRoleArn",
     }
 }
 
@@ -175,6 +184,7 @@ pub(crate) fn holder(holder: &HolderName) -> String {
         HolderName::Template(kind) => format!("the pod template of the {kind}"),
         HolderName::Account(name) => service_account(name),
         HolderName::Namespace(name) => format!("namespace {name}"),
+        HolderName::TaskDefinition => "the task definition".to_owned(),
     }
 }
 

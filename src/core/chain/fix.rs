@@ -3,10 +3,11 @@
 use rolecall_iam::RoleArn;
 
 use super::Subject;
+use crate::ecs::RoleField;
 use crate::fix::{
     AccountName, Advice, Annotated, Associated, AssociationChange, AssociationName, Change, ConditionName,
-    ConditionStep, Fix, Protected, RoleName, StatementEdit, StatementName, Text, TrustChange, TrustEdit,
-    UndocumentedPrincipal, statement_text,
+    ConditionStep, Fix, Protected, RoleName, StatementEdit, StatementName, TaskDefinitionChange, Text, TrustChange,
+    TrustEdit, UndocumentedPrincipal, statement_text,
 };
 use crate::snapshot::{Association, Snapshot};
 
@@ -103,10 +104,13 @@ pub(crate) fn install_agent(snapshot: &Snapshot) -> Change {
     Change::InstallAgent { cluster: cluster_name(snapshot) }
 }
 
+/// Stands for a role that a person has to choose.
+pub(crate) const SOME_ROLE: &str = "ROLE_ARN";
+
 /// Instead of a change to a role that belongs to nodes or to AWS: another role, in the place that names this one.
 pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> Fix {
     let is_of_aws = arn.contains("role/aws-service-role/") || arn.contains("role/aws-reserved/");
-    let another = || Text::from("ROLE_ARN");
+    let another = || Text::from(SOME_ROLE);
     let instead = match snapshot.association(subject.namespace, subject.service_account).present() {
         Some(association) => {
             let is_target = association.target_role_arn.as_deref() == Some(arn);
@@ -114,6 +118,7 @@ pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &
                 if is_target { AssociationChange::Target(another()) } else { AssociationChange::Role(another()) };
             update_association(snapshot, subject, association, change)
         }
+        None if subject.is_task_definition() => TaskDefinitionChange::set_role(subject, RoleField::Task, SOME_ROLE),
         None => Change::CreateAssociation { cluster: cluster_name(snapshot), account: own_account(subject) },
     };
     Fix::from(Change::UseAnotherRole {

@@ -2,6 +2,9 @@
 
 mod association;
 pub(crate) mod cost;
+mod ecs;
+mod ecs_context;
+mod ecs_trust;
 pub(crate) mod fix;
 mod irsa_context;
 mod irsa_diagnosis;
@@ -28,6 +31,7 @@ use crate::known::Known;
 use crate::rules::{self, Trait};
 use crate::snapshot::{Association, Issuer, Snapshot};
 
+pub use ecs::{TaskRole, task_definition};
 pub use role::RoleSource;
 
 pub use crate::subject::Subject;

@@ -7,7 +7,10 @@ use crate::finding::{
     CannotAssume, CannotTell, Cause, Certainty, EvidenceValue, Label, Problem, RoleCause, RoleRef, RoleValue,
     SnapshotValue, Typo,
 };
-use crate::fix::{AssociationChange, Change, Contact, RolePlace, Show, SnapshotPart, TemplateChange};
+use crate::ecs::RoleField;
+use crate::fix::{
+    AssociationChange, Change, Contact, RolePlace, Show, SnapshotPart, TaskDefinitionChange, TemplateChange,
+};
 use crate::known::Known;
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -25,6 +28,8 @@ pub enum RoleSource<'a> {
     Container,
     /// The same, in a workload that brings many roles: similar names are not searched for.
     OneOfMany,
+    /// A field of a task definition.
+    TaskDefinition(RoleField),
 }
 
 impl RoleSource<'_> {
@@ -39,6 +44,7 @@ impl RoleSource<'_> {
             Self::Association(_) => RolePlace::Association,
             Self::Target(_) => RolePlace::Target,
             Self::Container | Self::OneOfMany => RolePlace::Variable,
+            Self::TaskDefinition(field) => RolePlace::TaskDefinition(field),
         }
     }
 
@@ -53,6 +59,7 @@ impl RoleSource<'_> {
                 fix::update_association(snapshot, subject, association, AssociationChange::Target(arn.into()))
             }
             Self::Container | Self::OneOfMany => TemplateChange::SetRole { arn: arn.into() }.into(),
+            Self::TaskDefinition(field) => TaskDefinitionChange::set_role(subject, field, arn),
         }
     }
 }
@@ -82,7 +89,8 @@ pub(super) fn link<'s, 'a>(
         Err(fault) => return unlocated(None, malformed(snapshot, subject, arn, fault, source)),
     };
     let place = snapshot.cluster.as_ref().and_then(|cluster| cluster.location());
-    if let Some(place) = place
+    // A task definition is in no cluster of EKS.
+    if let Some(place) = place.filter(|_| !subject.is_task_definition())
         && place.partition != parsed.partition
     {
         let right = arn.replacen(parsed.partition, place.partition, 1);
@@ -172,7 +180,10 @@ fn withheld(
     source: RoleSource<'_>,
 ) -> Problem {
     let (role, found) = match source {
-        RoleSource::Annotation(_) | RoleSource::Container | RoleSource::OneOfMany => {
+        RoleSource::Annotation(_)
+        | RoleSource::Container
+        | RoleSource::OneOfMany
+        | RoleSource::TaskDefinition(_) => {
             (RoleRef::named(parsed.name), arn.into())
         }
         // The requester did not write these.

@@ -5,7 +5,9 @@ use rolecall_iam::RoleArnFault;
 
 use super::configuration::ConfigurationCause;
 use super::credentials::CredentialsCause;
+use super::ecs::{EcsCause, EcsRefusal};
 use super::injection::{InjectionCause, NotInjected, Preset};
+use crate::ecs::RoleField;
 use crate::fix::{
     AccountName, FirstValues, List, RolePlace, SnapshotPart, Text, UndocumentedPrincipal, UnresolvedValue,
 };
@@ -45,6 +47,7 @@ pub enum Cause {
     Permission(PermissionCause),
     Configuration(ConfigurationCause),
     Cluster(ClusterCause),
+    Ecs(EcsCause),
     /// A result depends on a value that the manifest does not contain yet.
     Unresolved {
         value: UnresolvedValue,
@@ -60,6 +63,8 @@ pub enum RoleRef {
     Own,
     OfAssociation,
     TargetOfAssociation,
+    /// That of a field of a task definition.
+    OfTask(RoleField, Text),
 }
 
 impl RoleRef {
@@ -109,6 +114,7 @@ pub enum CannotAssume {
     },
     Preset(Preset),
     NotInjected(NotInjected),
+    Ecs(EcsRefusal),
 }
 
 /// Why it is not known whether a service account can assume a role.
@@ -307,4 +313,5 @@ from_parts!(
     PermissionCause => Cause::Permission,
     ConfigurationCause => Cause::Configuration,
     ClusterCause => Cause::Cluster,
+    EcsCause => Cause::Ecs,
 );

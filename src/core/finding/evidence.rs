@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "the texts of `rolecall-message` say what each variant means")]
 
 use super::credentials::{EndpointRef, KeySource, Platform, StaticKeys, TokenDoubt};
+use super::ecs::EcsValue;
 use super::label::Label;
 use super::trust::{Sent, TrustCondition, TrustValue};
 use crate::fix::{AccountName, FirstValues, HolderName, List, MetadataOf, PolicyStatement, SnapshotPart, Text};
@@ -53,6 +54,7 @@ pub enum EvidenceValue {
     Credentials(CredentialsValue),
     Injection(InjectionValue),
     Configuration(ConfigurationValue),
+    Ecs(EcsValue),
 }
 
 /// What a snapshot has, or should have.
@@ -283,6 +285,7 @@ from_parts!(
     CredentialsValue => EvidenceValue::Credentials,
     InjectionValue => EvidenceValue::Injection,
     ConfigurationValue => EvidenceValue::Configuration,
+    EcsValue => EvidenceValue::Ecs,
 );
 
 impl From<SnapshotPart> for EvidenceValue {

@@ -1,6 +1,7 @@
 //! What may be behind a problem, as data.
 #![expect(missing_docs, reason = "the texts of `rolecall-message` say what each variant means")]
 
+use super::ecs::OtherTrust;
 use super::evidence::RequiredBy;
 use crate::fix::{AccountName, Text};
 use crate::level::Level;
@@ -117,6 +118,10 @@ pub enum Remark {
     RoleIsFor(RolePurpose),
     NoSessionTags,
     PodIdentityService,
+    // Of roles of ECS.
+    RoleTrusts(OtherTrust),
+    EcsClusterNotSupported,
+    ExecutionRoleIsNotForContainers { role: Text },
     // Of permissions.
     ActsOn { action: Text, pattern: Text },
     UnlistedKey(UnlistedKey),

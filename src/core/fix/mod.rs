@@ -5,6 +5,7 @@ mod advice;
 mod names;
 mod permission;
 mod show;
+mod task_definition;
 mod template;
 mod trust;
 
@@ -17,10 +18,12 @@ pub use names::{
 };
 pub use permission::{PermissionChange, PolicyName};
 pub use show::Show;
+pub use task_definition::TaskDefinitionChange;
 pub use template::TemplateChange;
 pub(crate) use trust::statement_text;
 pub use trust::{ConditionName, ConditionStep, RoleName, StatementChange, StatementEdit, TrustChange, TrustEdit};
 
+use crate::ecs::RoleField;
 use crate::subject::Subject;
 pub use crate::text::{CUT, FirstValues, List, Text};
 
@@ -83,13 +86,20 @@ impl<C: Into<Change>> From<C> for Fix {
     }
 }
 
-/// A service account.
+/// A service account, or a task definition of ECS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountName {
-    /// Its namespace.
+    /// Its namespace; empty of a task definition.
     pub namespace: Text,
     /// Its name.
     pub name: Text,
+}
+
+impl AccountName {
+    /// Whether it is a task definition: a service account always has a namespace.
+    pub fn is_task_definition(&self) -> bool {
+        self.namespace.is_empty()
+    }
 }
 
 impl From<Subject<'_>> for AccountName {
@@ -171,6 +181,8 @@ pub enum RolePlace {
     Target,
     /// The container's `AWS_ROLE_ARN`.
     Variable,
+    /// A field of a task definition.
+    TaskDefinition(RoleField),
 }
 
 /// Who may change what a requester may not.
@@ -284,6 +296,8 @@ pub enum Change {
     Permission(PermissionChange),
     /// Change the pod template.
     Template(TemplateChange),
+    /// Change a task definition of ECS.
+    TaskDefinition(TaskDefinitionChange),
     /// Re-create pods.
     Recreate {
         /// The owner's kind; `Pod` where the pod has none, or its controller is not known.
@@ -338,7 +352,8 @@ impl Change {
             | Self::UpdateAssociation(..)
             | Self::UseAnotherRole { .. }
             | Self::AttachPolicy { .. }
-            | Self::Template(TemplateChange::SetRole { .. }) => true,
+            | Self::Template(TemplateChange::SetRole { .. })
+            | Self::TaskDefinition(TaskDefinitionChange::SetRole { .. }) => true,
             Self::Annotate { object: Annotated::Account(_), set, .. } => {
                 set.iter().any(|(key, _)| key.ends_with("/role-arn"))
             }
@@ -358,6 +373,9 @@ impl Change {
             Self::AddClientId { provider, .. } => rolecall_iam::Arn::parse(provider).map(|arn| arn.account),
             Self::Permission(change) => change.account(),
             Self::UseAnotherRole { instead, .. } => instead.account(),
+            Self::TaskDefinition(TaskDefinitionChange::SetRole { arn, .. }) => {
+                rolecall_iam::Arn::parse(arn).map(|arn| arn.account)
+            }
             _ => None,
         }
         .filter(|account| account.len() == 12)

@@ -127,7 +127,8 @@ pub(super) fn judge_container<'a>(
         Identity::Irsa => one.web_identity(gathering),
         Identity::PodIdentity => one.container_credentials(gathering),
         Identity::Node => (scene.world.snapshot.node_role().map(Cow::Borrowed), one.uninjected(gathering)),
-        Identity::None => (None, one.uninjected(gathering)),
+        // Only tasks of ECS have a task role.
+        Identity::None | Identity::TaskRole => (None, one.uninjected(gathering)),
     };
     let chain = chain.and(stored);
     JudgedContainer { name: container.name.as_str(), identity, role, chain }

@@ -15,6 +15,7 @@ mod own_names;
 mod pod;
 mod required;
 mod running;
+mod task_definition;
 mod token_expiration;
 mod web_identity;
 
@@ -34,6 +35,7 @@ pub use needs::permission_fix;
 pub use own_names::of_namespace as own_names_of_namespace;
 pub use pod::{judge_workload, judge_workload_within};
 pub use running::{Running, judge_running};
+pub use task_definition::{FindPlaceholder, JudgedTaskDefinition, effective_task_identity, judge_task_definition};
 
 use self::exemptions::{AllOwnAnnotations, Exempts, from_warnings_only};
 use crate::chain::State;
@@ -234,6 +236,16 @@ struct Gathering<'w> {
     own_annotations: AllOwnAnnotations<'w>,
 }
 
+/// What was gathered.
+struct Gathered {
+    /// Most severe first.
+    findings: Vec<Finding>,
+    /// What the namespace hides.
+    exempted: Vec<Finding>,
+    /// What the workload's own annotations hide.
+    self_exempted: Vec<Finding>,
+}
+
 impl<'w> Gathering<'w> {
     fn new(own_annotations: AllOwnAnnotations<'w>) -> Self {
         Self { own_annotations, ..Self::default() }
@@ -307,7 +319,15 @@ impl<'w> Gathering<'w> {
         self.place(exempts).push(finding);
     }
 
-    fn finish(mut self, judgement: &mut Judgement<'_>) {
+    fn finish(self, judgement: &mut Judgement<'_>) {
+        let Gathered { findings, mut exempted, self_exempted } = self.gathered();
+        judgement.findings = findings;
+        judgement.by_namespace = exempted.len();
+        exempted.extend(self_exempted);
+        judgement.exempted = exempted;
+    }
+
+    fn gathered(mut self) -> Gathered {
         for problem in self.own_annotations.notices() {
             self.add(problem);
         }
@@ -315,10 +335,11 @@ impl<'w> Gathering<'w> {
             finding.notes.insert(0, self.own_annotations.describe(finding.problem.rule));
         }
         self.findings.findings.sort_by_key(Finding::severity);
-        judgement.findings = self.findings.findings;
-        judgement.by_namespace = self.exempted.findings.len();
-        judgement.exempted = self.exempted.findings;
-        judgement.exempted.extend(self.self_exempted.findings.into_iter().map(from_warnings_only));
+        Gathered {
+            findings: self.findings.findings,
+            exempted: self.exempted.findings,
+            self_exempted: self.self_exempted.findings.into_iter().map(from_warnings_only).collect(),
+        }
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) fn session<'a>(
 }
 
 /// The needs that name actions; of the others one finding says so.
-fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut Gathering<'_>) -> Vec<Need<'d>> {
+pub(super) fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut Gathering<'_>) -> Vec<Need<'d>> {
     let mut known = Vec::new();
     let mut unknown: Vec<Problem> = Vec::new();
     let mut lines = declared.iter().flat_map(|text| permission::needs(text));
@@ -206,7 +206,7 @@ fn is_misspelling(written: &str, near: &str) -> bool {
 }
 
 /// Reports the needs that none of the roles may meet, one finding a rule; returns what that makes of the chain.
-fn report(
+pub(super) fn report(
     subject: Subject<'_>,
     actors: &[Actor<'_>],
     needs: &[Need<'_>],

@@ -4,7 +4,7 @@ mod controller;
 mod endpoint;
 mod expand;
 mod kind;
-mod list;
+pub(crate) mod list;
 mod name;
 mod needs;
 mod object;

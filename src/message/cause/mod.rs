@@ -2,6 +2,7 @@
 
 mod configuration;
 mod credentials;
+mod ecs;
 mod injection;
 mod permission;
 mod role;
@@ -35,6 +36,7 @@ fn sentence(cause: &Cause) -> String {
         Cause::Permission(cause) => permission::sentence(cause),
         Cause::Configuration(cause) => configuration::sentence(cause),
         Cause::Cluster(cause) => configuration::cluster(cause),
+        Cause::Ecs(cause) => ecs::sentence(cause),
         Cause::Unresolved { value, affected } => {
             let since = unresolved(value);
             match affected {

@@ -1,5 +1,6 @@
 //! What was expected and what was found.
 
+mod ecs;
 mod label;
 mod workload;
 
@@ -42,6 +43,7 @@ fn text(value: &EvidenceValue) -> String {
         EvidenceValue::Credentials(value) => workload::credentials(value),
         EvidenceValue::Injection(value) => workload::injection(value),
         EvidenceValue::Configuration(value) => workload::configuration(value),
+        EvidenceValue::Ecs(value) => ecs::text(value),
     }
 }
 

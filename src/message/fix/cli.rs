@@ -7,7 +7,7 @@ use rolecall_core::fix::{
 use rolecall_core::workload::{Kind, Renewal};
 use serde_json::json;
 
-use super::jq;
+use super::{jq, task_definition};
 use crate::shell::Command;
 
 /// The audience of tokens that the injector asks for by default.
@@ -75,6 +75,7 @@ pub(super) fn of(change: &Change) -> Vec<String> {
         Change::RegisterInjector { .. } => vec![Command::new("kubectl get mutatingwebhookconfigurations")],
         Change::CheckAgent => vec![Command::new("kubectl describe daemonset -n kube-system eks-pod-identity-agent")],
         Change::Collect { show, .. } => self::show(show),
+        Change::TaskDefinition(change) => task_definition::command(change).into_iter().collect(),
         Change::TryFromPod { .. } | Change::Template(_) | Change::Ask(_) | Change::Manual(_) => Vec::new(),
     };
     commands.into_iter().filter_map(Command::finish).collect()

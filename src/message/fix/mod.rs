@@ -8,6 +8,7 @@ mod eksctl;
 mod hcl;
 mod jq;
 mod sentence;
+mod task_definition;
 mod terraform;
 
 pub use advice::unresolved;

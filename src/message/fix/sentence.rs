@@ -3,11 +3,12 @@
 use rolecall_core::finding::bounded;
 use rolecall_core::fix::{
     Annotated, AssociationChange, Change, ConditionName, ConditionStep, Contact, PermissionChange, PoliciesOf,
-    Protected, RoleName, Show, StatementChange, TemplateChange, Text, TrustChange, TrustEdit,
+    Protected, RoleName, Show, StatementChange, TaskDefinitionChange, TemplateChange, Text, TrustChange, TrustEdit,
 };
 use rolecall_core::workload::{Kind, Renewal};
 
 use super::advice::advice;
+use super::task_definition;
 use crate::names::{
     account, metadata_of, part, policy_statement, role_place, service_account, statement, undocumented,
 };
@@ -61,6 +62,7 @@ pub(super) fn of(change: &Change) -> String {
         }
         Change::Permission(change) => permission(change),
         Change::Template(change) => template(change),
+        Change::TaskDefinition(change) => task_definition::sentence(change),
         Change::Recreate { kind, namespace, name } => recreate(kind, namespace, name.as_deref()),
         Change::CheckInjector { is_registered: true } => {
             "if that does not help, look at the injector's webhook: it did not know the service account's role yet, or did \
@@ -100,11 +102,12 @@ pub(super) fn or(alternative: &Change) -> &'static str {
             "or, if it needs no AWS identity,"
         }
         Change::Recreate { .. } => "if the injector added them,",
+        Change::TaskDefinition(TaskDefinitionChange::AllowInstanceRole) => "or, if the instance's role is intended,",
         _ => "or",
     }
 }
 
-fn named(RoleName { account, name, .. }: &RoleName) -> String {
+pub(super) fn named(RoleName { account, name, .. }: &RoleName) -> String {
     if account.len() == 12 { format!("role {name} (account {account})") } else { format!("role {name}") }
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::association::Resource;
 use super::hcl::{Block, list, name, string, texts};
+use super::task_definition;
 use crate::names::statement;
 
 /// The configuration of a change; `None` where Terraform has nothing for it.
@@ -43,6 +44,7 @@ pub(super) fn of(change: &Change) -> Option<String> {
                 .attribute("role", string(&role.name))
                 .attribute("policy_arn", string(policy))
         }
+        Change::TaskDefinition(change) => task_definition::terraform(change)?,
         Change::Permission(PermissionChange::Allow { role, policy, actions, resource }) => {
             return Some(allow(role, policy, actions, resource));
         }
