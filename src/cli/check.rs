@@ -15,6 +15,7 @@ use rolecall_core::world::World;
 use super::Exit;
 use super::args::{CheckArgs, CheckFormat};
 use super::doubt::Doubts;
+use super::task_definitions;
 use crate::config::Config;
 use crate::report::{self, FindingLocation, Report, ReportedUnreadable};
 use crate::sources::{
@@ -72,6 +73,7 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             report.note(&format!("{}: {}", manifest.origin, rolecall_message::sentence(&problem)));
         }
     }
+    task_definitions::check(&manifests.task_definitions, &world.snapshot, &mut report, &mut open, &mut unreadable);
     input_notes(&manifests, &open, &mut report);
     report.finish();
     unreadable.sort_by(|a, b| {
@@ -87,7 +89,8 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             message: fault.reason.clone(),
         });
     }
-    let nothing_else = manifests.objects.is_empty() && manifests.passed_over == 0 && !manifests.unrendered.is_empty();
+    let is_empty = manifests.objects.is_empty() && manifests.task_definitions.is_empty();
+    let nothing_else = is_empty && manifests.passed_over == 0 && !manifests.unrendered.is_empty();
     for folder in &manifests.unrendered {
         let prefix = if nothing_else { "error" } else { "warning" };
         writeln!(said, "{prefix}: {folder}")?;

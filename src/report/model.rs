@@ -7,7 +7,7 @@ use rolecall_core::chain::State;
 use rolecall_core::decision::Level;
 use rolecall_core::finding::{Certainty, Evidence, Finding};
 use rolecall_core::identity::Identity;
-use rolecall_core::judge::Judgement;
+use rolecall_core::judge::{JudgedContainer, JudgedTaskDefinition, Judgement};
 use rolecall_core::rules::{DocsUrl, Impact};
 use rolecall_core::snapshot::Snapshot;
 use serde::Serialize;
@@ -293,9 +293,32 @@ impl Report {
             kind: judgement.kind.name().into(),
             name: name.to_owned(),
         };
+        let Judgement { containers, findings, exempted, .. } = judgement;
+        self.add_parts(resource, containers, findings, exempted, location);
+    }
+
+    /// Adds a judged task definition of Amazon ECS, which is in no namespace.
+    pub fn add_task_definition(
+        &mut self,
+        judged: &JudgedTaskDefinition<'_>,
+        name: String,
+        location: Option<&FindingLocation>,
+    ) {
+        let resource = ReportedResource { namespace: String::new(), kind: "TaskDefinition".into(), name };
+        self.add_parts(resource, &judged.containers, &judged.findings, &judged.exempted, location);
+    }
+
+    fn add_parts(
+        &mut self,
+        resource: ReportedResource,
+        containers: &[JudgedContainer<'_>],
+        findings: &[Finding],
+        exempted: &[Finding],
+        location: Option<&FindingLocation>,
+    ) {
         self.summary.resources += 1;
-        self.add_exempted(judgement.exempted.iter(), &resource, location);
-        for container in &judgement.containers {
+        self.add_exempted(exempted.iter(), &resource, location);
+        for container in containers {
             self.workloads.push(ReportedWorkload {
                 resource: resource.clone(),
                 container: container.name.to_owned(),
@@ -305,8 +328,7 @@ impl Report {
                 chain: container.chain,
             });
         }
-        let findings: Vec<ReportedFinding> = judgement
-            .findings
+        let findings: Vec<ReportedFinding> = findings
             .iter()
             .filter(|finding| self.shows(finding))
             .flat_map(|finding| self.reported(finding, &resource))
@@ -385,7 +407,8 @@ impl Report {
         self.workloads.sort_by(|a, b| a.resource.cmp(&b.resource));
         self.exempted.sort();
         self.summary.containers = self.workloads.len();
-        let with_chain = |w: &&ReportedWorkload| w.identity.mechanism().is_some();
+        let with_chain =
+            |w: &&ReportedWorkload| w.identity.mechanism().is_some() || w.identity == Identity::TaskRole;
         self.summary.unknown = self.workloads.iter().filter(with_chain).filter(|w| w.chain == State::Unknown).count();
         if self.summary.unknown > 0 {
             self.summary.notes.extend(std::mem::take(&mut self.missing_parts));

@@ -5,6 +5,7 @@ mod files;
 mod placeholder;
 mod scalar;
 mod substitute;
+mod task_definitions;
 mod yaml;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use files::Files;
 pub use files::Unrendered;
 pub use placeholder::placeholder;
 pub use substitute::Substitutions;
+pub use task_definitions::{TaskDefinitionManifest, task_definition_placeholder};
 
 /// Where an object stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +110,8 @@ pub struct ReadOptions<'a> {
 pub struct Manifests {
     /// In the order they were read: files of a folder by name.
     pub objects: Vec<Manifest>,
+    /// Task definitions of Amazon ECS, in the order they were read.
+    pub task_definitions: Vec<TaskDefinitionManifest>,
     /// Objects of kinds that do not matter, and documents that are no Kubernetes objects.
     pub passed_over: usize,
     /// What cannot be read.
@@ -204,6 +208,15 @@ impl Manifests {
     }
 
     fn add_value(&mut self, origin: &ObjectOrigin, mut value: Value, admitted: bool, options: &ReadOptions<'_>) {
+        if let Some(found) = task_definitions::of(&mut value).filter(|_| !admitted) {
+            for one in found {
+                match one {
+                    Ok((path, value)) => self.task_definitions.push(task_definitions::at(origin, path, value)),
+                    Err(reason) => self.refuse(origin, &reason),
+                }
+            }
+            return;
+        }
         let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         if kind == "AdmissionReview" {
@@ -280,7 +293,9 @@ impl Manifests {
     /// counts, the judgement finds out.
     pub fn named_roles(&self) -> BTreeSet<String> {
         let mut roles = BTreeSet::new();
-        let mut values: Vec<&Value> = self.objects.iter().map(|manifest| &manifest.value).collect();
+        let objects = self.objects.iter().map(|manifest| &manifest.value);
+        let definitions = self.task_definitions.iter().map(|manifest| &manifest.value);
+        let mut values: Vec<&Value> = objects.chain(definitions).collect();
         while let Some(value) = values.pop() {
             match value {
                 Value::String(text) if text.contains(":role/") && rolecall_iam::RoleArn::parse(text).is_ok() => {
