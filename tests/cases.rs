@@ -3,6 +3,9 @@
 //! A case is a folder `tests/cases/FAMILY/CASE` with `input.yaml`, or `review.json` and `cluster.yaml`; a merge patch
 //! `snapshot.json` over `tests/cases/base.json`; and `expected.json`. Where a manifest leaves something open, such as a
 //! placeholder, `check` in it has what the binary says instead: an admitted object leaves nothing open.
+//!
+//! A case of Amazon ECS has `task-definition.json`, `template.yaml` of CloudFormation or `plan.json` of Terraform, and goes through
+//! library and binary.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
@@ -18,9 +21,12 @@ use http_body_util::BodyExt;
 use rolecall::config::{Config, SelfExemptions};
 use rolecall::live::WorldState;
 use rolecall::server::{State, router};
-use rolecall::sources::{Manifests, namespace_of};
+use rolecall::sources::{Manifests, namespace_of, task_definition_placeholder};
 use rolecall_core::decision::{Level, Mode};
-use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
+use rolecall_core::judge::{
+    Circumstances, JudgedContainer, Judgement, ServiceAccountChange, judge_service_account, judge_task_definition,
+    judge_workload,
+};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Stage, Workload};
 use rolecall_core::world::World;
@@ -152,16 +158,16 @@ fn judge<T>(case: &Case, world: &World, mut see: impl FnMut(Kind, &str, &Judgeme
     seen
 }
 
-fn findings_of(kind: Kind, name: &str, judgement: &Judgement<'_>) -> Vec<Finding> {
+fn findings_of(kind: &str, name: &str, findings: &[rolecall_core::finding::Finding]) -> Vec<Finding> {
     let one = |finding: &rolecall_core::finding::Finding, container: Option<&String>| Finding {
-        kind: kind.name().to_owned(),
+        kind: kind.to_owned(),
         name: name.to_owned(),
         rule: finding.rule().to_owned(),
         certainty: finding.problem.certainty.name().to_owned(),
         container: container.cloned(),
     };
     let mut all = Vec::new();
-    for finding in &judgement.findings {
+    for finding in findings {
         if finding.containers.is_empty() {
             all.push(one(finding, None));
         }
@@ -170,33 +176,48 @@ fn findings_of(kind: Kind, name: &str, judgement: &Judgement<'_>) -> Vec<Finding
     all
 }
 
+fn containers_of(kind: &str, name: &str, containers: &[JudgedContainer<'_>]) -> Vec<Container> {
+    let one = |container: &JudgedContainer<'_>| Container {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        container: container.name.to_owned(),
+        identity: container.identity.name().to_owned(),
+        role: container
+            .role
+            .as_ref()
+            .filter(|role| rolecall_iam::RoleArn::parse(role).is_ok())
+            .map(|role| role.to_string()),
+        chain: container.chain.name().to_owned(),
+    };
+    containers.iter().map(one).collect()
+}
+
+/// What the library says of the task definitions of a case.
+fn judge_task_definitions(case: &Case, world: &World) -> Vec<(Vec<Finding>, Vec<Container>)> {
+    let circumstances = Circumstances { now: None, exemptions: true };
+    let mut judged = Vec::new();
+    for manifest in &case.manifests().task_definitions {
+        let definition = manifest.definition().unwrap();
+        let of = judge_task_definition(&world.snapshot, &definition, task_definition_placeholder, circumstances);
+        let (kind, name) = ("TaskDefinition", definition.display_name());
+        judged.push((findings_of(kind, &name, &of.findings), containers_of(kind, &name, &of.containers)));
+    }
+    judged
+}
+
 #[test]
 fn the_library_agrees() {
     for_every_case(|case| {
         let world = case.world();
-        let judged = judge(case, &world, |kind, name, judgement, _| {
-            let containers: Vec<Container> = judgement
-                .containers
-                .iter()
-                .map(|container| Container {
-                    kind: kind.name().to_owned(),
-                    name: name.to_owned(),
-                    container: container.name.to_owned(),
-                    identity: container.identity.name().to_owned(),
-                    role: container
-                        .role
-                        .as_ref()
-                        .filter(|role| rolecall_iam::RoleArn::parse(role).is_ok())
-                        .map(|role| role.to_string()),
-                    chain: container.chain.name().to_owned(),
-                })
-                .collect();
-            (findings_of(kind, name, judgement), containers)
+        let mut judged = judge(case, &world, |kind, name, judgement, _| {
+            let (kind, containers) = (kind.name(), &judgement.containers);
+            (findings_of(kind, name, &judgement.findings), containers_of(kind, name, containers))
         });
+        judged.extend(judge_task_definitions(case, &world));
         // What is unknown is said: no chain of an identity is unknown without a finding.
         for (findings, containers) in &judged {
             let has_identity =
-                |container: &&Container| ["irsa", "pod-identity", "static-keys"].contains(&&*container.identity);
+                |container: &&Container| ["irsa", "pod-identity", "static-keys", "task-role"].contains(&&*container.identity);
             let unknown = containers.iter().filter(has_identity).find(|container| container.chain == "unknown");
             if let Some(container) = unknown.filter(|_| findings.is_empty()) {
                 return Err(format!("the chain of {} is unknown, and no finding says why", container.container));
@@ -279,7 +300,9 @@ struct Asked {
 /// A review for each object: as recorded, or made from a manifest. A Pod's manifest is none that a webhook ever sees.
 fn reviews_of(case: &Case) -> Vec<Asked> {
     let mut asked = Vec::new();
-    for file in case.paths() {
+    // No webhook sees a task definition.
+    let is_of_ecs = |file: &String| ["definition.json", "template.yaml", "plan.json"].iter().any(|end| file.ends_with(end));
+    for file in case.paths().into_iter().filter(|file| !is_of_ecs(file)) {
         let text = std::fs::read_to_string(&file).unwrap();
         if file.ends_with("review.json") {
             let review: Value = serde_json::from_str(&text).unwrap();
