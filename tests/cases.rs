@@ -216,8 +216,9 @@ fn the_library_agrees() {
         judged.extend(judge_task_definitions(case, &world));
         // What is unknown is said: no chain of an identity is unknown without a finding.
         for (findings, containers) in &judged {
-            let has_identity =
-                |container: &&Container| ["irsa", "pod-identity", "static-keys", "task-role"].contains(&&*container.identity);
+            let has_identity = |container: &&Container| {
+                ["irsa", "pod-identity", "static-keys", "task-role"].contains(&&*container.identity)
+            };
             let unknown = containers.iter().filter(has_identity).find(|container| container.chain == "unknown");
             if let Some(container) = unknown.filter(|_| findings.is_empty()) {
                 return Err(format!("the chain of {} is unknown, and no finding says why", container.container));
@@ -301,7 +302,8 @@ struct Asked {
 fn reviews_of(case: &Case) -> Vec<Asked> {
     let mut asked = Vec::new();
     // No webhook sees a task definition.
-    let is_of_ecs = |file: &String| ["definition.json", "template.yaml", "plan.json"].iter().any(|end| file.ends_with(end));
+    let is_of_ecs =
+        |file: &String| ["definition.json", "template.yaml", "plan.json"].iter().any(|end| file.ends_with(end));
     for file in case.paths().into_iter().filter(|file| !is_of_ecs(file)) {
         let text = std::fs::read_to_string(&file).unwrap();
         if file.ends_with("review.json") {

@@ -13,12 +13,11 @@ use rolecall_core::permission::{Answer, Need, ask_need, granted_actions};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::world::World;
 
-use super::Exit;
 use super::args::{CanIArgs, Format};
 use super::cluster_facts::ClusterFacts;
 use super::doubt::Doubts;
 use super::question::question;
-use super::task_definitions;
+use super::{Exit, task_definitions};
 use crate::config::Config;
 use crate::report::{Can, CanI, Grants, Through};
 use crate::sources::aws::AwsSettings;

@@ -43,8 +43,11 @@ pub(super) fn check(
         report.add_task_definition(&judged, definition.display_name(), Some(&location));
     }
     if let Some(home) = home {
-        let definitions =
-            if assumed == 1 { "1 task definition names".to_owned() } else { format!("{assumed} task definitions name") };
+        let definitions = if assumed == 1 {
+            "1 task definition names".to_owned()
+        } else {
+            format!("{assumed} task definitions name")
+        };
         report.note(&format!(
             "{definitions} no account and region: {home} is assumed, and what depends on it is not certain"
         ));

@@ -1,7 +1,8 @@
 //! What may be behind a problem.
 
 use rolecall_core::finding::{
-    Hint, IssuerDifference, NameDifference, OnOutageOrLevel, OtherTrust, Remark, RolePurpose, SubjectDifference, Typo, bounded,
+    Hint, IssuerDifference, NameDifference, OnOutageOrLevel, OtherTrust, Remark, RolePurpose, SubjectDifference, Typo,
+    bounded,
 };
 
 use crate::names::{ECS_TASKS, POD_IDENTITY, account, required_by};

@@ -76,9 +76,7 @@ fn links(
             let (role, parsed) = (located.role, RoleArn::parse(&located.role.arn).unwrap_or(located.parsed));
             let trust = ecs_trust::link(snapshot, subject, home, named.field, (role, parsed), effort);
             chain.add(trust.map(soften));
-            if let Some(link) = organization::of_task(snapshot, subject, role, parsed, effort) {
-                chain.add(link);
-            }
+            chain.add_read(organization::of_task(snapshot, subject, role, parsed, effort));
         }
         Err(unlocated) => chain.add(Some(soften(*unlocated.problem))),
     }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use rolecall_iam::{
-    Arn, ConditionReport, Document, Effect, Principal, Request, RoleArn, StatementReport, Truth, wildcard_match,
+    Arn, BaseOperator, ConditionReport, Document, Effect, Principal, Request, RoleArn, SetQualifier, StatementReport,
+    Truth, wildcard_match,
 };
 
 use super::ecs_context::{EcsContext, SERVICE};
@@ -180,31 +181,50 @@ impl<'a> Case<'a> {
             .found(Label::TrustStatement, TrustValue::Denies { statement: deny.into(), grounds })
     }
 
+    /// The first condition that is not met; the fix is for all of them.
     fn condition(&self, report: &StatementReport<'_>, failed: &ConditionReport<'_>) -> Problem {
         let key = Text::from(&failed.condition.key);
-        let condition = ConditionName::new(&failed.operator().written, &failed.condition.key);
-        let documented = self.documented(&failed.condition.folded_key);
-        // Only what AWS documents of ECS can be put in; a condition that asks for something else has to go.
-        let is_positive = !failed.operator().base.is_negated();
-        let step = match &documented {
-            Some(value) if is_positive => ConditionStep::Replace {
-                condition,
-                old: failed.condition.values.iter().map(Text::from).collect(),
-                new: vec![value.as_ref().into()],
-            },
-            _ => ConditionStep::Remove(condition),
-        };
-        let sent: EvidenceValue = match &documented {
+        let steps = report.failed().flat_map(|failed| self.steps(failed)).collect();
+        let sent: EvidenceValue = match self.documented(&failed.condition.folded_key) {
             Some(value) if is_source_arn(failed) => EcsValue::BeginsWith(value.trim_end_matches('*').into()).into(),
             _ => trust::sent(&failed.found).into(),
         };
-        self.problem(
-            EcsRefusal::TrustKey { key },
-            self.edit(report, StatementChange::Conditions(vec![step])),
-        )
-        .expected(Label::RoleTrustAsksFor, TrustCondition::from(failed))
-        .found(Label::EcsSends, sent)
-        .hint(self.is_narrowed(failed).then_some(Remark::EcsClusterNotSupported))
+        let hint = if takes_wildcard_literally(failed) {
+            let instead_of = (&failed.operator().written).into();
+            Some(Remark::UseOperator { operator: LIKE.into(), instead_of })
+        } else {
+            self.is_narrowed(failed).then_some(Remark::EcsClusterNotSupported)
+        };
+        self.problem(EcsRefusal::TrustKey { key }, self.edit(report, StatementChange::Conditions(steps)))
+            .expected(Label::RoleTrustAsksFor, TrustCondition::from(failed))
+            .found(Label::EcsSends, sent)
+            .hint(hint)
+    }
+
+    /// What has a condition hold. Only what AWS documents of ECS can be put in; a condition that asks for something else has to
+    /// go.
+    fn steps(&self, failed: &ConditionReport<'_>) -> Vec<ConditionStep> {
+        let condition = ConditionName::new(&failed.operator().written, &failed.condition.key);
+        let is_plain = matches!(failed.operator().set, SetQualifier::None | SetQualifier::ForAnyValue);
+        let is_exact =
+            matches!(failed.operator().base, BaseOperator::StringEquals | BaseOperator::StringEqualsIgnoreCase);
+        let is_like = matches!(
+            failed.operator().base,
+            BaseOperator::StringLike | BaseOperator::ArnLike | BaseOperator::ArnEquals
+        );
+        let Some(value) = self.documented(&failed.condition.folded_key).filter(|_| is_plain) else {
+            return vec![ConditionStep::Remove(condition)];
+        };
+        let add = |condition| ConditionStep::AddValues { condition, values: vec![value.as_ref().into()] };
+        match is_source_arn(failed) {
+            true if is_exact => {
+                let like = || ConditionName::new(LIKE, &failed.condition.key);
+                vec![ConditionStep::Move { from: condition, to: like() }, add(like())]
+            }
+            false if is_exact => vec![add(condition)],
+            _ if is_like => vec![add(condition)],
+            _ => vec![ConditionStep::Remove(condition)],
+        }
     }
 
     /// The value that a condition on this key is documented to have.
@@ -250,6 +270,15 @@ impl<'a> Case<'a> {
             .found(Label::ItNames, TrustValue::Principals(trusted))
             .hint(hint)
     }
+}
+
+/// The operator that AWS documents for `aws:SourceArn`.
+const LIKE: &str = "ArnLike";
+
+/// Whether a wildcard in it is a character as any other.
+fn takes_wildcard_literally(failed: &ConditionReport<'_>) -> bool {
+    let is_exact = matches!(failed.operator().base, BaseOperator::StringEquals | BaseOperator::StringEqualsIgnoreCase);
+    is_exact && is_source_arn(failed) && failed.condition.values.iter().any(|value| value.contains(['*', '?']))
 }
 
 fn is_source_arn(report: &ConditionReport<'_>) -> bool {

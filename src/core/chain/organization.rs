@@ -51,9 +51,8 @@ impl<C: Context> Context for WithOrganization<'_, C> {
             ("aws:principalisawsservice", Caller::Role(_)) => Lookup::One("false"),
             ("aws:principalservicename", Caller::Service(name, _)) => Lookup::One(name),
             // Amazon EKS Best Practices Guide, "Identity and Access Management": EKS passes it.
-            ("aws:sourceorgid", Caller::Service(SERVICE, Some(id))) | ("aws:principalorgid", Caller::Role(Some(id))) => {
-                Lookup::One(id)
-            }
+            ("aws:sourceorgid", Caller::Service(SERVICE, Some(id)))
+            | ("aws:principalorgid", Caller::Role(Some(id))) => Lookup::One(id),
             // No assertion of SAML comes with any of these calls.
             _ if key.starts_with("saml:") => Lookup::Absent,
             _ => self.inner.lookup(key),

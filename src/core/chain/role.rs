@@ -3,11 +3,11 @@
 use rolecall_iam::{RoleArn, RoleArnFault};
 
 use super::{Subject, cannot_assume, fix, unreadable};
+use crate::ecs::RoleField;
 use crate::finding::{
     CannotAssume, CannotTell, Cause, Certainty, EvidenceValue, Label, Problem, RoleCause, RoleRef, RoleValue,
     SnapshotValue, Typo,
 };
-use crate::ecs::RoleField;
 use crate::fix::{
     AssociationChange, Change, Contact, RolePlace, Show, SnapshotPart, TaskDefinitionChange, TemplateChange,
 };
@@ -180,10 +180,7 @@ fn withheld(
     source: RoleSource<'_>,
 ) -> Problem {
     let (role, found) = match source {
-        RoleSource::Annotation(_)
-        | RoleSource::Container
-        | RoleSource::OneOfMany
-        | RoleSource::TaskDefinition(_) => {
+        RoleSource::Annotation(_) | RoleSource::Container | RoleSource::OneOfMany | RoleSource::TaskDefinition(_) => {
             (RoleRef::named(parsed.name), arn.into())
         }
         // The requester did not write these.

@@ -110,9 +110,8 @@ impl ExecutionRoleUse {
         ];
         let is_certain = types.refuses_without_execution_role();
         let everywhere = everywhere.into_iter().map(|(applies, needed)| (applies, needed, true));
-        let off_ec2 = off_ec2
-            .into_iter()
-            .map(|(applies, needed)| (applies && types.may_be_without_ec2(), needed, is_certain));
+        let off_ec2 =
+            off_ec2.into_iter().map(|(applies, needed)| (applies && types.may_be_without_ec2(), needed, is_certain));
         let all = everywhere.chain(off_ec2);
         all.filter(|(applies, ..)| *applies).map(|(_, needed, is_certain)| (needed, is_certain)).collect()
     }

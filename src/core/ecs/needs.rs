@@ -65,7 +65,8 @@ mod tests {
                 {"dockerLabels":{"rolecall.dev/identity":"no"}}]}"#;
         let definition: TaskDefinition<'_> = serde_json::from_str(text).unwrap();
         let own = own_annotations(&definition);
-        let needs = "dynamodb:Query arn:aws:dynamodb:us-west-2:1:table/a\ns3:ListAllMyBuckets\nsqs:SendMessage\ns3:GetObject *";
+        let needs =
+            "dynamodb:Query arn:aws:dynamodb:us-west-2:1:table/a\ns3:ListAllMyBuckets\nsqs:SendMessage\ns3:GetObject *";
         assert_eq!(&*own.requires, needs);
         assert!(own.identity_required);
         assert!(own_annotations(&TaskDefinition::default()).is_empty());

@@ -49,7 +49,7 @@ impl Identity {
         match self {
             Self::Irsa => Some(Mechanism::Irsa),
             Self::PodIdentity => Some(Mechanism::PodIdentity),
-            Self::StaticKeys | Self::Node | Self::None => None,
+            Self::StaticKeys | Self::TaskRole | Self::Node | Self::None => None,
         }
     }
 

@@ -124,7 +124,11 @@ pub(super) fn session<'a>(
 }
 
 /// The needs that name actions; of the others one finding says so.
-pub(super) fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut Gathering<'_>) -> Vec<Need<'d>> {
+pub(super) fn known_needs<'d>(
+    subject: Subject<'_>,
+    declared: &[&'d str],
+    gathering: &mut Gathering<'_>,
+) -> Vec<Need<'d>> {
     let mut known = Vec::new();
     let mut unknown: Vec<Problem> = Vec::new();
     let mut lines = declared.iter().flat_map(|text| permission::needs(text));

@@ -84,11 +84,8 @@ pub fn judge_task_definition<'a>(
     let effort = Effort::for_one_check();
     let scene = Scene::new(snapshot, definition, find_placeholder, &effort);
     let own = ecs::own_annotations(definition);
-    let annotations = AllOwnAnnotations::gather(
-        &[(Holder::TaskDefinition, Some(&own))],
-        circumstances.exemptions,
-        circumstances.now,
-    );
+    let annotations =
+        AllOwnAnnotations::gather(&[(Holder::TaskDefinition, Some(&own))], circumstances.exemptions, circumstances.now);
     let (declared, node_role, is_required) =
         (annotations.requires.clone(), annotations.node_role(), annotations.identity_required.is_some());
     let mut gathering = Gathering::new(annotations);
@@ -182,4 +179,3 @@ pub fn effective_task_identity<'w>(
         ..plain(Identity::Node)
     }
 }
-

@@ -45,10 +45,7 @@ pub(super) fn command(change: &TaskDefinitionChange) -> Option<Command> {
         return None;
     }
     let value = serde_json::Value::from(&**arn);
-    let program = format!(
-        ".taskDefinition + {{tags: (.tags // [])}} | .{} = {value} | {READ_ONLY}",
-        field.name()
-    );
+    let program = format!(".taskDefinition + {{tags: (.tags // [])}} | .{} = {value} | {READ_ONLY}", field.name());
     let read = Command::new("aws ecs describe-task-definition")
         .option("--task-definition", family)
         .words("--include TAGS --output json")

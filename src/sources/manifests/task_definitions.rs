@@ -116,7 +116,7 @@ pub fn task_definition_placeholder(text: &str) -> Option<&str> {
     placeholder(text).or_else(|| {
         let from = text.get(text.find('<')?..)?;
         let end = from.find('>')?;
-        let is_name = from.get(1..end)?.chars().all(|c| c.is_ascii_alphanumeric() || "_-. ".contains(c));
+        let is_name = from.get(1..end)?.chars().all(|c| c.is_ascii_alphanumeric() || "_-.: ".contains(c));
         from.get(..=end).filter(|_| is_name && end > 1)
     })
 }

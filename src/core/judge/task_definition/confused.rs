@@ -23,7 +23,8 @@ pub(super) fn problem(
     needs: &[Need<'_>],
     all: &[JudgedCredentials<'_>],
 ) -> Option<Problem> {
-    needs_of_execution_role(scene, task, execution, needs).or_else(|| task_role_is_for_execution(scene, task, needs, all))
+    needs_of_execution_role(scene, task, execution, needs)
+        .or_else(|| task_role_is_for_execution(scene, task, needs, all))
 }
 
 fn name(role: &Role) -> &str {
@@ -89,10 +90,8 @@ fn task_role_is_for_execution(
     if !(uses_aws || !needs.is_empty()) || !has_no_other || !has_execution_policy(role) {
         return None;
     }
-    let cause = EcsCause::TaskRoleIsForExecution {
-        family: scene.subject.service_account.into(),
-        role: name(role).into(),
-    };
+    let cause =
+        EcsCause::TaskRoleIsForExecution { family: scene.subject.service_account.into(), role: name(role).into() };
     Some(
         Problem::new(
             &rules::ECS_ROLES_CONFUSED,

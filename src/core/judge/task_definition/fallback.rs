@@ -106,9 +106,8 @@ const INSTANCE_POLICIES: [&str; 2] =
 pub(super) fn instance_role<'a>(scene: &Scene<'a, '_>) -> Option<&'a Role> {
     let roles = scene.snapshot.accounts.get(scene.home.account?)?.roles.as_ref()?;
     scene.effort.spend(roles.len());
-    let has_policy = |role: &Role| {
-        role.attached_policies.iter().flatten().any(|policy| INSTANCE_POLICIES.contains(&short(policy)))
-    };
+    let has_policy =
+        |role: &Role| role.attached_policies.iter().flatten().any(|policy| INSTANCE_POLICIES.contains(&short(policy)));
     let mut found = roles.values().filter(|role| short(&role.arn) == INSTANCE_ROLE || has_policy(role));
     let only = found.next()?;
     found.next().is_none().then_some(&**only)

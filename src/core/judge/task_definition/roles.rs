@@ -61,7 +61,7 @@ impl<'a> NamedRole<'a> {
         let chain = chain::task_definition(scene.snapshot, scene.subject, scene.home, named, scene.effort);
         let role = value.arn().and_then(|arn| {
             let parsed = rolecall_iam::RoleArn::parse(arn).ok()?;
-            scene.snapshot.role_by_name(parsed.account, parsed.name)?
+            scene.snapshot.role_by_name(parsed.account, parsed.name).present()
         });
         Self { kind: Kind::Named { value, role, chain } }
     }
@@ -120,8 +120,7 @@ impl<'a> NamedRole<'a> {
     }
 
     pub(super) fn report(&self, at_most: Certainty, gathering: &mut Gathering<'_>) {
-        let problems: Vec<Problem> =
-            self.problems().into_iter().map(|problem| problem.at_most(at_most)).collect();
+        let problems: Vec<Problem> = self.problems().into_iter().map(|problem| problem.at_most(at_most)).collect();
         gathering.add_chain(&problems);
     }
 }

@@ -1,5 +1,5 @@
 //! `AWS::ECS::TaskDefinition` in templates of CloudFormation (CloudFormation Template Reference). A value that only a deployment
-//! knows becomes a placeholder, `${NAME}`.
+//! knows becomes a placeholder, `<NAME>`.
 
 use serde_json::{Map, Value};
 
@@ -33,7 +33,7 @@ fn definition(name: &str, resource: &Value) -> Result<(String, Value), String> {
             let mut definition = object(properties);
             // CloudFormation makes a family of the names of stack and resource.
             definition.entry("family").or_insert_with(|| name.into());
-            if definition.get("family").and_then(Value::as_str).is_some_and(|family| family.starts_with("${")) {
+            if definition.get("family").and_then(Value::as_str).is_some_and(|family| family.contains('<')) {
                 definition.insert("family".to_owned(), name.into());
             }
             Ok((place, Value::Object(definition)))
@@ -103,23 +103,43 @@ fn function(map: &Map<String, Value>) -> Option<Option<String>> {
     let (name, argument) = entries.next().filter(|_| map.len() == 1)?;
     if name == "Ref" {
         let name = argument.as_str().unwrap_or("Ref");
-        return Some((name != "AWS::NoValue").then(|| format!("${{{name}}}")));
+        return Some((name != "AWS::NoValue").then(|| placeholder(name)));
     }
     name.strip_prefix("Fn::").map(|short| Some(text_of(short, argument)))
 }
 
 fn text_of(function: &str, argument: &Value) -> String {
     match (function, argument) {
-        ("Sub", Value::String(text)) => text.clone(),
-        ("Sub", Value::Array(items)) => items.first().and_then(Value::as_str).unwrap_or("${Fn::Sub}").to_owned(),
-        ("GetAtt", Value::String(name)) => format!("${{{name}}}"),
+        ("Sub", Value::String(text)) => substituted(text),
+        ("Sub", Value::Array(items)) => {
+            items.first().and_then(Value::as_str).map_or_else(|| placeholder("Fn::Sub"), substituted)
+        }
+        ("GetAtt", Value::String(name)) => placeholder(name),
         ("GetAtt", Value::Array(parts)) => {
             let parts: Vec<&str> = parts.iter().filter_map(Value::as_str).collect();
-            format!("${{{}}}", parts.join("."))
+            placeholder(&parts.join("."))
         }
-        ("Join", Value::Array(items)) => joined(items).unwrap_or_else(|| "${Fn::Join}".to_owned()),
-        _ => format!("${{Fn::{function}}}"),
+        ("Join", Value::Array(items)) => joined(items).unwrap_or_else(|| placeholder("Fn::Join")),
+        _ => placeholder(&format!("Fn::{function}")),
     }
+}
+
+/// No `${…}`: `--substitute` fills nothing that only a deployment knows.
+fn placeholder(name: &str) -> String {
+    format!("<{name}>")
+}
+
+/// `${NAME}` in a text, where NAME is of the template.
+fn substituted(text: &str) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((name, behind)) = after.split_once('}') else { break };
+        filled.push_str(before);
+        filled.push_str(&placeholder(name));
+        rest = behind;
+    }
+    filled + rest
 }
 
 /// `[DELIMITER, [PART, …]]`; a part may be a reference.
@@ -129,7 +149,9 @@ fn joined(items: &[Value]) -> Option<String> {
     };
     let part = |part: &Value| match part {
         Value::String(text) => Some(text.clone()),
-        Value::Object(map) if map.contains_key("Ref") || map.contains_key("Fn::GetAtt") || map.contains_key("Fn::Sub") => {
+        Value::Object(map)
+            if map.contains_key("Ref") || map.contains_key("Fn::GetAtt") || map.contains_key("Fn::Sub") =>
+        {
             function(map)?
         }
         _ => None,
@@ -168,11 +190,11 @@ mod tests {
         let found = of(template.as_object().unwrap()).unwrap();
         let expected = json!({
             "family": "Carts",
-            "taskRoleArn": "${TaskRole.Arn}",
-            "executionRoleArn": "arn:aws:iam::${AWS::AccountId}:role/x",
+            "taskRoleArn": "<TaskRole.Arn>",
+            "executionRoleArn": "arn:aws:iam::<AWS::AccountId>:role/x",
             "networkMode": null,
-            "requiresCompatibilities": ["${Type}"],
-            "containerDefinitions": [{"name": "carts", "image": "${Repo}:1", "dockerLabels": {"My.Key": "v"},
+            "requiresCompatibilities": ["<Type>"],
+            "containerDefinitions": [{"name": "carts", "image": "<Repo>:1", "dockerLabels": {"My.Key": "v"},
                 "environment": [{"name": "PORT", "value": "8080"}]}],
         });
         assert_eq!(found, [Ok(("Resources.Carts.Properties".to_owned(), expected))]);

@@ -31,7 +31,8 @@ pub(super) fn of(output: &Map<String, Value>) -> Option<Found> {
 /// What a plan does not know before it is applied, by the address of the resource.
 fn unknown_after_apply(output: &Map<String, Value>) -> HashMap<&str, &Value> {
     let changes = output.get("resource_changes").and_then(Value::as_array).into_iter().flatten();
-    let unknown = changes.filter_map(|change| Some((change.get("address")?.as_str()?, change.pointer("/change/after_unknown")?)));
+    let unknown =
+        changes.filter_map(|change| Some((change.get("address")?.as_str()?, change.pointer("/change/after_unknown")?)));
     unknown.collect()
 }
 
@@ -56,8 +57,8 @@ fn definition(address: &str, values: Option<&Value>, unknown: Option<&Value>) ->
             (Some(value), _) => value.clone(),
             // What is known of a resource that is replaced is of the one before.
             (None, "arn" | "revision") => continue,
-            (None, "requires_compatibilities") if is_unknown => json!(["${known after apply}"]),
-            (None, _) if is_unknown => "${known after apply}".into(),
+            (None, "requires_compatibilities") if is_unknown => json!(["<known after apply>"]),
+            (None, _) if is_unknown => "<known after apply>".into(),
             (None, _) => continue,
         };
         definition.insert(field.to_owned(), value);
@@ -93,18 +94,19 @@ mod tests {
             "resource_changes": [{"address": "module.a.aws_ecs_task_definition.carts",
                 "change": {"after_unknown": {"task_role_arn": true, "arn": true}}}],
         });
-        let expected = json!({"family": "carts", "taskRoleArn": "${known after apply}",
+        let expected = json!({"family": "carts", "taskRoleArn": "<known after apply>",
             "tags": [{"key": "k", "value": "v"}], "containerDefinitions": [{"name": "carts"}]});
         assert_eq!(found(&plan), [Ok(("module.a.aws_ecs_task_definition.carts".to_owned(), expected))]);
     }
 
     #[test]
     fn a_fault_names_the_resource() {
-        let state = |values: Value| {
-            json!({"values": {"root_module": {"resources": [{"address": "aws_ecs_task_definition.a", "type": TYPE, "values": values}]}}})
-        };
+        let state = |values: Value| json!({"values": {"root_module": {"resources": [{"address": "aws_ecs_task_definition.a", "type": TYPE, "values": values}]}}});
         for (values, reason) in [
-            (json!({"container_definitions": "[{"}), "aws_ecs_task_definition.a.container_definitions: is not JSON at line 1, column 2"),
+            (
+                json!({"container_definitions": "[{"}),
+                "aws_ecs_task_definition.a.container_definitions: is not JSON at line 1, column 2",
+            ),
             (json!({"container_definitions": []}), "aws_ecs_task_definition.a.container_definitions: must be a text"),
             (json!(7), "aws_ecs_task_definition.a.values: must be an object"),
         ] {
