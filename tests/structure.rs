@@ -71,19 +71,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("finding", &["certainty", "ecs", "fix", "identity", "level", "permission", "rules", "text", "workload"]),
     (
         "chain",
-        &[
-            "cluster",
-            "ecs",
-            "effort",
-            "finding",
-            "fix",
-            "known",
-            "level",
-            "permission",
-            "rules",
-            "snapshot",
-            "subject",
-        ],
+        &["cluster", "ecs", "effort", "finding", "fix", "known", "level", "permission", "rules", "snapshot", "subject"],
     ),
     ("world", &["chain", "cluster", "effort", "identity", "known", "level", "snapshot"]),
     (

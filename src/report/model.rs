@@ -407,8 +407,7 @@ impl Report {
         self.workloads.sort_by(|a, b| a.resource.cmp(&b.resource));
         self.exempted.sort();
         self.summary.containers = self.workloads.len();
-        let with_chain =
-            |w: &&ReportedWorkload| w.identity.mechanism().is_some() || w.identity == Identity::TaskRole;
+        let with_chain = |w: &&ReportedWorkload| w.identity.mechanism().is_some() || w.identity == Identity::TaskRole;
         self.summary.unknown = self.workloads.iter().filter(with_chain).filter(|w| w.chain == State::Unknown).count();
         if self.summary.unknown > 0 {
             self.summary.notes.extend(std::mem::take(&mut self.missing_parts));

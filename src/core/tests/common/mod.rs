@@ -60,7 +60,9 @@ pub fn cases() -> Vec<Case> {
         folders.sort();
         folders
     };
-    let cases: Vec<Case> = folders(&root()).iter().flat_map(|family| folders(family)).map(|case| load(&case)).collect();
+    // Of Amazon ECS the program reads the forms: its own tests run those cases.
+    let families = folders(&root()).into_iter().filter(|family| !family.ends_with("ecs"));
+    let cases: Vec<Case> = families.flat_map(|family| folders(&family)).map(|case| load(&case)).collect();
     assert!(cases.len() > 400, "only {} cases", cases.len());
     cases
 }
