@@ -294,7 +294,7 @@ impl Report {
             name: name.to_owned(),
         };
         let Judgement { containers, findings, exempted, .. } = judgement;
-        self.add_parts(resource, containers, findings, exempted, location);
+        self.add_parts(&resource, containers, findings, exempted, location);
     }
 
     /// Adds a judged task definition of Amazon ECS, which is in no namespace.
@@ -305,19 +305,19 @@ impl Report {
         location: Option<&FindingLocation>,
     ) {
         let resource = ReportedResource { namespace: String::new(), kind: "TaskDefinition".into(), name };
-        self.add_parts(resource, &judged.containers, &judged.findings, &judged.exempted, location);
+        self.add_parts(&resource, &judged.containers, &judged.findings, &judged.exempted, location);
     }
 
     fn add_parts(
         &mut self,
-        resource: ReportedResource,
+        resource: &ReportedResource,
         containers: &[JudgedContainer<'_>],
         findings: &[Finding],
         exempted: &[Finding],
         location: Option<&FindingLocation>,
     ) {
         self.summary.resources += 1;
-        self.add_exempted(exempted.iter(), &resource, location);
+        self.add_exempted(exempted.iter(), resource, location);
         for container in containers {
             self.workloads.push(ReportedWorkload {
                 resource: resource.clone(),
@@ -331,7 +331,7 @@ impl Report {
         let findings: Vec<ReportedFinding> = findings
             .iter()
             .filter(|finding| self.shows(finding))
-            .flat_map(|finding| self.reported(finding, &resource))
+            .flat_map(|finding| self.reported(finding, resource))
             .map(|finding| ReportedFinding { location: location.cloned(), ..finding })
             .collect();
         self.findings.extend(findings);

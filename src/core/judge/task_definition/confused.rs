@@ -72,8 +72,7 @@ fn needs_of_execution_role(
 }
 
 fn has_execution_policy(role: &Role) -> bool {
-    let is_it = |policy: &Box<str>| policy.rsplit('/').next() == Some(EXECUTION_POLICY);
-    role.attached_policies.iter().flatten().any(is_it)
+    role.attached_policies.iter().flatten().any(|policy| policy.rsplit('/').next() == Some(EXECUTION_POLICY))
 }
 
 /// The containers call AWS, and their role has the rights of an agent only.
@@ -87,7 +86,8 @@ fn task_role_is_for_execution(
     let uses_aws = all.iter().any(|one| one.judged.identity == Identity::TaskRole && !one.uses.is_empty());
     let has_no_other = role.inline_policies.as_ref().is_some_and(Vec::is_empty)
         && role.attached_policies.as_ref().is_some_and(|policies| policies.len() == 1);
-    if !(uses_aws || !needs.is_empty()) || !has_no_other || !has_execution_policy(role) {
+    let needs_aws = uses_aws || !needs.is_empty();
+    if !needs_aws || !has_no_other || !has_execution_policy(role) {
         return None;
     }
     let cause =

@@ -21,11 +21,13 @@ enum Kind<'a> {
     Absent,
     /// It has a placeholder.
     Unresolved(UnresolvedValue),
-    Named {
-        value: RoleValue<'a>,
-        role: Option<&'a Role>,
-        chain: Chain,
-    },
+    Named(Box<Named<'a>>),
+}
+
+struct Named<'a> {
+    value: RoleValue<'a>,
+    role: Option<&'a Role>,
+    chain: Chain,
 }
 
 /// A placeholder in a field.
@@ -63,7 +65,7 @@ impl<'a> NamedRole<'a> {
             let parsed = rolecall_iam::RoleArn::parse(arn).ok()?;
             scene.snapshot.role_by_name(parsed.account, parsed.name).present()
         });
-        Self { kind: Kind::Named { value, role, chain } }
+        Self { kind: Kind::Named(Box::new(Named { value, role, chain })) }
     }
 
     pub(super) fn is_absent(&self) -> bool {
@@ -73,7 +75,7 @@ impl<'a> NamedRole<'a> {
     /// The role in the snapshot, where its chain is not broken.
     pub(super) fn role(&self) -> Option<&'a Role> {
         match &self.kind {
-            Kind::Named { role, chain, .. } if chain.state != State::Broken => *role,
+            Kind::Named(named) if named.chain.state != State::Broken => named.role,
             _ => None,
         }
     }
@@ -87,7 +89,7 @@ impl<'a> NamedRole<'a> {
 
     pub(super) fn state(&self) -> State {
         match &self.kind {
-            Kind::Named { chain, .. } => chain.state,
+            Kind::Named(named) => named.chain.state,
             Kind::Absent | Kind::Unresolved(_) => State::Unknown,
         }
     }
@@ -95,8 +97,10 @@ impl<'a> NamedRole<'a> {
     /// The role's own ARN, else what is written.
     pub(super) fn arn(&self) -> Option<Cow<'a, str>> {
         match &self.kind {
-            Kind::Named { role: Some(role), .. } => Some(Cow::Borrowed(&*role.arn)),
-            Kind::Named { value, .. } => value.arn().map(|arn| Cow::Owned(arn.to_owned())),
+            Kind::Named(named) => match named.role {
+                Some(role) => Some(Cow::Borrowed(&*role.arn)),
+                None => named.value.arn().map(|arn| Cow::Owned(arn.to_owned())),
+            },
             Kind::Absent | Kind::Unresolved(_) => None,
         }
     }
@@ -115,7 +119,7 @@ impl<'a> NamedRole<'a> {
         match &self.kind {
             Kind::Absent => Vec::new(),
             Kind::Unresolved(value) => vec![unresolved_problem(value)],
-            Kind::Named { chain, .. } => chain.problems.clone(),
+            Kind::Named(named) => named.chain.problems.clone(),
         }
     }
 
