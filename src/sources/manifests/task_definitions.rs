@@ -137,7 +137,7 @@ mod tests {
         let described = json!({"taskDefinition": {"family": "a"}, "tags": [{"key": "k", "value": "v"}]});
         assert_eq!(found(bare.clone()), [(String::new(), bare.clone())]);
         let with_tags = json!({"family": "a", "tags": [{"key": "k", "value": "v"}]});
-        assert_eq!(found(described.clone()), [("taskDefinition".to_owned(), with_tags.clone())]);
+        assert_eq!(found(described.clone()), [("taskDefinition".to_owned(), with_tags)]);
         let places: Vec<String> =
             found(json!([bare, described, {"other": 1}, 7])).into_iter().map(|(place, _)| place).collect();
         assert_eq!(places, ["[0]", "[1].taskDefinition"]);
