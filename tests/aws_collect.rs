@@ -8,7 +8,7 @@ mod aws;
 use std::collections::BTreeSet;
 
 use aws::{ACCOUNT, AUDIENCE, Ground, OTHER, stderr, stdout};
-use rolecall_aws_ground::Cluster;
+use rolecall_aws_ground::{Cluster, Fault};
 use serde_json::{Value, json};
 
 fn arns(list: &Value) -> BTreeSet<&str> {
@@ -172,4 +172,59 @@ async fn reads_other_accounts_through_their_roles() {
     assert_eq!(assumed.parameter("ExternalId"), Some("shop-1"));
     assert_eq!(assumed.parameter("RoleSessionName"), Some("rolecall"));
     assert!(ground.proxy.calls().iter().any(|call| call.action == "iam:GetRole" && call.account == OTHER));
+}
+
+/// Of the roles that nothing names, those whose trust policies name a service account come with one listing.
+#[tokio::test]
+async fn roles_that_name_a_service_account_are_found_by_listing() {
+    let ground = Ground::furnished("naming").await;
+    let role = async |name: &str, trust: &Value| ground.account.role(name, trust).create().await.unwrap();
+    let cluster = &ground.cluster;
+    role("billing", &cluster.irsa_trust(&ground.account, "shop", "billing")).await;
+    role("everyone", &cluster.irsa_trust(&ground.account, "shop", "*")).await;
+    let mut tagged = Cluster::pod_identity_trust();
+    tagged["Statement"][0]["Condition"] = json!({"StringEquals": {
+        "aws:RequestTag/kubernetes-namespace": "shop", "aws:RequestTag/kubernetes-service-account": "mail"}});
+    role("mail", &tagged).await;
+    role("unrelated", &Cluster::pod_identity_trust()).await;
+    let workload = |name: &str| {
+        let spec = json!({"serviceAccountName": name, "containers": [{"name": name, "image": name}]});
+        let template = json!({"metadata": {"labels": {"app": name}}, "spec": spec});
+        let spec = json!({"selector": {"matchLabels": {"app": name}}, "template": template});
+        let metadata = json!({"name": name, "namespace": "shop"});
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
+        [account, json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})]
+    };
+    let items: Vec<Value> = ["billing", "mail", "plain"].into_iter().flat_map(workload).collect();
+    let manifests =
+        ground.write("workloads.yaml", &json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string());
+    ground.proxy.forget();
+    let (snapshot, said) = ground.snapshot(&["--manifests", &manifests]).await;
+    let roles = arns(&snapshot["accounts"][ACCOUNT]["roles"]);
+    let arn = |name: &str| format!("arn:aws:iam::{ACCOUNT}:role/{name}");
+    for (name, is_there) in [("billing", true), ("mail", true), ("everyone", false), ("unrelated", false)] {
+        assert_eq!(roles.contains(arn(name).as_str()), is_there, "{name}: {roles:?}");
+    }
+    assert!(snapshot.get("unread").is_none(), "{snapshot}");
+    assert!(said.contains("more whose trust policies name a service account"), "{said}");
+    assert_eq!(ground.proxy.count("iam:ListRoles"), 1, "1,000 roles a call");
+    assert!(!ground.proxy.calls().iter().any(|call| call.parameter("RoleName") == Some("billing")));
+
+    let config = ground.config("");
+    let arguments =
+        ["check", &manifests, "--source", "aws", "--cluster", "shop", "--config", &config, "--format", "json"];
+    let found = async || {
+        let run = ground.rolecall(&arguments).await;
+        let report: Value = serde_json::from_str(&stdout(&run)).unwrap_or_else(|e| panic!("{e}: {}", stderr(&run)));
+        let findings = report["findings"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        findings.map(|found| (text(&found["resource"]["name"]), text(&found["rule"]))).collect::<Vec<_>>()
+    };
+    let unconnected = |name: &str| (name.to_owned(), "role-not-connected".to_owned());
+    assert_eq!(found().await, [unconnected("billing"), unconnected("mail")]);
+    // Without the right to list them nothing is known of such roles, and nothing else is lost.
+    ground.proxy.fault(Fault::access_denied("iam:ListRoles"));
+    assert_eq!(found().await, []);
+    let (snapshot, said) = ground.snapshot(&["--manifests", &manifests]).await;
+    assert!(snapshot.get("unread").is_none() && said.contains("others could not be listed"), "{said}");
 }

@@ -107,23 +107,29 @@ async fn each_feature_has_exactly_its_rights() {
     let s3 = "s3://snapshots/shop.json";
     let file = ground.path("out.json");
     for (name, section, target, more, files) in [
-        ("named", "collect: named", file.as_str(), None, vec!["cluster.json", "named.json"]),
+        ("named", "collect: named", file.as_str(), None, vec!["cluster.json", "named.json", "refresh.json"]),
         ("account", "collect: account", file.as_str(), None, vec!["cluster.json", "account.json"]),
         (
             "policies",
             "collect: named",
             file.as_str(),
             Some("--policies"),
-            vec!["cluster.json", "named.json", "policies.json"],
+            vec!["cluster.json", "named.json", "refresh.json", "policies.json"],
         ),
         (
             "cross-account",
             accounts.as_str(),
             file.as_str(),
             None,
-            vec!["cluster.json", "named.json", "cross-account.json"],
+            vec!["cluster.json", "named.json", "refresh.json", "cross-account.json"],
         ),
-        ("s3", "collect: named", s3, None, vec!["cluster.json", "named.json", "snapshot-s3-write.json"]),
+        (
+            "s3",
+            "collect: named",
+            s3,
+            None,
+            vec!["cluster.json", "named.json", "refresh.json", "snapshot-s3-write.json"],
+        ),
     ] {
         let config = ground.config(section);
         let mut arguments =
@@ -138,7 +144,8 @@ async fn each_feature_has_exactly_its_rights() {
             ground.proxy.forget().into_iter().partition(|call| call.account == ACCOUNT);
         assert_exact(name, &own, &files.iter().flat_map(|file| statements(file, ACCOUNT)).collect::<Vec<_>>());
         if name == "cross-account" {
-            assert_exact("the reader role", &theirs, &statements("named.json", OTHER));
+            let reader = ["named.json", "refresh.json"].map(|file| statements(file, OTHER)).concat();
+            assert_exact("the reader role", &theirs, &reader);
         } else {
             assert!(theirs.is_empty(), "{name}: {theirs:?}");
         }

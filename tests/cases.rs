@@ -2,7 +2,11 @@
 //!
 //! A case is a folder `tests/cases/FAMILY/CASE` with `input.yaml`, or `review.json` and `cluster.yaml`; a merge patch
 //! `snapshot.json` over `tests/cases/base.json`; and `expected.json`. Where a manifest leaves something open, such as a
-//! placeholder, `check` in it has what the binary says instead: an admitted object leaves nothing open.
+//! placeholder, `check` in it has what the binary says instead: an admitted object leaves nothing open. `identities` are those
+//! that custom resources name; no webhook sees these.
+//!
+//! A case of Amazon ECS has `task-definition.json`, `template.yaml` of CloudFormation or `plan.json` of Terraform, and goes through
+//! library and binary.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
@@ -18,9 +22,13 @@ use http_body_util::BodyExt;
 use rolecall::config::{Config, SelfExemptions};
 use rolecall::live::WorldState;
 use rolecall::server::{State, router};
-use rolecall::sources::{Manifests, namespace_of};
+use rolecall::sources::{Manifests, namespace_of, task_definition_placeholder};
 use rolecall_core::decision::{Level, Mode};
-use rolecall_core::judge::{Circumstances, Judgement, ServiceAccountChange, judge_service_account, judge_workload};
+use rolecall_core::judge::{
+    Circumstances, JudgedContainer, Judgement, Referring, ServiceAccountChange, judge_references,
+    judge_service_account, judge_task_definition, judge_workload,
+};
+use rolecall_core::rules::Trait;
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Kind, Stage, Workload};
 use rolecall_core::world::World;
@@ -34,6 +42,8 @@ struct Expected {
     why: String,
     findings: Vec<Finding>,
     workloads: Vec<Container>,
+    #[serde(default)]
+    identities: Vec<Identity>,
     check: Option<Checked>,
 }
 
@@ -70,6 +80,23 @@ struct Container {
     identity: String,
     role: Option<String>,
     chain: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity {
+    kind: String,
+    name: String,
+    path: String,
+    service_account: Option<Account>,
+    role: Option<String>,
+    chain: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+struct Account {
+    namespace: Option<String>,
+    name: String,
 }
 
 struct Case {
@@ -149,19 +176,26 @@ fn judge<T>(case: &Case, world: &World, mut see: impl FnMut(Kind, &str, &Judgeme
             seen.push(see(kind, &name, &judge_workload(world, &workload, circumstances), manifest.admitted));
         }
     }
+    for manifest in &manifests.custom {
+        let (reading, metadata) = (manifest.reading(), manifest.metadata().unwrap());
+        let namespace = manifest.kind.namespace(&metadata);
+        let referring = Referring { kind: manifest.kind, namespace, metadata: &metadata, reading: &reading };
+        let kind = Kind::Custom(manifest.kind.kind);
+        seen.push(see(kind, &metadata.display_name(), &judge_references(world, &referring, circumstances), false));
+    }
     seen
 }
 
-fn findings_of(kind: Kind, name: &str, judgement: &Judgement<'_>) -> Vec<Finding> {
+fn findings_of(kind: &str, name: &str, findings: &[rolecall_core::finding::Finding]) -> Vec<Finding> {
     let one = |finding: &rolecall_core::finding::Finding, container: Option<&String>| Finding {
-        kind: kind.name().to_owned(),
+        kind: kind.to_owned(),
         name: name.to_owned(),
         rule: finding.rule().to_owned(),
         certainty: finding.problem.certainty.name().to_owned(),
         container: container.cloned(),
     };
     let mut all = Vec::new();
-    for finding in &judgement.findings {
+    for finding in findings {
         if finding.containers.is_empty() {
             all.push(one(finding, None));
         }
@@ -170,41 +204,86 @@ fn findings_of(kind: Kind, name: &str, judgement: &Judgement<'_>) -> Vec<Finding
     all
 }
 
+fn containers_of(kind: &str, name: &str, containers: &[JudgedContainer<'_>]) -> Vec<Container> {
+    let one = |container: &JudgedContainer<'_>| Container {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        container: container.name.to_owned(),
+        identity: container.identity.name().to_owned(),
+        role: container
+            .role
+            .as_ref()
+            .filter(|role| rolecall_iam::RoleArn::parse(role).is_ok())
+            .map(|role| role.to_string()),
+        chain: container.chain.name().to_owned(),
+    };
+    containers.iter().map(one).collect()
+}
+
+/// What the library says of the task definitions of a case.
+fn judge_task_definitions(case: &Case, world: &World) -> Vec<(Vec<Finding>, Vec<Container>, bool)> {
+    let circumstances = Circumstances { now: None, exemptions: true };
+    let mut judged = Vec::new();
+    for manifest in &case.manifests().task_definitions {
+        let definition = manifest.definition().unwrap();
+        let of = judge_task_definition(&world.snapshot, &definition, task_definition_placeholder, circumstances);
+        let (kind, name) = ("TaskDefinition", definition.display_name());
+        let exempted = !of.exempted.is_empty();
+        judged.push((findings_of(kind, &name, &of.findings), containers_of(kind, &name, &of.containers), exempted));
+    }
+    judged
+}
+
 #[test]
 fn the_library_agrees() {
     for_every_case(|case| {
         let world = case.world();
-        let judged = judge(case, &world, |kind, name, judgement, _| {
-            let containers: Vec<Container> = judgement
-                .containers
+        let mut judged = judge(case, &world, |kind, name, judgement, _| {
+            let identities: Vec<Identity> = judgement
+                .identities
                 .iter()
-                .map(|container| Container {
+                .map(|identity| Identity {
                     kind: kind.name().to_owned(),
                     name: name.to_owned(),
-                    container: container.name.to_owned(),
-                    identity: container.identity.name().to_owned(),
-                    role: container
+                    path: identity.path.to_owned(),
+                    service_account: identity.service_account.map(|(namespace, name)| Account {
+                        namespace: namespace.map(str::to_owned),
+                        name: name.to_owned(),
+                    }),
+                    role: identity
                         .role
                         .as_ref()
                         .filter(|role| rolecall_iam::RoleArn::parse(role).is_ok())
                         .map(|role| role.to_string()),
-                    chain: container.chain.name().to_owned(),
+                    chain: identity.chain.name().to_owned(),
                 })
                 .collect();
-            (findings_of(kind, name, judgement), containers)
+            let exempted = !judgement.exempted.is_empty();
+            let (kind, containers) = (kind.name(), &judgement.containers);
+            (findings_of(kind, name, &judgement.findings), containers_of(kind, name, containers), identities, exempted)
         });
+        let of_tasks = judge_task_definitions(case, &world).into_iter();
+        judged.extend(of_tasks.map(|(findings, containers, exempted)| (findings, containers, Vec::new(), exempted)));
         // What is unknown is said: no chain of an identity is unknown without a finding.
-        for (findings, containers) in &judged {
-            let has_identity =
-                |container: &&Container| ["irsa", "pod-identity", "static-keys"].contains(&&*container.identity);
+        for (findings, containers, identities, exempted) in &judged {
+            let unknown = identities.iter().find(|identity| identity.chain != "holds");
+            if let Some(identity) = unknown.filter(|_| findings.is_empty() && !exempted) {
+                return Err(format!("the chain of {} does not hold, and no finding says why", identity.path));
+            }
+            let has_identity = |container: &&Container| {
+                ["irsa", "pod-identity", "static-keys", "task-role"].contains(&&*container.identity)
+            };
             let unknown = containers.iter().filter(has_identity).find(|container| container.chain == "unknown");
             if let Some(container) = unknown.filter(|_| findings.is_empty()) {
                 return Err(format!("the chain of {} is unknown, and no finding says why", container.container));
             }
         }
-        let (findings, containers): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
-        compare("findings", &case.expected.findings, &findings.concat())?;
-        compare("workloads", &case.expected.workloads, &containers.concat())
+        let findings: Vec<Finding> = judged.iter().flat_map(|(findings, ..)| findings.clone()).collect();
+        let containers: Vec<Container> = judged.iter().flat_map(|(_, containers, ..)| containers.clone()).collect();
+        let identities: Vec<Identity> = judged.into_iter().flat_map(|(.., identities, _)| identities).collect();
+        compare("findings", &case.expected.findings, &findings)?;
+        compare("workloads", &case.expected.workloads, &containers)?;
+        compare("identities", &case.expected.identities, &identities)
     });
 }
 
@@ -246,6 +325,16 @@ fn the_binary_agrees() {
         let (expected, expected_containers) = case.expected.of_check();
         compare("findings", expected, &findings)?;
         compare("workloads", expected_containers, &containers)?;
+        let named = report["identities"].as_array().cloned().unwrap_or_default();
+        let identities: Vec<Identity> = named
+            .into_iter()
+            .map(|mut identity| {
+                (identity["kind"], identity["name"]) =
+                    (identity["resource"]["kind"].clone(), identity["resource"]["name"].clone());
+                serde_json::from_value(identity).unwrap()
+            })
+            .collect();
+        compare("identities", &case.expected.identities, &identities)?;
         let counts = expected.iter().any(|finding| finding.certainty != "undecided");
         match (output.status.code(), counts) {
             (Some(1), true) | (Some(0), false) => Ok(()),
@@ -279,7 +368,10 @@ struct Asked {
 /// A review for each object: as recorded, or made from a manifest. A Pod's manifest is none that a webhook ever sees.
 fn reviews_of(case: &Case) -> Vec<Asked> {
     let mut asked = Vec::new();
-    for file in case.paths() {
+    // No webhook sees a task definition.
+    let is_of_ecs =
+        |file: &String| ["definition.json", "template.yaml", "plan.json"].iter().any(|end| file.ends_with(end));
+    for file in case.paths().into_iter().filter(|file| !is_of_ecs(file)) {
         let text = std::fs::read_to_string(&file).unwrap();
         if file.ends_with("review.json") {
             let review: Value = serde_json::from_str(&text).unwrap();
@@ -339,7 +431,8 @@ async fn ask_router(case: &Case, asked: &Asked) -> Result<(), String> {
     let self_exemptions = SelfExemptions::Allow;
     config = Config { enforce: Level::Strict, enforce_workloads: Some(true), self_exemptions, ..Config::default() };
     let answer = post(case, &config, Mode::Enforce, &asked.review).await;
-    let refusing = findings.iter().any(|f| f.certainty != "undecided" && f.rule != "service-account-missing");
+    let never_denies = |f: &Finding| rolecall_core::rules::find(&f.rule).unwrap().has(Trait::NeverDenies);
+    let refusing = findings.iter().any(|f| f.certainty != "undecided" && !never_denies(f));
     if answer["response"]["allowed"] != !refusing {
         return Err(format!("{} {} at strict: {answer}", asked.kind, asked.name));
     }
@@ -354,8 +447,9 @@ async fn post(case: &Case, config: &Config, mode: Mode, review: &Value) -> Value
     let state = State::new(WorldState::new(case.world()), config.settings(mode), config.limits);
     let request = Request::post("/validate").body(Body::from(review.to_string())).unwrap();
     let response = router(state).oneshot(request).await.unwrap();
-    assert_eq!(response.status(), 200);
+    let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(status, 200, "{}: {}", case.name, String::from_utf8_lossy(&body));
     let answer: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(answer["response"]["uid"], review["request"]["uid"]);
     answer

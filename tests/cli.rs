@@ -303,7 +303,7 @@ fn shells_get_completions_for_all_commands() {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }
-    let directory = common::TempDir::new("completions");
+    let directory = TempDir::new("completions");
     let script = String::from_utf8(rolecall(&["completions", "bash"]).stdout).unwrap();
     let script = directory.file("rolecall.bash", &script).display().to_string();
     let complete = format!(

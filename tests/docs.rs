@@ -35,6 +35,62 @@ fn the_pages_of_the_rules_are_current() {
     }
 }
 
+/// `docs/components.md` comes from the tables of components.
+#[test]
+fn the_page_of_the_components_is_current() {
+    let page = rolecall_message::components::page();
+    let file = common::root().join("docs/components.md");
+    if std::env::var_os("ROLECALL_BLESS").is_some() {
+        std::fs::write(&file, &page).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), page, "ROLECALL_BLESS=1 writes it again");
+}
+
+/// Each component names a document and actions that AWS has, and the row of an image that counts can be reached.
+#[test]
+fn the_table_of_the_components_is_sound() {
+    use rolecall_core::workload::{ComponentRole, components};
+    assert!(components().count() >= 40);
+    let mut without_signs: BTreeSet<&str> = BTreeSet::new();
+    for component in components() {
+        assert!(component.source.starts_with("https://"), "{}", component.name);
+        for action in component.actions {
+            assert!(rolecall_actions::find(action).is_some(), "{}: AWS has no action {action}", component.name);
+        }
+        let calls = component.role != ComponentRole::None;
+        assert!(calls || component.actions.is_empty(), "{}", component.name);
+        for image in component.images {
+            assert!(!without_signs.contains(image), "{}: a row before it takes {image}", component.name);
+            if component.signs.is_empty() {
+                without_signs.insert(image);
+            }
+        }
+    }
+}
+
+/// The table of kinds and paths in the documentation is that of the code; `ROLECALL_BLESS=1` writes it again.
+#[test]
+fn the_kinds_of_custom_resources_are_documented() {
+    let page = common::root().join("docs/identities-without-a-pod.md");
+    let text = std::fs::read_to_string(&page).unwrap();
+    let mut table = String::from("| read by | kind | where | source |\n|---|---|---|---|\n");
+    for kind in rolecall_core::custom::all() {
+        let group = if kind.group.is_empty() { "" } else { &format!(" (`{}`)", kind.group) };
+        let paths: Vec<String> = kind.paths().map(|path| format!("`{path}`")).collect();
+        let (controller, name, source) = (kind.controller.name(), kind.kind, kind.source);
+        table.push_str(&format!("| {controller} | {name}{group} | {} | {source} |\n", paths.join(", ")));
+    }
+    let begin = "<!-- begin: kinds and paths; ROLECALL_BLESS=1 writes them again -->\n";
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (_, after) = rest.split_once("<!-- end -->").unwrap();
+    let current = format!("{before}{begin}{table}<!-- end -->{after}");
+    if std::env::var_os("ROLECALL_BLESS").is_some() {
+        std::fs::write(&page, &current).unwrap();
+        return;
+    }
+    assert!(text == current, "docs/identities-without-a-pod.md: ROLECALL_BLESS=1 writes the table again");
+}
+
 /// Every rule is there for a reason: some case makes it fire.
 #[test]
 fn every_rule_has_a_case() {

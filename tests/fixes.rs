@@ -1,10 +1,14 @@
-//! Every message fixes something: the edits that findings print for trust policies are carried out and judged again.
+//! Every message fixes something: the edits that findings print for trust policies are carried out and judged again. Nobody but
+//! the named service account gains the role by it, and nobody loses it. `src/message/tests/fix_law.rs` has the same law on
+//! generated worlds.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 #[path = "common/jq.rs"]
 mod jq;
+#[path = "common/users.rs"]
+mod users;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -54,8 +58,6 @@ fn trust_policy_edits_do_not_undo_one_another() {
         json!({"StringEquals": {&sub: "system:serviceaccount:carts:*", &aud: audience}}),
         json!({"StringEquals": {&sub: audience, &aud: other}}),
         json!({"StringEquals": {&aud: audience, "aws:PrincipalTag/team": "shop"}}),
-        json!({"StringEquals": {&aud: audience}}),
-        json!({}),
     ] {
         let mut snapshot = common::case_snapshot(&folder);
         trust_of(&mut snapshot, "eks-workshop-carts-dynamo")["Statement"][0]["Condition"] = conditions.clone();
@@ -72,6 +74,23 @@ fn trust_policy_edits_do_not_undo_one_another() {
             let left: Vec<_> = left.iter().filter(|rule| rule.starts_with("irsa-")).collect();
             assert!(left.is_empty(), "{conditions}: {left:?} after {edits:#?}");
         }
+    }
+}
+
+/// Who uses a role that is open to all is known to a person alone: no edit is printed that would cut one of them off.
+#[test]
+fn a_role_that_is_open_to_all_is_narrowed_by_a_person() {
+    const AUDIENCE: &str = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE:aud";
+    let directory = common::TempDir::new("fixes-open");
+    let folder = common::test_file("cases/irsa-trust/two-service-accounts-one-role");
+    for conditions in [json!({"StringEquals": {AUDIENCE: "sts.amazonaws.com"}}), json!({})] {
+        let mut snapshot = common::case_snapshot(&folder);
+        trust_of(&mut snapshot, "eks-workshop-carts-dynamo")["Statement"][0]["Condition"] = conditions;
+        let findings = findings(&folder, &snapshot, &directory);
+        let open: Vec<_> = findings.iter().filter(|finding| finding["rule"] == "irsa-trust-open").collect();
+        assert!(open.len() > 1 && open.iter().all(|finding| edit(finding).is_none()), "{open:#?}");
+        assert!(open.iter().all(|finding| finding["fixes"]["grantsAccess"] == false), "{open:#?}");
+        assert!(open.iter().all(|finding| finding["fixes"]["sentence"].as_str().unwrap().contains("loses access")));
     }
 }
 
@@ -116,7 +135,19 @@ fn trust_policy_edits_fix_what_they_name_and_open_nothing() {
         let (role, program) = edit(finding).unwrap();
         let trust = trust_of(&mut snapshot, role);
         decode(trust);
+        let trusted_before = trust.clone();
         *trust = jq(&program, trust.clone());
+        let trusted = trust.clone();
+        let cluster = snapshot["cluster"]["arn"].as_str().unwrap_or("arn:aws:eks:us-west-2:111122223333:cluster/shop");
+        let fault = of_others(&trusted_before, &trusted, cluster);
+        if rule == "role-chain-denied" {
+            // Nothing tells the controller's session from others of its role: the role as a whole is let in, and no other.
+            let gained = fault.as_deref().unwrap_or("lost by [], gained by []");
+            assert!(gained.starts_with("lost by []"), "{}: {gained}", folder.display());
+        } else {
+            assert_eq!(fault, None, "{}: {program}", folder.display());
+        }
+        let trust = trust_of(&mut snapshot, role);
         let shown: Value = serde_json::from_str(finding["fixes"]["statement"].as_str().unwrap()).unwrap();
         let statements = match &trust["Statement"] {
             Value::Array(list) => list.clone(),
@@ -127,12 +158,20 @@ fn trust_policy_edits_fix_what_they_name_and_open_nothing() {
         let after = findings(&folder, &snapshot, &directory);
         let same = after.iter().filter(|f| f["rule"] == rule && f["resource"] == finding["resource"]).count();
         assert_eq!(same, 0, "{}: still {rule} after {program}", folder.display());
-        let new: Vec<_> = rules(&after).difference(&rules(&before)).cloned().collect();
-        let opened = new.iter().any(|rule| rule == "irsa-trust-open");
-        assert!(!opened, "{}: {program} opens the role", folder.display());
         fixed += 1;
     }
     assert!(fixed > 80, "only {fixed} edits were carried out");
+}
+
+/// Who loses the role, or gains it beside one service account.
+fn of_others(before: &Value, after: &Value, cluster: &str) -> Option<String> {
+    let everyone = users::of(&[before, after], &[cluster, "arn:aws:eks:us-west-2:111122223333:cluster/another"]);
+    let (could, can) = (users::allowed(&everyone, before), users::allowed(&everyone, after));
+    let lost: Vec<_> = could.difference(&can).collect();
+    // An association without session tags cannot be named in a trust policy.
+    let gained: Vec<_> = can.difference(&could).filter(|user| user.can_be_named()).collect();
+    let named: BTreeSet<String> = gained.iter().map(|user| user.account()).collect();
+    (!lost.is_empty() || named.len() > 1).then(|| format!("lost by {lost:?}, gained by {gained:?}"))
 }
 
 /// Reads a policy that is URL-encoded, as the API sends it.

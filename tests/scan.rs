@@ -548,7 +548,12 @@ fn writes_reports_and_leaves_them_where_nothing_changed() {
     assert_eq!(said, ["rolecall", "irsa-trust-subject", "fail", "high", "rolecall"]);
     let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "carts", "name": "carts-dev"});
     assert_eq!(result["resources"], json!([reference]));
-    assert!(result["properties"]["fix"].as_str().unwrap().starts_with("allow subject system:serviceaccount:carts:"));
+    assert!(
+        result["properties"]["fix"]
+            .as_str()
+            .unwrap()
+            .starts_with("grants access: allow subject system:serviceaccount:carts:")
+    );
 
     // Again: nothing is written, and what was found keeps its time.
     assert_eq!(reports(&cluster, &["--source", SHOP]), "0 written, 2 unchanged, 0 deleted");
@@ -676,10 +681,89 @@ async fn reads_from_aws_the_roles_that_the_cluster_names() {
     let orders = report["workloads"].as_array().unwrap().iter().find(|w| w["resource"]["name"] == "orders").unwrap();
     assert_eq!((&orders["identity"], &orders["chain"]), (&json!("irsa"), &json!("holds")));
     assert_eq!(report["summary"]["cluster"], "shop");
-    assert_eq!(ground.proxy.count("iam:ListRoles") + ground.proxy.count("iam:GetAccountAuthorizationDetails"), 0);
+    assert_eq!(ground.proxy.count("iam:GetAccountAuthorizationDetails"), 0);
+    assert_eq!(ground.proxy.count("iam:ListRoles"), 1, "for the roles that name a service account");
 
     let mut scan = ground.command(&["scan", "--source", "aws"]);
     let output = scan.env("KUBECONFIG", cluster.kubeconfig()).output().await.unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(aws::stderr(&output).contains("--source aws: needs --cluster NAME"), "{}", aws::stderr(&output));
+}
+
+/// A CustomResourceDefinition without a schema.
+fn custom_kind(group: &str, kind: &str, plural: &str, scope: &str) -> Value {
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+           "metadata": {"name": format!("{plural}.{group}")},
+           "spec": {"group": group, "scope": scope, "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+                    "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}})
+}
+
+fn secret_store(kind: &str, name: &str, account: &Value) -> Value {
+    json!({"apiVersion": "external-secrets.io/v1", "kind": kind, "metadata": {"name": name},
+           "spec": {"provider": {"aws": {"service": "SecretsManager", "auth": {"jwt": {"serviceAccountRef": account}}}}}})
+}
+
+#[test]
+fn checks_the_identities_that_custom_resources_name() {
+    let cluster = Cluster::start();
+    let group = "external-secrets.io";
+    cluster.apply(&custom_kind(group, "SecretStore", "secretstores", "Namespaced").to_string());
+    cluster.apply(&custom_kind(group, "ClusterSecretStore", "clustersecretstores", "Cluster").to_string());
+    // Most of the kinds are not in the cluster, and of cert-manager only another kind is.
+    cluster.apply(&custom_kind("cert-manager.io", "Certificate", "certificates", "Namespaced").to_string());
+    let accounts = ["carts-dev", "anywhere", "unused"].map(|name| account(name, Some(CARTS_ROLE)));
+    let accounts = accounts.into_iter().chain([account("plain", None), account("carts", Some(CARTS_ROLE))]);
+    apply_in(&cluster, "carts", &accounts.collect::<Vec<_>>());
+    let stores = [
+        secret_store("SecretStore", "healthy", &json!({"name": "carts"})),
+        secret_store("SecretStore", "subject", &json!({"name": "carts-dev"})),
+        secret_store("SecretStore", "plain", &json!({"name": "plain"})),
+        secret_store("SecretStore", "malformed", &json!({"name": 7})),
+        secret_store("ClusterSecretStore", "anywhere", &json!({"name": "anywhere"})),
+    ];
+    for store in stores {
+        // The API server serves a new kind a moment later.
+        eventually("the kind is served", PATIENCE, || {
+            let apply = ["apply", "-n", "carts", "--validate=false", "-f", "-"];
+            let output = cluster.try_kubectl(&apply, &store.to_string());
+            if output.status.success() { Ok(()) } else { Err(texts(&output).1) }
+        });
+    }
+    let report = scan_json(&cluster, &["--source", SHOP, "--level", "strict"]);
+    let of_stores: Vec<String> = said(&report).into_iter().filter(|line| line.contains("SecretStore/")).collect();
+    assert_eq!(
+        of_stores,
+        [
+            "ClusterSecretStore/anywhere identity-undecided -",
+            "SecretStore/plain identity-reference-broken -",
+            "SecretStore/subject irsa-trust-subject -",
+        ]
+    );
+    let chains: Vec<String> = report["identities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{} {}", one["resource"]["name"].as_str().unwrap(), one["chain"].as_str().unwrap()))
+        .collect();
+    assert_eq!(chains, ["anywhere unknown", "healthy holds", "plain broken", "subject broken"]);
+    let notes = report["summary"]["notes"].to_string();
+    assert!(
+        notes.contains("SecretStore carts/malformed: spec.provider.aws.auth.jwt.serviceAccountRef.name"),
+        "{notes}"
+    );
+    let orphans = report["orphans"].as_array().unwrap();
+    let unused = orphans.iter().filter(|orphan| orphan["reason"] == "unused");
+    let unused: Vec<&str> = unused.map(|orphan| orphan["resource"]["name"].as_str().unwrap()).collect();
+    assert!(unused.contains(&"unused"), "{unused:?}");
+    assert!(!["carts", "carts-dev", "anywhere"].iter().any(|name| unused.contains(name)), "{unused:?}");
+
+    // Without the rights all else is read, and a note says what is missing.
+    let rules = json!([{"apiGroups": ["", "apps", "batch"], "resources": ["*"], "verbs": ["list", "get"]}]);
+    let limited = user(&cluster, "limited", "carts", &rules);
+    let output = rolecall(&limited, &["--source", SHOP, "-n", "carts", "--format", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", texts(&output).1));
+    let notes = report["summary"]["notes"].to_string();
+    assert!(notes.contains("grant the verb `list` on secretstores.external-secrets.io"), "{notes}");
+    assert!(report["identities"].is_null());
 }

@@ -282,8 +282,8 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 /// Arguments of `can-i`.
 #[derive(Debug, Args)]
 pub struct CanIArgs {
-    /// NAMESPACE/SERVICEACCOUNT
-    #[arg(value_name = "NS/SA")]
+    /// NAMESPACE/SERVICEACCOUNT, or ecs:FAMILY for the containers of a task definition of Amazon ECS among the manifests
+    #[arg(value_name = "NS/SA|ecs:FAMILY")]
     pub subject: String,
     /// AWS action, SERVICE:NAME; * and ? are wildcards as in a policy
     #[arg(value_name = "ACTION", required_unless_present = "list")]
@@ -303,7 +303,7 @@ pub struct CanIArgs {
     /// Name of the cluster. Required with --source aws; a snapshot must be of this cluster
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
-    /// Files and folders with service accounts and namespaces
+    /// Files and folders with service accounts and namespaces, or with the task definition
     #[arg(long, value_name = "PATH")]
     pub manifests: Vec<String>,
     /// Context of the kubeconfig: service accounts and namespaces as they are in that cluster now

@@ -1,22 +1,30 @@
 //! `rolecall check`
 
-use std::collections::BTreeSet;
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 
+use rolecall_core::chain::Subject;
 use rolecall_core::decision::Level;
+use rolecall_core::finding::Finding;
+use rolecall_core::fix::{AccountName, Owners};
+use rolecall_core::identity::Identity;
 use rolecall_core::judge::{
-    Circumstances, ServiceAccountChange, judge_service_account, judge_workload, own_names_of_namespace,
+    Circumstances, Identities, Judgement, Referring, ServiceAccountChange, follow_owners, judge_references,
+    judge_service_account, judge_workload, own_names_of_namespace,
 };
+use rolecall_core::rules::Trait;
 use rolecall_core::snapshot::Snapshot;
-use rolecall_core::workload::{Kind, Stage, Workload};
+use rolecall_core::workload::{Evidence, Kind, Owner, Stage, Volumes, Workload};
 use rolecall_core::world::World;
 
 use super::Exit;
 use super::args::{CheckArgs, CheckFormat};
 use super::doubt::Doubts;
+use super::task_definitions;
 use crate::config::Config;
-use crate::report::{self, FindingLocation, Report, ReportedUnreadable};
+use crate::report::{self, CustomRemarks, FindingLocation, Report, ReportedUnreadable};
 use crate::sources::{
     Loaded, Manifest, Manifests, ObjectOrigin, ReadOptions, SourceKind, SourceOptions, Substitutions, Unreadable,
     load_snapshot, namespace_of,
@@ -58,9 +66,21 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     }
     let mut unreadable = std::mem::take(&mut manifests.unreadable);
     let mut open = BTreeSet::new();
+    // Only a workload without a role needs them.
+    let identities = LazyCell::new(|| {
+        let used = used_accounts(&manifests);
+        Identities::of(&world, |namespace, name| used.contains(&(namespace.to_owned(), name.to_owned())))
+    });
+    let explain = |finding: &mut Finding| {
+        if finding.problem.rule.has(Trait::OnNodeRole) {
+            identities.explain(finding);
+        }
+    };
+    let files = AccountFiles::of(&manifests);
+    let inputs = Inputs { world: &world, config: &config, doubts: &doubts, files: &files, explain: &explain };
     for manifest in &manifests.objects {
         let Some(kind) = manifest.kind else { continue };
-        match judge(&world, &config, &doubts, manifest, kind, &mut report) {
+        match judge(&inputs, manifest, kind, &mut report) {
             Ok(notes) => open.extend(notes.into_iter().map(|note| (manifest.origin.to_string(), note))),
             // A service account may have been found unreadable before.
             Err(fault) if unreadable.contains(&fault) => {}
@@ -72,6 +92,8 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             report.note(&format!("{}: {}", manifest.origin, rolecall_message::sentence(&problem)));
         }
     }
+    open.extend(custom_resources(&world, &config, &doubts, &manifests, &mut report));
+    task_definitions::check(&manifests.task_definitions, &world.snapshot, &mut report, &mut open, &mut unreadable);
     input_notes(&manifests, &open, &mut report);
     report.finish();
     unreadable.sort_by(|a, b| {
@@ -87,7 +109,8 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             message: fault.reason.clone(),
         });
     }
-    let nothing_else = manifests.objects.is_empty() && manifests.passed_over == 0 && !manifests.unrendered.is_empty();
+    let is_empty = manifests.objects.is_empty() && manifests.custom.is_empty() && manifests.task_definitions.is_empty();
+    let nothing_else = is_empty && manifests.passed_over == 0 && !manifests.unrendered.is_empty();
     for folder in &manifests.unrendered {
         let prefix = if nothing_else { "error" } else { "warning" };
         writeln!(said, "{prefix}: {folder}")?;
@@ -112,12 +135,25 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     })
 }
 
+/// The service accounts that workloads of the input use: namespace and name.
+fn used_accounts(manifests: &Manifests) -> HashSet<(String, String)> {
+    let workloads = manifests.objects.iter().filter_map(|manifest| {
+        let kind = manifest.kind.filter(|kind| *kind != Kind::ServiceAccount)?;
+        let object = manifest.object().ok()?;
+        let namespace = namespace_of(&object);
+        let workload = Workload::of(&object, kind, Stage::Predicted, namespace)?;
+        Some((namespace.to_owned(), workload.service_account().to_owned()))
+    });
+    workloads.collect()
+}
+
 /// What to know of the input when reading the report.
 fn input_notes(manifests: &Manifests, open: &BTreeSet<(String, String)>, report: &mut Report) {
     for folder in &manifests.unrendered {
         report.note(&folder.to_string());
     }
-    let assumed = manifests.objects.iter().filter(|manifest| manifest.assumed_namespace).count();
+    let assumed = manifests.objects.iter().filter(|manifest| manifest.assumed_namespace).count()
+        + manifests.custom.iter().filter(|manifest| manifest.assumed_namespace).count();
     if assumed > 0 {
         let objects = if assumed == 1 { "1 object names".to_owned() } else { format!("{assumed} objects name") };
         report.note(&format!(
@@ -133,24 +169,93 @@ fn input_notes(manifests: &Manifests, open: &BTreeSet<(String, String)>, report:
     }
 }
 
-/// Judges an object; returns what to note of its input.
-fn judge(
+/// In which files the service accounts are, for fixes that change them.
+struct AccountFiles(HashMap<(String, String), Owner>);
+
+impl AccountFiles {
+    fn of(manifests: &Manifests) -> Self {
+        let accounts = manifests.objects.iter().filter(|manifest| manifest.kind == Some(Kind::ServiceAccount));
+        let entry = |manifest: &Manifest| {
+            let object = manifest.object().ok()?;
+            let name = object.metadata.name.as_ref()?.as_str().to_owned();
+            Some(((namespace_of(&object).to_owned(), name), file_of(manifest)?))
+        };
+        Self(accounts.filter_map(entry).collect())
+    }
+
+    /// Has fixes of an object and of its service account say which file to change.
+    fn follow(&self, judgement: &mut Judgement<'_>, subject: Subject<'_>, manifest: &Manifest) {
+        let account = self.0.get(&(subject.namespace.to_owned(), subject.service_account.to_owned()));
+        let name = AccountName::from(subject);
+        let workload = file_of(manifest);
+        let owners =
+            Owners { account: account.map(|owner| (&name, owner)), workload: workload.as_ref(), ..Owners::default() };
+        follow_owners(judgement, &owners);
+    }
+}
+
+/// The file to change; a recorded request is none.
+fn file_of(manifest: &Manifest) -> Option<Owner> {
+    let ObjectOrigin { file, line, .. } = &manifest.origin;
+    (!manifest.admitted && file != "-").then(|| Owner::File { path: file.as_str().into(), line: *line })
+}
+
+/// What the check of each object uses.
+struct Inputs<'i> {
+    world: &'i World,
+    config: &'i Config,
+    doubts: &'i Doubts,
+    files: &'i AccountFiles,
+    /// Adds to a finding which identity may be meant.
+    explain: &'i dyn Fn(&mut Finding),
+}
+
+/// Judges the identities that custom resources name; returns what to note of the input, with where it stands.
+fn custom_resources(
     world: &World,
     config: &Config,
     doubts: &Doubts,
-    manifest: &Manifest,
-    kind: Kind,
+    manifests: &Manifests,
     report: &mut Report,
-) -> Result<Vec<String>, Unreadable> {
+) -> Vec<(String, String)> {
+    let mut open = Vec::new();
+    let mut remarks = CustomRemarks::default();
+    for manifest in &manifests.custom {
+        let reading = manifest.reading();
+        let Some(metadata) = manifest.metadata() else {
+            remarks.add_unreadable(manifest.kind, &manifest.origin.to_string(), "metadata");
+            continue;
+        };
+        remarks.add(manifest.kind, &manifest.origin.to_string(), &reading);
+        let namespace = manifest.kind.namespace(&metadata);
+        let circumstances = circumstances(config, namespace);
+        let referring = Referring { kind: manifest.kind, namespace, metadata: &metadata, reading: &reading };
+        let mut judgement = judge_references(world, &referring, circumstances);
+        let notes = doubts.weaken_identities(&mut judgement, manifest, &reading, world);
+        open.extend(notes.into_iter().map(|note| (manifest.origin.to_string(), note)));
+        let ObjectOrigin { file, document, line } = manifest.origin.clone();
+        report.add(&judgement, &metadata.display_name(), Some(&FindingLocation { file, document, line }));
+    }
+    remarks.into_notes().iter().for_each(|note| report.note(note));
+    open
+}
+
+fn circumstances(config: &Config, namespace: &str) -> Circumstances {
+    let exemptions =
+        !config.forbid_exemptions_in.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, namespace));
+    Circumstances { now: Some(jiff::Timestamp::now()), exemptions }
+}
+
+/// Judges an object; returns what to note of its input.
+fn judge(inputs: &Inputs<'_>, manifest: &Manifest, kind: Kind, report: &mut Report) -> Result<Vec<String>, Unreadable> {
+    let Inputs { world, config, doubts, files, explain } = *inputs;
     let object = manifest.object()?;
     let ObjectOrigin { file, document, line } = manifest.origin.clone();
     let location = FindingLocation { file, document, line };
     let unreadable = |reason: String| Unreadable { origin: manifest.origin.clone(), reason };
     let namespace = namespace_of(&object);
     let name = object.metadata.display_name();
-    let exemptions =
-        !config.forbid_exemptions_in.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, namespace));
-    let circumstances = Circumstances { now: Some(jiff::Timestamp::now()), exemptions };
+    let circumstances = circumstances(config, namespace);
     if kind == Kind::ServiceAccount {
         if !manifest.admitted && object.metadata.name.as_ref().is_none_or(|name| name.as_str().is_empty()) {
             return Err(unreadable("metadata.name: is absent".to_owned()));
@@ -158,6 +263,7 @@ fn judge(
         let change = ServiceAccountChange { namespace, name: &name, metadata: &object.metadata, before: None };
         let mut judgement = judge_service_account(world, &change, circumstances);
         let notes = doubts.weaken(&mut judgement, manifest, &object, None, world);
+        files.follow(&mut judgement, Subject { namespace, service_account: &name }, manifest);
         report.add(&judgement, &name, Some(&location));
         return Ok(notes);
     }
@@ -168,7 +274,23 @@ fn judge(
         )));
     };
     let mut judgement = judge_workload(world, &workload, circumstances);
+    if judgement.containers.iter().any(|container| container.identity == Identity::Node) {
+        note_default(world, &workload, &name, report);
+    }
     let notes = doubts.weaken(&mut judgement, manifest, &object, Some(&workload), world);
+    judgement.findings.iter_mut().for_each(explain);
+    files.follow(&mut judgement, Subject { namespace, service_account: workload.service_account() }, manifest);
     report.add(&judgement, &name, Some(&location));
     Ok(notes)
+}
+
+/// Notes a component that AWS runs with the node's role: below `strict` that is no finding.
+fn note_default(world: &World, workload: &Workload<'_>, name: &str, report: &mut Report) {
+    let volumes = Volumes::of(workload.spec);
+    let evidence = Evidence::of(workload, &volumes, world.objects());
+    let default = workload.spec.containers.iter().find_map(|container| evidence.on_node_by_default(container));
+    if let Some(component) = default {
+        let resource = format!("{} {}/{name}", workload.kind, workload.namespace);
+        report.note(&rolecall_message::components::node_role_note(&resource, component));
+    }
 }

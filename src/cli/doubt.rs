@@ -5,20 +5,21 @@ use std::collections::{HashMap, HashSet};
 
 use rolecall_core::chain::State;
 use rolecall_core::cluster::Conventions;
+use rolecall_core::custom::Reading;
 use rolecall_core::decision::Level;
 use rolecall_core::finding::{Affected, Cause, Certainty, Finding, Problem};
 use rolecall_core::fix::{Advice, Change, Fix, PlaceholderIn, UnresolvedValue};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::Judgement;
 use rolecall_core::rules::{
-    IDENTITY_AMBIGUOUS, IDENTITY_UNDECIDED, NODE_ROLE_FALLBACK, ROLE_ARN_MALFORMED, Rule, SERVICE_ACCOUNT_MISSING,
-    TOKEN_EXPIRATION, Trait,
+    IDENTITY_AMBIGUOUS, IDENTITY_UNDECIDED, NODE_ROLE_FALLBACK, ROLE_ARN_MALFORMED, ROLE_NOT_CONNECTED, Rule,
+    SERVICE_ACCOUNT_MISSING, TOKEN_EXPIRATION, Trait,
 };
 use rolecall_core::workload::{Container, Kind, Metadata, Object, Workload};
 use rolecall_core::world::World;
 use rolecall_message::fix::unresolved;
 
-use crate::sources::{Manifest, Manifests, namespace_of, placeholder};
+use crate::sources::{CustomManifest, Manifest, Manifests, namespace_of, placeholder};
 
 /// A value that is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,6 +166,52 @@ impl Doubts {
     }
 }
 
+impl Doubts {
+    /// The same of the identities that a custom resource names.
+    pub(super) fn weaken_identities(
+        &self,
+        judgement: &mut Judgement<'_>,
+        manifest: &CustomManifest,
+        reading: &Reading<'_>,
+        world: &World,
+    ) -> Vec<String> {
+        let mut notes = Vec::new();
+        let of_namespace = Doubt::in_field("metadata.namespace", judgement.namespace);
+        let fields = reading
+            .references
+            .iter()
+            .flat_map(|reference| reference.texts().filter_map(|text| Doubt::in_field(&reference.path, text)));
+        let accounts = judgement.identities.iter().filter_map(|identity| identity.service_account);
+        let accounts: Vec<(Option<String>, String)> =
+            accounts.map(|(namespace, name)| (namespace.map(str::to_owned), name.to_owned())).collect();
+        let annotated = accounts
+            .iter()
+            .filter_map(|(namespace, name)| self.accounts.get(&(namespace.clone()?, name.clone())).cloned());
+        for doubt in of_namespace.into_iter().chain(fields).chain(annotated).collect::<Vec<_>>() {
+            apply(judgement, &doubt, |_| true);
+            judgement.identities.iter_mut().for_each(|identity| identity.chain = State::Unknown);
+            if !judgement.findings.iter().any(|finding| finding.problem.cause.depends_on(&doubt.0)) {
+                judgement.findings.push(Finding {
+                    problem: doubt.problem(&IDENTITY_UNDECIDED, Affected::Role),
+                    containers: Vec::new(),
+                    notes: Vec::new(),
+                });
+            }
+            notes.push(doubt.why());
+        }
+        for (_, account) in &accounts {
+            if manifest.assumed_namespace {
+                assumed_namespace(judgement, account, world);
+            } else if self.has_no_namespace(account) {
+                apply(judgement, &without_namespace(account), |finding| {
+                    finding.problem.rule == &SERVICE_ACCOUNT_MISSING
+                });
+            }
+        }
+        notes
+    }
+}
+
 fn without_namespace(account: &str) -> Doubt {
     Doubt(UnresolvedValue::AccountNamespace(account.into()))
 }
@@ -300,6 +347,12 @@ fn settle(judgement: &mut Judgement<'_>) {
             container.chain = State::Unknown;
         }
     }
+    let breaks =
+        |finding: &Finding| finding.problem.certainty == Certainty::Certain && finding.problem.level <= Level::Chain;
+    if !judgement.findings.iter().any(breaks) {
+        let broken = judgement.identities.iter_mut().filter(|identity| identity.chain == State::Broken);
+        broken.for_each(|identity| identity.chain = State::Unknown);
+    }
     judgement.findings.sort_by_key(|f| (std::cmp::Reverse(f.problem.certainty), f.problem.level));
 }
 
@@ -358,12 +411,13 @@ fn assumed_namespace(judgement: &mut Judgement<'_>, account: &str, world: &World
     let elsewhere = world.snapshot.associations.as_ref().is_some_and(|associations| {
         associations.iter().any(|(other, accounts)| **other != *namespace && accounts.contains_key(account))
     });
-    for finding in judgement.findings.iter_mut().filter(|finding| finding.problem.rule == &NODE_ROLE_FALLBACK) {
+    let of_node_role = |rule: &Rule| rule == &NODE_ROLE_FALLBACK || rule == &ROLE_NOT_CONNECTED;
+    for finding in judgement.findings.iter_mut().filter(|finding| of_node_role(finding.problem.rule)) {
         finding.problem.certainty = finding.problem.certainty.min(Certainty::Likely);
     }
     apply(judgement, &doubt, |finding| {
         let rule = finding.problem.rule;
-        let rests_on_it = elsewhere || (rule != &NODE_ROLE_FALLBACK && !rule.has(Trait::InAnyNamespace));
+        let rests_on_it = elsewhere || (!of_node_role(rule) && !rule.has(Trait::InAnyNamespace));
         rests_on_it && finding.problem.certainty > Certainty::Undecided
     });
     // No command names the assumed namespace: it would be carried out there.

@@ -16,6 +16,7 @@ mod scan;
 mod snapshot;
 #[cfg(feature = "aws")]
 mod snapshot_summary;
+mod task_definitions;
 mod version;
 mod who_can;
 

@@ -70,6 +70,14 @@ fn roles(account: &AccountParts) -> String {
     if missing > 0 {
         text += &format!(", {missing} do not exist");
     }
+    match &account.naming {
+        Some(naming) if !naming.is_empty() => {
+            text += &format!(", {} more whose trust policies name a service account", naming.len());
+        }
+        Some(_) => {}
+        None if account.listed.is_none() => text += ", others could not be listed",
+        None => {}
+    }
     if !account.policies.is_empty() {
         text += &format!(", {} managed policies", account.policies.len());
     }

@@ -3,6 +3,7 @@
 mod cause;
 mod configuration;
 mod credentials;
+mod ecs;
 mod evidence;
 mod hint;
 mod injection;
@@ -10,14 +11,15 @@ mod label;
 mod trust;
 
 pub use cause::{
-    Affected, CannotAssume, CannotTell, Cause, ClusterCause, OrganizationCause, PermissionCause, RoleCause, RoleRef,
-    TargetCause, TrustDoubt, UnreadableEntry,
+    Affected, CannotAssume, CannotTell, Cause, ClusterCause, OrganizationCause, PermissionCause, ReferenceCause,
+    RoleCause, RoleRef, TargetCause, TrustDoubt, UnreadableEntry,
 };
 pub use configuration::{ConfigurationCause, NameKind, OwnNameFault};
 pub use credentials::{
-    AgentTokenDoubt, CredentialsCause, EndpointRef, Fallback, FallbackCause, IdentityDoubt, KeySource, NoMetadata,
-    Platform, StaticKeys, TokenDoubt,
+    AgentTokenDoubt, CredentialsCause, EndpointRef, Fallback, FallbackCause, IdentityDoubt, KeySource, MissingStep,
+    NamingRoles, NoMetadata, Platform, StaticKeys, TokenDoubt,
 };
+pub use ecs::{EcsCause, EcsRefusal, EcsValue, OtherTrust, TaskFallback, TaskRoleNeed};
 pub use evidence::{
     ConfigurationValue, CredentialsValue, Evidence, EvidenceValue, Expectation, InjectionValue, NeedName,
     PermissionValue, RequiredBy, RoleValue, SnapshotValue,
@@ -47,9 +49,29 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// The same of a value that is compared with another: where blanks at its ends, other blanks than a space or characters that do
+/// not show may make the difference, it is in quotes.
+pub fn distinct(value: &str) -> std::borrow::Cow<'_, str> {
+    let is_hidden = |c: char| c.is_control() || is_deceptive(c) || (c.is_whitespace() && c != ' ');
+    if value.trim() == value && !value.contains(is_hidden) {
+        return value.into();
+    }
+    let mut shown = String::with_capacity(value.len() + 2);
+    shown.push('"');
+    for c in value.chars() {
+        match c {
+            '\n' | '\r' | '\t' => shown.extend(c.escape_debug()),
+            c if is_hidden(c) => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    shown.push('"');
+    shown.into()
+}
+
 /// Characters by which a text looks like another: bidirectional formatting, line separators, and what has no width (Unicode
 /// Standard Annex #9; Unicode Technical Report #36, "Unicode Security Considerations").
-fn is_deceptive(c: char) -> bool {
+pub(crate) fn is_deceptive(c: char) -> bool {
     matches!(
         c,
         '\u{85}'
@@ -110,7 +132,7 @@ pub struct AboutRole {
 impl AboutRole {
     /// Whether it reveals if the workload can assume the role.
     pub fn is_about_assuming(&self) -> bool {
-        self.part != RolePart::Beyond
+        matches!(self.part, RolePart::Existing | RolePart::Assuming)
     }
 }
 
@@ -123,6 +145,8 @@ pub enum RolePart {
     Assuming,
     /// What it permits, or which other principals it trusts: the workload can assume it.
     Beyond,
+    /// That it names the service account of a workload that has no role.
+    Naming,
 }
 
 impl Problem {
@@ -266,6 +290,16 @@ mod tests {
             r"role/\u{202e}nimda\u{2066}x\u{2028}y\u{200b}z"
         );
         assert_eq!(printable("rôle/日本"), "rôle/日本");
+    }
+
+    #[test]
+    fn blanks_and_hidden_characters_of_a_value_are_seen() {
+        for plain in ["", "carts", "a b", "größer, 日本"] {
+            assert_eq!(distinct(plain), plain);
+        }
+        assert_eq!(distinct("carts "), r#""carts ""#);
+        assert_eq!(distinct("\tcarts\n"), r#""\tcarts\n""#);
+        assert_eq!(distinct("car\u{200b}ts\u{a0}"), r#""car\u{200b}ts\u{a0}""#);
     }
 
     #[test]

@@ -19,7 +19,9 @@ macro_rules! from_parts {
 mod certainty;
 pub mod chain;
 pub mod cluster;
+pub mod custom;
 pub mod decision;
+pub mod ecs;
 pub mod effort;
 pub mod finding;
 pub mod fix;

@@ -61,6 +61,7 @@ pub enum RoleArnFault {
     NotIam,
     Account,
     InstanceProfile,
+    Policy,
     NotARole,
     Name,
     Path,
@@ -81,6 +82,7 @@ impl std::fmt::Display for RoleArnFault {
             Self::NotIam => "it is not an IAM ARN",
             Self::Account => "its account is not twelve digits",
             Self::InstanceProfile => "it is the ARN of an instance profile, not of a role",
+            Self::Policy => "it is the ARN of a policy, not of a role",
             Self::NotARole => "it is not the ARN of a role",
             Self::Name => "its role name is not 1 to 64 letters, digits or +=,.@_-",
             Self::Path => "its path is not 1 to 512 characters from ! to ~ between slashes",
@@ -130,6 +132,9 @@ impl<'a> RoleArn<'a> {
         }
         if arn.service != "iam" || !arn.region.is_empty() {
             return Err(RoleArnFault::NotIam);
+        }
+        if arn.resource.starts_with("policy/") {
+            return Err(RoleArnFault::Policy);
         }
         if !is_account_id(arn.account) {
             return Err(RoleArnFault::Account);

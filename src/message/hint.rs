@@ -1,10 +1,12 @@
 //! What may be behind a problem.
 
 use rolecall_core::finding::{
-    Hint, IssuerDifference, NameDifference, OnOutageOrLevel, Remark, RolePurpose, SubjectDifference, Typo, bounded,
+    Hint, IssuerDifference, NameDifference, OnOutageOrLevel, OtherTrust, Remark, RolePurpose, SubjectDifference, Typo,
+    bounded,
 };
+use rolecall_core::fix::Text;
 
-use crate::names::{POD_IDENTITY, account, required_by};
+use crate::names::{ECS_TASKS, POD_IDENTITY, account, required_by, service_account};
 use crate::permission::unlisted_key;
 
 const PREFIX: &str = "rolecall.dev/";
@@ -28,6 +30,9 @@ fn typo(typo: &Typo) -> String {
         Typo::KeyIsArn => "the key is the provider's ARN; it must be its address only".to_owned(),
         Typo::KeyHasScheme => "the key begins with https://; it must not".to_owned(),
         Typo::KeyHasSlash => "the key has a slash before its claim; it must not".to_owned(),
+        Typo::KeyWithoutClaim { claim } => {
+            format!("the key is the issuer alone; it must end in the claim, `:{claim}`")
+        }
         Typo::Issuer(difference) => issuer(difference),
         Typo::ProviderIsAddress => "the principal is the provider's address; it must be its ARN".to_owned(),
         Typo::ProviderSpelling => {
@@ -37,6 +42,7 @@ fn typo(typo: &Typo) -> String {
             format!("the provider is one of account {account}; it must be one of the role's own account, {own}")
         }
         Typo::SubjectHasBlank => "the subject in the policy begins or ends with a blank".to_owned(),
+        Typo::SubjectHasHidden => "the subject in the policy has blanks or characters that do not show".to_owned(),
         Typo::SubjectCase => "the case differs: `sub` is case-sensitive".to_owned(),
         Typo::SubjectIsAudience => "that is an audience: `sub` and `aud` are swapped".to_owned(),
         Typo::AudienceIsSubject => "that is a subject: `sub` and `aud` are swapped".to_owned(),
@@ -77,13 +83,58 @@ fn remark(remark: &Remark) -> String {
         },
         Remark::NoSessionTags => "the association disables session tags, so EKS sends none".to_owned(),
         Remark::PodIdentityService => format!("the service principal of Pod Identity is {POD_IDENTITY}"),
+        Remark::RoleTrusts(other) => format!("{}; ECS tasks need {ECS_TASKS}", role_trusts(*other)),
+        Remark::EcsClusterNotSupported => {
+            "AWS supports no condition on aws:SourceArn that names more than account and region of ECS tasks".to_owned()
+        }
+        Remark::ExecutionRoleIsNotForContainers { role } => {
+            format!("executionRoleArn {role} is for the ECS agent: containers cannot use it")
+        }
         Remark::ActsOn { action, pattern } => format!("{action} acts on {pattern}"),
         Remark::UnlistedKey(key) => unlisted_key(key),
         Remark::SimilarAccount { account: name } => format!("{} exists and may be meant", account(name)),
+        Remark::UnusedIdentity { account: other, role } => {
+            let other = service_account(other);
+            format!(
+                "{other} has {}, and no checked workload uses it: is serviceAccountName right?",
+                a_role(role.as_ref())
+            )
+        }
+        Remark::AssociationWithoutAccount { account: other, role } => format!(
+            "the association with {} is for {}, and no such service account was read: is its name right?",
+            a_role(role.as_ref()),
+            account(other)
+        ),
+        Remark::Namesake { account: other, role } => {
+            format!("its namesake {} has {}: is the namespace right?", account(other), a_role(role.as_ref()))
+        }
+        Remark::MayBeMeant { role } => {
+            format!(
+                "role {role} names this service account and may be meant; it is not known whether its pods could assume it"
+            )
+        }
         Remark::MustHaveIdentity(by) => format!("{}: the pod must not start without it", required_by(by)),
         Remark::IsLabel { name } => format!("set it as a label of the namespace: {PREFIX}{name}"),
         Remark::IsAnnotation { name } => format!("set it as an annotation: {PREFIX}{name}"),
         Remark::EnforceOnValues => "write `pods`, `workloads` or `pods.workloads`".to_owned(),
+    }
+}
+
+/// A role by its name, where that was read.
+fn a_role(role: Option<&Text>) -> String {
+    role.map_or_else(|| "a role".to_owned(), |role| format!("role {role}"))
+}
+
+/// For whom a role is.
+fn role_trusts(other: OtherTrust) -> &'static str {
+    match other {
+        OtherTrust::Ec2 => "the role is for EC2 instances",
+        OtherTrust::EcsService => "ecs.amazonaws.com is the service principal of ECS itself",
+        OtherTrust::Ssm => "the role is for instances that Systems Manager manages, such as those of ECS Anywhere",
+        OtherTrust::Lambda => "the role is for Lambda functions",
+        OtherTrust::PodIdentity => "the role is for EKS Pod Identity",
+        OtherTrust::EksService => "the role is for EKS clusters",
+        OtherTrust::Irsa => "the role is for EKS service accounts (IRSA)",
     }
 }
 

@@ -4,6 +4,7 @@
 //! response, an Event, a report or a log. Values come into commands through [`shell::Command`], which quotes each.
 
 mod cause;
+pub mod components;
 mod evidence;
 mod finding;
 pub mod fix;

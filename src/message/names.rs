@@ -1,9 +1,10 @@
 //! How statements, policies, roles and objects are named in every text.
 
-use rolecall_core::finding::{NeedName, RequiredBy, RoleRef, TrustCondition, TrustConditions, bounded};
+use rolecall_core::ecs::RoleField;
+use rolecall_core::finding::{NeedName, RequiredBy, RoleRef, TrustCondition, TrustConditions, bounded, distinct};
 use rolecall_core::fix::{
     AccountName, FirstValues, HolderName, List, MetadataOf, PolicyRef, PolicyStatement, RolePlace, SnapshotPart,
-    StatementName, Text, UndocumentedEntry, UndocumentedPrincipal,
+    StatementName, UndocumentedEntry, UndocumentedPrincipal,
 };
 use rolecall_core::workload::Kind;
 use rolecall_iam::PolicyKind;
@@ -16,14 +17,25 @@ pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// `carts/carts-sa`
-pub(crate) fn account(AccountName { namespace, name }: &AccountName) -> String {
-    format!("{namespace}/{name}")
+/// Service principal of ECS tasks.
+pub(crate) const ECS_TASKS: &str = "ecs-tasks.amazonaws.com";
+
+/// `carts/carts-sa`; a task definition by its family, a controller by its project.
+pub(crate) fn account(of: &AccountName) -> String {
+    let AccountName { namespace, name } = of;
+    if of.is_task_definition() {
+        format!("task definition {name}")
+    } else if of.is_controller() {
+        format!("the controller of {name}")
+    } else {
+        format!("{namespace}/{name}")
+    }
 }
 
-/// `service account carts/carts-sa`
-pub(crate) fn service_account(AccountName { namespace, name }: &AccountName) -> String {
-    format!("service account {namespace}/{name}")
+/// `service account carts/carts-sa`, `task definition carts`, `the controller of KEDA`
+pub(crate) fn service_account(of: &AccountName) -> String {
+    let is_service_account = !of.is_task_definition() && !of.is_controller();
+    if is_service_account { format!("service account {}", account(of)) } else { account(of) }
 }
 
 pub(crate) fn role(role: &RoleRef) -> String {
@@ -32,6 +44,8 @@ pub(crate) fn role(role: &RoleRef) -> String {
         RoleRef::Own => "its role".to_owned(),
         RoleRef::OfAssociation => "role of its association".to_owned(),
         RoleRef::TargetOfAssociation => "role that its association targets".to_owned(),
+        RoleRef::OfTask(RoleField::Task, name) => format!("task role {name}"),
+        RoleRef::OfTask(RoleField::Execution, name) => format!("execution role {name}"),
     }
 }
 
@@ -42,6 +56,9 @@ pub(crate) fn role_place(place: RolePlace) -> &'static str {
         RolePlace::Association => "the association's roleArn",
         RolePlace::Target => "the association's targetRoleArn",
         RolePlace::Variable => "the container's AWS_ROLE_ARN",
+        RolePlace::Field => "the role field of the object",
+        RolePlace::TaskDefinition(RoleField::Task) => "the task definition's taskRoleArn",
+        RolePlace::TaskDefinition(RoleField::Execution) => "the task definition's executionRoleArn",
     }
 }
 
@@ -116,7 +133,7 @@ pub(crate) fn list(list: &List) -> String {
 
 /// At most three values, and how many more there are.
 pub(crate) fn values(FirstValues { shown, count }: &FirstValues) -> String {
-    first_three(shown.iter().map(Text::to_string), *count)
+    first_three(shown.iter().map(|value| distinct(value).into_owned()), *count)
 }
 
 /// The same of their texts.
@@ -175,6 +192,7 @@ pub(crate) fn holder(holder: &HolderName) -> String {
         HolderName::Template(kind) => format!("the pod template of the {kind}"),
         HolderName::Account(name) => service_account(name),
         HolderName::Namespace(name) => format!("namespace {name}"),
+        HolderName::TaskDefinition => "the task definition".to_owned(),
     }
 }
 

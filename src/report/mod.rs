@@ -2,6 +2,7 @@
 
 mod can_i;
 mod ci;
+mod custom;
 mod fixes;
 mod json;
 mod model;
@@ -17,8 +18,12 @@ mod would_deny;
 
 pub use can_i::{Can, CanI, Grants, Through};
 pub use ci::{github, gitlab, junit, markdown, sarif};
+pub use custom::CustomRemarks;
 pub use json::json;
-pub use model::{FindingLocation, Report, ReportedFinding, ReportedResource, ReportedUnreadable, ReportedWorkload};
+pub use model::{
+    FindingLocation, Report, ReportedFinding, ReportedIdentity, ReportedResource, ReportedServiceAccount,
+    ReportedUnreadable, ReportedWorkload,
+};
 pub use replay::{Replay, ReplayCounts, ReplayedDenial, ReplayedOwner, UnreadableLine};
 pub(crate) use rolecall_message::count;
 pub use text::text;

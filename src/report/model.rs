@@ -7,7 +7,7 @@ use rolecall_core::chain::State;
 use rolecall_core::decision::Level;
 use rolecall_core::finding::{Certainty, Evidence, Finding};
 use rolecall_core::identity::Identity;
-use rolecall_core::judge::Judgement;
+use rolecall_core::judge::{JudgedContainer, JudgedIdentity, JudgedTaskDefinition, Judgement};
 use rolecall_core::rules::{DocsUrl, Impact};
 use rolecall_core::snapshot::Snapshot;
 use serde::Serialize;
@@ -26,6 +26,9 @@ pub struct Report {
     pub findings: Vec<ReportedFinding>,
     /// Every container judged, sorted by resource.
     pub workloads: Vec<ReportedWorkload>,
+    /// Identities that custom resources name, without a pod; sorted by resource.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<ReportedIdentity>,
     /// What would be denied if the namespaces enforced the level; only of a running cluster, where it was asked for.
     #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,6 +187,47 @@ pub struct ReportedWorkload {
     pub chain: State,
 }
 
+/// An identity that a custom resource names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedIdentity {
+    /// The custom resource.
+    pub resource: ReportedResource,
+    /// Where in it the identity is named.
+    pub path: String,
+    /// The service account whose token the controller requests; null where it has an identity of its own.
+    pub service_account: Option<ReportedServiceAccount>,
+    /// The role that the controller has in the end.
+    pub role: Option<String>,
+    /// Whether the chain to it holds.
+    pub chain: State,
+}
+
+/// A service account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedServiceAccount {
+    /// Its namespace; null where it is not known.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl ReportedIdentity {
+    pub(super) fn of(resource: &ReportedResource, identity: &JudgedIdentity<'_>) -> Self {
+        let account = identity.service_account.map(|(namespace, name)| ReportedServiceAccount {
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        });
+        Self {
+            resource: resource.clone(),
+            path: identity.path.to_owned(),
+            service_account: account,
+            role: identity.role.as_ref().filter(|role| is_role_arn(role)).map(|role| role.to_string()),
+            chain: identity.chain,
+        }
+    }
+}
+
 /// Totals.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -239,6 +283,7 @@ impl Report {
         Self {
             findings: Vec::new(),
             workloads: Vec::new(),
+            identities: Vec::new(),
             exempted: Vec::new(),
             unreadable: Vec::new(),
             #[cfg(feature = "kube")]
@@ -293,9 +338,33 @@ impl Report {
             kind: judgement.kind.name().into(),
             name: name.to_owned(),
         };
+        let Judgement { containers, findings, exempted, identities, .. } = judgement;
+        self.identities.extend(identities.iter().map(|identity| ReportedIdentity::of(&resource, identity)));
+        self.add_parts(&resource, containers, findings, exempted, location);
+    }
+
+    /// Adds a judged task definition of Amazon ECS, which is in no namespace.
+    pub fn add_task_definition(
+        &mut self,
+        judged: &JudgedTaskDefinition<'_>,
+        name: String,
+        location: Option<&FindingLocation>,
+    ) {
+        let resource = ReportedResource { namespace: String::new(), kind: "TaskDefinition".into(), name };
+        self.add_parts(&resource, &judged.containers, &judged.findings, &judged.exempted, location);
+    }
+
+    fn add_parts(
+        &mut self,
+        resource: &ReportedResource,
+        containers: &[JudgedContainer<'_>],
+        findings: &[Finding],
+        exempted: &[Finding],
+        location: Option<&FindingLocation>,
+    ) {
         self.summary.resources += 1;
-        self.add_exempted(judgement.exempted.iter(), &resource, location);
-        for container in &judgement.containers {
+        self.add_exempted(exempted.iter(), resource, location);
+        for container in containers {
             self.workloads.push(ReportedWorkload {
                 resource: resource.clone(),
                 container: container.name.to_owned(),
@@ -305,11 +374,10 @@ impl Report {
                 chain: container.chain,
             });
         }
-        let findings: Vec<ReportedFinding> = judgement
-            .findings
+        let findings: Vec<ReportedFinding> = findings
             .iter()
             .filter(|finding| self.shows(finding))
-            .flat_map(|finding| self.reported(finding, &resource))
+            .flat_map(|finding| self.reported(finding, resource))
             .map(|finding| ReportedFinding { location: location.cloned(), ..finding })
             .collect();
         self.findings.extend(findings);
@@ -383,9 +451,10 @@ impl Report {
             key(a).cmp(&key(b)).then_with(|| a.container.cmp(&b.container)).then_with(|| a.message.cmp(&b.message))
         });
         self.workloads.sort_by(|a, b| a.resource.cmp(&b.resource));
+        self.identities.sort_by(|a, b| a.resource.cmp(&b.resource));
         self.exempted.sort();
         self.summary.containers = self.workloads.len();
-        let with_chain = |w: &&ReportedWorkload| w.identity.mechanism().is_some();
+        let with_chain = |w: &&ReportedWorkload| w.identity.mechanism().is_some() || w.identity == Identity::TaskRole;
         self.summary.unknown = self.workloads.iter().filter(with_chain).filter(|w| w.chain == State::Unknown).count();
         if self.summary.unknown > 0 {
             self.summary.notes.extend(std::mem::take(&mut self.missing_parts));

@@ -77,7 +77,9 @@ pub fn policy_reports(
         let namespace = Some(finding.resource.namespace.as_str()).filter(|name| !name.is_empty() && exists(name));
         by_namespace.entry(namespace).or_default().push(finding);
     }
-    let judged: BTreeSet<&ReportedResource> = report.workloads.iter().map(|workload| &workload.resource).collect();
+    let workloads = report.workloads.iter().map(|workload| &workload.resource);
+    let identities = report.identities.iter().map(|identity| &identity.resource);
+    let judged: BTreeSet<&ReportedResource> = workloads.chain(identities).collect();
     let mut passing: BTreeMap<&str, usize> = BTreeMap::new();
     let counting = report.findings.iter().filter(|finding| finding.counts());
     let failing: BTreeSet<&ReportedResource> = counting.map(|finding| &finding.resource).collect();

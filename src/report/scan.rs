@@ -7,9 +7,12 @@ use rolecall_core::finding::printable;
 use rolecall_core::identity::{Identity, Mechanism};
 use serde::Serialize;
 
-use super::model::{Report, ReportedFinding, ReportedResource, ReportedWorkload, is_role_arn};
+use super::model::{
+    Report, ReportedFinding, ReportedIdentity, ReportedResource, ReportedServiceAccount, ReportedWorkload, is_role_arn,
+};
 use crate::scan::{
-    AgentHealth, AgentState, Group, InjectorHealth, InjectorState, Judged, Orphan, OrphanReason, Owner, Scanned,
+    AgentHealth, AgentState, Group, InjectorHealth, InjectorState, Judged, NamedIdentity, Orphan, OrphanReason, Owner,
+    Scanned,
 };
 
 const BOLD: Style = Style::new().bold();
@@ -30,11 +33,12 @@ pub struct ReportedOrphan {
 impl Report {
     /// Adds all that a scan found.
     pub fn add_scan(&mut self, scanned: Scanned) {
-        let Scanned { tally, orphans, health, unread } = scanned;
+        let Scanned { tally, orphans, health, unread, notes } = scanned;
         self.would_deny = Some(super::would_deny::denials(&tally, self.level)).filter(|_| self.tells_denials);
         for sentence in unread {
             self.note(&format!("not read: {sentence}"));
         }
+        notes.iter().for_each(|note| self.note(note));
         self.summary.resources += tally.judged;
         self.summary.pods = Some(tally.pods);
         for (owner, group) in tally.groups {
@@ -56,6 +60,7 @@ impl Report {
         for (container, pods) in group.containers {
             self.workloads.push(workload(&resource, container, pods));
         }
+        self.identities.extend(group.identities.into_iter().map(|identity| named_identity(&resource, identity)));
         if group.pods > 0 {
             self.pods.insert(resource, group.pods);
         }
@@ -79,6 +84,20 @@ fn workload(resource: &ReportedResource, container: Judged, pods: usize) -> Repo
         identity: container.identity,
         role: container.role.filter(|role| is_role_arn(role)).map(Into::into),
         chain: container.chain,
+    }
+}
+
+fn named_identity(resource: &ReportedResource, identity: NamedIdentity) -> ReportedIdentity {
+    let account = |(namespace, name): (Option<Box<str>>, Box<str>)| ReportedServiceAccount {
+        namespace: namespace.map(Into::into),
+        name: name.into(),
+    };
+    ReportedIdentity {
+        resource: resource.clone(),
+        path: identity.path.into(),
+        service_account: identity.service_account.map(account),
+        role: identity.role.filter(|role| is_role_arn(role)).map(Into::into),
+        chain: identity.chain,
     }
 }
 

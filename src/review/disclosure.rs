@@ -177,7 +177,10 @@ impl Reader<'_> {
             policy.mode = policy.mode.min(Mode::Warn);
         }
         let second = decide(&seen.judgement, seen.before.as_ref(), &policy);
-        let is_assuming = |arn: &str| foreign.iter().any(|(found, part)| **found == *arn && *part != RolePart::Beyond);
+        let is_assuming = |arn: &str| {
+            let is_shown = |part: RolePart| matches!(part, RolePart::Existing | RolePart::Assuming);
+            foreign.iter().any(|(found, part)| **found == *arn && is_shown(*part))
+        };
         let is_withheld = |finding: &&Finding| finding.problem.rule == &ROLE_NOT_ASSUMABLE;
         let arn = |finding: &Finding| finding.problem.about.as_ref().map(|about| about.arn.clone());
         let beyond = |findings: &[&Finding]| -> Vec<Finding> {

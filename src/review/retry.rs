@@ -26,7 +26,9 @@ pub(super) fn advice(namespace: &str, owner: &Controller) -> Option<String> {
             ));
         }
         // These create no pods themselves.
-        Kind::CronJob | Kind::Deployment | Kind::Pod | Kind::PodTemplate | Kind::ServiceAccount => return None,
+        Kind::CronJob | Kind::Deployment | Kind::Pod | Kind::PodTemplate | Kind::ServiceAccount | Kind::Custom(_) => {
+            return None;
+        }
     };
     let pauses = format!(
         "retry: {kind} {name} creates the pod again by itself, after pauses that double: 1.3, 2.6, 5, 10, 20, 41, 82, 164 s, to 17 min"

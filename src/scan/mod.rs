@@ -1,7 +1,8 @@
 //! A running cluster, reduced to what is to be said about it: pages of objects go in, and owners with their findings, orphans
-//! and the health of what gives pods their identities come out. What is asked for is in `read`, all else is pure.
+//! and the health of what gives pods their identities come out. What is asked for is in `read` and `custom`, all else is pure.
 
 mod accounts;
+mod custom;
 mod health;
 mod item;
 mod orphans;
@@ -15,7 +16,7 @@ pub use orphans::{Orphan, OrphanReason};
 pub use owners::Owner;
 pub use preview::{PreviewLimits, preview};
 pub use read::{Facts, Scope, read_facts, read_roles, read_workloads};
-pub use tally::{Group, Judged, Tally};
+pub use tally::{Group, Judged, NamedIdentity, Tally};
 
 /// What came of a scan.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Scanned {
     pub health: Health,
     /// What could not be read, and the right that would help, one sentence each.
     pub unread: Vec<String>,
+    /// What else to know when reading this.
+    pub notes: Vec<String>,
 }
 
 /// Told how far a scan is.

@@ -16,6 +16,7 @@ use rolecall_core::world::World;
 use serde_json::value::RawValue;
 
 use super::accounts::{Accounts, roles_in};
+use super::custom;
 use super::health::{AGENT, AgentHealth, AgentState, Health, InjectorHealth, InjectorState};
 use super::item::Item;
 use super::orphans::{Names, find};
@@ -38,12 +39,12 @@ impl Scope {
         self.namespaces.is_empty() || self.namespaces.iter().any(|name| name == namespace)
     }
 
-    fn exempts(&self, namespace: &str) -> bool {
+    pub(super) fn exempts(&self, namespace: &str) -> bool {
         !self.no_exemptions.iter().any(|pattern| rolecall_iam::wildcard_match(pattern, namespace))
     }
 
     /// Where a kind is listed: for the whole cluster, or namespace by namespace.
-    fn paths(&self, (group, plural): (&str, &str)) -> Vec<(String, String)> {
+    pub(super) fn paths(&self, (group, plural): (&str, &str)) -> Vec<(String, String)> {
         if self.namespaces.is_empty() {
             return vec![(format!("{}/{plural}", base(group)), "in all namespaces".to_owned())];
         }
@@ -52,7 +53,7 @@ impl Scope {
     }
 }
 
-fn base(group: &str) -> String {
+pub(super) fn base(group: &str) -> String {
     if group == "v1" { "/api/v1".to_owned() } else { format!("/apis/{group}") }
 }
 
@@ -275,6 +276,7 @@ pub async fn read_roles(client: &Client, scope: &Scope, progress: &dyn Progress)
         };
         reading.all(client, scope, resource(kind), see).await?;
     }
+    custom::read_roles(client, scope, &mut roles).await?;
     Ok(roles)
 }
 
@@ -332,11 +334,17 @@ pub async fn read_workloads(
         return Err(anyhow!("neither workloads nor pods may be read:\n  {unread}"));
     }
 
+    progress.begin("custom resources");
+    let notes = custom::read(client, scope, world, now, progress, &mut tally).await?;
+
     let in_scope = |namespace: &str| scope.has(namespace);
     let names = Names { accounts: &accounts, namespaces: namespaces.as_ref(), in_scope: &in_scope, all_users };
     let orphans = find(world, &names, &mut tally);
+    if names.all_users {
+        tally.explain_fallbacks(world);
+    }
     whole(world, &accounts, &mut health, scope, &mut tally);
-    Ok(Scanned { tally, orphans, health, unread: reading.unread })
+    Ok(Scanned { tally, orphans, health, unread: reading.unread, notes })
 }
 
 /// What concerns the cluster as a whole.

@@ -6,9 +6,10 @@ use rolecall_core::chain::State;
 use rolecall_core::decision::{Level, denies_at};
 use rolecall_core::finding::{Finding, Note};
 use rolecall_core::identity::Identity;
-use rolecall_core::judge::{JudgedContainer, Judgement};
+use rolecall_core::judge::{Identities, JudgedContainer, JudgedIdentity, Judgement};
 use rolecall_core::rules::Trait;
 use rolecall_core::workload::Kind;
+use rolecall_core::world::World;
 
 use super::owners::Owner;
 
@@ -29,6 +30,8 @@ pub struct Tally {
     pub pods: usize,
     /// Service accounts that something uses: namespace and name.
     used: HashSet<(Box<str>, Box<str>)>,
+    /// Names of service accounts that are used in a namespace that is not known.
+    used_anywhere: HashSet<Box<str>>,
 }
 
 /// What was found at one owner.
@@ -40,6 +43,8 @@ pub struct Group {
     pub findings: Vec<(Finding, usize)>,
     /// Containers, with the pods in which they are so.
     pub containers: Vec<(Judged, usize)>,
+    /// Identities that the object names without a pod.
+    pub identities: Vec<NamedIdentity>,
     /// Rules that an exemption hid.
     pub exempted: BTreeMap<&'static str, Finding>,
     /// What would deny the pods of its template, by level; `None` where there is no template.
@@ -71,6 +76,31 @@ pub struct Judged {
     pub chain: State,
 }
 
+/// An identity that a custom resource names, judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedIdentity {
+    /// Where in the object.
+    pub path: Box<str>,
+    /// Namespace, where it is known, and name of the service account.
+    pub service_account: Option<(Option<Box<str>>, Box<str>)>,
+    /// The role in the end.
+    pub role: Option<Box<str>>,
+    /// Whether the chain to it holds.
+    pub chain: State,
+}
+
+impl NamedIdentity {
+    fn of(identity: &JudgedIdentity<'_>) -> Self {
+        let account = identity.service_account;
+        Self {
+            path: identity.path.into(),
+            service_account: account.map(|(namespace, name)| (namespace.map(Into::into), name.into())),
+            role: identity.role.as_deref().map(Into::into),
+            chain: identity.chain,
+        }
+    }
+}
+
 impl Judged {
     fn of(container: &JudgedContainer<'_>) -> Self {
         Self {
@@ -94,13 +124,14 @@ impl Group {
         for container in &judgement.containers {
             self.add_container(Judged::of(container), pods);
         }
+        self.identities.extend(judgement.identities.iter().map(NamedIdentity::of));
         for finding in &judgement.exempted {
             self.exempted.entry(finding.rule()).or_insert_with(|| finding.clone());
         }
     }
 
     fn add_denying(&mut self, judgement: &Judgement<'_>, is_template: bool) {
-        if judgement.kind == Kind::ServiceAccount {
+        if judgement.kind == Kind::ServiceAccount || judgement.kind.is_custom() {
             return;
         }
         // The workload's own exemptions lift warnings only.
@@ -159,6 +190,7 @@ impl Group {
         for (container, pods) in other.containers {
             self.add_container(container, pods);
         }
+        self.identities.extend(other.identities);
         self.exempted.extend(other.exempted);
         if let Some(template) = other.template {
             add_denying(self.template.get_or_insert_default(), template);
@@ -200,9 +232,21 @@ impl Tally {
         self.used.insert(key);
     }
 
+    /// A service account of this name is used, in a namespace that is not known.
+    pub(super) fn uses_anywhere(&mut self, account: &str) {
+        self.used_anywhere.insert(account.into());
+    }
+
     /// Whether anything uses a service account.
     pub(super) fn is_used(&self, namespace: &str, account: &str) -> bool {
-        self.used.contains(&(Box::from(namespace), Box::from(account)))
+        self.used_anywhere.contains(account) || self.used.contains(&(Box::from(namespace), Box::from(account)))
+    }
+
+    /// Says of workloads without a role which other identity may be meant, once all that use one are known.
+    pub(super) fn explain_fallbacks(&mut self, world: &World) {
+        let identities = Identities::of(world, |namespace, account| self.is_used(namespace, account));
+        let findings = self.groups.values_mut().flat_map(|group| &mut group.findings);
+        findings.for_each(|(finding, _)| identities.explain(finding));
     }
 
     /// Adds what another list brought.
@@ -218,6 +262,7 @@ impl Tally {
             }
         }
         self.used.extend(other.used);
+        self.used_anywhere.extend(other.used_anywhere);
     }
 }
 

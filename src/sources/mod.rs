@@ -14,8 +14,8 @@ mod write;
 
 pub use audit_log::{AuditLog, AuditRecord, Batch, ObjectChange, PodCreation, read_record};
 pub use manifests::{
-    Manifest, Manifests, ObjectOrigin, ReadOptions, Substitutions, Unreadable, Unrendered, decode, namespace_of,
-    placeholder,
+    CustomManifest, Manifest, Manifests, ObjectOrigin, ReadOptions, Substitutions, TaskDefinitionManifest, Unreadable,
+    Unrendered, decode, namespace_of, placeholder, task_definition_placeholder,
 };
 pub use place::{Fetched, SnapshotSource, SourceKind};
 pub use snapshot::{Loaded, SourceOptions, load_snapshot, read_snapshot, wait};

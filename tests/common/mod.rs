@@ -328,7 +328,9 @@ pub fn case_folders() -> Vec<PathBuf> {
 
 /// The files of a case that `rolecall check` is to read.
 pub fn case_paths(folder: &Path) -> Vec<String> {
-    let files = ["input.yaml", "review.json", "cluster.yaml"].map(|file| folder.join(file));
+    // The last three have task definitions of Amazon ECS.
+    let names = ["input.yaml", "review.json", "cluster.yaml", "task-definition.json", "template.yaml", "plan.json"];
+    let files = names.map(|file| folder.join(file));
     files.into_iter().filter(|file| file.exists()).map(|file| file.display().to_string()).collect()
 }
 

@@ -58,6 +58,12 @@ pub(crate) fn of_association(
     of(role_arn) + association.target_role_arn.as_deref().map_or(0, of)
 }
 
+/// Of the hop to a role that a controller assumes with another role.
+pub(super) fn of_next_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str, source: RoleSource<'_>) -> usize {
+    let account = RoleArn::parse(arn).ok().and_then(|role| snapshot.accounts.get(role.account));
+    of_search(snapshot, arn, source) + 2 * (of_trust(snapshot, subject, arn) + account.map_or(0, of_organization))
+}
+
 fn of_trust(snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> usize {
     let role = RoleArn::parse(arn).ok().and_then(|role| snapshot.role_by_name(role.account, role.name).present());
     let Some(document) = role.and_then(|role| role.trust.as_ref()) else {

@@ -3,12 +3,17 @@
 use rolecall_iam::RoleArn;
 
 use super::Subject;
+use crate::ecs::RoleField;
+use crate::finding::MissingStep;
 use crate::fix::{
     AccountName, Advice, Annotated, Associated, AssociationChange, AssociationName, Change, ConditionName,
-    ConditionStep, Fix, Protected, RoleName, StatementEdit, StatementName, Text, TrustChange, TrustEdit,
-    UndocumentedPrincipal, statement_text,
+    ConditionStep, FirstValues, Fix, Protected, RoleName, StatementEdit, StatementName, TaskDefinitionChange, Text,
+    TrustChange, TrustEdit, UndocumentedPrincipal, statement_text,
 };
-use crate::snapshot::{Association, Snapshot};
+use crate::snapshot::{Association, Issuer, Snapshot};
+
+/// What to put in the place of the ARN of a role that a person has to choose or to create.
+pub(crate) const ROLE_ARN: &str = "ROLE_ARN";
 
 /// The cluster's name, or what to put there.
 pub(crate) fn cluster_name(snapshot: &Snapshot) -> Text {
@@ -77,11 +82,29 @@ pub(crate) fn delete_association(
 /// uses `default`, and would get its role too: such a workload gets a service account of its own first.
 pub(crate) fn create_association(snapshot: &Snapshot, subject: Subject<'_>) -> Fix {
     let account = own_account(subject);
-    let create = Change::CreateAssociation { cluster: cluster_name(snapshot), account: account.clone() };
+    let create = Change::CreateAssociation { cluster: cluster_name(snapshot), account: account.clone(), role: None };
     if subject.service_account != DEFAULT {
         return create.into();
     }
     Fix::from(Advice::OwnServiceAccount).then(Change::CreateAccount(account)).then(create)
+}
+
+/// Connects a service account with a role that names it; `role`: absent where a person has to choose one of several.
+pub(crate) fn connect(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    step: MissingStep,
+    role: Option<&str>,
+    key: &str,
+) -> Change {
+    match step {
+        MissingStep::Annotation => annotate(subject, key, role.unwrap_or("ROLE_ARN")),
+        MissingStep::Association => Change::CreateAssociation {
+            cluster: cluster_name(snapshot),
+            account: subject.into(),
+            role: role.map(Text::from),
+        },
+    }
 }
 
 /// The service account of pods that name none (Kubernetes, "Configure Service Accounts for Pods").
@@ -106,7 +129,7 @@ pub(crate) fn install_agent(snapshot: &Snapshot) -> Change {
 /// Instead of a change to a role that belongs to nodes or to AWS: another role, in the place that names this one.
 pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> Fix {
     let is_of_aws = arn.contains("role/aws-service-role/") || arn.contains("role/aws-reserved/");
-    let another = || Text::from("ROLE_ARN");
+    let another = || Text::from(ROLE_ARN);
     let instead = match snapshot.association(subject.namespace, subject.service_account).present() {
         Some(association) => {
             let is_target = association.target_role_arn.as_deref() == Some(arn);
@@ -114,7 +137,10 @@ pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &
                 if is_target { AssociationChange::Target(another()) } else { AssociationChange::Role(another()) };
             update_association(snapshot, subject, association, change)
         }
-        None => Change::CreateAssociation { cluster: cluster_name(snapshot), account: own_account(subject) },
+        None if subject.is_task_definition() => TaskDefinitionChange::set_role(subject, RoleField::Task, ROLE_ARN),
+        None => {
+            Change::CreateAssociation { cluster: cluster_name(snapshot), account: own_account(subject), role: None }
+        }
     };
     Fix::from(Change::UseAnotherRole {
         role: RoleName::of(arn),
@@ -122,6 +148,35 @@ pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &
         account: subject.into(),
         instead: Box::new(instead),
     })
+}
+
+/// A role of its own for a service account, where the trust policy of another is for other namespaces only. `instead` has the
+/// service account use it; to let it into the other role is the second choice.
+pub(crate) fn own_role_first(
+    let_in: Fix,
+    subject: Subject<'_>,
+    shared: RoleArn<'_>,
+    namespaces: FirstValues,
+    own_statement: &Change,
+    instead: Change,
+) -> Fix {
+    let (Change::Trust(TrustEdit { change: TrustChange::Add { statement, .. }, .. }), Some(trust @ Change::Trust(_))) =
+        (own_statement, let_in.steps.first())
+    else {
+        return let_in;
+    };
+    let statement = statement.clone();
+    let own = Change::OwnRole { account: subject.into(), shared: shared.into(), namespaces, statement };
+    Fix::from(own).then(instead).or(trust.clone())
+}
+
+/// Beside a fix that names a service account whose name is generated: a pattern that its successors match too. It lets others in,
+/// so that a person has to choose it.
+pub(crate) fn or_pattern(fix: Fix, subject: Subject<'_>, issuer: &Issuer, stem: &str) -> Fix {
+    if fix.alternative.is_some() || !matches!(fix.steps.first(), Some(Change::Trust(_))) {
+        return fix;
+    }
+    fix.or(Advice::AllowGenerated { account: subject.into(), key: format!("{issuer}:sub").into(), stem: stem.into() })
 }
 
 /// Changes one statement of a role's trust policy.
@@ -143,6 +198,12 @@ pub(crate) fn narrow_deny(
     account: Option<Subject<'_>>,
 ) -> Change {
     let change = TrustChange::NarrowDeny { statement, principal: principal.into(), account: account.map(Into::into) };
+    Change::Trust(TrustEdit { role: role.into(), change })
+}
+
+/// Has a person name everyone who uses a role that is open to all, with the condition that must name them.
+pub(crate) fn narrow_open(role: RoleArn<'_>, statement: StatementName, key: &str, subject: &str) -> Change {
+    let change = TrustChange::NarrowAllow { statement, key: key.into(), subject: subject.into() };
     Change::Trust(TrustEdit { role: role.into(), change })
 }
 

@@ -9,7 +9,7 @@ use super::{Audience, fix, trust, typos};
 use crate::finding::{
     CannotAssume, DenyGrounds, EvidenceValue, Label, Problem, Remark, RolePurpose, TrustCondition, TrustValue, Typo,
 };
-use crate::fix::{Change, ConditionName, ConditionStep, FirstValues, StatementChange, StatementEdit};
+use crate::fix::{Change, FirstValues};
 use crate::rules;
 use crate::snapshot::Issuer;
 
@@ -17,7 +17,7 @@ use crate::snapshot::Issuer;
 const MAX_PROBLEMS: usize = 16;
 
 /// What a failed condition is about.
-enum About<'r> {
+pub(super) enum About<'r> {
     /// `ISSUER:sub` or `ISSUER:aud` of our own issuer: the value does not match.
     Claim(&'static str),
     /// A claim that was meant, under a key that no token of ours carries.
@@ -46,13 +46,6 @@ impl Case<'_> {
         }
     }
 
-    /// Changes a statement.
-    fn edit(&self, report: &StatementReport<'_>, change: StatementChange) -> Change {
-        let edit =
-            StatementEdit::new(report.into(), self.jq_path(report), trust::as_written(self.role, report), change);
-        fix::edit_statement(self.parsed, edit)
-    }
-
     /// How far the subjects of a statement are from ours.
     fn distance(&self, report: &StatementReport<'_>) -> usize {
         let subjects = report.failed().flat_map(|failed| &failed.condition.values);
@@ -76,11 +69,8 @@ impl Case<'_> {
     }
 
     fn action(&self, report: &StatementReport<'_>) -> Problem {
-        let change = match report.statement.actions.negated {
-            true => StatementChange::SetActions(vec![ACTION.into()]),
-            false => StatementChange::AddActions(vec![ACTION.into()]),
-        };
-        self.problem(&rules::IRSA_TRUST_ACTION, CannotAssume::TrustAllowsOtherAction, self.edit(report, change))
+        let fix = self.let_in_by_action(report);
+        self.problem(&rules::IRSA_TRUST_ACTION, CannotAssume::TrustAllowsOtherAction, fix)
             .expected(Label::WebIdentityNeeds, ACTION)
             .found(
                 Label::StatementHas,
@@ -100,7 +90,7 @@ impl Case<'_> {
             About::Claim("sub") => 2,
             About::Claim(_) => 3,
         });
-        let fix = self.edit(report, StatementChange::Conditions(self.repair(report)));
+        let fix = self.let_in(report);
         failed.into_iter().take(MAX_PROBLEMS).map(|failed| self.condition(failed, fix.clone())).collect()
     }
 
@@ -128,13 +118,18 @@ impl Case<'_> {
         }
     }
 
-    fn about<'r>(&self, condition: &'r Condition) -> About<'r> {
+    pub(super) fn about<'r>(&self, condition: &'r Condition) -> About<'r> {
         let key = &*condition.folded_key;
         if let Some(claim) = key.strip_prefix(self.issuer.folded()).and_then(|rest| rest.strip_prefix(':')) {
             return match known_claim(claim) {
                 Some(claim) => About::Claim(claim),
                 None => About::Foreign { hint: Some(Remark::NoSuchClaim { claim: claim.into() }), key: &condition.key },
             };
+        }
+        if typos::is_bare_issuer(key, self.issuer) {
+            let is_audience = condition.values.iter().any(|value| value.contains("amazonaws.com"));
+            let claim = if is_audience { "aud" } else { "sub" };
+            return About::Miswritten { claim, typo: Typo::KeyWithoutClaim { claim } };
         }
         if let Some((claim, typo)) = typos::miswritten_key(key, self.issuer)
             && let Some(claim) = known_claim(claim)
@@ -180,7 +175,7 @@ impl Case<'_> {
     }
 
     fn token_audience(&self, failed: &ConditionReport<'_>, fix: Change) -> Problem {
-        let audience = self.audience_text();
+        let audience = audience_of(self.audience);
         if let Some(problem) = self.literal_wildcard(failed, audience, &fix) {
             return problem;
         }
@@ -209,119 +204,11 @@ impl Case<'_> {
         )
     }
 
-    fn audience_text(&self) -> &str {
-        match self.audience {
-            Audience::Is(audience) => audience,
-            Audience::Unknown => "sts.amazonaws.com",
-        }
-    }
-
-    /// The steps that make the statement let us in. What is taken out never leaves the statement without a condition on
-    /// the subject; patterns that an exact operator took literally become patterns, as their author meant them.
-    fn repair(&self, report: &StatementReport<'_>) -> Vec<ConditionStep> {
-        let right_key = |claim: &str| format!("{}:{claim}", self.issuer);
-        let right_value = |claim: &str| if claim == "sub" { self.claim } else { self.audience_text() };
-        let mut steps = Vec::new();
-        // Whether a condition on the subject, and on the audience, will be there and hold.
-        let holds_on = |claim: &str| {
-            report.conditions.iter().any(|c| {
-                c.holds == Truth::True
-                    && !c.condition.operator.if_exists
-                    && !c.condition.operator.base.is_negated()
-                    && matches!(self.about(c.condition), About::Claim(found) if found == claim)
-            })
-        };
-        let mut kept = vec![("sub", holds_on("sub")), ("aud", holds_on("aud"))];
-        let mut removed_claims = false;
-        // What is there already, also from a step before, is not overwritten.
-        let is_free = |operator: &str, key: &str, steps: &[ConditionStep]| {
-            let is_there = |condition: &Condition| {
-                *condition.operator.written == *operator && condition.key.eq_ignore_ascii_case(key)
-            };
-            let is_moved = |step: &ConditionStep| matches!(step, ConditionStep::Move { to, .. } if *to.operator == *operator && *to.key == *key);
-            !report.conditions.iter().any(|report| is_there(report.condition)) && !steps.iter().any(is_moved)
-        };
-        let mut keep = |claim: &'static str| kept.push((claim, true));
-        for failed in report.failed() {
-            let condition = failed.condition;
-            let written = &*condition.operator.written;
-            let name = || ConditionName::new(written, &condition.key);
-            match self.about(condition) {
-                About::Claim(claim)
-                    if literal_pattern(condition, right_value(claim)).is_some()
-                        && !is_open(condition)
-                        && is_free(&like(condition), &condition.key, &steps) =>
-                {
-                    steps.push(ConditionStep::Move {
-                        from: name(),
-                        to: ConditionName::new(&like(condition), &condition.key),
-                    });
-                    keep(claim);
-                }
-                About::Claim(claim) if is_plain(condition) && self.is_swapped(claim, condition) => {
-                    steps.push(ConditionStep::Replace {
-                        condition: name(),
-                        old: condition.values.iter().map(|value| (**value).into()).collect(),
-                        new: vec![right_value(claim).into()],
-                    });
-                    removed_claims = true;
-                    keep(claim);
-                }
-                About::Claim(claim) if is_plain(condition) => {
-                    steps.push(ConditionStep::AddValues { condition: name(), values: vec![right_value(claim).into()] });
-                    keep(claim);
-                }
-                About::Miswritten { claim, .. }
-                    if is_plain(condition) && is_free(written, &right_key(claim), &steps) =>
-                {
-                    let right = || ConditionName::new(written, &right_key(claim));
-                    steps.push(ConditionStep::Move { from: name(), to: right() });
-                    let matches = |value: &str| match condition.operator.base {
-                        BaseOperator::StringLike => rolecall_iam::wildcard_match(value, right_value(claim)),
-                        _ => value == right_value(claim),
-                    };
-                    if !condition.values.iter().any(|value| matches(value)) {
-                        let values = vec![right_value(claim).into()];
-                        steps.push(ConditionStep::AddValues { condition: right(), values });
-                    }
-                    keep(claim);
-                }
-                About::Claim(_) | About::Miswritten { .. } | About::Foreign { .. } => {
-                    steps.push(ConditionStep::Remove(name()));
-                    removed_claims = true;
-                }
-            }
-        }
-        for claim in ["sub", "aud"] {
-            if removed_claims && !kept.contains(&(claim, true)) {
-                steps.push(fix::put_condition("StringEquals", &right_key(claim), right_value(claim)));
-            }
-        }
-        steps
-    }
-
-    /// A subject under `aud`, or an audience under `sub`.
-    fn is_swapped(&self, claim: &str, condition: &Condition) -> bool {
-        condition.values.iter().all(|value| match claim {
-            "sub" => value.contains(".amazonaws.com") && !is_subject(value),
-            _ => is_subject(value),
-        })
-    }
-
     /// No statement names our provider.
     fn principal(&self, reports: &[StatementReport<'_>]) -> Problem {
         let providers = || trust::allows(reports).flat_map(federated);
         let same_issuer = |arn: &&str| provider_address(arn).is_some_and(|url| Issuer::new(url) == *self.issuer);
-        let statement = serde_json::json!({
-            "Effect": "Allow",
-            "Principal": {"Federated": self.provider_arn},
-            "Action": ACTION,
-            "Condition": {"StringEquals": {
-                format!("{}:sub", self.issuer): self.claim,
-                format!("{}:aud", self.issuer): self.audience_text(),
-            }},
-        });
-        let fix = fix::add_statement(self.parsed, self.claim, &statement);
+        let fix = self.own_statement(None);
         if let Some(arn) = providers().find(same_issuer) {
             return self
                 .problem(&rules::IRSA_TRUST_PRINCIPAL, CannotAssume::TrustProvider, fix)
@@ -361,16 +248,24 @@ impl Case<'_> {
     }
 }
 
+/// The audience of a token; where it cannot be seen, the usual one.
+pub(super) fn audience_of(audience: Audience<'_>) -> &str {
+    match audience {
+        Audience::Is(audience) => audience,
+        Audience::Unknown => "sts.amazonaws.com",
+    }
+}
+
 fn known_claim(claim: &str) -> Option<&'static str> {
     ["sub", "aud"].into_iter().find(|known| *known == claim)
 }
 
-fn is_subject(value: &str) -> bool {
+pub(super) fn is_subject(value: &str) -> bool {
     value.starts_with("system:serviceaccount:")
 }
 
 /// A positive comparison of texts, to which a value can be added.
-fn is_plain(condition: &Condition) -> bool {
+pub(super) fn is_plain(condition: &Condition) -> bool {
     matches!(
         condition.operator.base,
         BaseOperator::StringEquals | BaseOperator::StringEqualsIgnoreCase | BaseOperator::StringLike
@@ -382,12 +277,6 @@ fn literal_pattern<'c>(condition: &'c Condition, presented: &str) -> Option<&'c 
     let exact = matches!(condition.operator.base, BaseOperator::StringEquals | BaseOperator::StringEqualsIgnoreCase);
     let patterns = condition.values.iter().filter(|value| exact && value.contains(['*', '?']));
     patterns.map(|value| &**value).find(|value| rolecall_iam::wildcard_match(value, presented))
-}
-
-/// Read as patterns, the values would let every service account in.
-fn is_open(condition: &Condition) -> bool {
-    let stranger = "system:serviceaccount:rolecall-probe-7f3a:rolecall-probe-9c1e";
-    condition.values.iter().any(|value| rolecall_iam::wildcard_match(value, stranger))
 }
 
 /// The operator that reads the wildcard.

@@ -9,7 +9,7 @@ use crate::effort::Effort;
 use crate::finding::{
     CannotAssume, CannotTell, Cause, Certainty, EvidenceValue, Label, Problem, RoleCause, RoleRef, TrustValue,
 };
-use crate::fix::{Change, PoliciesOf, StatementChange, StatementEdit};
+use crate::fix::{Change, FirstValues, PoliciesOf};
 use crate::rules;
 use crate::snapshot::{Issuer, Role};
 
@@ -19,6 +19,9 @@ pub(super) struct Judged {
     /// The first leads.
     pub(super) problems: Vec<Problem>,
     pub(super) open: Option<Problem>,
+    /// The trust policy is for service accounts of these namespaces only, none of them the service account's. The statement
+    /// is for a role of its own.
+    pub(super) other_namespaces: Option<(FirstValues, Change)>,
 }
 
 /// Everything that a diagnosis needs to know.
@@ -44,7 +47,7 @@ pub(super) fn link(
     let Some(document) = &role.trust else {
         let unreadable = unreadable::trust(subject, role, parsed);
         let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, parsed));
-        return Judged { problems: vec![problem], open: None };
+        return Judged { problems: vec![problem], open: None, other_namespaces: None };
     };
     let provider_arn = issuer.provider_arn(parsed.partition, parsed.account);
     let claim = subject.claim();
@@ -60,18 +63,22 @@ pub(super) fn link(
             let certainty =
                 if case.presents_in_other_case(&reports) { certainty.min(Certainty::Likely) } else { certainty };
             let problems = case.diagnose(&reports).into_iter().map(|problem| problem.at_most(certainty)).collect();
-            Judged { problems, open: None }
+            let other_namespaces = case.other_namespaces().map(|namespaces| (namespaces, case.own_statement(None)));
+            Judged { problems, open: None, other_namespaces }
         }
         Outcome::Undecided => {
             let reports = read.document.explain(&case.request(&read.context));
             let conditions = trust::undecided(&reports);
             let problem = case.undecided(CannotTell::Trust(trust::doubt(document, case.caller(), &conditions)));
             let problem = trust::with_conditions(problem, &conditions);
-            Judged { problems: vec![problem], open: case.open() }
+            Judged { problems: vec![problem], open: case.open(), other_namespaces: None }
         }
-        Outcome::Allowed if case.is_named(&read.context) => Judged { problems: Vec::new(), open: case.open() },
+        Outcome::Allowed if case.is_named(&read.context) => {
+            Judged { problems: Vec::new(), open: case.open(), other_namespaces: None }
+        }
         Outcome::Allowed => {
-            Judged { problems: vec![case.undecided(CannotTell::Everyone)], open: Some(case.names_everyone()) }
+            let problem = Problem { fix: case.own_statement(None).into(), ..case.undecided(CannotTell::Everyone) };
+            Judged { problems: vec![problem], open: Some(case.names_everyone()), other_namespaces: None }
         }
     }
 }
@@ -87,7 +94,7 @@ fn denied_as_everyone(reports: &[StatementReport<'_>]) -> bool {
 }
 
 impl<'a> Case<'a> {
-    fn context<'c>(&'c self, claim: &'c str, presume: bool) -> IrsaContext<'c> {
+    pub(super) fn context<'c>(&'c self, claim: &'c str, presume: bool) -> IrsaContext<'c> {
         IrsaContext {
             issuer: self.issuer,
             account: self.parsed.account,
@@ -103,7 +110,7 @@ impl<'a> Case<'a> {
         Principal::Federated(self.provider_arn)
     }
 
-    fn request<'c>(&self, context: &'c dyn Context) -> Request<'c>
+    pub(super) fn request<'c>(&self, context: &'c dyn Context) -> Request<'c>
     where
         'a: 'c,
     {
@@ -148,7 +155,7 @@ impl<'a> Case<'a> {
             match &self.role.trust {
                 Some(document) => {
                     let entry = format!("Principal: {{\"Federated\": \"{}\"}}", self.provider_arn);
-                    trust::settle(document, self.caller(), &entry, self.parsed)
+                    trust::settle(document, self.caller(), &entry, self.parsed, || self.own_statement(None))
                 }
                 None => Change::TryFromPod { role: self.parsed.into(), policies: PoliciesOf::Trust },
             },
@@ -165,18 +172,11 @@ impl<'a> Case<'a> {
         }
         let reports = document.explain(&request);
         let open = trust::allows(&reports).find(|report| report.applies() == Truth::True)?;
-        let step = fix::put_condition("StringEquals", &format!("{}:sub", self.issuer), self.claim);
-        let edit = StatementEdit::new(
-            open.into(),
-            self.jq_path(open),
-            trust::as_written(self.role, open),
-            StatementChange::Conditions(vec![step]),
-        );
         Some(
             Problem::new(
                 &rules::IRSA_TRUST_OPEN,
                 RoleCause::Open { role: self.parsed.name.into() },
-                fix::edit_statement(self.parsed, edit),
+                fix::narrow_open(self.parsed, open.into(), &format!("{}:sub", self.issuer), self.claim),
             )
             .expected(
                 Label::TrustShouldAskFor,

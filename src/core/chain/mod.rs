@@ -1,15 +1,22 @@
 //! The links between a service account and usable credentials: one file a link. Each holds, is broken, or is unknown.
 
 mod association;
+mod assumed_context;
 pub(crate) mod cost;
+mod ecs;
+mod ecs_context;
+mod ecs_trust;
 pub(crate) mod fix;
+mod generated;
 mod irsa_context;
 mod irsa_diagnosis;
+mod irsa_repair;
 mod irsa_trust;
 mod keys;
 pub(crate) mod missing;
 mod organization;
 mod pod_identity_context;
+mod pod_identity_repair;
 mod pod_identity_trust;
 mod provider;
 mod readings;
@@ -17,6 +24,7 @@ mod role;
 mod target;
 mod trust;
 mod typos;
+pub(crate) mod unconnected;
 mod unreadable;
 
 use crate::cluster::Presence;
@@ -26,9 +34,14 @@ use crate::finding::{
 };
 use crate::known::Known;
 use crate::rules::{self, Trait};
-use crate::snapshot::{Association, Issuer, Snapshot};
+use crate::snapshot::{Association, Issuer, Role, Snapshot};
 
+pub use assumed_context::RoleRequest;
+pub use ecs::{TaskRole, task_definition};
 pub use role::RoleSource;
+
+pub use crate::finding::MissingStep;
+pub use unconnected::{Unconnected, unconnected};
 
 pub use crate::subject::Subject;
 
@@ -129,6 +142,11 @@ impl Chain {
         if let Some(open) = &mut self.open {
             open.about = Some(about(RolePart::Beyond));
         }
+        let home = snapshot.cluster.as_ref().and_then(|cluster| cluster.location()).map(|place| place.account);
+        if let Some(home) = home {
+            let problems = self.problems.iter_mut().chain(&mut self.open);
+            problems.for_each(|problem| problem.fix.mark_other_accounts(home));
+        }
         if snapshot.is_protected(arn) {
             for problem in
                 self.problems.iter_mut().chain(&mut self.open).filter(|problem| problem.rule.has(Trait::ChangesRole))
@@ -159,15 +177,33 @@ pub fn irsa(
     effort: &Effort,
 ) -> Chain {
     cost::within(cost::of_role(snapshot, subject, role_arn, source), subject, role_arn, effort, || {
-        searched(irsa_links(snapshot, subject, role_arn, audience, source, effort), snapshot, role_arn, source)
+        let would_work = |role: &Role| trusts_web_identity(snapshot, subject, role, audience);
+        let chain = irsa_links(snapshot, subject, role_arn, audience, source, &would_work, effort);
+        searched(chain, snapshot, role_arn, source, &would_work)
     })
 }
 
+/// Whether the trust policy of a role lets a web identity in. What it takes is not charged: it must not tell that there are such
+/// roles.
+fn trusts_web_identity(snapshot: &Snapshot, subject: Subject<'_>, role: &Role, audience: Audience<'_>) -> bool {
+    let (Ok(parsed), Some(issuer)) = (rolecall_iam::RoleArn::parse(&role.arn), issuer(snapshot)) else {
+        return false;
+    };
+    let judged = irsa_trust::link(subject, role, parsed, issuer, audience, &Effort::for_short_check());
+    judged.problems.is_empty()
+}
+
 /// With as much searching behind any problem as behind a role that is missing.
-fn searched(chain: Chain, snapshot: &Snapshot, role_arn: &str, source: RoleSource<'_>) -> Chain {
+fn searched(
+    chain: Chain,
+    snapshot: &Snapshot,
+    role_arn: &str,
+    source: RoleSource<'_>,
+    would_work: role::WouldWork<'_>,
+) -> Chain {
     let has_searched = chain.problems.iter().any(|problem| problem.rule == &rules::ROLE_MISSING);
     if !chain.problems.is_empty() && !has_searched {
-        role::search_in_vain(snapshot, role_arn, source);
+        role::search_in_vain(snapshot, role_arn, source, would_work);
     }
     chain
 }
@@ -178,10 +214,11 @@ fn irsa_links(
     role_arn: &str,
     audience: Audience<'_>,
     source: RoleSource<'_>,
+    would_work: role::WouldWork<'_>,
     effort: &Effort,
 ) -> Chain {
     let mut chain = Chain::new();
-    let (role, parsed) = match role::link(snapshot, subject, role_arn, source) {
+    let (role, parsed) = match role::link(snapshot, subject, role_arn, source, would_work) {
         Ok(located) => {
             chain.add(located.problem);
             (Some(located.role), Some(located.parsed))
@@ -207,7 +244,16 @@ fn irsa_links(
         // The role's own spelling from here on.
         let parsed = rolecall_iam::RoleArn::parse(&role.arn).unwrap_or(parsed);
         let judged = irsa_trust::link(subject, role, parsed, issuer, audience, effort);
-        let mut problems = judged.problems.into_iter();
+        let mut problems = judged.problems.into_iter().map(|mut problem| {
+            if let Some((namespaces, own)) = &judged.other_namespaces {
+                let instead = source.fix(snapshot, subject, fix::ROLE_ARN);
+                problem.fix = fix::own_role_first(problem.fix, subject, parsed, namespaces.clone(), own, instead);
+            }
+            if let Some(stem) = generated::stem(subject.service_account) {
+                problem.fix = fix::or_pattern(problem.fix, subject, issuer, stem);
+            }
+            problem
+        });
         chain.add(problems.next());
         chain.problems.extend(problems);
         chain.open = judged.open;
@@ -226,12 +272,31 @@ pub fn role_only(
 ) -> Chain {
     cost::within(cost::of_search(snapshot, role_arn, source), subject, role_arn, effort, || {
         let mut chain = Chain::new();
-        let problem = match role::link(snapshot, subject, role_arn, source) {
+        // Which token it presents is not known, so that no other role is sure to work.
+        let would_work = |_: &Role| false;
+        let problem = match role::link(snapshot, subject, role_arn, source, &would_work) {
             Ok(located) => located.problem,
             Err(unlocated) => Some(*unlocated.problem),
         };
         chain.add(problem.map(|problem| problem.about(role_arn, RolePart::Existing)));
-        searched(chain.done(snapshot, subject, role_arn), snapshot, role_arn, source)
+        searched(chain.done(snapshot, subject, role_arn), snapshot, role_arn, source, &would_work)
+    })
+}
+
+/// The hop from the role that a controller has to the next one that a custom resource names.
+pub fn next_role(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    first_arn: &str,
+    request: RoleRequest<'_>,
+    source: RoleSource<'_>,
+    effort: &Effort,
+) -> Chain {
+    cost::within(cost::of_next_role(snapshot, subject, request.arn, source), subject, request.arn, effort, || {
+        let mut chain = Chain::new();
+        chain.add(target::of_controller(snapshot, subject, first_arn, request, source, effort));
+        chain.add_read(organization::of_controller(snapshot, subject, first_arn, request, effort));
+        chain.done(snapshot, subject, request.arn)
     })
 }
 
@@ -268,7 +333,13 @@ fn pod_identity_links(
 ) -> Chain {
     let mut chain = Chain::new();
     chain.add(association::account(snapshot, subject, association, role_arn));
-    match role::link(snapshot, subject, role_arn, RoleSource::Association(association)) {
+    let would_work = |role: &Role| {
+        rolecall_iam::RoleArn::parse(&role.arn).is_ok_and(|parsed| {
+            let effort = Effort::for_short_check();
+            pod_identity_trust::link(snapshot, subject, association, role, parsed, &effort).is_none()
+        })
+    };
+    match role::link(snapshot, subject, role_arn, RoleSource::Association(association), &would_work) {
         Ok(located) => {
             chain.add(located.problem);
             let trust = pod_identity_trust::link(snapshot, subject, association, located.role, located.parsed, effort);
@@ -291,6 +362,11 @@ fn pod_identity_links(
     }
     chain.add(association::agent(snapshot, subject, agent));
     chain.done(snapshot, subject, role_arn)
+}
+
+/// All principals that a trust policy allows something, each once.
+pub(crate) fn trusted_principals(trust: &rolecall_iam::Document) -> crate::fix::FirstValues {
+    trust::trusted(trust)
 }
 
 /// Says that a service account cannot assume a role, and why.

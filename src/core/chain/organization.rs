@@ -7,9 +7,11 @@
 
 use rolecall_iam::{Arn, Context, Document, Effect, Lookup, Principal, Request, RoleArn, Truth, denied_by};
 
+use super::assumed_context::{AssumedContext, RoleRequest};
+use super::ecs_context::{self, EcsContext};
 use super::irsa_context::IrsaContext;
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE, SecondHop, external_id};
-use super::{Audience, Subject, irsa_trust, trust};
+use super::{Audience, Subject, ecs_trust, irsa_trust, trust};
 use crate::effort::Effort;
 use crate::finding::{Cause, Certainty, EvidenceValue, Label, OrganizationCause, Problem, TrustValue};
 use crate::fix::PermissionChange;
@@ -21,8 +23,8 @@ use crate::snapshot::{Account, Association, ClusterInfo, ControlPolicies, Issuer
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Caller<'a> {
     WebIdentity,
-    /// EKS, on behalf of a cluster whose organization may be known.
-    Service(Option<&'a str>),
+    /// A service of AWS, by its principal, on behalf of an account whose organization may be known.
+    Service(&'static str, Option<&'a str>),
     /// A role, whose organization may be known.
     Role(Option<&'a str>),
 }
@@ -46,13 +48,12 @@ impl<C: Context> Context for WithOrganization<'_, C> {
             ("aws:resourceorgid", _) if known(self.organization) => {
                 self.organization.map_or(Lookup::Present, Lookup::One)
             }
-            ("aws:principalisawsservice", Caller::Service(_)) => Lookup::One("true"),
+            ("aws:principalisawsservice", Caller::Service(..)) => Lookup::One("true"),
             ("aws:principalisawsservice", Caller::Role(_)) => Lookup::One("false"),
-            ("aws:principalservicename", Caller::Service(_)) => Lookup::One(SERVICE),
+            ("aws:principalservicename", Caller::Service(name, _)) => Lookup::One(name),
             // Amazon EKS Best Practices Guide, "Identity and Access Management": EKS passes it.
-            ("aws:sourceorgid", Caller::Service(Some(id))) | ("aws:principalorgid", Caller::Role(Some(id))) => {
-                Lookup::One(id)
-            }
+            ("aws:sourceorgid", Caller::Service(SERVICE, Some(id)))
+            | ("aws:principalorgid", Caller::Role(Some(id))) => Lookup::One(id),
             // No assertion of SAML comes with any of these calls.
             _ if key.starts_with("saml:") => Lookup::Absent,
             _ => self.inner.lookup(key),
@@ -125,7 +126,7 @@ pub(super) fn of_association(
         role: parsed,
         principal: Principal::Service(SERVICE),
         actions: actions(association),
-        caller: Caller::Service(home.and_then(|account| organization(snapshot, account))),
+        caller: Caller::Service(SERVICE, home.and_then(|account| organization(snapshot, account))),
     };
     let lists = Lists::new();
     call.link(snapshot, |presume| PodIdentityContext {
@@ -136,6 +137,33 @@ pub(super) fn of_association(
         account: parsed.account,
         second: None,
         lists: &lists,
+        presume,
+        effort,
+    })
+}
+
+/// The call of ECS for a role of a task. Its account is that of the task.
+pub(super) fn of_task(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    role: &Role,
+    parsed: RoleArn<'_>,
+    effort: &Effort,
+) -> Linked {
+    let organization = organization(snapshot, parsed.account);
+    let call = Call {
+        subject,
+        role_arn: &role.arn,
+        role: parsed,
+        principal: ecs_trust::CALLER,
+        actions: &["sts:AssumeRole"],
+        caller: Caller::Service(ecs_context::SERVICE, organization),
+    };
+    call.link(snapshot, |presume| EcsContext {
+        role,
+        account: parsed.account,
+        source_arn: None,
+        organization,
         presume,
         effort,
     })
@@ -177,6 +205,40 @@ pub(super) fn of_target(
             external_id: external_id.as_deref(),
         }),
         lists: &lists,
+        presume,
+        effort,
+    })
+}
+
+/// The call of a controller, with one role, for the next one.
+pub(super) fn of_controller(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    first_arn: &str,
+    request: RoleRequest<'_>,
+    effort: &Effort,
+) -> Linked {
+    let found = snapshot.role(request.arn).and_then(|role| Some((role, RoleArn::parse(&role.arn).ok()?)));
+    let Some((role, parsed)) = found else {
+        return Known::Unknown;
+    };
+    let home = Arn::parse(first_arn).map(|arn| arn.account);
+    let call = Call {
+        subject,
+        role_arn: &role.arn,
+        role: parsed,
+        principal: Principal::Aws(first_arn),
+        actions: if request.tags.is_empty() { &["sts:AssumeRole"] } else { &["sts:AssumeRole", "sts:TagSession"] },
+        caller: Caller::Role(home.and_then(|account| organization(snapshot, account))),
+    };
+    let tag_keys: Vec<Box<str>> = request.tags.iter().map(|(key, _)| (*key).into()).collect();
+    call.link(snapshot, |presume| AssumedContext {
+        request,
+        tag_keys: &tag_keys,
+        first_role_arn: first_arn,
+        first_role: snapshot.role(first_arn),
+        role,
+        account: parsed.account,
         presume,
         effort,
     })

@@ -3,6 +3,7 @@
 use rolecall_iam::{Document, Principal, Request, RoleArn, StatementReport, Truth};
 
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE};
+use super::pod_identity_repair::other_namespaces;
 use super::trust::{self, Outcome};
 use super::{Subject, cannot_assume, fix, missing, unreadable};
 use crate::effort::Effort;
@@ -10,17 +11,15 @@ use crate::finding::{
     CannotAssume, Certainty, DenyGrounds, EvidenceValue, Label, Problem, Remark, RoleCause, RolePurpose, Sent,
     TrustCondition, TrustValue,
 };
-use crate::fix::{
-    AssociationChange, Change, ConditionName, ConditionStep, FirstValues, StatementChange, StatementEdit, Text,
-};
+use crate::fix::{AssociationChange, Change, FirstValues};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
 /// Both actions must be allowed; without session tags the second is not asked for.
-const ACTIONS: [&str; 2] = ["sts:AssumeRole", "sts:TagSession"];
+pub(super) const ACTIONS: [&str; 2] = ["sts:AssumeRole", "sts:TagSession"];
 
 /// Who takes the role.
-const CALLER: Principal<'static> = Principal::Service(SERVICE);
+pub(super) const CALLER: Principal<'static> = Principal::Service(SERVICE);
 
 /// What is known of `aws:SourceArn`, which AWS does not document here.
 fn source_arn(values: &[Box<str>], cluster: Sent) -> TrustValue {
@@ -28,12 +27,13 @@ fn source_arn(values: &[Box<str>], cluster: Sent) -> TrustValue {
     TrustValue::SourceArn((!is_of_association).then_some(cluster))
 }
 
-struct Case<'a> {
-    snapshot: &'a Snapshot,
-    subject: Subject<'a>,
-    association: &'a Association,
-    role: &'a Role,
-    parsed: RoleArn<'a>,
+pub(super) struct Case<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) subject: Subject<'a>,
+    pub(super) association: &'a Association,
+    pub(super) role: &'a Role,
+    pub(super) parsed: RoleArn<'a>,
+    pub(super) effort: &'a Effort,
 }
 
 pub(super) fn link(
@@ -48,19 +48,9 @@ pub(super) fn link(
         let unreadable = unreadable::trust(subject, role, parsed);
         return Some(unreadable.unwrap_or_else(|| missing::trust_policy(subject, parsed)));
     };
-    let case = Case { snapshot, subject, association, role, parsed };
+    let case = Case { snapshot, subject, association, role, parsed, effort };
     let lists = Lists::new();
-    let context = |presume| PodIdentityContext {
-        subject,
-        cluster: snapshot.cluster.as_ref(),
-        association,
-        role,
-        account: parsed.account,
-        second: None,
-        lists: &lists,
-        presume,
-        effort,
-    };
+    let context = |presume| case.context(association, &lists, presume);
     let mut undecided = None;
     let mut worst: Option<Problem> = None;
     for action in case.actions() {
@@ -80,7 +70,14 @@ pub(super) fn link(
             }
         }
     }
-    worst.or(undecided)
+    let mut problem = worst.or(undecided)?;
+    if let Some(namespaces) = other_namespaces(role, subject) {
+        let own_role = AssociationChange::Role(fix::ROLE_ARN.into());
+        let instead = fix::update_association(snapshot, subject, association, own_role);
+        let own = case.own_statement(None);
+        problem.fix = fix::own_role_first(problem.fix, subject, parsed, namespaces, &own, instead);
+    }
+    Some(problem)
 }
 
 impl Problem {
@@ -102,23 +99,27 @@ impl Case<'_> {
     }
 
     /// Without session tags there is nothing to tag.
-    fn actions(&self) -> &'static [&'static str] {
+    pub(super) fn actions(&self) -> &'static [&'static str] {
         if self.association.disable_session_tags { &["sts:AssumeRole"] } else { &ACTIONS }
     }
 
-    /// Changes a statement.
-    fn edit(&self, report: &StatementReport<'_>, change: StatementChange) -> Change {
-        let edit =
-            StatementEdit::new(report.into(), self.jq_path(report), trust::as_written(self.role, report), change);
-        fix::edit_statement(self.parsed, edit)
-    }
-
-    fn edit_condition(&self, report: &StatementReport<'_>, step: ConditionStep) -> Change {
-        self.edit(report, StatementChange::Conditions(vec![step]))
-    }
-
-    fn jq_path(&self, report: &StatementReport<'_>) -> String {
-        self.role.trust.as_ref().map(|document| document.jq_path(report.index)).unwrap_or_default()
+    pub(super) fn context<'c>(
+        &'c self,
+        association: &'c Association,
+        lists: &'c Lists,
+        presume: bool,
+    ) -> PodIdentityContext<'c> {
+        PodIdentityContext {
+            subject: self.subject,
+            cluster: self.snapshot.cluster.as_ref(),
+            association,
+            role: self.role,
+            account: self.parsed.account,
+            second: None,
+            lists,
+            presume,
+            effort: self.effort,
+        }
     }
 
     fn undecided(&self, action: &str, document: &Document, reports: &[StatementReport<'_>]) -> Problem {
@@ -132,7 +133,7 @@ impl Case<'_> {
                 action: action.into(),
                 doubt: trust::doubt(document, CALLER, &conditions),
             },
-            trust::settle(document, CALLER, &entry, self.parsed),
+            trust::settle(document, CALLER, &entry, self.parsed, || self.own_statement(None)),
         );
         trust::with_conditions(problem, &conditions)
     }
@@ -163,18 +164,11 @@ impl Case<'_> {
             return problem.at_most(certainty);
         }
         if let Some(report) = with_principal().find(|report| report.action == Truth::False) {
-            let missing: Vec<&str> =
-                self.actions().iter().copied().filter(|needed| !report.statement.actions.apply_to(needed)).collect();
-            let texts = |actions: &[&str]| actions.iter().map(|action| Text::from(*action)).collect();
-            let change = match report.statement.actions.negated {
-                true => StatementChange::SetActions(texts(self.actions())),
-                false => StatementChange::AddActions(texts(&missing)),
-            };
             return self
                 .problem(
                     &rules::POD_IDENTITY_TRUST_ACTION,
                     CannotAssume::TrustServiceAction { action: action.into() },
-                    self.edit(report, change),
+                    self.let_in_by_action(report),
                 )
                 .expected(Label::PodIdentityNeeds, TrustValue::EksActions { first: action.into(), second: None })
                 .found(Label::StatementHas, FirstValues::from_iter(&report.statement.actions.written))
@@ -187,14 +181,13 @@ impl Case<'_> {
         let failed = report.failed().next()?;
         let key = &*failed.condition.folded_key;
         let of_tags = key.starts_with("aws:requesttag/") || matches!(key, "aws:tagkeys" | "sts:transitivetagkeys");
-        let condition = ConditionName::new(&failed.operator().written, &failed.condition.key);
         let found = trust::sent(&failed.found);
         if !of_tags {
             return Some(
                 self.problem(
                     &rules::POD_IDENTITY_TRUST_KEY,
                     CannotAssume::TrustKeyNotMetByEks { key: (&failed.condition.key).into() },
-                    self.edit_condition(report, ConditionStep::Remove(condition)),
+                    self.own_statement(Some(report)),
                 )
                 .expected(Label::RoleTrustAsksFor, TrustCondition::from(failed))
                 .found(
@@ -208,16 +201,10 @@ impl Case<'_> {
             );
         }
         let disabled = self.association.disable_session_tags;
-        let fix = if disabled {
+        let fix = if disabled && self.is_allowed_with_tags() {
             fix::update_association(self.snapshot, self.subject, self.association, AssociationChange::SessionTags)
-        } else if failed.found == rolecall_iam::Found::Absent || failed.operator().base.is_negated() {
-            self.edit_condition(report, ConditionStep::Remove(condition))
         } else {
-            let values = match &failed.found {
-                rolecall_iam::Found::Values(values) => values.iter().map(Text::from).collect(),
-                _ => Vec::new(),
-            };
-            self.edit_condition(report, ConditionStep::AddValues { condition, values })
+            self.own_statement(Some(report))
         };
         Some(
             self.problem(
@@ -232,11 +219,6 @@ impl Case<'_> {
     }
 
     fn principal(&self, certainty: Certainty) -> Problem {
-        let statement = serde_json::json!({
-            "Effect": "Allow",
-            "Principal": {"Service": SERVICE},
-            "Action": ACTIONS,
-        });
         let trusted = self.role.trust.as_ref().map(trust::trusted).unwrap_or_default();
         let shows = |part: &str| trusted.shown.iter().any(|name| name.contains(part));
         let hint = if shows(":oidc-provider/") {
@@ -246,14 +228,10 @@ impl Case<'_> {
         } else {
             None
         };
-        self.problem(
-            &rules::POD_IDENTITY_TRUST_PRINCIPAL,
-            CannotAssume::TrustService,
-            fix::add_statement(self.parsed, SERVICE, &statement),
-        )
-        .expected(Label::TrustMustName, SERVICE)
-        .found(Label::ItNames, TrustValue::Principals(trusted))
-        .hint(hint)
-        .at_most(certainty)
+        self.problem(&rules::POD_IDENTITY_TRUST_PRINCIPAL, CannotAssume::TrustService, self.own_statement(None))
+            .expected(Label::TrustMustName, SERVICE)
+            .found(Label::ItNames, TrustValue::Principals(trusted))
+            .hint(hint)
+            .at_most(certainty)
     }
 }

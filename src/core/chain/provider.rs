@@ -93,6 +93,7 @@ pub(super) fn audience(
             provider: (&provider.arn).into(),
             client_id: audience.into(),
             client_ids: client_ids.iter().take(MAX_CLIENT_IDS).map(Text::from).chain([audience.into()]).collect(),
+            is_elsewhere: false,
         },
     );
     Some(problem.expected(Label::ProviderAccepts, accepted(client_ids)).found(Label::TokenAudience, audience))

@@ -26,6 +26,11 @@ pub(super) fn undocumented(document: &Document, principal: Principal<'_>) -> Opt
     document.statements.iter().find_map(|statement| element(statement, principal))
 }
 
+/// Whether a Deny has an undocumented element.
+pub(super) fn denies_undocumented(document: &Document, principal: Principal<'_>) -> bool {
+    document.with_effect(Effect::Deny).any(|statement| element(statement, principal).is_some())
+}
+
 fn element(statement: &Statement, principal: Principal<'_>) -> Option<UndocumentedPrincipal> {
     let is_negated = matches!(statement.principals, Principals::IsNot(_));
     let mut entries = statement.principals.entries().iter();

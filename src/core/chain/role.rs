@@ -3,11 +3,14 @@
 use rolecall_iam::{RoleArn, RoleArnFault};
 
 use super::{Subject, cannot_assume, fix, unreadable};
+use crate::ecs::RoleField;
 use crate::finding::{
     CannotAssume, CannotTell, Cause, Certainty, EvidenceValue, Label, Problem, RoleCause, RoleRef, RoleValue,
-    SnapshotValue, Typo,
+    SnapshotValue, Typo, is_deceptive,
 };
-use crate::fix::{AssociationChange, Change, Contact, RolePlace, Show, SnapshotPart, TemplateChange};
+use crate::fix::{
+    Advice, AssociationChange, Change, Contact, RolePlace, Show, SnapshotPart, TaskDefinitionChange, TemplateChange,
+};
 use crate::known::Known;
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
@@ -25,6 +28,10 @@ pub enum RoleSource<'a> {
     Container,
     /// The same, in a workload that brings many roles: similar names are not searched for.
     OneOfMany,
+    /// A field of a custom resource.
+    Field,
+    /// A field of a task definition.
+    TaskDefinition(RoleField),
 }
 
 impl RoleSource<'_> {
@@ -39,11 +46,13 @@ impl RoleSource<'_> {
             Self::Association(_) => RolePlace::Association,
             Self::Target(_) => RolePlace::Target,
             Self::Container | Self::OneOfMany => RolePlace::Variable,
+            Self::Field => RolePlace::Field,
+            Self::TaskDefinition(field) => RolePlace::TaskDefinition(field),
         }
     }
 
     /// Writes another ARN there.
-    fn fix(self, snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> Change {
+    pub(super) fn fix(self, snapshot: &Snapshot, subject: Subject<'_>, arn: &str) -> Change {
         match self {
             Self::Annotation(key) => fix::annotate(subject, key, arn),
             Self::Association(association) => {
@@ -53,6 +62,8 @@ impl RoleSource<'_> {
                 fix::update_association(snapshot, subject, association, AssociationChange::Target(arn.into()))
             }
             Self::Container | Self::OneOfMany => TemplateChange::SetRole { arn: arn.into() }.into(),
+            Self::Field => Advice::SetRoleField(arn.into()).into(),
+            Self::TaskDefinition(field) => TaskDefinitionChange::set_role(subject, field, arn),
         }
     }
 }
@@ -70,11 +81,15 @@ pub(super) struct Unlocated<'a> {
     pub(super) problem: Box<Problem>,
 }
 
+/// Whether the service account could assume a role, were that the one it names.
+pub(super) type WouldWork<'f> = &'f dyn Fn(&Role) -> bool;
+
 pub(super) fn link<'s, 'a>(
     snapshot: &'s Snapshot,
     subject: Subject<'_>,
     arn: &'a str,
     source: RoleSource<'_>,
+    would_work: WouldWork<'_>,
 ) -> Result<Located<'s, 'a>, Unlocated<'a>> {
     let unlocated = |parsed, problem| Err(Unlocated { parsed, problem: Box::new(problem) });
     let parsed = match RoleArn::parse(arn) {
@@ -82,7 +97,8 @@ pub(super) fn link<'s, 'a>(
         Err(fault) => return unlocated(None, malformed(snapshot, subject, arn, fault, source)),
     };
     let place = snapshot.cluster.as_ref().and_then(|cluster| cluster.location());
-    if let Some(place) = place
+    // A task definition is in no cluster of EKS.
+    if let Some(place) = place.filter(|_| !subject.is_task_definition())
         && place.partition != parsed.partition
     {
         let right = arn.replacen(parsed.partition, place.partition, 1);
@@ -96,14 +112,14 @@ pub(super) fn link<'s, 'a>(
         return unlocated(Some(parsed), problem);
     }
     if snapshot.withholds(arn) {
-        return unlocated(Some(parsed), withheld(snapshot, subject, arn, parsed, source));
+        return unlocated(Some(parsed), withheld(snapshot, subject, arn, parsed, source, would_work));
     }
     match snapshot.role_by_name(parsed.account, parsed.name) {
         Known::Unknown => {
             let unreadable = unreadable::role(snapshot, subject, parsed);
             unlocated(Some(parsed), unreadable.unwrap_or_else(|| unseen(snapshot, subject, parsed)))
         }
-        Known::Absent => unlocated(Some(parsed), missing(snapshot, subject, arn, parsed, source)),
+        Known::Absent => unlocated(Some(parsed), missing(snapshot, subject, arn, parsed, source, would_work)),
         Known::Present(role) if *role.arn == *arn => Ok(Located { role, parsed, problem: None }),
         Known::Present(role) => {
             let problem = almost(snapshot, subject, arn, parsed, role, source);
@@ -132,14 +148,22 @@ fn malformed(
     }
 }
 
+/// Longest text that is read as an ARN with something around it.
+const MAX_REPAIRED_BYTES: usize = 4_096;
+
 /// What was probably meant: the text without blanks and quotes, or the role of that bare name in the cluster's account.
 fn repaired(snapshot: &Snapshot, arn: &str) -> Option<String> {
-    let bare = arn.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
-    if RoleArn::parse(bare).is_ok() {
-        return Some(bare.to_owned());
+    if arn.len() > MAX_REPAIRED_BYTES {
+        return None;
+    }
+    let shown: String = arn.chars().filter(|c| !is_deceptive(*c)).collect();
+    let bare = shown.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+    if let Ok(parsed) = RoleArn::parse(bare) {
+        return (!snapshot.is_protected(bare) && !parsed.name.is_empty()).then(|| bare.to_owned());
     }
     let place = snapshot.cluster.as_ref()?.location()?;
-    snapshot.role_by_name(place.account, bare).present().map(|role| role.arn.to_string())
+    let role = snapshot.role_by_name(place.account, bare).present()?;
+    (!snapshot.is_protected(&role.arn)).then(|| role.arn.to_string())
 }
 
 fn unseen(snapshot: &Snapshot, subject: Subject<'_>, parsed: RoleArn<'_>) -> Problem {
@@ -170,11 +194,14 @@ fn withheld(
     arn: &str,
     parsed: RoleArn<'_>,
     source: RoleSource<'_>,
+    would_work: WouldWork<'_>,
 ) -> Problem {
     let (role, found) = match source {
-        RoleSource::Annotation(_) | RoleSource::Container | RoleSource::OneOfMany => {
-            (RoleRef::named(parsed.name), arn.into())
-        }
+        RoleSource::Annotation(_)
+        | RoleSource::Container
+        | RoleSource::OneOfMany
+        | RoleSource::Field
+        | RoleSource::TaskDefinition(_) => (RoleRef::named(parsed.name), arn.into()),
         // The requester did not write these.
         RoleSource::Association(_) => (RoleRef::OfAssociation, RoleValue::OfAssociation.into()),
         RoleSource::Target(_) => (RoleRef::TargetOfAssociation, EvidenceValue::Role(RoleValue::TargetOfAssociation)),
@@ -186,7 +213,7 @@ fn withheld(
     )
     .expected(Label::Expected, RoleValue::Trusting { claim: subject.claim().into() })
     .found(Label::RoleWrittenIn(source.place()), found);
-    let nearest = if source.searches() { nearest_role(snapshot, parsed) } else { None };
+    let nearest = if source.searches() { nearest_role(snapshot, parsed, would_work) } else { None };
     match nearest {
         Some(own) => Problem { fix: source.fix(snapshot, subject, &own.arn).into(), ..problem }
             .expected(Label::SimilarRole, &own.arn)
@@ -209,8 +236,9 @@ fn missing(
     arn: &str,
     parsed: RoleArn<'_>,
     source: RoleSource<'_>,
+    would_work: WouldWork<'_>,
 ) -> Problem {
-    let nearest = source.searches().then(|| nearest_role(snapshot, parsed)).flatten();
+    let nearest = source.searches().then(|| nearest_role(snapshot, parsed, would_work)).flatten();
     let problem = Problem::new(
         &rules::ROLE_MISSING,
         cannot_assume(subject, parsed.name, CannotAssume::NoSuchRole { account: parsed.account.into() }),
@@ -226,19 +254,23 @@ fn missing(
     }
 }
 
-/// The role whose name is at most two edits away.
-fn nearest_role<'s>(snapshot: &'s Snapshot, parsed: RoleArn<'_>) -> Option<&'s Role> {
+/// Most roles with similar names whose trust policies are tried.
+const MAX_TRIED: usize = 4;
+
+/// The role whose name is at most two edits away, and which the service account could assume.
+fn nearest_role<'s>(snapshot: &'s Snapshot, parsed: RoleArn<'_>, would_work: WouldWork<'_>) -> Option<&'s Role> {
     let close = snapshot.near_roles(parsed.account, parsed.name);
-    let close = close.filter(|(.., role)| !snapshot.is_protected(&role.arn));
-    close.min_by_key(|(edits, name, _)| (*edits, *name)).map(|(.., role)| role)
+    let mut close: Vec<_> = close.filter(|(.., role)| !snapshot.is_protected(&role.arn)).collect();
+    close.sort_unstable_by_key(|(edits, name, _)| (*edits, *name));
+    close.into_iter().map(|(.., role)| role).take(MAX_TRIED).find(|role| would_work(role))
 }
 
 /// Looks for similar names where none are needed: the time of an answer must not tell that a role exists, and that something
 /// else is wrong with it.
-pub(super) fn search_in_vain(snapshot: &Snapshot, arn: &str, source: RoleSource<'_>) {
+pub(super) fn search_in_vain(snapshot: &Snapshot, arn: &str, source: RoleSource<'_>, would_work: WouldWork<'_>) {
     let searches = source.searches() && !snapshot.withholds(arn);
     if let Some(parsed) = RoleArn::parse(arn).ok().filter(|_| searches) {
-        std::hint::black_box(nearest_role(snapshot, parsed));
+        std::hint::black_box(nearest_role(snapshot, parsed, would_work));
     }
 }
 

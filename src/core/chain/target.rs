@@ -1,12 +1,16 @@
-//! The second hop of an association: its role takes the target role (Amazon EKS User Guide, "Access AWS resources using
-//! EKS Pod Identity Target IAM Roles"; IAM User Guide, "Cross-account policy evaluation logic"; failures G13, G14).
+//! One role assumes another: the role of an association its target role (Amazon EKS User Guide, "Access AWS resources using
+//! EKS Pod Identity Target IAM Roles"), or the role of a controller the next one of a custom resource (IAM User Guide,
+//! "Cross-account policy evaluation logic"; failures G13, G14).
 
 use rolecall_iam::{
     Accounts, Document, Layer, Named, Policies, PolicyKind, Principal, Request, ResourcePolicy, RoleArn, Ruling, Truth,
     Verdict,
 };
 
+use super::assumed_context::{AssumedContext, HopContext, RoleRequest};
+use super::irsa_repair::put;
 use super::pod_identity_context::{Lists, PodIdentityContext, SecondHop, documented_external_id, external_id};
+use super::pod_identity_repair::put_tags;
 use super::role::{self, RoleSource};
 use super::trust::{self, Outcome};
 use super::{Subject, fix, missing, unreadable};
@@ -14,28 +18,39 @@ use crate::effort::Effort;
 use crate::finding::{
     Cause, Certainty, EvidenceValue, Label, NeedName, PermissionValue, Problem, TargetCause, TrustCondition, TrustValue,
 };
-use crate::fix::{Change, PermissionChange, PoliciesOf, PolicyRef};
+use crate::fix::{Change, PermissionChange, PoliciesOf, PolicyRef, Text};
 use crate::level::Level;
 use crate::permission::{self, Resources, RolePolicies};
-use crate::rules;
+use crate::rules::{self, Rule};
 use crate::snapshot::{Association, Role, Snapshot};
+
+/// Who asks for the second role.
+enum Hop<'a> {
+    /// EKS, with the session tags of an association.
+    Association {
+        association: &'a Association,
+        lists: Lists,
+        /// Sent where session tags are disabled.
+        external_id: Option<&'a str>,
+    },
+    /// A controller, with what a custom resource says.
+    Controller { request: RoleRequest<'a>, tag_keys: Vec<Box<str>> },
+}
 
 struct Case<'a> {
     snapshot: &'a Snapshot,
     subject: Subject<'a>,
-    association: &'a Association,
+    hop: &'a Hop<'a>,
     first_arn: &'a str,
     first: RoleArn<'a>,
     target_arn: &'a str,
     target: RoleArn<'a>,
     role: &'a Role,
     document: &'a Document,
-    lists: Lists,
     effort: &'a Effort,
-    /// Sent where session tags are disabled.
-    external_id: Option<&'a str>,
 }
 
+/// The hop from the role of an association to its target role.
 pub(super) fn link(
     snapshot: &Snapshot,
     subject: Subject<'_>,
@@ -44,7 +59,49 @@ pub(super) fn link(
     target_arn: &str,
     effort: &Effort,
 ) -> Option<Problem> {
-    let located = match role::link(snapshot, subject, target_arn, RoleSource::Target(association)) {
+    let external_id = external_id(snapshot.cluster.as_ref(), subject, association);
+    let hop = Hop::Association { association, lists: Lists::new(), external_id: external_id.as_deref() };
+    let actions: &[&str] = if association.disable_session_tags { &[ASSUME] } else { &[ASSUME, TAG] };
+    hop_problem(snapshot, subject, (first_arn, target_arn), (RoleSource::Target(association), &hop), actions, effort)
+}
+
+/// The hop from a role of a controller to the next one. `source`: where the second ARN is written.
+pub(super) fn of_controller(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    first_arn: &str,
+    request: RoleRequest<'_>,
+    source: RoleSource<'_>,
+    effort: &Effort,
+) -> Option<Problem> {
+    let actions: &[&str] = if request.tags.is_empty() { &[ASSUME] } else { &[ASSUME, TAG] };
+    let tag_keys = request.tags.iter().map(|(key, _)| (*key).into()).collect();
+    let hop = Hop::Controller { request, tag_keys };
+    hop_problem(snapshot, subject, (first_arn, request.arn), (source, &hop), actions, effort)
+}
+
+const ASSUME: &str = "sts:AssumeRole";
+const TAG: &str = "sts:TagSession";
+
+fn hop_problem(
+    snapshot: &Snapshot,
+    subject: Subject<'_>,
+    (first_arn, target_arn): (&str, &str),
+    (source, hop): (RoleSource<'_>, &Hop<'_>),
+    actions: &[&str],
+    effort: &Effort,
+) -> Option<Problem> {
+    let would_work = |role: &Role| {
+        let (Ok(first), Ok(target), Some(document)) =
+            (RoleArn::parse(first_arn), RoleArn::parse(&role.arn), &role.trust)
+        else {
+            return false;
+        };
+        let (effort, target_arn) = (&Effort::for_short_check(), &*role.arn);
+        let case = Case { snapshot, subject, hop, first_arn, first, target_arn, target, role, document, effort };
+        case.hops(actions).is_none()
+    };
+    let located = match role::link(snapshot, subject, target_arn, source, &would_work) {
         Ok(located) => located,
         Err(unlocated) => return Some(*unlocated.problem),
     };
@@ -58,25 +115,8 @@ pub(super) fn link(
         let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, target));
         return surest(located.problem, Some(problem));
     };
-    let cluster = snapshot.cluster.as_ref();
-    let external_id = external_id(cluster, subject, association);
-    let case = Case {
-        snapshot,
-        subject,
-        association,
-        first_arn,
-        first,
-        target_arn,
-        target,
-        role,
-        document,
-        lists: Lists::new(),
-        effort,
-        external_id: external_id.as_deref(),
-    };
-    let actions: &[&str] =
-        if association.disable_session_tags { &["sts:AssumeRole"] } else { &["sts:AssumeRole", "sts:TagSession"] };
-    actions.iter().map(|action| case.hop(action)).fold(located.problem, surest)
+    let case = Case { snapshot, subject, hop, first_arn, first, target_arn, target, role, document, effort };
+    surest(located.problem, case.hops(actions))
 }
 
 /// The surer of two problems, the first among equals.
@@ -88,25 +128,55 @@ fn surest(first: Option<Problem>, second: Option<Problem>) -> Option<Problem> {
 }
 
 impl<'a> Case<'a> {
-    fn context<'c>(&'c self, external_id: Option<&'c str>, presume: bool) -> PodIdentityContext<'c>
+    fn context<'c>(&'c self, external_id: Option<&'c str>, presume: bool) -> HopContext<'c>
     where
         'a: 'c,
     {
-        PodIdentityContext {
-            subject: self.subject,
-            cluster: self.snapshot.cluster.as_ref(),
-            association: self.association,
-            role: self.role,
-            account: self.target.account,
-            second: Some(SecondHop {
-                first_role_arn: self.first_arn,
-                first_role: self.snapshot.role(self.first_arn),
-                external_id,
+        let first_role = self.snapshot.role(self.first_arn);
+        match self.hop {
+            Hop::Association { association, lists, .. } => HopContext::Association(PodIdentityContext {
+                subject: self.subject,
+                cluster: self.snapshot.cluster.as_ref(),
+                association,
+                role: self.role,
+                account: self.target.account,
+                second: Some(SecondHop { first_role_arn: self.first_arn, first_role, external_id }),
+                lists,
+                presume,
+                effort: self.effort,
             }),
-            lists: &self.lists,
-            presume,
-            effort: self.effort,
+            Hop::Controller { request, tag_keys } => HopContext::Controller(AssumedContext {
+                request: *request,
+                tag_keys,
+                first_role_arn: self.first_arn,
+                first_role,
+                role: self.role,
+                account: self.target.account,
+                presume,
+                effort: self.effort,
+            }),
         }
+    }
+
+    fn rule(&self) -> &'static Rule {
+        match self.hop {
+            Hop::Association { .. } => &rules::POD_IDENTITY_TARGET,
+            Hop::Controller { .. } => &rules::ROLE_CHAIN_DENIED,
+        }
+    }
+
+    fn external_id(&self) -> Option<&str> {
+        match self.hop {
+            Hop::Association { external_id, .. } => *external_id,
+            Hop::Controller { request, .. } => request.external_id,
+        }
+    }
+
+    /// Another external ID that EKS may send: where the association says another than the user guide.
+    fn other_external_id(&self) -> Option<Option<String>> {
+        let Hop::Association { external_id, .. } = self.hop else { return None };
+        let documented = documented_external_id(self.snapshot.cluster.as_ref(), self.subject);
+        (documented.as_deref() != *external_id).then_some(documented)
     }
 
     fn cause(&self, why: TargetCause) -> Cause {
@@ -118,19 +188,25 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// What is wrong with these actions of the first role on the target; the surest.
+    fn hops(&self, actions: &[&str]) -> Option<Problem> {
+        actions.iter().map(|action| self.hop(action)).fold(None, surest)
+    }
+
     /// Whether the first role is allowed an action on the target: by the target's trust policy, and by its own policies.
     fn hop(&self, action: &str) -> Option<Problem> {
         let caller = Principal::Aws(self.first_arn);
+        let other = self.other_external_id();
         let judge =
             |external_id| trust::judge(self.document, action, caller, |presume| self.context(external_id, presume));
-        let read = judge(self.external_id);
+        let read = judge(self.external_id());
         let request = Request { action, resource: None, principal: Some(caller), context: &read.context };
         match read.outcome {
             Outcome::Denied(certainty) => {
-                // Where the association says another external ID than the user guide, either may be the one that EKS sends.
-                let documented = documented_external_id(self.snapshot.cluster.as_ref(), self.subject);
-                let contested = documented.as_deref() != self.external_id
-                    && !matches!(judge(documented.as_deref()).outcome, Outcome::Denied(_));
+                let contested = match &other {
+                    Some(id) => !matches!(judge(id.as_deref()).outcome, Outcome::Denied(_)),
+                    None => false,
+                };
                 let certainty = if contested { certainty.min(Certainty::Likely) } else { certainty };
                 Some(self.trust_problem(&read.document, &request, certainty))
             }
@@ -179,7 +255,7 @@ impl<'a> Case<'a> {
         }
         let doubt = permission::doubt_of(ruling);
         Problem::new(
-            &rules::POD_IDENTITY_TARGET,
+            self.rule(),
             self.cause(TargetCause::PoliciesUndecided { action: action.into(), doubt: doubt.clone() }),
             Change::TryFromPod { role: self.first.into(), policies: PoliciesOf::Permissions },
         )
@@ -194,13 +270,14 @@ impl<'a> Case<'a> {
         let conditions = trust::undecided(&reports);
         let doubt = trust::doubt(self.document, Principal::Aws(self.first_arn), &conditions);
         let problem = Problem::new(
-            &rules::POD_IDENTITY_TARGET,
+            self.rule(),
             self.cause(TargetCause::TrustUndecided(doubt)),
             trust::settle(
                 self.document,
                 Principal::Aws(self.first_arn),
                 &format!("Principal: {{\"AWS\": \"{}\"}}", self.first_arn),
                 self.target,
+                || self.own_statement(),
             ),
         )
         .at_most(Certainty::Undecided)
@@ -214,35 +291,16 @@ impl<'a> Case<'a> {
             .filter(|report| report.principal == Truth::True && report.action == Truth::True)
             .min_by_key(|report| report.failed().count());
         let failed = nearest.and_then(|report| report.failed().next());
-        // Without session tags, the external ID is what ties the hop to this service account.
-        let statement = match self.external_id.filter(|_| self.association.disable_session_tags) {
-            Some(external_id) => serde_json::json!({
-                "Effect": "Allow",
-                "Principal": {"AWS": self.first_arn},
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
-            }),
-            // With them, the tags do, as in the example of the user guide.
-            None => serde_json::json!({
-                "Effect": "Allow",
-                "Principal": {"AWS": self.first_arn},
-                "Action": ["sts:AssumeRole", "sts:TagSession"],
-                "Condition": {"StringEquals": {
-                    "aws:RequestTag/kubernetes-namespace": self.subject.namespace,
-                    "aws:RequestTag/kubernetes-service-account": self.subject.service_account,
-                }},
-            }),
+        let fix = match trust::applying_deny(&reports) {
+            Some(deny) => fix::narrow_deny(self.target, deny.into(), self.first_arn, Some(self.subject)),
+            None => self.own_statement(),
         };
-        let problem = Problem::new(
-            &rules::POD_IDENTITY_TARGET,
-            self.cause(TargetCause::Trust { action: request.action.into() }),
-            fix::add_statement(self.target, self.first_arn, &statement),
-        )
-        .at_most(certainty);
+        let problem = Problem::new(self.rule(), self.cause(TargetCause::Trust { action: request.action.into() }), fix)
+            .at_most(certainty);
         match failed {
             Some(failed) => problem
                 .expected(Label::TargetTrustAsksFor, TrustCondition::from(failed))
-                .found(Label::EksSends, trust::sent(&failed.found)),
+                .found(self.sender(), trust::sent(&failed.found)),
             None => problem
                 .expected(
                     Label::TargetTrustNeeds,
@@ -252,17 +310,63 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The actions that a policy of the first role should allow.
+    fn actions(&self) -> &'static [&'static str] {
+        match self.hop {
+            Hop::Controller { request, .. } if request.tags.is_empty() => &[ASSUME],
+            _ => &[ASSUME, TAG],
+        }
+    }
+
+    fn sender(&self) -> Label {
+        match self.hop {
+            Hop::Association { .. } => Label::EksSends,
+            Hop::Controller { .. } => Label::RequestCarries,
+        }
+    }
+
+    /// Adds a statement that allows the hop, and no other session of the first role where that can be told apart.
+    fn own_statement(&self) -> Change {
+        let mut conditions = serde_json::json!({});
+        let actions = match self.hop {
+            // Without session tags, the external ID is what ties the hop to this service account.
+            Hop::Association { association, external_id, .. } if association.disable_session_tags => {
+                put(&mut conditions, "StringEquals", "sts:ExternalId", external_id.unwrap_or("EXTERNAL_ID").into());
+                &[ASSUME][..]
+            }
+            // With them, the tags do, as in the example of the user guide.
+            Hop::Association { .. } => {
+                put_tags(&mut conditions, self.subject, self.snapshot.cluster.as_ref());
+                &[ASSUME, TAG]
+            }
+            Hop::Controller { request, .. } => {
+                if let Some(id) = request.external_id {
+                    put(&mut conditions, "StringEquals", "sts:ExternalId", id.into());
+                }
+                self.actions()
+            }
+        };
+        let mut statement =
+            serde_json::json!({"Effect": "Allow", "Principal": {"AWS": self.first_arn}, "Action": actions});
+        if let Some(fields) = statement.as_object_mut()
+            && conditions.as_object().is_some_and(|conditions| !conditions.is_empty())
+        {
+            fields.insert("Condition".to_owned(), conditions);
+        }
+        fix::add_statement(self.target, self.first_arn, &statement)
+    }
+
     fn permission_problem(&self, action: &str, ruling: &Ruling<'_>) -> Problem {
         let target_arn = self.target_arn;
         let by_identity = ruling.missing_in == Some(PolicyKind::Identity);
         Problem::new(
-            &rules::POD_IDENTITY_TARGET,
+            self.rule(),
             self.cause(TargetCause::Policies { action: action.into() }),
             if by_identity {
                 PermissionChange::Allow {
                     role: self.first.into(),
                     policy: permission::policy_name("sts:AssumeRole", target_arn).into(),
-                    actions: vec!["sts:AssumeRole".into(), "sts:TagSession".into()],
+                    actions: self.actions().iter().map(|action| Text::from(*action)).collect(),
                     resource: target_arn.into(),
                 }
                 .into()

@@ -8,7 +8,7 @@ use rolecall_iam::{
 };
 
 use super::fix;
-use super::readings::{Readings, undocumented};
+use super::readings::{Readings, denies_undocumented, undocumented};
 use crate::finding::{Certainty, EvidenceValue, Label, Problem, Sent, TrustCondition, TrustDoubt, TrustValue};
 use crate::fix::{Change, FirstValues, PoliciesOf};
 use crate::snapshot::Role;
@@ -84,9 +84,17 @@ pub(super) fn doubt(trust: &Document, principal: Principal<'_>, conditions: &[&C
     }
 }
 
-/// How a person finds out about an undecided trust policy, or takes the doubt out of it; `entry` is the documented principal.
-pub(super) fn settle(trust: &Document, principal: Principal<'_>, entry: &str, role: RoleArn<'_>) -> Change {
+/// How a person finds out about an undecided trust policy, or takes the doubt out of it. `entry` is the documented principal,
+/// `own_statement` names the service account beyond doubt: it helps where all that is in doubt would allow.
+pub(super) fn settle(
+    trust: &Document,
+    principal: Principal<'_>,
+    entry: &str,
+    role: RoleArn<'_>,
+    own_statement: impl FnOnce() -> Change,
+) -> Change {
     match undocumented(trust, principal) {
+        Some(_) if !denies_undocumented(trust, principal) => own_statement(),
         Some(written) => fix::replace_principal(role, Some(written), entry),
         None => Change::TryFromPod { role: role.into(), policies: PoliciesOf::Trust },
     }

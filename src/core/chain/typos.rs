@@ -1,6 +1,7 @@
 //! The likely typo behind a value that does not match.
 
 use super::Subject;
+use crate::finding::is_deceptive;
 use crate::finding::{Hint, IssuerDifference, NameDifference, Remark, SubjectDifference, Typo};
 use crate::snapshot::Issuer;
 
@@ -16,6 +17,13 @@ pub(super) fn miswritten_key<'k>(folded_key: &'k str, issuer: &Issuer) -> Option
     let bare = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")).unwrap_or(address);
     let meant = bare.trim_end_matches('/') == issuer.folded();
     (meant && written != issuer.folded()).then_some((claim, typo))
+}
+
+/// Whether a key is our issuer alone, without a claim.
+pub(super) fn is_bare_issuer(folded_key: &str, issuer: &Issuer) -> bool {
+    let address = folded_key.split_once("oidc-provider/").map_or(folded_key, |(_, address)| address);
+    let bare = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")).unwrap_or(address);
+    bare.trim_end_matches(['/', ':']) == issuer.folded()
 }
 
 /// The issuer and the claim of a key; the scheme's colon does not count.
@@ -104,6 +112,10 @@ pub(super) fn subject(value: &str, subject: Subject<'_>) -> Option<Hint> {
     }
     if value.trim() == claim {
         return Some(Typo::SubjectHasBlank.into());
+    }
+    let shows = |c: &char| !c.is_whitespace() && !is_deceptive(*c);
+    if value.len() <= MAX_COMPARED_BYTES && value.chars().filter(shows).eq(claim.chars()) {
+        return Some(Typo::SubjectHasHidden.into());
     }
     if value.eq_ignore_ascii_case(&claim) {
         return Some(Typo::SubjectCase.into());

@@ -7,7 +7,7 @@ use super::near_miss::{legacy_annotation, misspelled_annotation};
 use super::own_annotations::OwnAnnotations;
 use crate::known::Known;
 use crate::level::{EnforceOn, Level, LevelAssignment, PartialPolicy, Resolved};
-use crate::workload::Metadata;
+use crate::workload::{Metadata, Objects, Owner};
 
 /// A service account, as far as identity goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct ServiceAccount {
     pub legacy: Option<(Box<str>, Box<str>)>,
     /// Annotations for rolecall.
     pub own_annotations: OwnAnnotations,
+    /// What it is created from, where a fix may change it.
+    pub owner: Option<Box<Owner>>,
 }
 
 impl ServiceAccount {
@@ -31,7 +33,7 @@ impl ServiceAccount {
     pub fn of(metadata: &Metadata<'_>, conventions: &Conventions) -> Self {
         let annotation = |key: &str| metadata.annotations.get(key).filter(|value| !value.is_empty()).map(Into::into);
         let own = |pair: Option<(&str, &str)>| pair.map(|(key, value)| (key.into(), value.into()));
-        Self {
+        let mut account = Self {
             role_arn: annotation(conventions.role_arn_key()),
             // The injector takes an empty audience as it is.
             audience: metadata.annotations.get(conventions.audience_key()).map(Into::into),
@@ -39,7 +41,13 @@ impl ServiceAccount {
             misspelled: own(misspelled_annotation(metadata, conventions)),
             legacy: own(legacy_annotation(metadata)),
             own_annotations: OwnAnnotations::of(metadata),
+            owner: None,
+        };
+        // Most accounts of a cluster have nothing of ours, and share one entry.
+        if account != Self::default() {
+            account.owner = Owner::of(metadata).map(Box::new);
         }
+        account
     }
 }
 
@@ -103,6 +111,8 @@ pub struct Cluster {
     pub agent: Presence,
     /// Whether the injector's webhook is registered.
     pub injector: Presence,
+    /// What ConfigMaps and SecretProviderClasses say of AWS, where they were read.
+    pub objects: Objects,
 }
 
 /// Whether something exists, of which no more matters.

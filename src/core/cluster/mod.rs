@@ -6,6 +6,7 @@ mod identity_selector;
 mod near_miss;
 mod own_annotations;
 
+pub use crate::workload::Objects;
 pub use conventions::Conventions;
 pub use facts::{Cluster, Namespace, Presence, ServiceAccount};
 pub use identity_selector::IdentitySelector;

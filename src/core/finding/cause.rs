@@ -5,7 +5,10 @@ use rolecall_iam::RoleArnFault;
 
 use super::configuration::ConfigurationCause;
 use super::credentials::CredentialsCause;
+use super::ecs::{EcsCause, EcsRefusal};
 use super::injection::{InjectionCause, NotInjected, Preset};
+use crate::custom::Controller;
+use crate::ecs::RoleField;
 use crate::fix::{
     AccountName, FirstValues, List, RolePlace, SnapshotPart, Text, UndocumentedPrincipal, UnresolvedValue,
 };
@@ -45,6 +48,12 @@ pub enum Cause {
     Permission(PermissionCause),
     Configuration(ConfigurationCause),
     Cluster(ClusterCause),
+    /// An identity that a custom resource names.
+    Reference {
+        controller: Controller,
+        why: ReferenceCause,
+    },
+    Ecs(EcsCause),
     /// A result depends on a value that the manifest does not contain yet.
     Unresolved {
         value: UnresolvedValue,
@@ -60,6 +69,8 @@ pub enum RoleRef {
     Own,
     OfAssociation,
     TargetOfAssociation,
+    /// That of a field of a task definition.
+    OfTask(RoleField, Text),
 }
 
 impl RoleRef {
@@ -109,6 +120,7 @@ pub enum CannotAssume {
     },
     Preset(Preset),
     NotInjected(NotInjected),
+    Ecs(EcsRefusal),
 }
 
 /// Why it is not known whether a service account can assume a role.
@@ -277,6 +289,42 @@ pub enum ClusterCause {
     NodeRoleWithoutAgent { role: Text },
 }
 
+/// Why a controller gets no credentials for a custom resource, or why it is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReferenceCause {
+    /// The service account has no role annotation; an association is not used for tokens.
+    NoAnnotation {
+        account: AccountName,
+        has_association: bool,
+    },
+    AccountMissing {
+        account: AccountName,
+    },
+    /// A field is absent that the controller requires.
+    Without {
+        path: Text,
+    },
+    /// The controller accepts one of these two fields.
+    Both {
+        paths: [Text; 2],
+    },
+    /// Whoever uses the object, or a setting of the controller, decides.
+    NamespaceUnknown {
+        path: Text,
+        account: Text,
+    },
+    AccountUnknown {
+        account: AccountName,
+    },
+    /// The controller assumes the role with an identity of its own.
+    OwnIdentity {
+        role: Text,
+    },
+    TooMany {
+        checked: usize,
+    },
+}
+
 /// What depends on an unresolved value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Affected {
@@ -307,4 +355,5 @@ from_parts!(
     PermissionCause => Cause::Permission,
     ConfigurationCause => Cause::Configuration,
     ClusterCause => Cause::Cluster,
+    EcsCause => Cause::Ecs,
 );

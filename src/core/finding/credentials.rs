@@ -17,6 +17,12 @@ pub enum CredentialsCause {
     OwnRole {
         account: AccountName,
     },
+    /// A variable names the role that the container has already.
+    AssumesItself {
+        account: AccountName,
+        role: Text,
+        variable: Text,
+    },
     AssociationNotUsed {
         account: AccountName,
     },
@@ -54,6 +60,33 @@ pub enum CredentialsCause {
         why: FallbackCause,
         to: Fallback,
     },
+    /// Roles name the service account, and nothing gives one of them to its pods.
+    NotConnected {
+        account: AccountName,
+        roles: NamingRoles,
+        to: Fallback,
+    },
+}
+
+/// Roles that name a service account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamingRoles {
+    One {
+        role: Text,
+        /// Its tags do, not its trust policy.
+        by_tags: bool,
+        missing: MissingStep,
+    },
+    Several(usize),
+}
+
+/// What gives a role to the pods of a service account that the role trusts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingStep {
+    /// The role annotation of the service account.
+    Annotation,
+    /// A Pod Identity association.
+    Association,
 }
 
 /// Where a pod runs without the Pod Identity agent.

@@ -2,12 +2,13 @@
 #![expect(missing_docs, reason = "the texts of `rolecall-message` say what each variant means")]
 
 use super::credentials::{EndpointRef, KeySource, Platform, StaticKeys, TokenDoubt};
+use super::ecs::EcsValue;
 use super::label::Label;
 use super::trust::{Sent, TrustCondition, TrustValue};
 use crate::fix::{AccountName, FirstValues, HolderName, List, MetadataOf, PolicyStatement, SnapshotPart, Text};
 use crate::identity::Mechanism;
 use crate::permission::{Denial, Need, RulingDoubt};
-use crate::workload::AwsUse;
+use crate::workload::{AwsUse, Component};
 
 /// A value that was expected or found, and what it is a value of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,7 @@ pub enum EvidenceValue {
     Credentials(CredentialsValue),
     Injection(InjectionValue),
     Configuration(ConfigurationValue),
+    Ecs(EcsValue),
 }
 
 /// What a snapshot has, or should have.
@@ -185,6 +187,8 @@ pub enum Expectation {
     Declared(Box<[NeedName]>),
     /// The level expects one for every workload.
     Level,
+    /// The level does; AWS itself runs this component with the node's role.
+    NodeRoleByDefault(&'static Component),
     /// Containers, and what in them suggests that they call AWS.
     Evidence(Box<[(Text, AwsUse)]>),
 }
@@ -283,6 +287,7 @@ from_parts!(
     CredentialsValue => EvidenceValue::Credentials,
     InjectionValue => EvidenceValue::Injection,
     ConfigurationValue => EvidenceValue::Configuration,
+    EcsValue => EvidenceValue::Ecs,
 );
 
 impl From<SnapshotPart> for EvidenceValue {

@@ -1,6 +1,7 @@
 //! What may be behind a problem, as data.
 #![expect(missing_docs, reason = "the texts of `rolecall-message` say what each variant means")]
 
+use super::ecs::OtherTrust;
 use super::evidence::RequiredBy;
 use crate::fix::{AccountName, Text};
 use crate::level::Level;
@@ -35,6 +36,9 @@ pub enum Typo {
     KeyIsArn,
     KeyHasScheme,
     KeyHasSlash,
+    KeyWithoutClaim {
+        claim: &'static str,
+    },
     Issuer(IssuerDifference),
     // The principal of a trust policy.
     ProviderIsAddress,
@@ -45,6 +49,7 @@ pub enum Typo {
     },
     // The subject of a token.
     SubjectHasBlank,
+    SubjectHasHidden,
     SubjectCase,
     SubjectIsAudience,
     AudienceIsSubject,
@@ -108,24 +113,67 @@ pub enum NameDifference {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
     // Of trust policies.
-    NoSuchClaim { claim: Text },
-    OtherIssuer { address: Text },
+    NoSuchClaim {
+        claim: Text,
+    },
+    OtherIssuer {
+        address: Text,
+    },
     Issuer(IssuerDifference),
     Subject(SubjectDifference),
-    SimilarProvider { address: Text },
-    UseOperator { operator: Text, instead_of: Text },
+    SimilarProvider {
+        address: Text,
+    },
+    UseOperator {
+        operator: Text,
+        instead_of: Text,
+    },
     RoleIsFor(RolePurpose),
     NoSessionTags,
     PodIdentityService,
+    // Of roles of ECS.
+    RoleTrusts(OtherTrust),
+    EcsClusterNotSupported,
+    ExecutionRoleIsNotForContainers {
+        role: Text,
+    },
     // Of permissions.
-    ActsOn { action: Text, pattern: Text },
+    ActsOn {
+        action: Text,
+        pattern: Text,
+    },
     UnlistedKey(UnlistedKey),
     // Of the cluster.
-    SimilarAccount { account: AccountName },
+    SimilarAccount {
+        account: AccountName,
+    },
+    /// Another service account of the namespace has a role that no workload uses.
+    UnusedIdentity {
+        account: AccountName,
+        role: Option<Text>,
+    },
+    /// An association of the namespace is for a service account that does not exist.
+    AssociationWithoutAccount {
+        account: AccountName,
+        role: Option<Text>,
+    },
+    /// A service account of the same name in another namespace has a role.
+    Namesake {
+        account: AccountName,
+        role: Option<Text>,
+    },
+    /// A role names the service account too; whether its pods could assume it is not known.
+    MayBeMeant {
+        role: Text,
+    },
     MustHaveIdentity(RequiredBy),
     // Of labels and annotations for rolecall.
-    IsLabel { name: &'static str },
-    IsAnnotation { name: &'static str },
+    IsLabel {
+        name: &'static str,
+    },
+    IsAnnotation {
+        name: &'static str,
+    },
     EnforceOnValues,
 }
 

@@ -1,6 +1,6 @@
 //! What only a person can do.
 
-use super::{HolderName, PolicyStatement, Text};
+use super::{AccountName, HolderName, PolicyStatement, RoleName, Text};
 
 /// Advice for a person, where no operation fixes a problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,38 @@ pub enum Advice {
     CheckForKeys(&'static str),
     /// Correct or remove a label or annotation for rolecall.
     CorrectOwnName,
+    /// Let in all service accounts whose names differ in a generated end only.
+    AllowGenerated {
+        /// One of them.
+        account: AccountName,
+        /// The key of the condition.
+        key: Text,
+        /// The name without its generated end.
+        stem: Text,
+    },
+    /// Have an association send session tags: without them a statement for it is for other associations of the role too.
+    SendSessionTags {
+        /// Whose association it is.
+        account: AccountName,
+        /// The role.
+        role: RoleName,
+    },
+    /// Write this ARN in the field of a custom resource that names the role.
+    SetRoleField(Text),
+    /// Set a field of a custom resource, by its path.
+    SetField(Text),
+    /// Remove one of two fields of a custom resource, by their paths.
+    RemoveOneOf([Text; 2]),
+    /// Look at the identity of a controller's own pods.
+    CheckController(Text),
+    /// Name the namespace, or look where the controller takes it from.
+    NameNamespace,
+    /// Give `check` the manifest of a service account, or scan the cluster.
+    ReadAccount(AccountName),
+    /// Name one audience in a custom resource.
+    OneAudience,
+    /// Name fewer identities in one object.
+    FewerIdentities,
     /// Give an unresolved value.
     Complete(UnresolvedValue),
 }

@@ -5,6 +5,8 @@ mod advice;
 mod names;
 mod permission;
 mod show;
+mod source;
+mod task_definition;
 mod template;
 mod trust;
 
@@ -17,12 +19,16 @@ pub use names::{
 };
 pub use permission::{PermissionChange, PolicyName};
 pub use show::Show;
+pub use source::Owners;
+pub use task_definition::TaskDefinitionChange;
 pub use template::TemplateChange;
 pub(crate) use trust::statement_text;
 pub use trust::{ConditionName, ConditionStep, RoleName, StatementChange, StatementEdit, TrustChange, TrustEdit};
 
+use crate::ecs::RoleField;
 use crate::subject::Subject;
 pub use crate::text::{CUT, FirstValues, List, Text};
+use crate::workload::Owner;
 
 /// What fixes a problem: steps to take in this order, or another way to end the finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +60,18 @@ impl Fix {
         self.steps.iter().any(Change::grants_access)
     }
 
+    /// Marks what acts in another account than the cluster's: its commands name the account.
+    pub(crate) fn mark_other_accounts(&mut self, home: &str) {
+        for change in self.steps.iter_mut().chain(self.alternative.as_deref_mut()) {
+            for role in change.roles_mut() {
+                role.is_elsewhere = *role.account != *home && rolecall_iam::is_account_id(&role.account);
+            }
+            if let Change::AddClientId { provider, is_elsewhere, .. } = change {
+                *is_elsewhere = rolecall_iam::Arn::parse(provider).is_some_and(|arn| arn.account != home);
+            }
+        }
+    }
+
     /// Names another namespace wherever it names this one: commands must not act on an assumed namespace.
     pub fn rename_namespace(&mut self, from: &str, to: &str) {
         let subject = |namespace: &str| format!("system:serviceaccount:{namespace}:");
@@ -65,7 +83,11 @@ impl Fix {
                 }
             }
             // It is the association of the assumed namespace.
-            if let Change::UpdateAssociation(association, _) | Change::DeleteAssociation(association) = &mut *change {
+            let inner = match &mut *change {
+                Change::Through { change, .. } => &mut **change,
+                other => other,
+            };
+            if let Change::UpdateAssociation(association, _) | Change::DeleteAssociation(association) = inner {
                 association.id = None;
             }
             change.texts_of_policies_mut(&mut |text| {
@@ -83,13 +105,29 @@ impl<C: Into<Change>> From<C> for Fix {
     }
 }
 
-/// A service account.
+/// A service account, or a task definition of ECS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountName {
-    /// Its namespace.
+    /// Its namespace; see [`Subject`] for a task definition and a controller.
     pub namespace: Text,
     /// Its name.
     pub name: Text,
+}
+
+impl AccountName {
+    fn subject(&self) -> Subject<'_> {
+        Subject { namespace: &self.namespace, service_account: &self.name }
+    }
+
+    /// Whether it is a task definition: a service account always has a namespace.
+    pub fn is_task_definition(&self) -> bool {
+        self.subject().is_task_definition()
+    }
+
+    /// Whether it is a controller whose service account is not known.
+    pub fn is_controller(&self) -> bool {
+        self.subject().is_controller()
+    }
 }
 
 impl From<Subject<'_>> for AccountName {
@@ -171,6 +209,10 @@ pub enum RolePlace {
     Target,
     /// The container's `AWS_ROLE_ARN`.
     Variable,
+    /// A field of a custom resource.
+    Field,
+    /// A field of a task definition.
+    TaskDefinition(RoleField),
 }
 
 /// Who may change what a requester may not.
@@ -222,13 +264,17 @@ pub enum Change {
         client_id: Text,
         /// All audiences with it.
         client_ids: Vec<Text>,
+        /// It is of another account than the cluster.
+        is_elsewhere: bool,
     },
     /// Create a Pod Identity association.
     CreateAssociation {
         /// The cluster; `CLUSTER` where its name is not known.
         cluster: Text,
-        /// For this service account, with a role that a person has to choose.
+        /// For this service account.
         account: AccountName,
+        /// With this role; absent where a person has to choose one.
+        role: Option<Text>,
     },
     /// Update a Pod Identity association.
     UpdateAssociation(AssociationName, AssociationChange),
@@ -251,6 +297,17 @@ pub enum Change {
         role: RoleName,
         /// Where its ARN is written.
         place: RolePlace,
+    },
+    /// Create a role for a service account alone, and give it its ARN by the step behind this one.
+    OwnRole {
+        /// The service account.
+        account: AccountName,
+        /// The role that is for others.
+        shared: RoleName,
+        /// The namespaces whose service accounts it is for.
+        namespaces: FirstValues,
+        /// The statement of the new role's trust policy, as JSON.
+        statement: Box<str>,
     },
     /// Use another role than a protected one.
     UseAnotherRole {
@@ -284,6 +341,8 @@ pub enum Change {
     Permission(PermissionChange),
     /// Change the pod template.
     Template(TemplateChange),
+    /// Change a task definition of ECS.
+    TaskDefinition(TaskDefinitionChange),
     /// Re-create pods.
     Recreate {
         /// The owner's kind; `Pod` where the pod has none, or its controller is not known.
@@ -298,6 +357,8 @@ pub enum Change {
         /// It is known to be registered: it was late or did not answer.
         is_registered: bool,
     },
+    /// Have the injector called again for what other webhooks add after it.
+    ReinvokeInjector,
     /// Register the injector again.
     RegisterInjector {
         /// The name under which rolecall looks for it, where that may be wrong.
@@ -312,6 +373,15 @@ pub enum Change {
         /// What shows it.
         show: Show,
     },
+    /// Make a change where the object comes from.
+    Through {
+        /// What the object comes from.
+        owner: Owner,
+        /// The cluster's name; `CLUSTER` where it is not known.
+        cluster: Text,
+        /// What to change.
+        change: Box<Change>,
+    },
     /// Ask a contact that may change it.
     Ask(Contact),
     /// What only a person can do.
@@ -319,7 +389,8 @@ pub enum Change {
 }
 
 impl Change {
-    fn grants_access(&self) -> bool {
+    /// Whether it gives access that did not exist.
+    pub fn grants_access(&self) -> bool {
         match self {
             Self::Trust(TrustEdit { change, .. }) => match change {
                 TrustChange::Add { .. } | TrustChange::NarrowDeny { .. } => true,
@@ -330,7 +401,7 @@ impl Change {
                         !steps.iter().all(|step| matches!(step, ConditionStep::Put { .. }))
                     }
                 },
-                TrustChange::ReplacePrincipal { .. } => false,
+                TrustChange::NarrowAllow { .. } | TrustChange::ReplacePrincipal { .. } => false,
             },
             Self::CreateProvider { .. }
             | Self::AddClientId { .. }
@@ -338,12 +409,31 @@ impl Change {
             | Self::UpdateAssociation(..)
             | Self::UseAnotherRole { .. }
             | Self::AttachPolicy { .. }
-            | Self::Template(TemplateChange::SetRole { .. }) => true,
+            | Self::Template(TemplateChange::SetRole { .. })
+            | Self::TaskDefinition(TaskDefinitionChange::SetRole { .. }) => true,
             Self::Annotate { object: Annotated::Account(_), set, .. } => {
                 set.iter().any(|(key, _)| key.ends_with("/role-arn"))
             }
             Self::Permission(change) => change.grants_access(),
+            Self::Through { change, .. } => change.grants_access(),
+            Self::Manual(Advice::AllowGenerated { .. }) => true,
             _ => false,
+        }
+    }
+
+    /// The roles that its commands act on.
+    fn roles_mut(&mut self) -> Vec<&mut RoleName> {
+        match self {
+            Self::Trust(TrustEdit { role, .. })
+            | Self::TryFromPod { role, .. }
+            | Self::AttachPolicy { role, .. }
+            | Self::CreateRole { role, .. }
+            | Self::Collect { show: Show::Role(role) | Show::TrustPolicy(role) | Show::Policies(role), .. } => {
+                vec![role]
+            }
+            Self::Permission(change) => change.role_mut().into_iter().collect(),
+            Self::UseAnotherRole { instead: change, .. } | Self::Through { change, .. } => change.roles_mut(),
+            _ => Vec::new(),
         }
     }
 
@@ -357,7 +447,10 @@ impl Change {
             Self::CreateProvider { account, .. } => Some(&**account),
             Self::AddClientId { provider, .. } => rolecall_iam::Arn::parse(provider).map(|arn| arn.account),
             Self::Permission(change) => change.account(),
-            Self::UseAnotherRole { instead, .. } => instead.account(),
+            Self::UseAnotherRole { instead: change, .. } | Self::Through { change, .. } => change.account(),
+            Self::TaskDefinition(TaskDefinitionChange::SetRole { arn, .. }) => {
+                rolecall_iam::Arn::parse(arn).map(|arn| arn.account)
+            }
             _ => None,
         }
         .filter(|account| account.len() == 12)
@@ -373,7 +466,8 @@ impl Change {
             Self::UpdateAssociation(association, _) | Self::DeleteAssociation(association) => {
                 Some(&*association.cluster)
             }
-            Self::UseAnotherRole { instead, .. } => instead.cluster(),
+            Self::Through { owner: Owner::AddOn(_) | Owner::Eksctl, cluster, .. } => Some(&**cluster),
+            Self::UseAnotherRole { instead: change, .. } | Self::Through { change, .. } => change.cluster(),
             _ => None,
         }
         .filter(|cluster| *cluster != "CLUSTER")
@@ -381,12 +475,17 @@ impl Change {
 
     fn namespaces_mut(&mut self) -> Vec<&mut Text> {
         match self {
+            Self::Through { change, .. } => change.namespaces_mut(),
+            Self::Manual(Advice::AllowGenerated { account, .. } | Advice::SendSessionTags { account, .. }) => {
+                vec![&mut account.namespace]
+            }
             Self::UseAnotherRole { account, instead, .. } => {
                 let mut names = instead.namespaces_mut();
                 names.push(&mut account.namespace);
                 names
             }
             Self::CreateAssociation { account, .. }
+            | Self::OwnRole { account, .. }
             | Self::CreateAccount(account)
             | Self::Annotate { object: Annotated::Account(account), .. } => vec![&mut account.namespace],
             Self::UpdateAssociation(association, _) | Self::DeleteAssociation(association) => {
@@ -406,7 +505,16 @@ impl Change {
             change(&mut changed);
             *text = changed.into();
         };
-        let Self::Trust(edit) = self else { return };
+        let edit = match self {
+            Self::Trust(edit) => edit,
+            Self::OwnRole { statement, .. } => {
+                let mut json = statement.to_string();
+                change(&mut json);
+                *statement = json.into();
+                return;
+            }
+            _ => return,
+        };
         match &mut edit.change {
             TrustChange::Add { principal, statement } => {
                 text(principal);
@@ -430,6 +538,7 @@ impl Change {
                 edit.after = json.into();
             }
             TrustChange::NarrowDeny { principal, .. } => text(principal),
+            TrustChange::NarrowAllow { subject, .. } => text(subject),
             TrustChange::ReplacePrincipal { .. } => {}
         }
     }

@@ -115,6 +115,8 @@ pub enum HolderName {
     Account(AccountName),
     /// A namespace.
     Namespace(Text),
+    /// A task definition of ECS.
+    TaskDefinition,
 }
 
 /// What a workload has metadata on.

@@ -71,6 +71,14 @@ impl PermissionChange {
         !matches!(self, Self::RemoveNeed | Self::CorrectNeed { .. })
     }
 
+    pub(super) fn role_mut(&mut self) -> Option<&mut RoleName> {
+        match self {
+            Self::Allow { role, .. } | Self::AllowInBoundary { role, .. } => Some(role),
+            Self::NarrowDeny { policy: PolicyName::Inline(role, _) | PolicyName::Trust(role), .. } => Some(role),
+            _ => None,
+        }
+    }
+
     pub(super) fn account(&self) -> Option<&str> {
         match self {
             Self::Allow { role, .. } | Self::AllowInBoundary { role, .. } => Some(&role.account),

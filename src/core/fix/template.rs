@@ -16,6 +16,11 @@ pub enum TemplateChange {
         /// The role's ARN.
         arn: Text,
     },
+    /// Remove a variable.
+    RemoveVariable {
+        /// Its name.
+        name: Text,
+    },
     /// Set a variable.
     SetVariable {
         /// Its name.

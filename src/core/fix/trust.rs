@@ -18,19 +18,21 @@ pub struct RoleName {
     pub path: Text,
     /// Its name, without its path.
     pub name: Text,
+    /// It is known to be of another account than the cluster: a command must not change a namesake.
+    pub is_elsewhere: bool,
 }
 
 impl From<RoleArn<'_>> for RoleName {
     fn from(arn: RoleArn<'_>) -> Self {
-        Self { account: arn.account.into(), path: arn.path.into(), name: arn.name.into() }
+        Self { account: arn.account.into(), path: arn.path.into(), name: arn.name.into(), is_elsewhere: false }
     }
 }
 
 impl RoleName {
     /// The role of an ARN; a text that is none counts as the name.
     pub fn of(arn: &str) -> Self {
-        RoleArn::parse(arn)
-            .map_or_else(|_| Self { account: "ACCOUNT".into(), path: "/".into(), name: arn.into() }, Self::from)
+        let no_arn = || Self { account: "ACCOUNT".into(), path: "/".into(), name: arn.into(), is_elsewhere: false };
+        RoleArn::parse(arn).map_or_else(|_| no_arn(), Self::from)
     }
 }
 
@@ -63,6 +65,15 @@ pub enum TrustChange {
         principal: Text,
         /// For this service account.
         account: Option<AccountName>,
+    },
+    /// A person has to name everyone who uses a statement that lets all in: only they know all of them.
+    NarrowAllow {
+        /// The statement.
+        statement: StatementName,
+        /// The key of the condition that must name them.
+        key: Text,
+        /// One of them.
+        subject: Text,
     },
     /// A person has to write a principal in the documented form.
     ReplacePrincipal {

@@ -220,7 +220,7 @@ const JAVA_PROPERTIES: [&str; 10] = [
 
 /// The value of a variable, given its text where its references could be replaced.
 fn value<'a>(variable: &'a EnvVar<'_>, expanded: Option<&'a str>) -> Value<'a> {
-    match (variable.value_from, &variable.value, expanded) {
+    match (&variable.value_from, &variable.value, expanded) {
         (Some(source), ..) => {
             if source.is_optional() {
                 Value::Optional

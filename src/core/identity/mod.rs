@@ -23,7 +23,9 @@ pub enum Identity {
     Irsa,
     /// `AWS_CONTAINER_CREDENTIALS_FULL_URI` or `_RELATIVE_URI`.
     PodIdentity,
-    /// The node's role, through instance metadata.
+    /// The task role of Amazon ECS, from the agent.
+    TaskRole,
+    /// The node's role, through instance metadata; the role of the container instance on Amazon ECS.
     Node,
     /// None: instance metadata is out of reach or disabled.
     None,
@@ -36,6 +38,7 @@ impl Identity {
             Self::StaticKeys => "static-keys",
             Self::Irsa => "irsa",
             Self::PodIdentity => "pod-identity",
+            Self::TaskRole => "task-role",
             Self::Node => "node",
             Self::None => "none",
         }
@@ -46,7 +49,7 @@ impl Identity {
         match self {
             Self::Irsa => Some(Mechanism::Irsa),
             Self::PodIdentity => Some(Mechanism::PodIdentity),
-            Self::StaticKeys | Self::Node | Self::None => None,
+            Self::StaticKeys | Self::TaskRole | Self::Node | Self::None => None,
         }
     }
 

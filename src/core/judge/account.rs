@@ -1,16 +1,17 @@
 //! Service accounts, and what is wrong with them for their pods.
 
 use super::exemptions::{AllOwnAnnotations, Holder};
-use super::{Circumstances, Gathering, Judgement, needs, own_names, token_expiration};
+use super::{Circumstances, Gathering, Judgement, needs, own_names, owners, token_expiration};
 use crate::chain::{Subject, fix};
 use crate::cluster::{Conventions, OwnAnnotations, ServiceAccount};
 use crate::effort::Effort;
 use crate::finding::{
-    Certainty, ConfigurationCause, ConfigurationValue, CredentialsCause, EvidenceValue, Label, Problem, RoleValue,
+    Certainty, ConfigurationCause, ConfigurationValue, CredentialsCause, EvidenceValue, Label, Problem, RolePart,
+    RoleValue,
 };
 use crate::fix::Change;
 use crate::rules;
-use crate::workload::{Kind, Metadata};
+use crate::workload::{Kind, Metadata, Owner};
 use crate::world::World;
 
 /// A service account as it is to become.
@@ -72,7 +73,7 @@ pub fn judge_service_account_within<'a>(
     } else if let Some((key, value)) = &account.misspelled {
         gathering.add(misspelled(subject, conventions, key, value));
     } else if let Some((key, value)) = &account.legacy {
-        gathering.add(legacy(subject, conventions, key, value));
+        gathering.add(legacy(subject, conventions, key, value, plan.role_to_annotate()));
     }
     own_names::problems(change.metadata, || Holder::Account(subject).name(), false)
         .into_iter()
@@ -92,6 +93,7 @@ pub fn judge_service_account_within<'a>(
         gathering.add(problem);
     }
     gathering.finish(&mut judgement);
+    owners::follow(&mut judgement, world, subject, Owner::of(change.metadata).as_ref(), None);
     judgement
 }
 
@@ -130,15 +132,27 @@ pub(super) fn misspelled(subject: Subject<'_>, conventions: &Conventions, key: &
     .found(Label::ServiceAccountHas, key)
 }
 
-pub(super) fn legacy(subject: Subject<'_>, conventions: &Conventions, key: &str, value: &str) -> Problem {
-    let role = if value.starts_with("arn:") { value } else { "ROLE_ARN" };
-    Problem::new(
+/// `meant`: a role that names the service account.
+pub(super) fn legacy(
+    subject: Subject<'_>,
+    conventions: &Conventions,
+    key: &str,
+    value: &str,
+    meant: Option<&str>,
+) -> Problem {
+    let meant = meant.filter(|_| !value.starts_with("arn:"));
+    let role = meant.unwrap_or(if value.starts_with("arn:") { value } else { "ROLE_ARN" });
+    let mut problem = Problem::new(
         &rules::ANNOTATION_LEGACY,
         ConfigurationCause::Legacy { account: subject.into(), key: key.into() },
         fix::annotate(subject, conventions.role_arn_key(), role),
     )
     .expected(Label::InjectorReads, ConfigurationValue::OnServiceAccount { key: conventions.role_arn_key().into() })
-    .found(Label::ItHas, EvidenceValue::Entry { key: key.into(), value: value.into() })
+    .found(Label::ItHas, EvidenceValue::Entry { key: key.into(), value: value.into() });
+    if let Some(meant) = meant {
+        problem = problem.about(meant, RolePart::Naming);
+    }
+    problem
 }
 
 /// Annotation and association name different roles: the association wins, and its removal changes the role silently.

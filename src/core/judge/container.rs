@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::other_credentials;
 use super::required::Requirement;
+use super::self_assume;
 use super::{Circumstances, Gathering, JudgedContainer};
 use crate::chain::{Chain, State, Subject, fix};
 use crate::cluster::ServiceAccount;
@@ -127,9 +128,16 @@ pub(super) fn judge_container<'a>(
         Identity::Irsa => one.web_identity(gathering),
         Identity::PodIdentity => one.container_credentials(gathering),
         Identity::Node => (scene.world.snapshot.node_role().map(Cow::Borrowed), one.uninjected(gathering)),
-        Identity::None => (None, one.uninjected(gathering)),
+        // Only tasks of ECS have a task role.
+        Identity::None | Identity::TaskRole => (None, one.uninjected(gathering)),
     };
     let chain = chain.and(stored);
+    if chain == State::Holds
+        && let Some(role) = &role
+        && let Some(problem) = self_assume::problem(scene, container, identity, role)
+    {
+        gathering.add_for(container.name.as_str(), problem);
+    }
     JudgedContainer { name: container.name.as_str(), identity, role, chain }
 }
 

@@ -159,7 +159,7 @@ impl One<'_, '_, '_> {
     pub(super) fn not_injected(&self) -> Problem {
         let scene = self.scene;
         let again = |is_registered| Fix::from(recreate(scene)).then(Change::CheckInjector { is_registered });
-        let (why, fix) = match (scene.workload.stage, scene.world.injector) {
+        let (why, mut fix) = match (scene.workload.stage, scene.world.injector) {
             (Stage::Predicted, _) => (NotInjected::WillNotAct, again(false)),
             (Stage::Admitted, Presence::Unknown) => (NotInjected::DidNotAct, again(false)),
             (Stage::Admitted, Presence::Present(())) => (NotInjected::DidNotActThoughRegistered, again(true)),
@@ -168,6 +168,11 @@ impl One<'_, '_, '_> {
                 Fix::from(Change::RegisterInjector { configuration: None }).then(recreate(scene)),
             ),
         };
+        // The injector did see the pod: another webhook added the container after that.
+        let is_injected = |mechanism: Mechanism| scene.volumes.get(mechanism.volume()).is_some();
+        if scene.workload.stage == Stage::Admitted && scene.plan.mechanism.is_some_and(is_injected) {
+            fix = Fix::from(Change::ReinvokeInjector).then(recreate(scene));
+        }
         let conventions = &scene.world.conventions;
         let cause = scene.cannot_assume(CannotAssume::NotInjected(why));
         let problem = Problem::new(&rules::INJECTION_MISSING, cause, fix)

@@ -24,6 +24,8 @@ pub(super) enum Holder<'w> {
     Account(Subject<'w>),
     /// Its namespace.
     Namespace(&'w str),
+    /// A task definition of ECS.
+    TaskDefinition,
 }
 
 impl Holder<'_> {
@@ -33,6 +35,7 @@ impl Holder<'_> {
             Self::Template(kind) => fix::HolderName::Template(kind),
             Self::Account(subject) => fix::HolderName::Account(subject.into()),
             Self::Namespace(name) => fix::HolderName::Namespace(name.into()),
+            Self::TaskDefinition => fix::HolderName::TaskDefinition,
         }
     }
 
@@ -46,7 +49,7 @@ impl Holder<'_> {
         match self {
             Self::Namespace(name) => annotate(Annotated::Namespace(name.into())),
             Self::Account(subject) => annotate(Annotated::Account(subject.into())),
-            Self::Object(_) | Self::Template(_) => Advice::SetEnd(self.name()).into(),
+            Self::Object(_) | Self::Template(_) | Self::TaskDefinition => Advice::SetEnd(self.name()).into(),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::identity::{CredentialEnv, ExpandedTexts};
 use crate::level::Level;
 use crate::permission;
 use crate::rules;
-use crate::workload::{AwsUse, Container, Kind, Stage, Workload, uses_of_aws};
+use crate::workload::{AwsUse, Container, Evidence, Kind, Stage, Workload};
 use crate::world::World;
 
 /// Why a pod runs on Fargate: once admitted, by what EKS set; before, by the profile whose selector it matches (Amazon EKS
@@ -38,10 +38,15 @@ pub(super) fn on_fargate(world: &World, workload: &Workload<'_>) -> Option<Platf
 }
 
 /// The finding for containers that will be the node, where they need AWS or everything is asked.
-pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], declared: &[&str]) -> Problem {
+pub(super) fn problem<'a>(
+    scene: &Scene<'_, '_>,
+    containers: &[&'a Container<'a>],
+    declared: &[&str],
+    evidence: &Evidence<'a>,
+) -> Problem {
     let needs: Box<[(Text, AwsUse)]> = containers
         .iter()
-        .flat_map(|container| uses_of_aws(container).into_iter().map(|found| (container.name.as_str().into(), found)))
+        .flat_map(|container| evidence.uses(container).into_iter().map(|found| (container.name.as_str().into(), found)))
         .take(6)
         .collect();
     let (level, certainty, why) = if let Some(required) = &scene.required {
@@ -51,7 +56,8 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         (Level::Fallback, Certainty::Certain, Expectation::Declared(needs.collect()))
     } else if needs.is_empty() {
         // Every other workload, at `strict` only.
-        (Level::Strict, Certainty::Likely, Expectation::Level)
+        let by_default = containers.iter().find_map(|container| evidence.on_node_by_default(container));
+        (Level::Strict, Certainty::Likely, by_default.map_or(Expectation::Level, Expectation::NodeRoleByDefault))
     } else {
         (Level::Fallback, Certainty::Likely, Expectation::Evidence(needs))
     };
@@ -98,7 +104,8 @@ pub(super) fn problem(scene: &Scene<'_, '_>, containers: &[&Container<'_>], decl
         .found(Label::Found, found)
 }
 
-fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> Fallback {
+/// What the pods use instead.
+pub(super) fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> Fallback {
     if let Some(why) = scene.without_metadata() {
         return Fallback::NoMetadata(why);
     }

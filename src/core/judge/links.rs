@@ -66,7 +66,8 @@ impl Links {
         let known = world.service_account(subject.namespace, subject.service_account);
         let annotated = known.present().and_then(|account| account.role_arn.as_deref());
         let association = world.association(subject);
-        let named = named.into_iter().chain(annotated).chain(plan.role_arn.as_deref());
+        let unconnected = plan.unconnected.iter().map(|role| &*role.role_arn);
+        let named = named.into_iter().chain(annotated).chain(plan.role_arn.as_deref()).chain(unconnected);
         let associated = association.into_iter().flat_map(|a| [a.role_arn.as_deref(), a.target_role_arn.as_deref()]);
         let roles = named.chain(associated.flatten()).filter(|arn| RoleArn::parse(arn).is_ok());
         // A name in another case may be the role's, or none: its own spelling is read too.

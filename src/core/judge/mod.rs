@@ -9,12 +9,18 @@ mod effective_identity;
 mod exemptions;
 mod fallback;
 mod links;
+mod namesakes;
 mod needs;
+mod not_connected;
 mod other_credentials;
 mod own_names;
+mod owners;
 mod pod;
+mod references;
 mod required;
 mod running;
+mod self_assume;
+mod task_definition;
 mod token_expiration;
 mod web_identity;
 
@@ -30,10 +36,14 @@ pub use cluster_checks::{
 };
 pub use effective_identity::{EffectiveIdentity, UnreadControlPolicies, effective_identity};
 pub use links::Links;
+pub use namesakes::Identities;
 pub use needs::permission_fix;
 pub use own_names::of_namespace as own_names_of_namespace;
+pub use owners::follow_owners;
 pub use pod::{judge_workload, judge_workload_within};
+pub use references::{Referring, judge_references};
 pub use running::{Running, judge_running};
+pub use task_definition::{FindPlaceholder, JudgedTaskDefinition, effective_task_identity, judge_task_definition};
 
 use self::exemptions::{AllOwnAnnotations, Exempts, from_warnings_only};
 use crate::chain::State;
@@ -76,6 +86,20 @@ pub struct JudgedContainer<'a> {
     pub chain: State,
 }
 
+/// An identity that a custom resource names, judged.
+#[derive(Debug, Clone)]
+pub struct JudgedIdentity<'a> {
+    /// Where in the object it is named.
+    pub path: &'a str,
+    /// Namespace, where it is known, and name of the service account whose token is requested; `None` where the controller
+    /// brings its own identity, or where none can be told.
+    pub service_account: Option<(Option<&'a str>, &'a str)>,
+    /// The role that the controller has in the end, as far as it is known.
+    pub role: Option<Cow<'a, str>>,
+    /// Whether the chain to it holds.
+    pub chain: State,
+}
+
 /// A workload, judged.
 #[derive(Debug)]
 pub struct Judgement<'a> {
@@ -85,6 +109,8 @@ pub struct Judgement<'a> {
     pub namespace: &'a str,
     /// Every container, in the order of the specification: init, main, ephemeral.
     pub containers: Vec<JudgedContainer<'a>>,
+    /// Identities that the object names without a pod; only of a custom resource.
+    pub identities: Vec<JudgedIdentity<'a>>,
     /// Most severe first.
     pub findings: Vec<Finding>,
     /// What an exemption hid. Those that only annotations of the workload itself hide come last: [`Self::self_exempted`].
@@ -96,7 +122,15 @@ pub struct Judgement<'a> {
 impl<'a> Judgement<'a> {
     /// One that found nothing.
     pub fn new(kind: Kind, namespace: &'a str) -> Self {
-        Self { kind, namespace, containers: Vec::new(), findings: Vec::new(), exempted: Vec::new(), by_namespace: 0 }
+        Self {
+            kind,
+            namespace,
+            containers: Vec::new(),
+            identities: Vec::new(),
+            findings: Vec::new(),
+            exempted: Vec::new(),
+            by_namespace: 0,
+        }
     }
 
     /// What only annotations of the workload, its pods or its service account hide: from warnings, not from denials.
@@ -234,6 +268,16 @@ struct Gathering<'w> {
     own_annotations: AllOwnAnnotations<'w>,
 }
 
+/// What was gathered.
+struct Gathered {
+    /// Most severe first.
+    findings: Vec<Finding>,
+    /// What the namespace hides.
+    exempted: Vec<Finding>,
+    /// What the workload's own annotations hide.
+    self_exempted: Vec<Finding>,
+}
+
 impl<'w> Gathering<'w> {
     fn new(own_annotations: AllOwnAnnotations<'w>) -> Self {
         Self { own_annotations, ..Self::default() }
@@ -302,12 +346,25 @@ impl<'w> Gathering<'w> {
         self.place(exempts).push(finding);
     }
 
-    /// A finding that another annotation than `rolecall.dev/ignore` hides.
-    fn add_exempted(&mut self, finding: Finding, exempts: Exempts) {
-        self.place(exempts).push(finding);
+    /// That a workload uses the node role, which another annotation than `rolecall.dev/ignore` may allow.
+    fn add_of_node_role(&mut self, problem: Problem) {
+        match self.own_annotations.node_role() {
+            Some(exempts) if exempts > self.own_annotations.exempts(problem.rule) => {
+                self.place(exempts).push(Finding::of_workload(problem));
+            }
+            _ => self.add(problem),
+        }
     }
 
-    fn finish(mut self, judgement: &mut Judgement<'_>) {
+    fn finish(self, judgement: &mut Judgement<'_>) {
+        let Gathered { findings, mut exempted, self_exempted } = self.gathered();
+        judgement.findings = findings;
+        judgement.by_namespace = exempted.len();
+        exempted.extend(self_exempted);
+        judgement.exempted = exempted;
+    }
+
+    fn gathered(mut self) -> Gathered {
         for problem in self.own_annotations.notices() {
             self.add(problem);
         }
@@ -315,10 +372,11 @@ impl<'w> Gathering<'w> {
             finding.notes.insert(0, self.own_annotations.describe(finding.problem.rule));
         }
         self.findings.findings.sort_by_key(Finding::severity);
-        judgement.findings = self.findings.findings;
-        judgement.by_namespace = self.exempted.findings.len();
-        judgement.exempted = self.exempted.findings;
-        judgement.exempted.extend(self.self_exempted.findings.into_iter().map(from_warnings_only));
+        Gathered {
+            findings: self.findings.findings,
+            exempted: self.exempted.findings,
+            self_exempted: self.self_exempted.findings.into_iter().map(from_warnings_only).collect(),
+        }
     }
 }
 

@@ -124,7 +124,11 @@ pub(super) fn session<'a>(
 }
 
 /// The needs that name actions; of the others one finding says so.
-fn known_needs<'d>(subject: Subject<'_>, declared: &[&'d str], gathering: &mut Gathering<'_>) -> Vec<Need<'d>> {
+pub(super) fn known_needs<'d>(
+    subject: Subject<'_>,
+    declared: &[&'d str],
+    gathering: &mut Gathering<'_>,
+) -> Vec<Need<'d>> {
     let mut known = Vec::new();
     let mut unknown: Vec<Problem> = Vec::new();
     let mut lines = declared.iter().flat_map(|text| permission::needs(text));
@@ -206,7 +210,7 @@ fn is_misspelling(written: &str, near: &str) -> bool {
 }
 
 /// Reports the needs that none of the roles may meet, one finding a rule; returns what that makes of the chain.
-fn report(
+pub(super) fn report(
     subject: Subject<'_>,
     actors: &[Actor<'_>],
     needs: &[Need<'_>],
@@ -325,7 +329,11 @@ pub fn permission_fix(actor: Actor<'_>, action: &str, resources: Resources<'_>, 
         Session::PodIdentity(association) => Some(fix::association_name(snapshot, subject, Some(association))),
         _ => None,
     };
-    permission::fix_for(&role.arn, association, action, resources, ruling).into()
+    let mut fix = Fix::from(permission::fix_for(&role.arn, association, action, resources, ruling));
+    if let Some(place) = snapshot.cluster.as_ref().and_then(|cluster| cluster.location()) {
+        fix.mark_other_accounts(place.account);
+    }
+    fix
 }
 
 /// The node's role permits what a workload without an identity of its own declares.

@@ -42,6 +42,17 @@ pub(super) fn may_bring_keys(container: &Container<'_>) -> bool {
     !container.env_from.is_empty() || env.replaces_metadata() || source(container, &env).is_some()
 }
 
+/// Whether the container was given credentials in another way, as far as its own texts say.
+pub(super) fn brings_other_credentials(container: &Container<'_>) -> bool {
+    let expanded = ExpandedTexts::of(container);
+    let env = CredentialEnv::of(container, &expanded);
+    // Keys from an object that may be absent are meant to be used all the same.
+    let is_meant = |(source, certainty): (KeySource, Certainty)| {
+        certainty >= Certainty::Likely || source == KeySource::OptionalObject
+    };
+    env.replaces_metadata() || source(container, &env).is_some_and(is_meant)
+}
+
 /// A source of credentials whose content is not read, and how much its name says.
 fn source(container: &Container<'_>, env: &CredentialEnv<'_>) -> Option<(KeySource, Certainty)> {
     let set = |value: Option<Value<'_>>| value.is_some_and(Value::is_set);

@@ -4,7 +4,8 @@ use super::container::{OwnChains, Scene, judge_container};
 use super::exemptions::{AllOwnAnnotations, Exempts, Holder};
 use super::other_credentials::may_bring_keys;
 use super::{
-    Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, own_names, required, token_expiration,
+    Circumstances, Gathering, JudgedContainer, Judgement, fallback, needs, not_connected, own_names, owners, required,
+    token_expiration,
 };
 use crate::chain::{State, Subject, fix};
 use crate::cluster::{OwnAnnotations, legacy_annotation};
@@ -17,7 +18,7 @@ use crate::identity::{Identity, OptOuts};
 use crate::known::Known;
 use crate::permission;
 use crate::rules;
-use crate::workload::{Container, Metadata, Stage, Volumes, Workload, uses_of_aws};
+use crate::workload::{Container, Evidence, Metadata, Owner, Stage, Volumes, Workload};
 use crate::world::World;
 
 /// Judges a Pod, or the pods that a workload will have.
@@ -85,6 +86,8 @@ pub fn judge_workload_within<'a>(
     let all = spec.init_containers.iter().map(|container| (container, false));
     let all = all.chain(spec.containers.iter().map(|container| (container, false)));
     let all = all.chain(spec.ephemeral_containers.iter().map(|container| (container, true)));
+    let evidence = Evidence::of(workload, &scene.volumes, world.objects());
+    let has_evidence = |container: &&Container<'_>| !evidence.uses(container).is_empty();
     let mut fallen = Vec::new();
     let mut opted_out = Vec::new();
     judgement.containers.reserve(spec.init_containers.len() + spec.containers.len());
@@ -125,7 +128,7 @@ pub fn judge_workload_within<'a>(
     let fallen_problem = if fallen.is_empty() || not_for_us || is_reported {
         None
     } else {
-        let problem = fallback::problem(&scene, &fallen, &takes_credentials);
+        let problem = fallback::problem(&scene, &fallen, &takes_credentials, &evidence);
         // Another container may be the one that calls AWS, or keys may come from an object that is not read.
         let elsewhere = pod_containers > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
         Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
@@ -158,12 +161,9 @@ pub fn judge_workload_within<'a>(
                 notes: notes.into_iter().map(Note::also).collect(),
             });
         }
-        (None, Some(fallen)) => match node_role {
-            Some(exempts) if exempts > gathering.own_annotations.exempts(fallen.rule) => {
-                gathering.add_exempted(crate::finding::Finding::of_workload(fallen), exempts);
-            }
-            _ => gathering.add(fallen),
-        },
+        (None, Some(problem)) => {
+            not_connected::report(&scene, &judgement.containers, &fallen, is_declared, problem, &mut gathering);
+        }
         (None, None) => {}
     }
     of_the_pod(&scene, &mut gathering);
@@ -185,17 +185,15 @@ pub fn judge_workload_within<'a>(
     if let Some(open) = scene.plan.chain.as_ref().and_then(|chain| chain.open.as_ref()) {
         gathering.add(open.clone());
     }
+    let of_account = scene.known.present().and_then(|account| account.owner.as_deref());
     gathering.finish(&mut judgement);
+    owners::follow(&mut judgement, world, subject, of_account, Owner::of(workload.metadata).as_ref());
     judgement
 }
 
 /// A service account that no complete list speaks of may be annotated. `default` mostly is not, and is rarely listed.
 fn unseen_account(scene: &Scene<'_, '_>) -> bool {
     scene.known == Known::Unknown && scene.subject.service_account != "default"
-}
-
-fn has_evidence(container: &Container<'_>) -> bool {
-    !uses_of_aws(container).is_empty()
 }
 
 /// What is wrong with the pod or its service account as a whole.
@@ -233,9 +231,10 @@ fn misplaced_annotation(scene: &Scene<'_, '_>) -> Option<Problem> {
     }
     let legacy = legacy_annotation(scene.workload.pod_metadata).or_else(|| legacy_annotation(scene.workload.metadata));
     let of_account = account.and_then(|account| account.legacy.as_ref()).map(|(key, value)| (&**key, &**value));
+    let meant = scene.plan.role_to_annotate();
     legacy
         .or(of_account)
-        .map(|(key, value)| super::account::legacy(scene.subject, &scene.world.conventions, key, value))
+        .map(|(key, value)| super::account::legacy(scene.subject, &scene.world.conventions, key, value, meant))
 }
 
 /// The role annotation on the pod, its template or its workload, where the injector does not look.

@@ -28,7 +28,9 @@ pub(super) fn requirement(
 ) -> Option<Requirement> {
     if let Some(holder) = annotations.identity_required {
         let lift = match holder {
-            Holder::Object(_) | Holder::Template(_) => Advice::RemoveIdentityAnnotation(holder.name()).into(),
+            Holder::Object(_) | Holder::Template(_) | Holder::TaskDefinition => {
+                Advice::RemoveIdentityAnnotation(holder.name()).into()
+            }
             Holder::Account(subject) => fix::remove_annotation(subject, KEY),
             Holder::Namespace(name) => Change::Annotate {
                 object: Annotated::Namespace(name.into()),

@@ -54,6 +54,9 @@ pub fn judge_running<'a>(
         } else if problem.rule == &rules::INJECTION_MISSING {
             let restart = restart(workload.namespace, running);
             problem.fix = match world.injector {
+                _ if problem.fix.steps.first() == Some(&Change::ReinvokeInjector) => {
+                    Fix::from(Change::ReinvokeInjector).then(restart)
+                }
                 Presence::Absent => Fix::from(Change::RegisterInjector { configuration: None }).then(restart),
                 Presence::Present(()) => Fix::from(restart).then(Change::CheckInjector { is_registered: true }),
                 Presence::Unknown => Fix::from(restart).then(Change::CheckInjector { is_registered: false }),

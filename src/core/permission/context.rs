@@ -16,6 +16,8 @@ pub enum Session<'a> {
     PodIdentity(&'a Association),
     /// The node's role, through the instance's metadata.
     Node,
+    /// The task role of ECS: no session tags.
+    Task,
 }
 
 /// What is known of the request. What the call itself brings (addresses, times, a service's own keys) is unknown.

@@ -16,6 +16,18 @@ pub static NODE_ROLE_FALLBACK: Rule = Rule {
     page: include_str!("pages/node-role-fallback.md"),
 };
 
+/// A role names the service account, and neither an annotation nor an association connects them.
+pub static ROLE_NOT_CONNECTED: Rule = Rule {
+    name: "role-not-connected",
+    aliases: &[],
+    since: "0.1.0",
+    level: Level::Fallback,
+    certainty: Certainty::Likely,
+    impact: Impact::Availability,
+    traits: &[Trait::OnNodeRole, Trait::ReadsIssuer, Trait::ReadsNewAssociation],
+    page: include_str!("pages/role-not-connected.md"),
+};
+
 /// The service account has a near miss of the role annotation, and not the annotation.
 pub static ANNOTATION_MISSPELLED: Rule = Rule {
     name: "annotation-misspelled",
@@ -62,6 +74,18 @@ pub static SERVICE_ACCOUNT_MISSING: Rule = Rule {
     impact: Impact::Availability,
     traits: &[Trait::NeverDenies],
     page: include_str!("pages/service-account-missing.md"),
+};
+
+/// A custom resource names an identity that its controller cannot use.
+pub static IDENTITY_REFERENCE_BROKEN: Rule = Rule {
+    name: "identity-reference-broken",
+    aliases: &[],
+    since: "0.1.0",
+    level: Level::Chain,
+    certainty: Certainty::Certain,
+    impact: Impact::Availability,
+    traits: &[],
+    page: include_str!("pages/identity-reference-broken.md"),
 };
 
 /// Running pods were created before their service account got its identity.
@@ -127,10 +151,12 @@ pub static SETTING_UNKNOWN: Rule = Rule {
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] = &[
     &NODE_ROLE_FALLBACK,
+    &ROLE_NOT_CONNECTED,
     &ANNOTATION_MISSPELLED,
     &ANNOTATION_MISPLACED,
     &ANNOTATION_LEGACY,
     &SERVICE_ACCOUNT_MISSING,
+    &IDENTITY_REFERENCE_BROKEN,
     &PODS_PREDATE_IDENTITY,
     &IDENTITY_AMBIGUOUS,
     &TOKEN_EXPIRATION,

@@ -6,6 +6,7 @@ mod collection;
 mod configuration;
 mod credentials;
 mod docs_url;
+mod ecs;
 mod injection;
 mod irsa;
 mod organization;
@@ -20,6 +21,7 @@ pub use collection::*;
 pub use configuration::*;
 pub use credentials::*;
 pub use docs_url::DocsUrl;
+pub use ecs::*;
 pub use injection::*;
 pub use irsa::*;
 pub use organization::*;
@@ -159,7 +161,7 @@ pub struct Family {
 
 /// The families, in the order in which a chain is checked.
 #[expect(unused_qualifications, reason = "each family has a `RULES` of its own")]
-pub fn families() -> [Family; 9] {
+pub fn families() -> [Family; 10] {
     let family = |title, rules| Family { title, rules };
     [
         family("Service accounts, annotations and pods", configuration::RULES),
@@ -170,6 +172,7 @@ pub fn families() -> [Family; 9] {
         family("Other credentials", credentials::RULES),
         family("Permissions", permission::RULES),
         family("AWS Organizations", organization::RULES),
+        family("Task definitions of Amazon ECS", ecs::RULES),
         family("AWS data of rolecall", collection::RULES),
     ]
 }

@@ -76,6 +76,18 @@ pub static ROLE_ACCOUNT_UNSEEN: Rule = Rule {
     page: include_str!("pages/role-account-unseen.md"),
 };
 
+/// A variable holds the role that the container has already, and the role does not trust itself.
+pub static ROLE_ASSUMES_ITSELF: Rule = Rule {
+    name: "role-assumes-itself",
+    aliases: &[],
+    since: "0.1.0",
+    level: Level::Strict,
+    certainty: Certainty::Likely,
+    impact: Impact::Availability,
+    traits: &[Trait::ReadsRoleAnnotation],
+    page: include_str!("pages/role-assumes-itself.md"),
+};
+
 /// What a requester reads of a role that is not the namespace's own.
 pub static ROLE_NOT_ASSUMABLE: Rule = Rule {
     name: "role-not-assumable",
@@ -88,6 +100,18 @@ pub static ROLE_NOT_ASSUMABLE: Rule = Rule {
     page: include_str!("pages/role-not-assumable.md"),
 };
 
+/// The role that a controller has cannot assume the next role that a custom resource names.
+pub static ROLE_CHAIN_DENIED: Rule = Rule {
+    name: "role-chain-denied",
+    aliases: &[],
+    since: "0.1.0",
+    level: Level::Chain,
+    certainty: Certainty::Certain,
+    impact: Impact::Availability,
+    traits: &[Trait::ReadsPolicies, Trait::ChangesRole, Trait::InAnyNamespace],
+    page: include_str!("pages/role-chain-denied.md"),
+};
+
 /// The rules of this file.
 pub(super) static RULES: &[&Rule] = &[
     &ROLE_NOT_ASSUMABLE,
@@ -97,4 +121,6 @@ pub(super) static RULES: &[&Rule] = &[
     &ROLE_ARN_CASE,
     &ROLE_MISSING,
     &ROLE_ACCOUNT_UNSEEN,
+    &ROLE_ASSUMES_ITSELF,
+    &ROLE_CHAIN_DENIED,
 ];

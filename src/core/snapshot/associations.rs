@@ -21,6 +21,9 @@ struct WireAssociation<'a> {
     #[serde(borrow)]
     policy: Option<Raw<'a>>,
     created_at: Option<serde_json::Value>,
+    // They only tell where to change it.
+    owner_arn: Option<serde_json::Value>,
+    tags: Option<serde_json::Value>,
 }
 
 /// The associations, and the places of those of which not even the service account can be read.
@@ -100,9 +103,21 @@ impl WireAssociation<'_> {
                 .filter(|raw| raw.get() != r#""""#)
                 .map(|raw| lazy_document(raw, &format!("{place}.policy"), faults)),
             created_at,
+            add_on: self.owner_arn.as_ref().and_then(serde_json::Value::as_str).and_then(add_on),
+            is_by_eksctl: self.tags.as_ref().is_some_and(has_eksctl_tag),
             fault: None,
         })
     }
+}
+
+/// The add-on of `arn:aws:eks:REGION:ACCOUNT:addon/CLUSTER/NAME/ID`.
+fn add_on(owner_arn: &str) -> Option<Box<str>> {
+    let (_, place) = owner_arn.split_once(":addon/")?;
+    place.split('/').nth(1).filter(|name| !name.is_empty()).map(Into::into)
+}
+
+fn has_eksctl_tag(tags: &serde_json::Value) -> bool {
+    tags.as_object().is_some_and(|tags| tags.keys().any(|key| key.starts_with("alpha.eksctl.io/")))
 }
 
 /// The AWS CLI prints times as text, the API sends them as seconds since 1970.

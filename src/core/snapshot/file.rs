@@ -13,6 +13,7 @@ use super::fault::{Result, error};
 use super::issuer::Issuer;
 use super::metadata::NodeParts;
 use super::model::{Account, ClusterInfo, FargateProfile, FargateSelector, Snapshot};
+use super::naming::NamingIndex;
 use super::organization::control_policies;
 use super::roles::{Stray, policies, providers, roles};
 
@@ -200,6 +201,7 @@ impl WireSnapshot<'_> {
         }
         Ok(Snapshot {
             withheld: None,
+            naming: NamingIndex::default(),
             collected_at,
             oldest_part: self.read_at.as_ref().and_then(WireReadAt::oldest),
             cluster,

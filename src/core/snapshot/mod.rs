@@ -8,6 +8,7 @@ mod file;
 mod issuer;
 mod metadata;
 mod model;
+mod naming;
 mod near;
 mod organization;
 mod reread;
@@ -20,5 +21,7 @@ pub use model::{
     Account, Association, Associations, ClusterInfo, ControlPolicies, ControlPolicy, FargateProfile, FargateSelector,
     IdentityPolicy, LazyDocument, Provider, Role, Snapshot,
 };
+pub use naming::{NamedBy, NamingIndex, NamingRole};
 pub use reread::Reread;
+pub(crate) use view::is_typo;
 pub use view::{OwnRole, Viewer, Withheld};

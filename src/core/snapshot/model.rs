@@ -8,6 +8,7 @@ use rolecall_iam::{Document, RoleArn};
 
 use super::fault::SnapshotError;
 use super::issuer::Issuer;
+use super::naming::NamingIndex;
 use super::view::Withheld;
 use crate::known::Known;
 
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub faults: Vec<SnapshotError>,
     /// Set on a view: what it tells nothing about.
     pub withheld: Option<Withheld>,
+    /// What [`Snapshot::roles_naming`] looks up.
+    pub naming: NamingIndex,
 }
 
 /// The cluster (EKS API, `DescribeCluster`).
@@ -85,11 +88,20 @@ pub struct Association {
     pub policy: Option<LazyDocument>,
     /// When it was made.
     pub created_at: Option<Timestamp>,
+    /// The add-on of EKS that owns it (`ownerArn`).
+    pub add_on: Option<Box<str>>,
+    /// eksctl created it, as its tags tell.
+    pub is_by_eksctl: bool,
     /// It exists, and its entry in the snapshot cannot be read: place and fault.
     pub fault: Option<Box<str>>,
 }
 
 impl Association {
+    /// What creating one with a role would give.
+    pub(crate) fn to_create(role_arn: &str) -> Self {
+        Self { role_arn: Some(role_arn.into()), fault: None, ..Self::unreadable("") }
+    }
+
     /// One that exists and cannot be read.
     pub(super) fn unreadable(fault: &str) -> Self {
         Self {
@@ -100,6 +112,8 @@ impl Association {
             disable_session_tags: false,
             policy: None,
             created_at: None,
+            add_on: None,
+            is_by_eksctl: false,
             fault: Some(fault.into()),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rolecall_iam::{Condition, Document, RoleArn, wildcard_match};
 
+use super::naming::{NamingIndex, namespace_of_tags};
 use super::{Account, Associations, Role, Snapshot};
 
 /// A role that the configuration gives to namespaces; `*` and `?` are wildcards in both.
@@ -65,8 +66,11 @@ impl Viewer<'_> {
     }
 
     fn is_tagged(&self, role: &Role) -> bool {
-        let tags = role.tags.iter().flatten();
-        tags.filter(|(key, _)| is_namespace_tag(&key.to_ascii_lowercase())).any(|(_, value)| self.is_meant(value))
+        let Some(tags) = &role.tags else {
+            return false;
+        };
+        let mut namespaces = tags.iter().filter(|(key, _)| is_namespace_tag(&key.to_ascii_lowercase()));
+        namespaces.any(|(_, value)| self.is_meant(value)) || namespace_of_tags(tags) == Some(self.namespace)
     }
 
     fn is_named_in(&self, trust: &Document) -> bool {
@@ -105,7 +109,7 @@ const MAX_LABEL_BYTES: usize = 128;
 
 /// Whether two namespaces differ by what a hand mistypes: case, a hyphen, or few letters of one word of at least four. Names
 /// that differ by a digit or by a short word, such as `team-a` and `team-b`, are two names.
-fn is_typo(found: &str, meant: &str) -> bool {
+pub(crate) fn is_typo(found: &str, meant: &str) -> bool {
     let (found, meant) = (found.to_ascii_lowercase(), meant.to_ascii_lowercase());
     if found == meant {
         return true;
@@ -291,6 +295,7 @@ impl<'s, 'v> Ownership<'s, 'v> {
             // They may name any role.
             faults: Vec::new(),
             withheld: Some(self.withheld),
+            naming: NamingIndex::default(),
         }
     }
 }

@@ -17,7 +17,7 @@ fn set(values: impl IntoIterator<Item = Value>) -> BTreeSet<String> {
 fn every_case_is_judged_as_expected() {
     let mut failures = Vec::new();
     for case in common::cases() {
-        let (mut findings, mut workloads) = (Vec::new(), Vec::new());
+        let (mut findings, mut workloads, mut identities) = (Vec::new(), Vec::new(), Vec::new());
         case.judge(&case.world(&case.snapshot), |kind, name, judgement, _| {
             for finding in &judgement.findings {
                 let one = |container: Value| {
@@ -34,9 +34,16 @@ fn every_case_is_judged_as_expected() {
                 json!({"kind": kind.name(), "name": name, "container": container.name, "role": role,
                     "identity": container.identity.name(), "chain": container.chain.name()})
             }));
+            identities.extend(judgement.identities.iter().map(|identity| {
+                let role = identity.role.as_deref().filter(|role| rolecall_iam::RoleArn::parse(role).is_ok());
+                let account = identity.service_account.map(|(namespace, name)| json!({"namespace": namespace, "name": name}));
+                json!({"kind": kind.name(), "name": name, "path": identity.path, "serviceAccount": account, "role": role,
+                    "chain": identity.chain.name()})
+            }));
         });
-        let expected = |name: &str| set(case.expected[name].as_array().unwrap().iter().cloned());
-        for (what, found) in [("findings", set(findings)), ("workloads", set(workloads))] {
+        let expected = |name: &str| set(case.expected[name].as_array().into_iter().flatten().cloned());
+        let all = [("findings", set(findings)), ("workloads", set(workloads)), ("identities", set(identities))];
+        for (what, found) in all {
             if found != expected(what) {
                 failures.push(format!("{}: {what}: expected {:#?}, found {found:#?}", case.name, expected(what)));
             }

@@ -96,10 +96,22 @@ fn ordinary_policies_are_checked_whole() {
 /// A pod may name a role of its own in each of thousands of containers, and the account may have thousands of roles.
 #[test]
 fn thousands_of_roles_in_one_pod_cost_in_proportion() {
-    let roles: Vec<Value> = (0..5_000)
-        .map(|index| json!({"RoleName": format!("carts-{index}"), "Arn": format!("arn:aws:iam::111122223333:role/carts-{index}"),
-            "AssumeRolePolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}]}}))
-        .collect();
+    // Roles that exist and do not trust the pod, and roles that do and are misspelled in it.
+    let of_nodes =
+        json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}});
+    let of_carts = json!({"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{ISSUER}")},
+        "Condition": {"StringEquals": {format!("{ISSUER}:sub"): "system:serviceaccount:carts:carts"}}});
+    for (prefix, trust) in [("carts-", of_nodes), ("cartz-", of_carts)] {
+        let roles: Vec<Value> = (0..5_000)
+            .map(|index| json!({"RoleName": format!("carts-{index}"), "Arn": format!("arn:aws:iam::111122223333:role/carts-{index}"),
+                "AssumeRolePolicyDocument": {"Statement": [trust]}}))
+            .collect();
+        judge_thousands(prefix, &roles);
+    }
+}
+
+fn judge_thousands(prefix: &str, roles: &[Value]) {
     let snapshot = json!({
         "cluster": {"name": "shop", "arn": "arn:aws:eks:us-west-2:111122223333:cluster/shop",
             "identity": {"oidc": {"issuer": format!("https://{ISSUER}")}}},
@@ -111,29 +123,27 @@ fn thousands_of_roles_in_one_pod_cost_in_proportion() {
     let mut cluster = Cluster { complete: true, ..Cluster::default() };
     cluster.add_service_account("carts", "carts", ServiceAccount::default());
     let world = World::new(Arc::new(Snapshot::parse(&snapshot.to_string()).unwrap()), cluster, conventions);
-    for prefix in ["carts-", "cartz-"] {
-        let container = |index: usize| {
-            json!({"name": format!("c{index}"), "env": [
-                {"name": "AWS_ROLE_ARN", "value": format!("arn:aws:iam::111122223333:role/{prefix}{index}")},
-                {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/tokens/token"}],
-                "volumeMounts": [{"name": "tokens", "mountPath": "/tokens"}]})
-        };
-        let containers: Vec<Value> = (0..5_000).map(container).collect();
-        let text = json!({"metadata": {"name": "carts"}, "spec": {"serviceAccountName": "carts", "containers": containers,
-            "volumes": [{"name": "tokens", "projected": {"sources": [{"serviceAccountToken": {"audience": "sts.amazonaws.com", "path": "token"}}]}}]}})
-        .to_string();
-        let object: Object<'_> = serde_json::from_str(&text).unwrap();
-        let workload = Workload::of(&object, Kind::Pod, Stage::Admitted, "carts").unwrap();
-        let judgement = judge_workload(&world, &workload, Circumstances { now: None, exemptions: true });
-        // The first 64 that are reported one by one, and one that says what was not checked.
-        assert!(judgement.findings.len() <= 65, "{prefix}: {}", judgement.findings.len());
-        let unchecked = judgement.findings.iter().filter(|finding| finding.rule() == "identity-undecided");
-        assert_eq!(unchecked.count(), 1, "{prefix}");
-        let unknown = judgement.containers.iter().filter(|container| container.chain.name() == "unknown").count();
-        assert_eq!(unknown, 5_000 - 256, "{prefix}");
-        let named = |finding: &&Finding| matches!(&finding.problem.hint, Some(Hint::Typo(Typo::Role { meant, .. })) if meant.starts_with("carts-"));
-        let expected = if prefix == "cartz-" { 32 } else { 0 };
-        assert_eq!(judgement.findings.iter().filter(named).count(), expected, "{prefix}");
-        assert_eq!(judgement.chain().name(), "broken");
-    }
+    let container = |index: usize| {
+        json!({"name": format!("c{index}"), "env": [
+            {"name": "AWS_ROLE_ARN", "value": format!("arn:aws:iam::111122223333:role/{prefix}{index}")},
+            {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/tokens/token"}],
+            "volumeMounts": [{"name": "tokens", "mountPath": "/tokens"}]})
+    };
+    let containers: Vec<Value> = (0..5_000).map(container).collect();
+    let text = json!({"metadata": {"name": "carts"}, "spec": {"serviceAccountName": "carts", "containers": containers,
+        "volumes": [{"name": "tokens", "projected": {"sources": [{"serviceAccountToken": {"audience": "sts.amazonaws.com", "path": "token"}}]}}]}})
+    .to_string();
+    let object: Object<'_> = serde_json::from_str(&text).unwrap();
+    let workload = Workload::of(&object, Kind::Pod, Stage::Admitted, "carts").unwrap();
+    let judgement = judge_workload(&world, &workload, Circumstances { now: None, exemptions: true });
+    // The first 64 that are reported one by one, and one that says what was not checked.
+    assert!(judgement.findings.len() <= 65, "{prefix}: {}", judgement.findings.len());
+    let unchecked = judgement.findings.iter().filter(|finding| finding.rule() == "identity-undecided");
+    assert_eq!(unchecked.count(), 1, "{prefix}");
+    let unknown = judgement.containers.iter().filter(|container| container.chain.name() == "unknown").count();
+    assert_eq!(unknown, 5_000 - 256, "{prefix}");
+    let named = |finding: &&Finding| matches!(&finding.problem.hint, Some(Hint::Typo(Typo::Role { meant, .. })) if meant.starts_with("carts-"));
+    let expected = if prefix == "cartz-" { 32 } else { 0 };
+    assert_eq!(judgement.findings.iter().filter(named).count(), expected, "{prefix}");
+    assert_eq!(judgement.chain().name(), "broken");
 }

@@ -24,8 +24,8 @@ fn all_cases() -> &'static [Case] {
 fn subjects(case: &Case) -> Vec<(String, String)> {
     let mut subjects: Vec<(String, String)> = Vec::new();
     for input in &case.inputs {
-        let object = input.object();
         if input.kind == Some(rolecall_core::workload::Kind::ServiceAccount) {
+            let object = input.object();
             subjects.push((common::namespace_of(&object).to_owned(), object.metadata.display_name()));
         }
     }

@@ -8,7 +8,7 @@ use super::object::{Container, EnvVar};
 use super::text::Text;
 
 /// Domains of AWS's service endpoints in all partitions (AWS General Reference, "AWS service endpoints").
-const AWS_DOMAINS: [&str; 9] = [
+pub(super) const AWS_DOMAINS: [&str; 9] = [
     "amazonaws.com",
     "amazonaws.com.cn",
     "amazonaws.eu",
@@ -61,7 +61,7 @@ pub fn other_store<'a>(container: &'a Container<'_>) -> Option<Endpoint<'a>> {
     });
     variables
         .take(MAX_ENDPOINTS)
-        .filter_map(|(index, _)| of_text(expanded_value(&container.env, index)))
+        .filter_map(|(index, variable)| of_variable(variable.name.as_str(), expanded_value(&container.env, index)))
         .next()
         .or_else(|| in_arguments(container.command.iter().chain(&container.args).map(Text::as_str)))
 }
@@ -82,17 +82,53 @@ fn of_text(text: Option<Cow<'_, str>>) -> Option<Endpoint<'_>> {
     }
 }
 
+/// The same, where the variable may name a host of the cluster in one word: `S3_HOST=minio`.
+fn of_variable<'a>(name: &str, text: Option<Cow<'a, str>>) -> Option<Endpoint<'a>> {
+    match text {
+        Some(text) if names_host(name) && is_host_of_cluster(&text) => Some(Endpoint::Other(text)),
+        text => of_text(text),
+    }
+}
+
+/// Whether a variable of a ConfigMap names the endpoint of another store.
+pub(super) fn names_other_store(name: &str, value: &str) -> bool {
+    names_endpoint(name) && matches!(of_variable(name, Some(Cow::Borrowed(value))), Some(Endpoint::Other(_)))
+}
+
+fn names_host(name: &str) -> bool {
+    words(name).any(|word| {
+        ["HOST", "HOSTNAME", "ADDRESS", "SERVER"].iter().any(|known| word.eq_ignore_ascii_case(known))
+            || ends_with_folded(word, "ENDPOINT")
+    })
+}
+
+/// The name of a Service, and no switch, number or region.
+fn is_host_of_cluster(text: &str) -> bool {
+    let is_label = text.len() <= 63 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_switch = ["true", "false", "s3", "aws", "none", "yes", "no", "default"].contains(&text);
+    is_label && !is_switch && text.bytes().any(|byte| byte.is_ascii_lowercase()) && !super::needs::is_region(text)
+}
+
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(['_', '.', '-'])
+}
+
+fn ends_with_folded(word: &str, end: &str) -> bool {
+    word.len().checked_sub(end.len()).and_then(|at| word.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+}
+
 /// Stores that speak S3's language, and what variables call them and their contents.
 const STORES: [&str; 6] = ["S3", "MINIO", "CEPH", "BUCKET", "STORAGE", "OBJECTSTORE"];
 
 /// `AWS_ENDPOINT_URL`, `S3_ENDPOINT`, `MLFLOW_S3_ENDPOINT_URL`, `REGISTRY_STORAGE_S3_REGIONENDPOINT`, `MINIO_ADDRESS`.
 fn names_endpoint(name: &str) -> bool {
-    let has = |words: &[&str]| name.split('_').any(|word| words.contains(&word));
-    let is_endpoint = name.split('_').any(|word| word.ends_with("ENDPOINT") || word.ends_with("ENDPOINTS"));
-    let is_store = has(&STORES) || name.starts_with("S3");
-    (is_endpoint && (is_store || name.starts_with("AWS_") || super::needs::names_service(name)))
+    let has = |known: &[&str]| words(name).any(|word| known.iter().any(|known| word.eq_ignore_ascii_case(known)));
+    let starts_with = |start: &str| name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
+    let is_endpoint = words(name).any(|word| ends_with_folded(word, "ENDPOINT") || ends_with_folded(word, "ENDPOINTS"));
+    let is_store = has(&STORES) || starts_with("S3");
+    (is_endpoint && (is_store || starts_with("AWS_") || super::needs::names_service(name)))
         || matches!(name, "ENDPOINT_URL" | "AWS_HOST")
-        || (is_store && has(&["ADDRESS", "HOST", "URL", "SERVER"]))
+        || (is_store && has(&["ADDRESS", "HOST", "HOSTNAME", "URL", "SERVER"]))
 }
 
 /// Whether a text is the address of a server: `http://HOST`, `HOST:PORT` or `HOST.DOMAIN`, and no `s3://BUCKET`.
@@ -113,7 +149,9 @@ fn in_arguments<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Endpoint
             None => (word, words.peek().copied()),
         };
         let flag = flag.to_ascii_lowercase();
-        let is_flag = flag.starts_with('-') && (flag.contains("endpoint") || flag.contains("s3-url"));
+        // A property stands without dashes, as in `--conf spark.hadoop.fs.s3a.endpoint=http://minio:9000`.
+        let is_property = ["s3", "aws", "minio"].iter().any(|part| flag.contains(part));
+        let is_flag = (flag.starts_with('-') || is_property) && (flag.contains("endpoint") || flag.contains("s3-url"));
         if let Some(value) = value.filter(|value| is_flag && is_server(value) && !is_aws(value)) {
             return Some(Endpoint::Other(Cow::Borrowed(value)));
         }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A kind that rolecall judges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is the Kubernetes kind of that name")]
 pub enum Kind {
     CronJob,
@@ -18,6 +18,14 @@ pub enum Kind {
     ReplicationController,
     ServiceAccount,
     StatefulSet,
+    /// A custom resource of this kind. None reaches the webhook.
+    Custom(&'static str),
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// Where an object has the specification of its pods.
@@ -95,7 +103,7 @@ impl Facts {
 }
 
 impl Kind {
-    /// Every kind.
+    /// Every kind that Kubernetes itself has.
     pub const ALL: [Self; 10] = [
         Self::CronJob,
         Self::DaemonSet,
@@ -147,12 +155,18 @@ impl Kind {
                 .pods(SpecTemplate)
                 .renewed_by(Rollout)
                 .run_by("statefulset-controller"),
+            Self::Custom(name) => Facts::new("", name, ""),
         }
     }
 
     /// The kind of this name, whatever its API group.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it is the kind of a custom resource.
+    pub fn is_custom(self) -> bool {
+        matches!(self, Self::Custom(_))
     }
 
     /// The kind of this name in this API group.

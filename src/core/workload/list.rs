@@ -40,7 +40,7 @@ pub(super) fn grow<T, E: Error>(list: &mut Vec<T>) -> Result<(), E> {
 }
 
 /// A list; `null` stands for an empty one in what Go writes.
-pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     struct ListVisitor<T>(PhantomData<T>);
 
     impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {

@@ -4,10 +4,12 @@ mod controller;
 mod endpoint;
 mod expand;
 mod kind;
-mod list;
+pub(crate) mod list;
 mod name;
 mod needs;
 mod object;
+mod objects;
+mod owner;
 mod text;
 mod token_file;
 
@@ -17,11 +19,13 @@ pub use expand::literal as expanded_value;
 pub use kind::{Kind, PodPath, Renewal};
 pub use list::within_bytes;
 pub use name::is_object_name;
-pub use needs::{AwsAddress, AwsUse, uses_of_aws};
+pub use needs::{AwsAddress, AwsUse, Component, ComponentRole, Evidence, Sibling, Sign, components, uses_in};
 pub use object::{
     Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, ServiceAccountToken, Spec, Template,
     ValueFrom, Volume, VolumeMount,
 };
+pub use objects::Objects;
+pub use owner::Owner;
 pub use text::{Pairs, Text};
 pub use token_file::{
     TokenContent, TokenMount, TokenSource, Volumes, clean as clean_path, is_windows_path, token_source,

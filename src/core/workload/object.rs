@@ -298,31 +298,46 @@ pub struct EnvVar<'a> {
     /// Its literal value.
     pub value: Option<Text<'a>>,
     /// The object or field that its value comes from.
-    pub value_from: Option<ValueFrom>,
+    pub value_from: Option<ValueFrom<'a>>,
 }
 
-/// Where a variable's value comes from, as far as it tells whether the variable is set at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+/// Where a variable's value comes from, as far as it tells whether the variable is set, and to what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct ValueFrom {
-    secret_key_ref: Option<KeyReference>,
-    config_map_key_ref: Option<KeyReference>,
-    file_key_ref: Option<KeyReference>,
+pub struct ValueFrom<'a> {
+    secret_key_ref: Option<Optional>,
+    /// A key of a ConfigMap.
+    #[serde(borrow)]
+    pub config_map_key_ref: Option<KeyReference<'a>>,
+    file_key_ref: Option<Optional>,
 }
 
-/// A key of an object.
+/// A reference that may lead nowhere.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(default)]
-struct KeyReference {
+struct Optional {
     optional: Option<bool>,
 }
 
-impl ValueFrom {
+/// A key of an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default)]
+pub struct KeyReference<'a> {
+    /// The object.
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    /// The key.
+    pub key: Text<'a>,
+    optional: Option<bool>,
+}
+
+impl ValueFrom<'_> {
     /// Whether the container starts without the variable where the object or its key does not exist (Kubernetes API
     /// reference, `EnvVarSource`).
-    pub fn is_optional(self) -> bool {
-        let references = [self.secret_key_ref, self.config_map_key_ref, self.file_key_ref];
-        references.into_iter().flatten().any(|reference| reference.optional == Some(true))
+    pub fn is_optional(&self) -> bool {
+        let others = [self.secret_key_ref, self.file_key_ref];
+        others.into_iter().flatten().any(|reference| reference.optional == Some(true))
+            || self.config_map_key_ref.as_ref().is_some_and(|reference| reference.optional == Some(true))
     }
 }
 
@@ -377,8 +392,44 @@ pub struct Volume<'a> {
     pub projected: Option<Projected<'a>>,
     /// A Secret.
     pub secret: Option<Named<'a>>,
+    /// A ConfigMap.
+    pub config_map: Option<ConfigMapSource<'a>>,
     /// A CSI driver's volume.
-    pub csi: Option<serde::de::IgnoredAny>,
+    pub csi: Option<CsiSource<'a>>,
+}
+
+/// A CSI driver's volume.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CsiSource<'a> {
+    /// The driver.
+    #[serde(borrow)]
+    pub driver: Text<'a>,
+    /// Its own settings.
+    pub volume_attributes: Pairs<'a>,
+}
+
+/// A ConfigMap as files.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct ConfigMapSource<'a> {
+    /// The name.
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    /// These keys only; all where there are none.
+    #[serde(deserialize_with = "list")]
+    pub items: Vec<KeyToPath<'a>>,
+}
+
+/// A key as a file.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct KeyToPath<'a> {
+    /// The key.
+    #[serde(borrow)]
+    pub key: Text<'a>,
+    /// The file below the mount.
+    pub path: Text<'a>,
 }
 
 /// A projected volume.
@@ -397,6 +448,8 @@ pub struct ProjectedSource<'a> {
     /// A token of the pod's service account.
     #[serde(borrow)]
     pub service_account_token: Option<ServiceAccountToken<'a>>,
+    /// A ConfigMap.
+    pub config_map: Option<ConfigMapSource<'a>>,
 }
 
 /// A projected token.

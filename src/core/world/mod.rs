@@ -13,8 +13,8 @@ pub use changes::{Accounts, Change, Namespaces};
 pub use reading::AssociationReading;
 pub use unseen::Unseen;
 
-use crate::chain::{self, Audience, Chain, RoleSource, Subject};
-use crate::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
+use crate::chain::{self, Audience, Chain, MissingStep, RoleSource, State, Subject, Unconnected};
+use crate::cluster::{Cluster, Conventions, Namespace, Objects, Presence, ServiceAccount};
 use crate::effort::Effort;
 use crate::identity::Mechanism;
 use crate::known::Known;
@@ -36,6 +36,7 @@ pub struct World {
     namespaces: Arc<HashMap<Arc<str>, Arc<NamespaceEntry>>>,
     complete: bool,
     agent: Presence,
+    objects: Arc<Objects>,
     /// The injector's webhook.
     pub injector: Presence,
     /// When the associations were read, compared with the object that is judged.
@@ -78,6 +79,8 @@ pub struct Plan {
     audience: Option<Box<str>>,
     /// The chain; `None` where nothing is configured.
     pub chain: Option<Chain>,
+    /// Where it is known that nothing is configured: the roles that name the service account.
+    pub unconnected: Vec<Unconnected>,
 }
 
 impl Plan {
@@ -94,6 +97,14 @@ impl Plan {
     /// The audience of the pods' web identity tokens.
     pub fn audience(&self) -> Audience<'_> {
         self.audience.as_deref().map_or(Audience::Unknown, Audience::Is)
+    }
+
+    /// The role that the annotation is missing for, where just one names the service account and trusts it.
+    pub fn role_to_annotate(&self) -> Option<&str> {
+        match self.unconnected.as_slice() {
+            [only] if only.step == MissingStep::Annotation && only.state == State::Holds => Some(&only.role_arn),
+            _ => None,
+        }
     }
 }
 
@@ -117,6 +128,7 @@ fn plain() -> &'static ServiceAccount {
 impl World {
     /// Joins a snapshot with a cluster.
     pub fn new(snapshot: Arc<Snapshot>, cluster: Cluster, conventions: Conventions) -> Self {
+        snapshot.index_naming_roles();
         let namespaces =
             cluster.namespaces.into_iter().map(|(name, namespace)| (name.into(), NamespaceEntry::new(namespace)));
         let service_accounts = cluster.service_accounts.into_iter().map(|(namespace, accounts)| {
@@ -133,6 +145,7 @@ impl World {
             complete: cluster.complete,
             agent: cluster.agent,
             injector: cluster.injector,
+            objects: Arc::new(cluster.objects),
             association_reading: AssociationReading::default(),
         }
     }
@@ -146,6 +159,7 @@ impl World {
     /// The same cluster over another snapshot.
     #[must_use]
     pub fn with_snapshot(&self, snapshot: Arc<Snapshot>) -> Self {
+        snapshot.index_naming_roles();
         Self { snapshot, service_accounts: self.unconcluded(), ..self.clone() }
     }
 
@@ -171,6 +185,11 @@ impl World {
         Arc::new(service_accounts.collect())
     }
 
+    /// What ConfigMaps and SecretProviderClasses say of AWS, where they were read.
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
     /// Whether a service account that is not listed does not exist.
     pub fn is_complete(&self) -> bool {
         self.complete
@@ -178,6 +197,15 @@ impl World {
 
     fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.service_accounts.values().flat_map(|accounts| accounts.values().map(|entry| &**entry))
+    }
+
+    /// The service accounts that are annotated with a role: namespace, name and role.
+    pub fn annotated_accounts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.service_accounts.iter().flat_map(|(namespace, accounts)| {
+            accounts.iter().filter_map(move |(name, entry)| {
+                Some((&**namespace, &**name, entry.account.as_ref()?.role_arn.as_deref()?))
+            })
+        })
     }
 
     /// The roles that service accounts are annotated with, each as it is written.
@@ -244,8 +272,11 @@ impl World {
             return association.role_arn.as_deref().map_or(0, of);
         }
         let account = entry.map_or_else(|| plain(), Entry::account);
-        let source = RoleSource::Annotation(self.conventions.role_arn_key());
-        account.role_arn.as_deref().map_or(0, |arn| chain::cost::of_role(&self.snapshot, subject, arn, source))
+        let key = self.conventions.role_arn_key();
+        match account.role_arn.as_deref() {
+            Some(arn) => chain::cost::of_role(&self.snapshot, subject, arn, RoleSource::Annotation(key)),
+            None => chain::unconnected::work(&self.snapshot, subject, key),
+        }
     }
 
     /// The audience of tokens that name none: the API server's own. On EKS it is the same in every cluster (AWS Containers
@@ -283,13 +314,18 @@ impl World {
                 chain: Some(chain::pod_identity(&self.snapshot, subject, association, self.agent, effort)),
                 injected_audience,
                 audience,
+                unconnected: Vec::new(),
             };
         }
-        let Some(role_arn) = &account.role_arn else {
-            return Plan { mechanism: None, role_arn: None, injected_audience, audience, chain: None };
-        };
-        let source = RoleSource::Annotation(self.conventions.role_arn_key());
+        let key = self.conventions.role_arn_key();
         let token = audience.as_deref().map_or(Audience::Unknown, Audience::Is);
+        let Some(role_arn) = &account.role_arn else {
+            let is_known = !self.snapshot.association(subject.namespace, subject.service_account).is_unknown();
+            let roles = || chain::unconnected(&self.snapshot, subject, key, token, effort);
+            let unconnected = if is_known { roles() } else { Vec::new() };
+            return Plan { mechanism: None, role_arn: None, injected_audience, audience, chain: None, unconnected };
+        };
+        let source = RoleSource::Annotation(key);
         let mut chain = chain::irsa(&self.snapshot, subject, role_arn, token, source, effort);
         if injected_audience.is_empty() {
             chain.blame_empty_audience(subject, self.conventions.audience_key());
@@ -300,6 +336,7 @@ impl World {
             chain: Some(chain),
             injected_audience,
             audience,
+            unconnected: Vec::new(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Which credentials containers get.
 
 use rolecall_core::finding::{
-    AgentTokenDoubt, CredentialsCause, Fallback, FallbackCause, IdentityDoubt, NoMetadata, Platform,
+    AgentTokenDoubt, CredentialsCause, Fallback, FallbackCause, IdentityDoubt, MissingStep, NamingRoles, NoMetadata,
+    Platform,
 };
 use rolecall_core::identity::Mechanism;
 
@@ -16,6 +17,11 @@ pub(super) fn sentence(cause: &CredentialsCause) -> String {
         CredentialsCause::StaticKeysPossible { account: name } => {
             format!("static keys may come before the role of {}", account(name))
         }
+        CredentialsCause::AssumesItself { account: name, role, variable } => format!(
+            "variable {variable} names role {role}, which the pods of {} have already: if the application assumes it, AWS denies \
+             that, since the role does not trust itself",
+            account(name)
+        ),
         CredentialsCause::OwnRole { account } => {
             format!("the container sets its own role, not that of {}", service_account(account))
         }
@@ -60,6 +66,23 @@ pub(super) fn sentence(cause: &CredentialsCause) -> String {
             };
             let account = service_account(account);
             format!("pods of {account} are older than its {what}: they keep the identity they were created with")
+        }
+        CredentialsCause::NotConnected { account, roles, to } => {
+            let (account, to) = (service_account(account), fallback(to));
+            match roles {
+                NamingRoles::One { role, by_tags, missing } => format!(
+                    "{account} does not get role {role}, whose {} it: {} is missing, so its pods will use {to}",
+                    if *by_tags { "tags name" } else { "trust policy names" },
+                    match missing {
+                        MissingStep::Annotation => "its role annotation",
+                        MissingStep::Association => "its Pod Identity association",
+                    }
+                ),
+                NamingRoles::Several(count) => format!(
+                    "{account} gets none of the {count} roles that name it: it has neither a role annotation nor a Pod \
+                     Identity association, so its pods will use {to}"
+                ),
+            }
         }
         CredentialsCause::Fallback { account, why, to } => {
             let (account, to) = (service_account(account), fallback(to));

@@ -2,8 +2,10 @@
 
 mod configuration;
 mod credentials;
+mod ecs;
 mod injection;
 mod permission;
+mod reference;
 mod role;
 
 use rolecall_core::finding::{Affected, Cause, Problem, bounded};
@@ -35,6 +37,8 @@ fn sentence(cause: &Cause) -> String {
         Cause::Permission(cause) => permission::sentence(cause),
         Cause::Configuration(cause) => configuration::sentence(cause),
         Cause::Cluster(cause) => configuration::cluster(cause),
+        Cause::Reference { controller, why } => reference::sentence(*controller, why),
+        Cause::Ecs(cause) => ecs::sentence(cause),
         Cause::Unresolved { value, affected } => {
             let since = unresolved(value);
             match affected {

@@ -5,7 +5,7 @@ use rolecall_core::finding::{
 };
 use rolecall_core::fix::AccountName;
 
-use super::injection;
+use super::{ecs, injection};
 use crate::names::{POD_IDENTITY, account, part, role_place, service_account, undocumented, values};
 use crate::permission::doubt;
 
@@ -54,6 +54,7 @@ pub(super) fn cannot_assume(why: &CannotAssume) -> String {
         }
         CannotAssume::Preset(why) => injection::preset(why),
         CannotAssume::NotInjected(why) => injection::not_injected(*why).to_owned(),
+        CannotAssume::Ecs(why) => ecs::refusal(why),
     }
 }
 

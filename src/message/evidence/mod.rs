@@ -1,11 +1,12 @@
 //! What was expected and what was found.
 
+mod ecs;
 mod label;
 mod workload;
 
 use rolecall_core::finding::{
     DenyGrounds, EndpointRef, Evidence, EvidenceValue, PermissionValue, RoleValue, Sent, SnapshotValue, TrustValue,
-    bounded,
+    bounded, distinct,
 };
 use rolecall_core::fix::AccountName;
 
@@ -24,11 +25,11 @@ pub fn value(evidence: &Evidence) -> String {
 
 fn text(value: &EvidenceValue) -> String {
     match value {
-        EvidenceValue::Text(text) => text.to_string(),
+        EvidenceValue::Text(text) => distinct(text).into_owned(),
         EvidenceValue::Quoted(text) => format!("{:?}", &**text),
         EvidenceValue::List(all) => list(all),
         EvidenceValue::Values(some) => values(some),
-        EvidenceValue::Entry { key, value } => format!("{key}: {value}"),
+        EvidenceValue::Entry { key, value } => format!("{key}: {}", distinct(value)),
         EvidenceValue::QuotedEntry { key, value } => format!("{key}: {:?}", &**value),
         EvidenceValue::KeyIs { key, value } => format!("{key} = {value}"),
         EvidenceValue::Account(name) => account(name),
@@ -42,6 +43,7 @@ fn text(value: &EvidenceValue) -> String {
         EvidenceValue::Credentials(value) => workload::credentials(value),
         EvidenceValue::Injection(value) => workload::injection(value),
         EvidenceValue::Configuration(value) => workload::configuration(value),
+        EvidenceValue::Ecs(value) => ecs::text(value),
     }
 }
 

@@ -4,7 +4,7 @@ use rolecall_core::finding::{
     ConfigurationValue, CredentialsValue, Expectation, InjectionValue, KeySource, StaticKeys, TokenDoubt,
 };
 use rolecall_core::identity::Mechanism;
-use rolecall_core::workload::{AwsAddress, AwsUse};
+use rolecall_core::workload::{AwsAddress, AwsUse, Component};
 
 use super::endpoint;
 use crate::cause::platform;
@@ -82,6 +82,10 @@ fn expectation(why: &Expectation) -> String {
             format!("it declares that it needs {what}")
         }
         Expectation::Level => "this level expects an AWS identity for every workload".to_owned(),
+        Expectation::NodeRoleByDefault(component) => format!(
+            "this level expects an AWS identity for every workload; AWS runs {} with the node's role by default ({})",
+            component.name, component.source
+        ),
         Expectation::Evidence(found) => {
             let texts = found.iter().map(|(container, found)| format!("{container}: {}", aws_use(found)));
             texts.collect::<Vec<_>>().join("; ")
@@ -89,16 +93,52 @@ fn expectation(why: &Expectation) -> String {
     }
 }
 
+fn aws_address(address: AwsAddress) -> String {
+    match address {
+        AwsAddress::Arn => "an ARN".to_owned(),
+        AwsAddress::S3 => "an s3:// address".to_owned(),
+        AwsAddress::Endpoint => "an AWS endpoint".to_owned(),
+        AwsAddress::Scheme(scheme) => format!("an {scheme}:// address"),
+        AwsAddress::Setting(name) => format!("a setting of an AWS SDK ({name})"),
+        AwsAddress::Plugin(name) => format!("a plugin that calls AWS ({name})"),
+        AwsAddress::S3Settings => "settings of an S3 store in an AWS region".to_owned(),
+    }
+}
+
+/// What a component needs: the policy that AWS documents for it, else actions, and where that is documented.
+fn component_needs(component: &Component) -> String {
+    match (component.policy, component.actions) {
+        (Some(policy), _) => {
+            let name = policy.rsplit('/').next().unwrap_or(policy);
+            format!("AWS managed policy {name} ({})", component.source)
+        }
+        (None, []) => format!("a role of its own ({})", component.source),
+        (None, actions) => {
+            let first: Vec<&str> = actions.iter().copied().take(3).collect();
+            let more = if actions.len() > 3 { " and more" } else { "" };
+            format!("{}{more} ({})", first.join(", "), component.source)
+        }
+    }
+}
+
 fn aws_use(found: &AwsUse) -> String {
-    let address = |address: AwsAddress| match address {
-        AwsAddress::Arn => "an ARN",
-        AwsAddress::S3 => "an s3:// address",
-        AwsAddress::Endpoint => "an AWS endpoint",
-    };
     match found {
+        AwsUse::Component(component) => format!("it is {}, which needs {}", component.name, component_needs(component)),
+        AwsUse::SecretProvider { class, is_seen: true } => {
+            format!("a volume reads AWS secrets with the pod's identity (SecretProviderClass {class}, provider aws)")
+        }
+        AwsUse::SecretProvider { class, is_seen: false } => {
+            format!(
+                "a volume probably reads AWS secrets with the pod's identity (by the name of SecretProviderClass {class})"
+            )
+        }
         AwsUse::Variable(name) => format!("{name} is set"),
-        AwsUse::InVariable(name, held) => format!("{name} holds {}", address(*held)),
-        AwsUse::InArgument(held) => format!("an argument holds {}", address(*held)),
+        AwsUse::InVariable(name, held) => format!("{name} holds {}", aws_address(*held)),
+        AwsUse::InArgument(held) => format!("an argument holds {}", aws_address(*held)),
+        AwsUse::Command(service) => format!("its command calls `aws {service}`"),
+        AwsUse::InConfigMap { name, key, found } => {
+            format!("ConfigMap {name} (key {key}) holds {}", aws_address(*found))
+        }
         AwsUse::Image(image) => format!("its image is {image}"),
     }
 }

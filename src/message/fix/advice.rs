@@ -1,8 +1,8 @@
 //! What only a person can do.
 
-use rolecall_core::fix::{Advice, PlaceholderIn, UnresolvedValue};
+use rolecall_core::fix::{AccountName, Advice, PlaceholderIn, UnresolvedValue};
 
-use crate::names::{holder, policy_statement};
+use crate::names::{holder, policy_statement, service_account};
 
 /// A clause without a full stop.
 pub(super) fn advice(advice: &Advice) -> String {
@@ -59,6 +59,33 @@ pub(super) fn advice(advice: &Advice) -> String {
             "correct it or remove it; docs/configuration.md lists the labels and annotations that rolecall reads"
                 .to_owned()
         }
+        Advice::AllowGenerated { account: AccountName { namespace, name }, key, stem } => format!(
+            "since the end of the name {name} is generated, use a condition StringLike {key} = \
+             system:serviceaccount:{namespace}:{stem}* (it lets in every service account of namespace {namespace} whose name \
+             begins with {stem})"
+        ),
+        Advice::SendSessionTags { account, role } => format!(
+            "have the Pod Identity association of {} send session tags, so that the trust policy of role {} can name it: without \
+             them a statement lets in every association of the role that sends none",
+            service_account(account),
+            role.name
+        ),
+        Advice::SetRoleField(arn) => format!("write {arn} in the field of the object that names the role"),
+        Advice::SetField(path) => format!("set {path}"),
+        Advice::RemoveOneOf([first, second]) => format!("remove {first}, or {second}"),
+        Advice::CheckController(controller) => {
+            format!("check the identity of the pods of {controller}, and that the role trusts it")
+        }
+        Advice::NameNamespace => {
+            "name the namespace of the service account where the kind has a field for it; otherwise check the role's trust \
+             policy by hand"
+                .to_owned()
+        }
+        Advice::ReadAccount(account) => {
+            format!("check the manifest of {} too, or scan the cluster", service_account(account))
+        }
+        Advice::OneAudience => "name no audience besides that for STS".to_owned(),
+        Advice::FewerIdentities => "name fewer identities in one object".to_owned(),
         Advice::Complete(unknown) => complete(unknown),
     }
 }

@@ -4,10 +4,11 @@ use rolecall_core::fix::{
     AccountName, Annotated, AssociationChange, AssociationName, Change, PermissionChange, PolicyName, RoleName, Show,
     TrustChange, TrustEdit,
 };
-use rolecall_core::workload::{Kind, Renewal};
+use rolecall_core::workload::{Kind, Owner, Renewal};
 use serde_json::json;
 
-use super::jq;
+use super::association::ANY_ROLE;
+use super::{jq, owner, task_definition};
 use crate::shell::Command;
 
 /// The audience of tokens that the injector asks for by default.
@@ -20,27 +21,29 @@ pub(super) fn of(change: &Change) -> Vec<String> {
         Change::CreateProvider { cluster: Some(cluster), audience, .. } if &**audience == DEFAULT_AUDIENCE => vec![
             Command::new("eksctl utils associate-iam-oidc-provider").option("--cluster", cluster).words("--approve"),
         ],
-        Change::CreateProvider { issuer, audience, cluster, .. } => {
+        Change::CreateProvider { account, issuer, audience, cluster } => {
             let command = Command::new("aws iam create-open-id-connect-provider")
                 .https_option("--url", issuer)
                 .option("--client-id-list", audience);
-            vec![if cluster.is_some() { command } else { command.words("--profile ACCOUNT_PROFILE") }]
+            vec![in_account(command, account, cluster.is_none())]
         }
         // As JSON, since the AWS CLI loads what a value such as `https://…` names.
-        Change::AddClientId { provider, client_id, .. } if client_id.contains("://") => {
-            let input = json!({"OpenIDConnectProviderArn": &**provider, "ClientID": &**client_id});
-            vec![
-                Command::new("aws iam add-client-id-to-open-id-connect-provider")
-                    .option("--cli-input-json", input.to_string()),
-            ]
+        Change::AddClientId { provider, client_id, is_elsewhere, .. } => {
+            let command = Command::new("aws iam add-client-id-to-open-id-connect-provider");
+            let command = if client_id.contains("://") {
+                let input = json!({"OpenIDConnectProviderArn": &**provider, "ClientID": &**client_id});
+                command.option("--cli-input-json", input.to_string())
+            } else {
+                command.option("--open-id-connect-provider-arn", provider).option("--client-id", client_id)
+            };
+            vec![in_account(command, change.account().unwrap_or_default(), *is_elsewhere)]
         }
-        Change::AddClientId { provider, client_id, .. } => vec![
-            Command::new("aws iam add-client-id-to-open-id-connect-provider")
-                .option("--open-id-connect-provider-arn", provider)
-                .option("--client-id", client_id),
-        ],
-        Change::CreateAssociation { cluster, account } => vec![create_association(cluster, account)],
+        Change::CreateAssociation { cluster, account, role } => {
+            vec![create_association(cluster, account, role.as_deref())]
+        }
         Change::UseAnotherRole { instead, .. } => return of(instead),
+        Change::Through { owner: Owner::File { .. }, change, .. } => return of(change),
+        Change::Through { owner, cluster, change } => owner::of(owner, cluster, change).into_iter().collect(),
         Change::UpdateAssociation(association, change) => vec![update_association(association, change)],
         Change::DeleteAssociation(association) => {
             vec![of_association("aws eks delete-pod-identity-association", association)]
@@ -50,10 +53,14 @@ pub(super) fn of(change: &Change) -> Vec<String> {
             vec![Command::new("kubectl create serviceaccount").option("-n", namespace).word(name)]
         }
         Change::CreateRole { role, .. } => {
-            let command = Command::new("aws iam create-role").option("--role-name", &role.name);
+            let command = of_role("aws iam create-role", role);
             let command = if &*role.path == "/" { command } else { command.option("--path", &role.path) };
             vec![command.words("--assume-role-policy-document file://new-role-trust.json")]
         }
+        Change::OwnRole { statement, .. } => vec![
+            Command::new("aws iam create-role --role-name ROLE_NAME")
+                .option("--assume-role-policy-document", policy_of(statement)),
+        ],
         Change::InstallAgent { cluster } => vec![
             Command::new("aws eks create-addon")
                 .option("--cluster-name", cluster)
@@ -64,48 +71,62 @@ pub(super) fn of(change: &Change) -> Vec<String> {
                 .option("--cluster-name", cluster)
                 .words("--addon-name eks-pod-identity-agent"),
         ],
-        Change::AttachPolicy { role, policy } => vec![
-            Command::new("aws iam attach-role-policy").option("--role-name", &role.name).option("--policy-arn", policy),
-        ],
+        Change::AttachPolicy { role, policy } => {
+            vec![of_role("aws iam attach-role-policy", role).option("--policy-arn", policy)]
+        }
         Change::Permission(change) => permission(change).into_iter().collect(),
         Change::Recreate { kind, namespace, name } => recreate(kind, namespace, name.as_deref()).into_iter().collect(),
-        Change::CheckInjector { .. } => {
+        Change::CheckInjector { .. } | Change::ReinvokeInjector => {
             vec![Command::new("kubectl get mutatingwebhookconfigurations -o yaml")]
         }
         Change::RegisterInjector { .. } => vec![Command::new("kubectl get mutatingwebhookconfigurations")],
         Change::CheckAgent => vec![Command::new("kubectl describe daemonset -n kube-system eks-pod-identity-agent")],
         Change::Collect { show, .. } => self::show(show),
+        Change::TaskDefinition(change) => task_definition::command(change).into_iter().collect(),
         Change::TryFromPod { .. } | Change::Template(_) | Change::Ask(_) | Change::Manual(_) => Vec::new(),
     };
     commands.into_iter().filter_map(Command::finish).collect()
 }
 
+/// A trust policy with one statement.
+fn policy_of(statement: &str) -> String {
+    format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#)
+}
+
+/// Begins a command about a role. It never acts on a namesake in the cluster's account.
+fn of_role(words: &'static str, role: &RoleName) -> Command {
+    in_account(Command::new(words).option("--role-name", &role.name), &role.account, role.is_elsewhere)
+}
+
+/// Names the account where it is not the cluster's: the person has a profile for it.
+fn in_account(command: Command, account: &str, is_elsewhere: bool) -> Command {
+    if is_elsewhere { command.option("--profile", format!("ACCOUNT_{account}")) } else { command }
+}
+
 fn get_role(role: &RoleName) -> Command {
-    Command::new("aws iam get-role").option("--role-name", &role.name)
+    of_role("aws iam get-role", role)
 }
 
 /// Reads a trust policy, changes it and writes it back.
 fn trust(TrustEdit { role, change }: &TrustEdit) -> Command {
     let read = get_role(role).words("--query Role.AssumeRolePolicyDocument --output json");
-    let write = Command::new("aws iam update-assume-role-policy")
-        .option("--role-name", &role.name)
-        .words("--policy-document file://trust.json");
+    let write = of_role("aws iam update-assume-role-policy", role).words("--policy-document file://trust.json");
     let read = match change {
         TrustChange::Add { statement, .. } => read.jq(&jq::add_statement(statement)),
         TrustChange::Statement(edit) => read.jq(&jq::edit_statement(edit)),
-        TrustChange::NarrowDeny { .. } | TrustChange::ReplacePrincipal { .. } => {
+        TrustChange::NarrowDeny { .. } | TrustChange::NarrowAllow { .. } | TrustChange::ReplacePrincipal { .. } => {
             return read.words("> trust.json && ${EDITOR:-vi} trust.json").and(&write);
         }
     };
     read.words("> trust.json").and(&write)
 }
 
-fn create_association(cluster: &str, account: &AccountName) -> Command {
+fn create_association(cluster: &str, account: &AccountName, role: Option<&str>) -> Command {
     Command::new("aws eks create-pod-identity-association")
         .option("--cluster-name", cluster)
         .option("--namespace", &account.namespace)
         .option("--service-account", &account.name)
-        .words("--role-arn ROLE_ARN")
+        .option("--role-arn", role.unwrap_or(ANY_ROLE))
 }
 
 fn of_association(words: &'static str, AssociationName { cluster, id, .. }: &AssociationName) -> Command {
@@ -174,8 +195,7 @@ fn permission(change: &PermissionChange) -> Option<Command> {
                 "Version": "2012-10-17",
                 "Statement": {"Effect": "Allow", "Action": actions, "Resource": &**resource},
             });
-            Command::new("aws iam put-role-policy")
-                .option("--role-name", &role.name)
+            of_role("aws iam put-role-policy", role)
                 .option("--policy-name", policy)
                 .option("--policy-document", document.to_string())
         }
@@ -188,9 +208,9 @@ fn permission(change: &PermissionChange) -> Option<Command> {
                     .option("--policy-arn", arn)
                     .output_of("--version-id", &version)
             }
-            PolicyName::Inline(role, policy) => Command::new("aws iam get-role-policy")
-                .option("--role-name", &role.name)
-                .option("--policy-name", policy),
+            PolicyName::Inline(role, policy) => {
+                of_role("aws iam get-role-policy", role).option("--policy-name", policy)
+            }
             PolicyName::Trust(role) => get_role(role),
             PolicyName::ServiceControl(policy) => {
                 Command::new("aws organizations list-policies --filter SERVICE_CONTROL_POLICY")
@@ -232,10 +252,9 @@ fn show(show: &Show) -> Vec<Command> {
         ],
         Show::Role(role) => vec![get_role(role)],
         Show::TrustPolicy(role) => vec![get_role(role).words("--query Role.AssumeRolePolicyDocument")],
-        Show::Policies(role) => vec![
-            Command::new("aws iam list-role-policies").option("--role-name", &role.name),
-            Command::new("aws iam list-attached-role-policies").option("--role-name", &role.name),
-        ],
+        Show::Policies(role) => {
+            vec![of_role("aws iam list-role-policies", role), of_role("aws iam list-attached-role-policies", role)]
+        }
         Show::Associations { cluster } => {
             vec![Command::new("aws eks list-pod-identity-associations").option("--cluster-name", cluster)]
         }

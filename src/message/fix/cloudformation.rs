@@ -12,25 +12,55 @@ pub(super) fn of(change: &Change) -> Option<String> {
             let statement = match &edit.change {
                 TrustChange::Add { statement, .. } => statement,
                 TrustChange::Statement(edit) => &edit.after,
-                TrustChange::NarrowDeny { .. } | TrustChange::ReplacePrincipal { .. } => return None,
+                TrustChange::NarrowDeny { .. }
+                | TrustChange::NarrowAllow { .. }
+                | TrustChange::ReplacePrincipal { .. } => return None,
             };
             serde_json::from_str(statement).ok()?
         }
+        Change::OwnRole { account, statement, .. } => own_role(account, &serde_json::from_str(statement).ok()?),
         other => association(&Resource::of(other)?),
     };
     serde_json::to_string_pretty(&json).ok()
 }
 
-fn association(resource: &Resource<'_>) -> Value {
-    let AccountName { namespace, name } = resource.account;
-    // Logical IDs have letters and digits only.
-    let id: String = format!("{namespace}-{name}")
+/// Several parts as one: resources go into the same template.
+pub(super) fn joined(parts: &[String]) -> Option<String> {
+    let (first, others) = parts.split_first()?;
+    if others.is_empty() {
+        return Some(first.clone());
+    }
+    let mut whole: Value = serde_json::from_str(first).ok()?;
+    let resources = whole.get_mut("Resources")?.as_object_mut()?;
+    for part in others {
+        let part: Value = serde_json::from_str(part).ok()?;
+        resources.extend(part.get("Resources")?.as_object()?.clone());
+    }
+    serde_json::to_string_pretty(&whole).ok()
+}
+
+/// A logical ID, which has letters and digits only.
+fn logical_id(AccountName { namespace, name }: &AccountName) -> String {
+    format!("{namespace}-{name}")
         .split(|c: char| !c.is_ascii_alphanumeric())
         .map(|part| {
             let mut characters = part.chars();
             characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect::<String>()
         })
-        .collect();
+        .collect()
+}
+
+/// A role for a service account alone.
+fn own_role(account: &AccountName, statement: &Value) -> Value {
+    json!({"Resources": {format!("{}Role", logical_id(account)): {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}},
+    }}})
+}
+
+fn association(resource: &Resource<'_>) -> Value {
+    let AccountName { namespace, name } = resource.account;
+    let id = logical_id(resource.account);
     let mut properties = json!({
         "ClusterName": resource.cluster,
         "Namespace": &**namespace,

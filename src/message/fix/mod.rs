@@ -7,7 +7,9 @@ mod cloudformation;
 mod eksctl;
 mod hcl;
 mod jq;
+mod owner;
 mod sentence;
+mod task_definition;
 mod terraform;
 
 pub use advice::unresolved;
@@ -48,19 +50,34 @@ impl Format {
 
 /// What to change, in plain words without a full stop. What to do instead, where that may be meant, comes last.
 pub fn sentence(fix: &Fix) -> String {
-    let mut text = fix.steps.iter().map(sentence::of).collect::<Vec<_>>().join("; then ");
+    let mut text = first_words(fix.grants_access()).to_owned();
+    text.push_str(&fix.steps.iter().map(sentence::of).collect::<Vec<_>>().join("; then "));
     if let Some(alternative) = &fix.alternative {
-        text.push_str(&format!("; {} {}", sentence::or(alternative), sentence::of(alternative)));
+        text.push_str(&format!("; {}", instead(alternative)));
     }
     text
+}
+
+/// What gives access says so first.
+fn first_words(grants_access: bool) -> &'static str {
+    if grants_access { "grants access: " } else { "" }
+}
+
+/// What to do instead.
+fn instead(alternative: &Change) -> String {
+    let grants = first_words(alternative.grants_access());
+    format!("{} {grants}{}", sentence::or(alternative), sentence::of(alternative))
 }
 
 /// Each step as a sentence, and its commands where there are any. The alternative comes last.
 pub fn steps(fix: &Fix) -> Vec<(String, Option<String>)> {
     let step = |change: &Change| (sentence::of(change), command(change));
     let mut steps: Vec<_> = fix.steps.iter().map(step).collect();
+    if let Some((sentence, _)) = steps.first_mut() {
+        sentence.insert_str(0, first_words(fix.grants_access()));
+    }
     if let Some(alternative) = &fix.alternative {
-        steps.push((format!("{} {}", sentence::or(alternative), sentence::of(alternative)), command(alternative)));
+        steps.push((instead(alternative), command(alternative)));
     }
     steps
 }
@@ -90,7 +107,12 @@ pub fn rendered(fix: &Fix, format: Format) -> Option<String> {
     };
     // A value that was cut makes no usable configuration.
     let parts: Vec<String> = fix.steps.iter().filter_map(of).filter(|part| !part.contains(CUT)).collect();
-    (!parts.is_empty()).then(|| parts.join(if format == Format::Terraform { "\n\n" } else { "\n" }))
+    match format {
+        _ if parts.is_empty() => None,
+        Format::Cli | Format::Eksctl => Some(parts.join("\n")),
+        Format::Terraform => Some(parts.join("\n\n")),
+        Format::CloudFormation => cloudformation::joined(&parts),
+    }
 }
 
 /// The statement that a trust policy gets or has after the change, as JSON on one line: people read it faster than an edit.
@@ -99,7 +121,9 @@ pub fn statement(fix: &Fix) -> Option<&str> {
         Change::Trust(edit) => match &edit.change {
             TrustChange::Add { statement, .. } => Some(&**statement),
             TrustChange::Statement(edit) => Some(&*edit.after),
-            TrustChange::NarrowDeny { .. } | TrustChange::ReplacePrincipal { .. } => None,
+            TrustChange::NarrowDeny { .. } | TrustChange::NarrowAllow { .. } | TrustChange::ReplacePrincipal { .. } => {
+                None
+            }
         },
         _ => None,
     });

@@ -3,11 +3,14 @@
 use rolecall_core::finding::bounded;
 use rolecall_core::fix::{
     Annotated, AssociationChange, Change, ConditionName, ConditionStep, Contact, PermissionChange, PoliciesOf,
-    Protected, RoleName, Show, StatementChange, TemplateChange, Text, TrustChange, TrustEdit,
+    Protected, RoleName, Show, StatementChange, TaskDefinitionChange, TemplateChange, Text, TrustChange, TrustEdit,
 };
 use rolecall_core::workload::{Kind, Renewal};
 
+use rolecall_core::workload::Owner;
+
 use super::advice::advice;
+use super::task_definition;
 use crate::names::{
     account, metadata_of, part, policy_statement, role_place, service_account, statement, undocumented,
 };
@@ -17,8 +20,8 @@ pub(super) fn of(change: &Change) -> String {
     match change {
         Change::Trust(TrustEdit { role, change }) => trust(role, change),
         Change::TryFromPod { role, policies } => format!(
-            "run `aws sts get-caller-identity` in a pod to see what AWS decides, or remove the condition that cannot be \
-             decided from {} of {}",
+            "run `aws sts get-caller-identity` in a pod to see what AWS decides, or allow it without the condition that cannot be \
+             decided, in a statement of its own in {} of {}",
             match policies {
                 PoliciesOf::Trust => "the trust policy",
                 PoliciesOf::Permissions => "the policies",
@@ -31,10 +34,10 @@ pub(super) fn of(change: &Change) -> String {
         Change::AddClientId { client_id, provider, .. } => {
             format!("add {client_id} to the client IDs of the OIDC provider {provider}")
         }
-        Change::CreateAssociation { account, .. } => format!(
-            "create a Pod Identity association of {} with the role that it needs",
-            service_account(account)
-        ),
+        Change::CreateAssociation { account, role, .. } => {
+            let role = role.as_ref().map_or_else(|| "the role that it needs".to_owned(), |role| format!("role {role}"));
+            format!("create a Pod Identity association of {} with {role}", service_account(account))
+        }
         Change::UpdateAssociation(association, change) => {
             update_association(&service_account(&association.account), change)
         }
@@ -44,6 +47,16 @@ pub(super) fn of(change: &Change) -> String {
         Change::Annotate { object, set, remove } => annotate(object, set, remove),
         Change::CreateAccount(account) => format!("create {}", service_account(account)),
         Change::CreateRole { role, place } => format!("create {}, or correct {}", named(role), role_place(*place)),
+        Change::OwnRole { account, shared, namespaces, .. } => {
+            let more = if namespaces.count > namespaces.shown.len() { " and others" } else { "" };
+            let namespace = if namespaces.count == 1 { "namespace" } else { "namespaces" };
+            format!(
+                "create a role of its own for {}, with the permissions that it needs: {} is for {namespace} {}{more}",
+                service_account(account),
+                named(shared),
+                joined(&namespaces.shown),
+            )
+        }
         Change::UseAnotherRole { role, why, account, .. } => {
             let why = match why {
                 Protected::ByAws => "AWS manages it",
@@ -61,6 +74,7 @@ pub(super) fn of(change: &Change) -> String {
         }
         Change::Permission(change) => permission(change),
         Change::Template(change) => template(change),
+        Change::TaskDefinition(change) => task_definition::sentence(change),
         Change::Recreate { kind, namespace, name } => recreate(kind, namespace, name.as_deref()),
         Change::CheckInjector { is_registered: true } => {
             "if that does not help, look at the injector's webhook: it did not know the service account's role yet, or did \
@@ -69,6 +83,11 @@ pub(super) fn of(change: &Change) -> String {
         }
         Change::CheckInjector { is_registered: false } => {
             "if that does not help, look whether the injector's webhook is registered".to_owned()
+        }
+        Change::ReinvokeInjector => {
+            "set reinvocationPolicy: IfNeeded in the injector's MutatingWebhookConfiguration, so that it sees containers that \
+             another webhook adds after it"
+                .to_owned()
         }
         Change::RegisterInjector { configuration } => {
             let other = configuration.as_ref().map(|name| {
@@ -82,6 +101,7 @@ pub(super) fn of(change: &Change) -> String {
         }
         Change::CheckAgent => "find out why the pods of the Pod Identity agent are not ready".to_owned(),
         Change::Collect { part: missing, show } => collect(&bounded(part(missing)), show),
+        Change::Through { owner, change, .. } => through(owner, change),
         Change::Ask(Contact::PlatformTeam) => "ask the platform team".to_owned(),
         Change::Ask(Contact::Named(contact)) => format!("ask {contact}"),
         Change::Manual(what) => bounded(advice(what)),
@@ -90,7 +110,7 @@ pub(super) fn of(change: &Change) -> String {
 
 /// How the alternative is introduced.
 pub(super) fn or(alternative: &Change) -> &'static str {
-    match alternative {
+    match alternative.inner() {
         Change::Annotate { object: Annotated::Namespace(_), set, .. }
             if set.iter().any(|(key, _)| key.ends_with("/allow-node-role")) =>
         {
@@ -100,11 +120,13 @@ pub(super) fn or(alternative: &Change) -> &'static str {
             "or, if it needs no AWS identity,"
         }
         Change::Recreate { .. } => "if the injector added them,",
+        Change::Trust(_) => "or, if that role is meant for it,",
+        Change::TaskDefinition(TaskDefinitionChange::AllowInstanceRole) => "or, if the instance's role is intended,",
         _ => "or",
     }
 }
 
-fn named(RoleName { account, name, .. }: &RoleName) -> String {
+pub(super) fn named(RoleName { account, name, .. }: &RoleName) -> String {
     if account.len() == 12 { format!("role {name} (account {account})") } else { format!("role {name}") }
 }
 
@@ -128,9 +150,17 @@ fn trust(role: &RoleName, change: &TrustChange) -> String {
             let of = of.as_ref().map(|of| format!(" for {}", account(of))).unwrap_or_default();
             format!("narrow {} of {policy} so that it does not deny {principal}{of}", statement(name))
         }
+        TrustChange::NarrowAllow { statement: name, key, subject } => format!(
+            "in {} of {policy}, name every service account that uses the role in a condition StringEquals {key}; {subject} is \
+             one of them (whoever is not named loses access)",
+            statement(name)
+        ),
         TrustChange::ReplacePrincipal { from, to } => {
             let from = from.as_ref().map_or_else(|| "*".to_owned(), |from| bounded(undocumented(from)));
-            format!("write `{to}` instead of {from} in {policy}")
+            format!(
+                "write `{to}` instead of {from} in {policy}, and name whoever else uses the role (whoever is not named loses \
+                 access)"
+            )
         }
     }
 }
@@ -155,11 +185,7 @@ fn step(step: &ConditionStep) -> String {
         }
         ConditionStep::Remove(name) => format!("remove the condition {}", condition(name)),
         ConditionStep::Put { condition: name, values } => {
-            format!(
-                "add the condition {} = {} (service accounts that use the statement and are not named then lose access)",
-                condition(name),
-                joined(values)
-            )
+            format!("add the condition {} = {}", condition(name), joined(values))
         }
         ConditionStep::Move { from, to } if from.key == to.key => {
             format!("use {} instead of {} for {}", to.operator, from.operator, from.key)
@@ -196,6 +222,27 @@ fn annotate(object: &Annotated, set: &[(Text, Text)], remove: &[Text]) -> String
             format!("annotate {object} with {}", set.join(", "))
         }
     }
+}
+
+/// A change, and where to make it.
+fn through(owner: &Owner, change: &Change) -> String {
+    let change = of(change);
+    match owner {
+        Owner::File { path, line } => format!("{change}, in {path}:{line}"),
+        Owner::Helm(release) => in_source(&change, &format!("Helm release {release}")),
+        Owner::ArgoCd(application) => in_source(&change, &format!("Argo CD application {application}")),
+        Owner::Kustomization(name) => in_source(&change, &format!("Flux Kustomization {name}")),
+        Owner::HelmRelease(name) => in_source(&change, &format!("Flux HelmRelease {name}")),
+        Owner::AddOn(name) => format!(
+            "{change}, through the EKS add-on {name}, which reverts any other change (update-addon replaces all Pod Identity \
+             associations of the add-on: give the others too)"
+        ),
+        Owner::Eksctl => format!("{change}, by eksctl, which created it"),
+    }
+}
+
+fn in_source(change: &str, owner: &str) -> String {
+    format!("{change}, in the values or repository of {owner}: a change in the cluster is reverted")
 }
 
 fn recreate(kind: &str, namespace: &str, name: Option<&str>) -> String {
@@ -262,6 +309,9 @@ fn template(change: &TemplateChange) -> String {
         }
         TemplateChange::SetRole { arn } => {
             format!("set AWS_ROLE_ARN to {arn} in the pod template, or remove it and let the injector set it")
+        }
+        TemplateChange::RemoveVariable { name } => {
+            format!("remove the variable {name} from the pod template, or allow the role in its own trust policy")
         }
         TemplateChange::SetVariable { name, value } => format!("set {name}={value} in the pod template"),
         TemplateChange::RemoveLabel { key } => format!("remove the label {key} from the pod template"),

@@ -1,10 +1,12 @@
 //! Fixes as Terraform of the `aws` and `kubernetes` providers; OpenTofu reads the same.
 
 use rolecall_core::fix::{AccountName, Annotated, Change, PermissionChange, RoleName, Text, TrustChange, TrustEdit};
+use rolecall_core::workload::Owner;
 use serde_json::Value;
 
 use super::association::Resource;
 use super::hcl::{Block, list, name, string, texts};
+use super::task_definition;
 use crate::names::statement;
 
 /// The configuration of a change; `None` where Terraform has nothing for it.
@@ -22,6 +24,7 @@ pub(super) fn of(change: &Change) -> Option<String> {
             let block = provider(issuer, client_ids.iter().map(Text::to_string));
             return Some(format!("# Change the resource of the provider {}.\n{}", one_line(arn), block.text()));
         }
+        Change::Through { owner: Owner::File { .. }, change, .. } => return of(change),
         Change::CreateAssociation { .. } | Change::UseAnotherRole { .. } | Change::UpdateAssociation(..) => {
             return Resource::of(change).map(|resource| association(&resource));
         }
@@ -34,6 +37,7 @@ pub(super) fn of(change: &Change) -> Option<String> {
             Block::new("resource", &["kubernetes_service_account_v1", &name(&[&account.namespace, &account.name])])
                 .block(metadata(account))
         }
+        Change::OwnRole { account, statement, .. } => return own_role(account, statement),
         Change::InstallAgent { cluster } => Block::new("resource", &["aws_eks_addon", "eks_pod_identity_agent"])
             .attribute("cluster_name", string(cluster))
             .attribute("addon_name", string("eks-pod-identity-agent")),
@@ -43,6 +47,7 @@ pub(super) fn of(change: &Change) -> Option<String> {
                 .attribute("role", string(&role.name))
                 .attribute("policy_arn", string(policy))
         }
+        Change::TaskDefinition(change) => task_definition::terraform(change)?,
         Change::Permission(PermissionChange::Allow { role, policy, actions, resource }) => {
             return Some(allow(role, policy, actions, resource));
         }
@@ -119,12 +124,25 @@ fn trust(TrustEdit { role, change }: &TrustEdit) -> Option<String> {
         TrustChange::Statement(edit) => {
             (&edit.after, format!("Replace {} with this one in", one_line(&statement(&edit.statement))))
         }
-        TrustChange::NarrowDeny { .. } | TrustChange::ReplacePrincipal { .. } => return None,
+        TrustChange::NarrowDeny { .. } | TrustChange::NarrowAllow { .. } | TrustChange::ReplacePrincipal { .. } => {
+            return None;
+        }
     };
     let statement: Value = serde_json::from_str(statement).ok()?;
     let document = Block::new("data", &["aws_iam_policy_document", &name(&[&role.name, "trust"])])
         .block(statement_block(&statement));
     Some(format!("# {what} the assume_role_policy of role {}.\n{}", one_line(&role.name), document.text()))
+}
+
+/// A role for a service account alone.
+fn own_role(AccountName { namespace, name: of }: &AccountName, statement: &str) -> Option<String> {
+    let statement: Value = serde_json::from_str(statement).ok()?;
+    let trust = name(&[namespace, of, "trust"]);
+    let document = Block::new("data", &["aws_iam_policy_document", &trust]).block(statement_block(&statement));
+    let role = Block::new("resource", &["aws_iam_role", &name(&[namespace, of])])
+        .attribute("name", string("ROLE_NAME"))
+        .attribute("assume_role_policy", format!("data.aws_iam_policy_document.{trust}.json"));
+    Some(format!("{}\n\n{}", document.text(), role.text()))
 }
 
 /// A text in a comment, which a line break would end.

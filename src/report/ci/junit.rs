@@ -19,6 +19,9 @@ pub fn junit(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     for workload in &report.workloads {
         cases.entry(&workload.resource).or_default();
     }
+    for identity in &report.identities {
+        cases.entry(&identity.resource).or_default();
+    }
     for finding in &report.findings {
         cases.entry(&finding.resource).or_default().push(finding);
     }

@@ -222,7 +222,16 @@ fn association(association: &PodIdentityAssociation) -> Value {
         "disableSessionTags": association.disable_session_tags(),
         "policy": association.policy(),
         "createdAt": created,
+        "ownerArn": association.owner_arn(),
+        "tags": eksctl_tags(association),
     }))
+}
+
+/// The tags by which eksctl knows its own; no other tag is read.
+fn eksctl_tags(association: &PodIdentityAssociation) -> Option<Value> {
+    let tags = association.tags()?.iter().filter(|(key, _)| key.starts_with("alpha.eksctl.io/"));
+    let tags: serde_json::Map<String, Value> = tags.map(|(key, value)| (key.clone(), value.as_str().into())).collect();
+    (!tags.is_empty()).then(|| tags.into())
 }
 
 /// Follows the pages of a list until one names no next. A token that comes again would lead round in a circle.

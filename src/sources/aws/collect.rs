@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use rolecall_core::snapshot::Issuer;
+use rolecall_core::snapshot::{Issuer, Snapshot};
 use rolecall_iam::RoleArn;
 use serde_json::{Value, json};
 
 use super::clients::{Aws, Reader};
 use super::collected::{AccountParts, Collected, Part, readable, readable_in_full, without_unreadable};
 use super::error::AwsError;
-use super::listing;
+use super::listing::{self, Listing};
 use super::observe::Progress;
 use super::roles::Patience;
 use super::settings::Collect;
@@ -71,6 +71,9 @@ impl Aws {
             }
         }
         let issuer = collected.cluster.value.as_ref().and_then(issuer);
+        let alone = json!({"cluster": collected.cluster.value}).to_string();
+        // `describe_cluster` has seen that it can be read.
+        let cluster = Snapshot::parse(&alone).unwrap_or_default();
         for (account, roles) in by_account {
             let Some(reader) = self.reader(&account, &own_account) else {
                 collected.unread_accounts.insert(account, roles.len());
@@ -78,6 +81,7 @@ impl Aws {
             };
             let scope = Scope {
                 reader,
+                cluster: &cluster,
                 account: &account,
                 previous: previous.and_then(|previous| previous.accounts.get(&account)),
                 concurrency: self.settings.concurrency,
@@ -157,6 +161,8 @@ fn named(collected: &Collected, wanted: &Wanted) -> BTreeMap<String, BTreeSet<St
 /// One account's collection.
 struct Scope<'a> {
     reader: &'a Reader,
+    /// A snapshot of the cluster alone.
+    cluster: &'a Snapshot,
     account: &'a str,
     previous: Option<&'a AccountParts>,
     concurrency: usize,
@@ -192,7 +198,11 @@ impl Scope<'_> {
 
     async fn named(&self, arns: BTreeSet<String>) -> (AccountParts, Malformed) {
         let mut malformed = Malformed::new();
-        let (mut parts, arns) = self.unchanged(arns).await;
+        // Not allowed, or not answered: roles are read one by one, and what names a service account is not known.
+        let listing = self.reader.listing().await.ok();
+        let naming = listing.as_ref().map(|listing| listing::naming(self.cluster, self.account, listing, &arns));
+        let (parts, arns) = self.unchanged(arns, listing.as_ref());
+        let mut parts = AccountParts { naming, ..parts };
         let read =
             self.each("roles", arns, |arn| async move { self.reader.role(&arn, self.account, self.policies).await });
         for (arn, role) in read.await {
@@ -236,16 +246,13 @@ impl Scope<'_> {
 
     /// The roles that are as they were, or are gone, as far as a listing tells for less than reading each would cost; and
     /// those that are to be read.
-    async fn unchanged(&self, arns: BTreeSet<String>) -> (AccountParts, BTreeSet<String>) {
+    fn unchanged(&self, arns: BTreeSet<String>, listing: Option<&Listing>) -> (AccountParts, BTreeSet<String>) {
         let mut parts = AccountParts::default();
-        let Some(previous) = self.previous.filter(|_| listing::pays(&arns, self.previous)) else {
+        let previous = self.previous.filter(|_| listing::pays(&arns, self.previous));
+        let Some((previous, listing)) = previous.zip(listing) else {
             return (parts, arns);
         };
-        // Not allowed, or not answered: they are read one by one.
-        let Ok(listing) = self.reader.listing().await else {
-            return (parts, arns);
-        };
-        let sorted = listing::sort(arns, previous, &listing, self.policies);
+        let sorted = listing::sort(arns, previous, listing, self.policies);
         for arn in sorted.same {
             let role = previous.roles.get(&arn).and_then(|part| part.value.clone()).flatten();
             parts.whole.extend(previous.whole.get(&arn).map(|at| (arn.clone(), *at)));

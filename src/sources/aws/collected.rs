@@ -84,6 +84,9 @@ pub struct AccountParts {
     /// When each role was last read with all that belongs to it, by the same ARNs. In between a listing may have told that
     /// its trust policy is as it was.
     pub whole: BTreeMap<String, Timestamp>,
+    /// `collect: named` only: roles that nothing names, and whose trust policies name a service account of the cluster, by
+    /// ARN, as a listing has them; `None` where none could be had.
+    pub naming: Option<BTreeMap<String, Value>>,
     /// Managed policies by ARN; likewise.
     pub policies: BTreeMap<String, Part<Option<Value>>>,
     /// OIDC providers.
@@ -183,6 +186,9 @@ impl AccountParts {
                 Known::Absent => missing.push(json!(asked)),
                 Known::Unknown => {}
             }
+        }
+        for (arn, role) in self.naming.iter().flatten() {
+            roles.entry(arn.clone()).or_insert_with(|| role.clone());
         }
         let all = self.listed.as_ref().is_some_and(|listed| {
             ages.of(listed, &format!("accounts.{id}.roles"));

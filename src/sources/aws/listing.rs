@@ -1,12 +1,14 @@
-//! What has changed among named roles, found by listing them: a page of ListRoles has the trust policies of a thousand roles,
-//! where GetRole costs a call for each. It has neither tags nor boundary nor policies (IAM API Reference, `ListRoles`), so
-//! the roles that were read whole the longest ago are read whole again, a few at each refresh.
+//! What a listing of an account's roles tells: a page of ListRoles has the trust policies of a thousand roles, where GetRole
+//! costs a call for each. It tells which named roles have changed, and which other roles name a service account of the
+//! cluster. It has neither tags nor boundary nor policies (IAM API Reference, `ListRoles`), so the roles that were read whole
+//! the longest ago are read whole again, a few at each refresh.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::percent_decode_str;
-use rolecall_iam::RoleArn;
-use serde_json::Value;
+use rolecall_core::snapshot::Snapshot;
+use rolecall_iam::{Document, RoleArn};
+use serde_json::{Value, json};
 
 use super::clients::Reader;
 use super::cluster::pages;
@@ -88,6 +90,35 @@ pub(super) fn sort(arns: BTreeSet<String>, previous: &AccountParts, listing: &Li
     sorted
 }
 
+/// The roles that name a service account of the cluster in their trust policies, by ARN, as far as a listing has them; without
+/// those that are read by themselves.
+pub(super) fn naming(
+    cluster: &Snapshot,
+    account: &str,
+    listing: &Listing,
+    read: &BTreeSet<String>,
+) -> BTreeMap<String, Value> {
+    let name = |arn: &str| RoleArn::parse(arn).map(|arn| arn.name.to_ascii_lowercase()).unwrap_or_default();
+    let read: BTreeSet<String> = read.iter().map(|arn| name(arn)).collect();
+    let others = listing.iter().filter(|(name, _)| !read.contains(*name)).map(|(_, listed)| listed);
+    let named = others.filter(|listed| names_an_account(cluster, account, listed));
+    let role = |listed: &Listed| json!({"Arn": listed.arn, "AssumeRolePolicyDocument": listed.trust});
+    named.map(|listed| (listed.arn.clone(), role(listed))).collect()
+}
+
+fn names_an_account(cluster: &Snapshot, account: &str, listed: &Listed) -> bool {
+    // Most trust policies are for other callers: they need not be parsed.
+    let folded = listed.trust.to_ascii_lowercase();
+    let issuer = cluster.cluster.as_ref().and_then(|cluster| cluster.issuer.as_ref());
+    if !folded.contains("kubernetes-service-account") && !issuer.is_some_and(|issuer| folded.contains(issuer.folded()))
+    {
+        return false;
+    }
+    let arn = RoleArn::parse(&listed.arn).ok().filter(|arn| arn.account == account);
+    let trust = Document::parse(&listed.trust).ok();
+    arn.zip(trust).is_some_and(|(arn, trust)| cluster.names_an_account(&trust, arn))
+}
+
 fn is_same(listed: &Listed, before: &Value) -> bool {
     let text = |field: &str| before.get(field).and_then(Value::as_str);
     text("Arn") == Some(listed.arn.as_str())
@@ -137,5 +168,36 @@ mod tests {
         let read: BTreeSet<String> = whole.chain([arn("R3"), arn("R4"), arn("new")]).collect();
         assert_eq!(sorted.read, read, "the changed, the moved, the new, and the longest unread");
         assert_eq!(sorted.same.len(), 21 - 1 - 9);
+    }
+
+    #[test]
+    fn only_roles_that_name_an_account_of_the_cluster_are_kept() {
+        let cluster = json!({"cluster": {"name": "shop", "identity": {"oidc": {"issuer": "https://x.example/id/A"}}}});
+        let cluster = Snapshot::parse(&cluster.to_string()).unwrap();
+        let irsa = |issuer: &str, subject: &str| {
+            let provider = format!("arn:aws:iam::111122223333:oidc-provider/{issuer}");
+            json!({"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+                "Principal": {"Federated": provider}, "Condition": {"StringLike": {format!("{issuer}:sub"): subject}}}]})
+        };
+        let tags =
+            json!({"aws:RequestTag/kubernetes-namespace": "a", "aws:RequestTag/kubernetes-service-account": "b"});
+        let pod_identity = json!({"Statement": [{"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"],
+            "Principal": {"Service": "pods.eks.amazonaws.com"}, "Condition": {"StringEquals": tags}}]});
+        let one = "system:serviceaccount:a:b";
+        let roles = [
+            ("exact", irsa("x.example/id/A", one)),
+            ("Pod", pod_identity),
+            ("wildcard", irsa("x.example/id/A", "system:serviceaccount:a:*")),
+            ("other", irsa("x.example/id/B", one)),
+            ("read", irsa("x.example/id/A", one)),
+            ("broken", json!("x.example/id/a")),
+        ];
+        let listed = |name: &str, trust: &Value| Listed { arn: arn(name), trust: trust.to_string() };
+        let listing = roles.iter().map(|(name, trust)| (name.to_ascii_lowercase(), listed(name, trust))).collect();
+        let read = BTreeSet::from([arn("path/READ")]);
+        let found = naming(&cluster, "111122223333", &listing, &read);
+        assert_eq!(found.keys().collect::<Vec<_>>(), [&arn("Pod"), &arn("exact")]);
+        assert_eq!(found[&arn("exact")]["AssumeRolePolicyDocument"], json!(roles[0].1.to_string()));
+        assert!(naming(&cluster, "444455556666", &listing, &read).is_empty(), "of another account");
     }
 }

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::task_definitions;
 use super::yaml::{self, DuplicateKey, Fault};
 
 /// One document that is not empty.
@@ -34,10 +35,28 @@ pub(super) fn documents(bytes: &[u8]) -> Vec<Document> {
     let mut reader = Reader { text, at: 0, line: 1, found: Vec::new() };
     if text.trim_start().starts_with('{') {
         reader.json();
+    } else if let Some(list) = json_list(text) {
+        reader.found.push(list);
     } else {
         reader.yaml();
     }
     reader.found
+}
+
+/// A text that is one list of JSON. kubectl reads it as YAML, which may be the same, but has no tabs.
+fn json_list(text: &str) -> Option<Document> {
+    let start = text.trim_start();
+    if !start.starts_with('[') {
+        return None;
+    }
+    let duplicates = RefCell::new(Vec::new());
+    let mut deserializer = serde_json::Deserializer::from_str(start);
+    let value = (Json { duplicates: &duplicates }).deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok()?;
+    let before = text.len() - start.len();
+    let line = 1 + text.bytes().take(before).filter(|b| *b == b'\n').count();
+    let duplicates = duplicates.into_inner().into_iter().map(|key| DuplicateKey { line, key }).collect();
+    Some(Document { line, content: Ok(value), duplicates })
 }
 
 fn unreadable(line: usize, fault: Fault) -> Document {
@@ -186,6 +205,11 @@ impl<'t> Reader<'t> {
         match yaml::read(&chunk) {
             Ok((Value::Null, _)) => {}
             Ok((value, mut duplicates)) => {
+                // What reads it as kubectl does has lost the functions of a template.
+                let value = match chunk.contains('!') && task_definitions::is_template(&value) {
+                    true => yaml::read_template(&chunk).unwrap_or(value),
+                    false => value,
+                };
                 for duplicate in &mut duplicates {
                     duplicate.line = absolute(duplicate.line);
                 }

@@ -1,10 +1,12 @@
 //! Manifests from files, folders and standard input: YAML with many documents, Lists, JSON; read as kubectl reads them.
 
+mod custom;
 mod documents;
 mod files;
 mod placeholder;
 mod scalar;
 mod substitute;
+mod task_definitions;
 mod yaml;
 
 use std::collections::BTreeSet;
@@ -12,15 +14,17 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rolecall_core::cluster::{Cluster, Conventions, Namespace, Presence, ServiceAccount};
+use rolecall_core::cluster::{Cluster, Conventions, Namespace, Objects, Presence, ServiceAccount};
 use rolecall_core::workload::{Kind, Object};
 use serde_json::{Map, Value};
 
+pub use custom::CustomManifest;
 use documents::Document;
 use files::Files;
 pub use files::Unrendered;
 pub use placeholder::placeholder;
 pub use substitute::Substitutions;
+pub use task_definitions::{TaskDefinitionManifest, task_definition_placeholder};
 
 /// Where an object stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +112,10 @@ pub struct ReadOptions<'a> {
 pub struct Manifests {
     /// In the order they were read: files of a folder by name.
     pub objects: Vec<Manifest>,
+    /// Custom resources that name an identity of AWS, in the same order.
+    pub custom: Vec<CustomManifest>,
+    /// Task definitions of Amazon ECS, in the order they were read.
+    pub task_definitions: Vec<TaskDefinitionManifest>,
     /// Objects of kinds that do not matter, and documents that are no Kubernetes objects.
     pub passed_over: usize,
     /// What cannot be read.
@@ -116,6 +124,8 @@ pub struct Manifests {
     pub unrendered: Vec<Unrendered>,
     /// Keys that stand twice: the last counts.
     pub notes: Vec<String>,
+    /// What ConfigMaps and SecretProviderClasses among them say of AWS.
+    seen: Objects,
 }
 
 impl Manifests {
@@ -204,6 +214,15 @@ impl Manifests {
     }
 
     fn add_value(&mut self, origin: &ObjectOrigin, mut value: Value, admitted: bool, options: &ReadOptions<'_>) {
+        if let Some(found) = task_definitions::of(&mut value).filter(|_| !admitted) {
+            for one in found {
+                match one {
+                    Ok((path, value)) => self.task_definitions.push(task_definitions::at(origin, path, value)),
+                    Err(reason) => self.refuse(origin, &reason),
+                }
+            }
+            return;
+        }
         let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         if kind == "AdmissionReview" {
@@ -239,9 +258,15 @@ impl Manifests {
             }
             return;
         }
+        if !admitted {
+            self.add_object(&api_version, &kind, &value, options);
+        }
         let known = Kind::from_api_version(&api_version, &kind);
         if known.is_none() && (kind != "Namespace" || api_version != "v1") {
-            self.passed_over += 1;
+            match CustomManifest::of(origin, (&api_version, &kind), value, options.namespace) {
+                Some(custom) => self.custom.push(custom),
+                None => self.passed_over += 1,
+            }
             return;
         }
         let named =
@@ -255,6 +280,25 @@ impl Manifests {
             assumed_namespace = false;
         }
         self.objects.push(Manifest { origin: origin.clone(), kind: known, admitted, assumed_namespace, value });
+    }
+
+    /// Notes what a ConfigMap or a SecretProviderClass says of AWS; its content is not kept.
+    fn add_object(&mut self, api_version: &str, kind: &str, value: &Value, options: &ReadOptions<'_>) {
+        let group = api_version.split('/').next().unwrap_or_default();
+        let text = |place: &str| value.pointer(place).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let namespace = text("/metadata/namespace").or(options.namespace).unwrap_or("default");
+        let Some(name) = text("/metadata/name") else { return };
+        match (group, kind) {
+            ("v1", "ConfigMap") => {
+                let data = value.get("data").and_then(Value::as_object).into_iter().flatten();
+                let data = data.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+                self.seen.add_config_map(namespace, name, data);
+            }
+            ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => {
+                self.seen.add_secret_provider(namespace, name, text("/spec/provider").unwrap_or_default());
+            }
+            _ => {}
+        }
     }
 
     /// What manifests tell of a cluster: its service accounts and namespaces, and the roles that anything names. Without
@@ -280,7 +324,10 @@ impl Manifests {
     /// counts, the judgement finds out.
     pub fn named_roles(&self) -> BTreeSet<String> {
         let mut roles = BTreeSet::new();
-        let mut values: Vec<&Value> = self.objects.iter().map(|manifest| &manifest.value).collect();
+        let objects = self.objects.iter().map(|manifest| &manifest.value);
+        let custom = self.custom.iter().map(CustomManifest::value);
+        let definitions = self.task_definitions.iter().map(|manifest| &manifest.value);
+        let mut values: Vec<&Value> = objects.chain(custom).chain(definitions).collect();
         while let Some(value) = values.pop() {
             match value {
                 Value::String(text) if text.contains(":role/") && rolecall_iam::RoleArn::parse(text).is_ok() => {
@@ -317,7 +364,8 @@ impl Manifests {
     }
 
     fn cluster_and_unreadable(&self, conventions: &Conventions) -> (Cluster, Vec<Unreadable>) {
-        let mut cluster = Cluster { complete: true, agent: Presence::Absent, ..Cluster::default() };
+        let objects = self.seen.clone();
+        let mut cluster = Cluster { complete: true, agent: Presence::Absent, objects, ..Cluster::default() };
         let mut unreadable = Vec::new();
         let matters = |manifest: &&Manifest| {
             !manifest.admitted && matches!(manifest.kind, None | Some(Kind::ServiceAccount | Kind::DaemonSet))

@@ -38,6 +38,21 @@ pub(super) struct DuplicateKey {
     pub(super) key: String,
 }
 
+/// The same of a template of CloudFormation, whose short forms become the long ones: `!Ref NAME` is `{"Ref": "NAME"}`.
+pub(super) fn read_template(text: &str) -> Result<Value, Fault> {
+    read_guarded(text, Tags::Functions).map(|(value, _)| value)
+}
+
+/// What tags of a document's own mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Tags {
+    /// Nothing, as for kubectl.
+    #[default]
+    Ignored,
+    /// Functions of CloudFormation.
+    Functions,
+}
+
 /// Reads the first document of a text that holds no separator; `Null` where it is empty.
 pub(super) fn read(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
     // Within a document a byte order mark is a character for kubectl; the parser used here would drop it.
@@ -59,10 +74,10 @@ pub(super) fn read(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 fn read_marked(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
-    let read = read_guarded(text)?;
+    let read = read_guarded(text, Tags::Ignored)?;
     if let Some((line, mark)) = odd_break(text) {
         let same = stand_ins(text).is_some_and(|stand_ins| {
-            read_guarded(&exchange(text, &stand_ins)).is_ok_and(|mut plain| {
+            read_guarded(&exchange(text, &stand_ins), Tags::Ignored).is_ok_and(|mut plain| {
                 put_back(&mut plain.0, &stand_ins);
                 plain.0 == read.0
             })
@@ -142,7 +157,7 @@ fn put_back(value: &mut Value, stand_ins: &[(char, char)]) {
 }
 
 /// The parser has a few assertions of its own: a text that trips one is unreadable, and does not end the program.
-fn read_guarded(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
+fn read_guarded(text: &str, tags: Tags) -> Result<(Value, Vec<DuplicateKey>), Fault> {
     thread_local! {
         static IS_READING: Cell<bool> = const { Cell::new(false) };
     }
@@ -156,16 +171,16 @@ fn read_guarded(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
         }));
     });
     IS_READING.set(true);
-    let result = std::panic::catch_unwind(|| read_document(text));
+    let result = std::panic::catch_unwind(|| read_document(text, tags));
     IS_READING.set(false);
     result.unwrap_or_else(|_| Err(Fault::new(0, "the YAML parser cannot read this document")))
 }
 
-fn read_document(text: &str) -> Result<(Value, Vec<DuplicateKey>), Fault> {
+fn read_document(text: &str, tags: Tags) -> Result<(Value, Vec<DuplicateKey>), Fault> {
     let mut bytes = text.as_bytes();
     let mut parser = Parser::new();
     parser.set_input_string(&mut bytes);
-    let mut builder = Builder::default();
+    let mut builder = Builder { tags, ..Builder::default() };
     loop {
         let event = parser.parse().map_err(|e| fault(&e, text))?;
         let line = usize::try_from(event.start_mark.line).unwrap_or_default() + 1;
@@ -215,6 +230,8 @@ enum Key {
 
 struct Frame {
     anchor: Option<String>,
+    /// The function of which it is the argument.
+    function: Option<String>,
     nodes_before: usize,
     collection: Collection,
 }
@@ -237,6 +254,7 @@ struct Mapping {
 /// Puts a document together from events.
 #[derive(Default)]
 struct Builder {
+    tags: Tags,
     root: Option<Value>,
     open: Vec<Frame>,
     /// `None` while the anchored node is still open.
@@ -261,12 +279,19 @@ impl Builder {
                 }
                 self.count(line)?;
                 let plain = plain_implicit || (tag.is_none() && style == ScalarStyle::Plain);
-                let value = scalar::resolve(tag.as_deref(), plain, value).map_err(|reason| Fault::new(line, reason))?;
+                let function = self.function(tag.as_deref());
+                let tag = tag.as_deref().filter(|_| function.is_none());
+                let value = scalar::resolve(tag, plain, value).map_err(|reason| Fault::new(line, reason))?;
+                let value = called(function, value);
                 self.finish(value, anchor, 1, false, line)
             }
             EventData::Alias { anchor } => self.alias(&anchor, line),
-            EventData::SequenceStart { anchor, .. } => self.start(anchor, Collection::List(Vec::new()), line),
-            EventData::MappingStart { anchor, .. } => self.start(anchor, Collection::Mapping(Mapping::default()), line),
+            EventData::SequenceStart { anchor, tag, .. } => {
+                self.start(anchor, self.function(tag.as_deref()), Collection::List(Vec::new()), line)
+            }
+            EventData::MappingStart { anchor, tag, .. } => {
+                self.start(anchor, self.function(tag.as_deref()), Collection::Mapping(Mapping::default()), line)
+            }
             EventData::SequenceEnd | EventData::MappingEnd => {
                 let Some(frame) = self.open.pop() else {
                     return Err(Fault::new(line, "the document ends in the wrong place"));
@@ -276,13 +301,26 @@ impl Builder {
                     Collection::Mapping(mapping) => Value::Object(mapping.entries),
                 };
                 let nodes = self.nodes - frame.nodes_before;
+                let value = called(frame.function, value);
                 self.finish(value, frame.anchor, nodes, false, line)
             }
             _ => Ok(()),
         }
     }
 
-    fn start(&mut self, anchor: Option<String>, collection: Collection, line: usize) -> Result<(), Fault> {
+    /// The function that a tag names, by its long name.
+    fn function(&self, tag: Option<&str>) -> Option<String> {
+        let name = tag?.strip_prefix('!').filter(|name| self.tags == Tags::Functions && !name.is_empty())?;
+        Some(if matches!(name, "Ref" | "Condition") { name.to_owned() } else { format!("Fn::{name}") })
+    }
+
+    fn start(
+        &mut self,
+        anchor: Option<String>,
+        function: Option<String>,
+        collection: Collection,
+        line: usize,
+    ) -> Result<(), Fault> {
         let nodes_before = self.nodes;
         self.count(line)?;
         if self.open.len() >= MAX_DEPTH {
@@ -291,7 +329,7 @@ impl Builder {
         if let Some(anchor) = &anchor {
             self.anchors.insert(anchor.clone(), None);
         }
-        self.open.push(Frame { anchor, nodes_before, collection });
+        self.open.push(Frame { anchor, function, nodes_before, collection });
         Ok(())
     }
 
@@ -424,6 +462,14 @@ impl Mapping {
             }
         }
         Ok(())
+    }
+}
+
+/// A value, or the call of a function with it.
+fn called(function: Option<String>, value: Value) -> Value {
+    match function {
+        Some(function) => Value::Object(Map::from_iter([(function, value)])),
+        None => value,
     }
 }
 

@@ -1,0 +1,377 @@
+//! What a file of a ConfigMap says of AWS, line by line: YAML, JSON, properties, INI and the formats of Fluent Bit, Fluentd and Vault are
+//! alike enough for that. Comments and descriptions are no settings.
+
+use super::text::{AwsAddress, address_in, is_off, is_region};
+
+/// What a file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::workload) struct FileUse {
+    /// What suggests that its reader calls AWS.
+    pub found: Option<AwsAddress>,
+    /// The endpoint of a store that is not AWS's.
+    pub store: Option<Box<str>>,
+}
+
+/// Longer lines are data, such as a dashboard in one line, and no settings.
+const MAX_LINE: usize = 4_096;
+/// How deep blocks are followed.
+const MAX_DEPTH: usize = 64;
+
+/// Plugins that call AWS, by the name that stands behind `Name`, `@type` or `type`: outputs of Fluent Bit and Fluentd, sinks and sources of
+/// Vector.
+const PLUGINS: [&str; 19] = [
+    "aws_cloudwatch_logs",
+    "aws_cloudwatch_metrics",
+    "aws_kinesis_firehose",
+    "aws_kinesis_streams",
+    "aws_s3",
+    "aws_sns",
+    "aws_sqs",
+    "bedrock",
+    "cloudwatch_logs",
+    "cloudwatch_put",
+    "firehose",
+    "kinesis",
+    "kinesis_firehose",
+    "kinesis_firehose_agent",
+    "kinesis_streams",
+    "kinesis_streams_aggregated",
+    "sqs",
+    "sns",
+    "aws_timestream",
+];
+
+/// Blocks that call AWS: exporters, receivers and extensions of OpenTelemetry collectors; discovery and signatures of Prometheus.
+const BLOCKS: [&str; 13] = [
+    "awscloudwatchlogs",
+    "awscloudwatch",
+    "awscontainerinsightreceiver",
+    "awsemf",
+    "awskinesis",
+    "awss3",
+    "awss3receiver",
+    "awsxray",
+    "ec2_sd_configs",
+    "ecs_sd_configs",
+    "lightsail_sd_configs",
+    "sigv4",
+    "sigv4auth",
+];
+
+/// Keys whose values are prose or patterns, and no settings.
+const PROSE: [&str; 18] = [
+    "comment",
+    "description",
+    "doc",
+    "docs",
+    "example",
+    "examples",
+    "exclude",
+    "expr",
+    "help",
+    "match",
+    "message",
+    "note",
+    "pattern",
+    "regex",
+    "replacement",
+    "summary",
+    "text",
+    "title",
+];
+
+/// Names of files that nobody reads for settings.
+fn is_document(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [".md", ".txt", ".rst", ".html", ".adoc"].iter().any(|end| name.ends_with(end))
+        || ["readme", "license", "notes", "notice", "changelog"].iter().any(|start| name.starts_with(start))
+}
+
+/// Reads a file.
+pub(in crate::workload) fn read(name: &str, text: &str) -> FileUse {
+    if is_document(name) {
+        return FileUse::default();
+    }
+    let mut reader = Reader::default();
+    text.lines().filter(|line| line.len() <= MAX_LINE).for_each(|line| reader.line(line));
+    reader.finish()
+}
+
+#[derive(Default)]
+struct Reader<'a> {
+    /// The blocks that the line is in, with their indentation.
+    blocks: Vec<(usize, &'a str)>,
+    /// The section of an INI file.
+    section: &'a str,
+    found: Option<AwsAddress>,
+    s3: S3<'a>,
+}
+
+/// What is said of an S3 store.
+#[derive(Default)]
+struct S3<'a> {
+    is_named: bool,
+    region: bool,
+    store: Option<&'a str>,
+    key: bool,
+    secret: bool,
+}
+
+/// A line as a setting.
+struct Setting<'a> {
+    indentation: usize,
+    key: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Setting<'a> {
+    fn of(line: &'a str) -> Option<Self> {
+        let content = line.trim_start();
+        let mut indentation = line.len() - content.len();
+        let mut content = content;
+        while let Some(item) = content.strip_prefix("- ") {
+            let rest = item.trim_start();
+            indentation += content.len() - rest.len();
+            content = rest;
+        }
+        if content.is_empty() || ["#", ";", "//", "--", "/*", "*"].iter().any(|comment| content.starts_with(comment)) {
+            return None;
+        }
+        let ends_key = |(at, c): (usize, char)| match c {
+            '=' | ' ' | '\t' => true,
+            ':' => content.get(at + 1..).is_none_or(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '"'])),
+            _ => false,
+        };
+        let at = content.char_indices().find(|place| ends_key(*place)).map_or(content.len(), |(at, _)| at);
+        let (key, value) = content.split_at_checked(at)?;
+        let value = value.trim_start_matches([' ', '\t', '=', ':']);
+        let value = value.split(" #").next().unwrap_or_default().trim();
+        let quotes = |c: char| matches!(c, '"' | '\'' | ',');
+        Some(Self {
+            indentation,
+            key: key.trim_matches(quotes),
+            value: value.trim_end_matches(',').trim_matches(quotes),
+        })
+    }
+
+    fn opens_block(&self) -> bool {
+        matches!(self.value, "" | "{" | "[" | "|" | ">" | "|-" | ">-" | "|+" | "{}")
+    }
+}
+
+/// Whether a key has one of these words, whatever parts its words.
+fn has_word(key: &str, words: &[&str]) -> bool {
+    key.split(['_', '-', '.', '/']).any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word)))
+}
+
+fn contains_folded(text: &str, part: &str) -> bool {
+    text.as_bytes().windows(part.len().max(1)).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+}
+
+impl<'a> Reader<'a> {
+    fn line(&mut self, line: &'a str) {
+        let Some(setting) = Setting::of(line) else { return };
+        if let Some(section) = setting.key.strip_prefix('[').and_then(|key| key.strip_suffix(']')) {
+            (self.section, self.blocks) = (section, Vec::new());
+            return;
+        }
+        while self.blocks.last().is_some_and(|(indentation, _)| *indentation >= setting.indentation) {
+            self.blocks.pop();
+        }
+        if self.is_in(&PROSE) || has_word(setting.key, &PROSE) {
+            if setting.opens_block() {
+                self.open(&setting);
+            }
+            return;
+        }
+        self.s3(&setting);
+        if self.found.is_none() || self.found.is_some_and(AwsAddress::is_of_s3) {
+            self.found = self.use_in(&setting).filter(|found| self.found.is_none() || !found.is_of_s3()).or(self.found);
+        }
+        if setting.opens_block() {
+            self.open(&setting);
+        }
+    }
+
+    fn open(&mut self, setting: &Setting<'a>) {
+        if self.blocks.len() < MAX_DEPTH {
+            self.blocks.push((setting.indentation, setting.key));
+        }
+    }
+
+    fn is_in(&self, words: &[&str]) -> bool {
+        self.blocks.iter().any(|(_, block)| has_word(block, words))
+    }
+
+    fn use_in(&self, setting: &Setting<'_>) -> Option<AwsAddress> {
+        let Setting { key, value, .. } = setting;
+        let folded = key.to_ascii_lowercase();
+        if let Some(found) = self.plugin(&folded, value) {
+            return Some(found);
+        }
+        if is_off(value) {
+            return None;
+        }
+        let by_key = address_in(key).filter(|found| matches!(found, AwsAddress::Setting(_)));
+        let by_value = match address_in(value) {
+            // The whole value, and not a word in a sentence or a pattern.
+            Some(AwsAddress::Arn) if !value.starts_with("arn:") || value.contains([' ', '*', '(']) => None,
+            other => other,
+        };
+        by_value.or(by_key)
+    }
+
+    fn plugin(&self, key: &str, value: &str) -> Option<AwsAddress> {
+        let named = |names: &[&'static str], text: &str| names.iter().copied().find(|name| *name == text);
+        match key {
+            "name" | "@type" | "type" | "plugin" => {
+                if let Some(name) =
+                    named(&PLUGINS, value).filter(|name| !matches!(*name, "sqs" | "sns") || key == "@type")
+                {
+                    return Some(AwsAddress::Plugin(name));
+                }
+                // `cloudwatch` and `s3` mean other things elsewhere: panels of a dashboard, a kind of store.
+                let is_source = self.is_in(&["datasources"]) && key == "type";
+                let is_output =
+                    key == "@type" || self.section.eq_ignore_ascii_case("output") || self.is_in(&["outputs"]);
+                match value {
+                    "cloudwatch" if is_source || is_output => Some(AwsAddress::Plugin("cloudwatch")),
+                    "s3" if is_output => Some(AwsAddress::Plugin("s3")),
+                    _ => None,
+                }
+            }
+            "aws_auth" if !is_off(value) => Some(AwsAddress::Plugin("aws_auth")),
+            "seal" if value.starts_with("awskms") => Some(AwsAddress::Plugin("awskms")),
+            "storage" | "backend" if value.starts_with("dynamodb") => Some(AwsAddress::Plugin("dynamodb")),
+            _ => {
+                let block = key.split('/').next().unwrap_or_default();
+                named(&BLOCKS, block).filter(|_| matches!(value, "" | "{" | "{}" | "[")).map(AwsAddress::Plugin)
+            }
+        }
+    }
+
+    /// Notes what the line says of an S3 store.
+    fn s3(&mut self, setting: &Setting<'a>) {
+        let Setting { key, value, .. } = *setting;
+        let says_s3 = |text: &str| matches!(text.to_ascii_lowercase().as_str(), "s3" | "aws" | "aws_s3" | "amazons3");
+        let last = key.rsplit(['.', '/']).next().unwrap_or_default().to_ascii_lowercase();
+        if (setting.opens_block() && says_s3(&last))
+            || (says_s3(value) && has_word(key, &["backend", "type", "store", "storage", "driver", "provider"]))
+            || (matches!(last.as_str(), "storage" | "backend") && value.starts_with("s3\""))
+            || contains_folded(key, "s3.bucket")
+        {
+            self.s3.is_named = true;
+        }
+        if is_off(value) {
+            return;
+        }
+        self.s3.region |= contains_folded(&last, "region") && is_region(value);
+        let folded: String = last.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        self.s3.key |= folded.contains("accesskey") && !folded.contains("secret");
+        self.s3.secret |= folded.contains("secretkey") || folded.contains("secretaccesskey");
+        let in_store = || {
+            let stores = ["s3", "minio", "aws", "object", "storage", "bucket", "config", "objstore", "ceph"];
+            self.is_in(&stores) || has_word(key, &["s3", "s3a", "minio", "store"]) || self.s3.is_named
+        };
+        let names_endpoint =
+            folded.contains("endpoint") || matches!(folded.as_str(), "s3url" | "url" | "address" | "host");
+        if names_endpoint && address_in(value).is_none() && is_endpoint(&folded, value) && in_store() {
+            self.s3.store.get_or_insert(value);
+        }
+    }
+
+    fn finish(self) -> FileUse {
+        let S3 { is_named, region, store, key, secret } = self.s3;
+        let settings = (is_named && region && store.is_none() && !(key && secret)).then_some(AwsAddress::S3Settings);
+        // Keys of its own come before those of the pod.
+        let found = self.found.filter(|found| !(found.is_of_s3() && key && secret));
+        FileUse { found: found.or(settings), store: store.map(|store| store.chars().take(256).collect()) }
+    }
+}
+
+/// Whether a value is an address for an endpoint's setting; other settings must have the form of one.
+fn is_endpoint(key: &str, value: &str) -> bool {
+    if value.contains([' ', '[', '{']) && !value.starts_with("$") {
+        return false;
+    }
+    let is_local = |text: &str| text.starts_with('/');
+    if is_local(value) || value.contains("amazonaws.") {
+        return false;
+    }
+    match value.split_once("://") {
+        Some((scheme, _)) => matches!(scheme, "http" | "https"),
+        None => key.contains("endpoint") || matches!(key, "address" | "host" | "s3url"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Option<AwsAddress> {
+        read("config.yaml", text).found
+    }
+
+    #[test]
+    fn settings_that_call_aws() {
+        for (text, expected) in [
+            ("bucket: s3://orders/archive", AwsAddress::S3),
+            ("queue: https://sqs.us-west-2.amazonaws.com/111122223333/orders", AwsAddress::Endpoint),
+            ("roleArn: \"arn:aws:iam::111122223333:role/x\"", AwsAddress::Arn),
+            ("[OUTPUT]\n    Name  cloudwatch_logs\n    Match *", AwsAddress::Plugin("cloudwatch_logs")),
+            ("[OUTPUT]\n    Name s3\n    bucket b", AwsAddress::Plugin("s3")),
+            ("<match **>\n  @type kinesis_streams\n", AwsAddress::Plugin("kinesis_streams")),
+            ("sinks:\n  out:\n    type: aws_s3\n", AwsAddress::Plugin("aws_s3")),
+            ("exporters:\n  awsxray:\n    region: us-west-2", AwsAddress::Plugin("awsxray")),
+            ("exporters:\n  awsemf/prod: {}\n", AwsAddress::Plugin("awsemf")),
+            ("remote_write:\n- url: https://example\n  sigv4:\n    region: us-west-2", AwsAddress::Plugin("sigv4")),
+            ("datasources:\n- name: CloudWatch\n  type: cloudwatch\n", AwsAddress::Plugin("cloudwatch")),
+            ("seal \"awskms\" {\n  kms_key_id = \"x\"\n}", AwsAddress::Plugin("awskms")),
+            ("storage:\n  s3:\n    region: us-west-2\n    bucket: registry", AwsAddress::S3Settings),
+            ("type: S3\nconfig:\n  bucket: b\n  region: us-west-2\n", AwsAddress::S3Settings),
+            ("type: S3\nconfig:\n  bucket: b\n  endpoint: s3.us-west-2.amazonaws.com\n", AwsAddress::Endpoint),
+            ("spark.hadoop.fs.s3a.impl org.apache.hadoop.fs.s3a.S3AFileSystem", AwsAddress::Setting("fs.s3a")),
+            ("spring.cloud.aws.region.static=us-west-2", AwsAddress::Setting("spring.cloud.aws")),
+        ] {
+            assert_eq!(found(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_files() {
+        for text in [
+            "# role: arn:aws:iam::111122223333:role/x",
+            "key: value # s3://bucket",
+            "description: copies to s3://bucket",
+            "help: |\n  Use s3://bucket\n  or arn:aws:s3:::x\nlevel: info",
+            "pattern: arn:aws:.*",
+            "panels:\n- datasource:\n    type: cloudwatch",
+            "spring.cloud.aws.enabled=false",
+            "storage:\n  s3:\n    region: us-west-2\n    accesskey: a\n    secretkey: b\n",
+            "storage:\n  s3:\n    region: us-east-1\n    regionendpoint: http://minio:9000\n    bucket: b",
+            "type: S3\nconfig:\n  bucket: b\n  region: us-east-1\n  endpoint: nyc3.digitaloceanspaces.com\n",
+            "region: us-west-2",
+            "host: db.abc.us-west-2.rds.amazonaws.com",
+            "exporters:\n  otlp:\n    endpoint: collector:4317",
+            "exporters: [awsxray]",
+            "items:\n  name: s3",
+        ] {
+            assert_eq!(found(text), None, "{text}");
+        }
+        assert_eq!(read("README.md", "s3://bucket"), FileUse::default());
+    }
+
+    #[test]
+    fn endpoints_of_other_stores() {
+        for (text, expected) in [
+            ("minio:\n  address: release-minio\n  port: 9000", Some("release-minio")),
+            ("spark.hadoop.fs.s3a.endpoint http://minio:9000", Some("http://minio:9000")),
+            ("common:\n  storage:\n    s3:\n      endpoint: minio.loki.svc:9000", Some("minio.loki.svc:9000")),
+            ("store.url=http://minio:9000", Some("http://minio:9000")),
+            ("s3:\n  endpoint: s3.us-west-2.amazonaws.com", None),
+            ("otlp:\n  endpoint: collector:4317", None),
+        ] {
+            assert_eq!(read("config", text).store.as_deref(), expected, "{text}");
+        }
+    }
+}

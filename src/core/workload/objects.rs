@@ -1,0 +1,95 @@
+//! What ConfigMaps and SecretProviderClasses say of AWS, where they can be seen: in the input of `check`, or in the cluster of a `scan`.
+//! Kept is what matters for that, and not their content.
+
+use std::collections::HashMap;
+
+use super::needs::{AwsAddress, FileUse, address_in, file_use};
+
+/// Most keys of a ConfigMap that are read.
+const MAX_KEYS: usize = 1_024;
+/// Most bytes of a ConfigMap that are read: the API server accepts no larger one (Kubernetes, "ConfigMaps").
+const MAX_BYTES: usize = 1 << 20;
+/// Longest value that is kept, as that of a variable.
+const MAX_VALUE: usize = 256;
+
+type ByName<T> = HashMap<Box<str>, HashMap<Box<str>, T>>;
+
+/// The ConfigMaps and SecretProviderClasses that were seen, by namespace and name.
+#[derive(Debug, Clone, Default)]
+pub struct Objects {
+    config_maps: ByName<ConfigMap>,
+    providers: ByName<Box<str>>,
+}
+
+/// A ConfigMap.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ConfigMap {
+    pub entries: Vec<Entry>,
+}
+
+/// A key of a ConfigMap.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub key: Box<str>,
+    /// The value; `None` where it is too long to be kept.
+    pub value: Option<Box<str>>,
+    /// What the value holds, as that of a variable.
+    pub address: Option<AwsAddress>,
+    /// What it says as a file.
+    pub file: FileUse,
+}
+
+impl ConfigMap {
+    fn of<'d>(data: impl IntoIterator<Item = (&'d str, &'d str)>) -> Self {
+        let mut left = MAX_BYTES;
+        let mut entries = Vec::new();
+        for (key, value) in data.into_iter().take(MAX_KEYS) {
+            let Some(rest) = left.checked_sub(value.len()) else { continue };
+            left = rest;
+            entries.push(Entry {
+                key: key.into(),
+                value: (value.len() <= MAX_VALUE).then(|| value.into()),
+                address: address_in(value),
+                file: file_use(key, value),
+            });
+        }
+        // Sorted, for `entry`.
+        entries.sort_by(|a: &Entry, b: &Entry| a.key.cmp(&b.key));
+        Self { entries }
+    }
+
+    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+        let at = self.entries.binary_search_by(|entry| (*entry.key).cmp(key)).ok()?;
+        self.entries.get(at)
+    }
+}
+
+impl Objects {
+    /// Adds a ConfigMap.
+    pub fn add_config_map<'d>(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        data: impl IntoIterator<Item = (&'d str, &'d str)>,
+    ) {
+        self.config_maps.entry(namespace.into()).or_default().insert(name.into(), ConfigMap::of(data));
+    }
+
+    /// Adds a SecretProviderClass of the Secrets Store CSI driver.
+    pub fn add_secret_provider(&mut self, namespace: &str, name: &str, provider: &str) {
+        self.providers.entry(namespace.into()).or_default().insert(name.into(), provider.into());
+    }
+
+    /// Whether nothing was seen.
+    pub fn is_empty(&self) -> bool {
+        self.config_maps.is_empty() && self.providers.is_empty()
+    }
+
+    pub(super) fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        self.config_maps.get(namespace)?.get(name)
+    }
+
+    pub(super) fn secret_provider(&self, namespace: &str, name: &str) -> Option<&str> {
+        self.providers.get(namespace)?.get(name).map(|provider| &**provider)
+    }
+}

@@ -1,0 +1,60 @@
+//! Custom resources among manifests.
+
+use rolecall_core::custom::{self, CustomKind, Reading, Scope};
+use rolecall_core::workload::Metadata;
+use serde_json::{Map, Value};
+
+use super::ObjectOrigin;
+
+/// A custom resource that names an identity of AWS.
+#[derive(Debug)]
+pub struct CustomManifest {
+    /// Where it stands.
+    pub origin: ObjectOrigin,
+    /// Its kind.
+    pub kind: &'static CustomKind,
+    /// Whether it names no namespace, and none was given for such objects.
+    pub assumed_namespace: bool,
+    value: Value,
+}
+
+impl CustomManifest {
+    /// The custom resource in a document; `None` where it is of another kind, or names no identity of AWS. `namespace` is that of
+    /// objects that name none.
+    pub(super) fn of(
+        origin: &ObjectOrigin,
+        (api_version, kind): (&str, &str),
+        mut value: Value,
+        namespace: Option<&str>,
+    ) -> Option<Self> {
+        let kind = custom::find(api_version, kind)?;
+        if kind.read(&value).is_empty() {
+            return None;
+        }
+        let named =
+            value.pointer("/metadata/namespace").is_some_and(|name| !name.is_null() && name.as_str() != Some(""));
+        let mut assumed_namespace = kind.scope == Scope::Namespaced && !named;
+        if let Some(namespace) = namespace.filter(|_| assumed_namespace)
+            && let Value::Object(object) = &mut value
+            && let Value::Object(metadata) = object.entry("metadata").or_insert_with(|| Map::new().into())
+        {
+            metadata.insert("namespace".to_owned(), namespace.into());
+            assumed_namespace = false;
+        }
+        Some(Self { origin: origin.clone(), kind, assumed_namespace, value })
+    }
+
+    /// The identities that it names.
+    pub fn reading(&self) -> Reading<'_> {
+        self.kind.read(&self.value)
+    }
+
+    /// Its metadata; `None` where it cannot be read.
+    pub fn metadata(&self) -> Option<Metadata<'_>> {
+        self.kind.metadata(&self.value)
+    }
+
+    pub(super) fn value(&self) -> &Value {
+        &self.value
+    }
+}
