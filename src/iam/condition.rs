@@ -54,8 +54,7 @@ impl Condition {
                 (!operator.base.is_negated()).into()
             }
             Lookup::Unknown | Lookup::Present => Truth::Unknown,
-            // To a set operator an empty text is no value (IAM User Guide, "Set operators for multivalued context keys").
-            Lookup::One("") if operator.set != SetQualifier::None => self.holds_when_absent().into(),
+            _ if operator.set != SetQualifier::None && found.is_null_data_set() => self.holds_when_absent().into(),
             Lookup::One(value) => self.holds_for(value, context),
             Lookup::Many(values) => match operator.set {
                 // A multivalued key asks for a set operator; without one nothing is met, negated or not.
@@ -84,10 +83,10 @@ impl Condition {
 
     fn is_null(&self, found: Lookup<'_>) -> Truth {
         let absent = match found {
-            Lookup::Absent | Lookup::One("") => Truth::True,
+            Lookup::Absent => Truth::True,
             Lookup::Unknown => Truth::Unknown,
-            Lookup::Present | Lookup::One(_) => Truth::False,
-            Lookup::Many(values) => values.is_empty().into(),
+            Lookup::Present => Truth::False,
+            Lookup::One(_) | Lookup::Many(_) => found.is_null_data_set().into(),
         };
         Truth::any(self.operands.iter().map(|operand| match operand {
             Operand::Bool(true) => absent,

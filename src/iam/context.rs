@@ -15,6 +15,18 @@ pub enum Lookup<'a> {
     Many(&'a [Box<str>]),
 }
 
+impl Lookup<'_> {
+    /// The request carries the key with empty texts only, or with no value at all: to `Null` and to the set operators that
+    /// is no value (IAM User Guide, "Set operators for multivalued context keys").
+    pub(crate) fn is_null_data_set(self) -> bool {
+        match self {
+            Self::One(value) => value.is_empty(),
+            Self::Many(values) => values.iter().all(|value| value.is_empty()),
+            Self::Absent | Self::Unknown | Self::Present => false,
+        }
+    }
+}
+
 /// The request context: a condition key in lower case to what is known of it. Key names are not case-sensitive (IAM User
 /// Guide, "IAM JSON policy elements: Condition").
 pub trait Context {

@@ -206,6 +206,7 @@ fn a_key_that_is_there_with_a_value_that_is_not_known() {
 fn empty_texts_and_empty_lists() {
     let empty = MapContext::new().with("k", "");
     let none = MapContext::new().with_many("k", Vec::<Box<str>>::new());
+    let empties = MapContext::new().with_many("k", ["", ""]);
     let two = MapContext::new().with_many("k", ["a", "b"]);
     for (operator, value, of_empty, of_none, of_two) in [
         ("StringEquals", json!(""), true, false, false),
@@ -217,7 +218,7 @@ fn empty_texts_and_empty_lists() {
         ("Null", json!("true"), true, true, false),
         ("Null", json!("false"), false, false, true),
     ] {
-        for (context, expected) in [(&empty, of_empty), (&none, of_none), (&two, of_two)] {
+        for (context, expected) in [(&empty, of_empty), (&none, of_none), (&empties, of_none), (&two, of_two)] {
             assert_eq!(holds(operator, &value, context), expected.into(), "{operator} {value} {context:?}");
         }
     }
