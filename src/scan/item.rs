@@ -1,7 +1,7 @@
 //! What a scan reads of an object besides what the judgement does: who controls it, how old it is, whether it still runs.
 
 use jiff::Timestamp;
-use rolecall_core::workload::{Kind, Metadata, Text};
+use rolecall_core::workload::{Kind, Metadata, Owner, Pairs, Text};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -128,7 +128,8 @@ impl<'a> Item<'a> {
     }
 }
 
-/// The annotations of an object, for keeping: without what `kubectl apply` repeats there.
+/// The annotations of an object, for keeping: without what `kubectl apply` repeats there. With them the labels that tell what it
+/// comes from.
 pub(super) fn kept(metadata: &Metadata<'_>) -> Option<Box<Metadata<'static>>> {
     let own = |text: &str| Text(text.to_owned().into());
     let pairs =
@@ -137,7 +138,9 @@ pub(super) fn kept(metadata: &Metadata<'_>) -> Option<Box<Metadata<'static>>> {
     if annotations.is_empty() {
         return None;
     }
-    Some(Box::new(Metadata { annotations: rolecall_core::workload::Pairs(annotations), ..Metadata::default() }))
+    let labels = metadata.labels.iter().filter(|(key, _)| Owner::LABELS.contains(key));
+    let labels = Pairs(labels.map(|(key, value)| (own(key), own(value))).collect());
+    Some(Box::new(Metadata { labels, annotations: Pairs(annotations), ..Metadata::default() }))
 }
 
 #[cfg(test)]

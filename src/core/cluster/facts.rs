@@ -33,7 +33,7 @@ impl ServiceAccount {
     pub fn of(metadata: &Metadata<'_>, conventions: &Conventions) -> Self {
         let annotation = |key: &str| metadata.annotations.get(key).filter(|value| !value.is_empty()).map(Into::into);
         let own = |pair: Option<(&str, &str)>| pair.map(|(key, value)| (key.into(), value.into()));
-        let mut account = Self {
+        Self {
             role_arn: annotation(conventions.role_arn_key()),
             // The injector takes an empty audience as it is.
             audience: metadata.annotations.get(conventions.audience_key()).map(Into::into),
@@ -41,13 +41,20 @@ impl ServiceAccount {
             misspelled: own(misspelled_annotation(metadata, conventions)),
             legacy: own(legacy_annotation(metadata)),
             own_annotations: OwnAnnotations::of(metadata),
-            owner: None,
-        };
-        // Most accounts of a cluster have nothing of ours, and share one entry.
-        if account != Self::default() {
-            account.owner = Owner::of(metadata).map(Box::new);
+            owner: Owner::of(metadata).map(Box::new),
         }
-        account
+    }
+
+    /// Its owner, where nothing else is known of it: so are most accounts of a cluster that a chart or GitOps created.
+    pub fn only_owner(&self) -> Option<&Owner> {
+        let Self { role_arn, audience, token_expiration, misspelled, legacy, own_annotations, owner } = self;
+        let is_plain = role_arn.is_none()
+            && audience.is_none()
+            && token_expiration.is_none()
+            && misspelled.is_none()
+            && legacy.is_none()
+            && *own_annotations == OwnAnnotations::default();
+        owner.as_deref().filter(|_| is_plain)
     }
 }
 

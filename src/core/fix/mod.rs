@@ -19,7 +19,7 @@ pub use names::{
 };
 pub use permission::{PermissionChange, PolicyName};
 pub use show::Show;
-pub use source::Owners;
+pub use source::{AddOnAssociation, Owners};
 pub use task_definition::TaskDefinitionChange;
 pub use template::TemplateChange;
 pub(crate) use trust::statement_text;
@@ -82,9 +82,12 @@ impl Fix {
                     *name = to.into();
                 }
             }
-            // It is the association of the assumed namespace.
+            // It is the association of the assumed namespace, and so are those beside it.
             let inner = match &mut *change {
-                Change::Through { change, .. } => &mut **change,
+                Change::Through { change, others, .. } => {
+                    *others = None;
+                    &mut **change
+                }
                 other => other,
             };
             if let Change::UpdateAssociation(association, _) | Change::DeleteAssociation(association) = inner {
@@ -379,6 +382,8 @@ pub enum Change {
         owner: Owner,
         /// The cluster's name; `CLUSTER` where it is not known.
         cluster: Text,
+        /// The other associations of an add-on, all of which a change of one replaces; `None` where not all are known.
+        others: Option<Box<[AddOnAssociation]>>,
         /// What to change.
         change: Box<Change>,
     },

@@ -12,8 +12,20 @@ pub struct Owners<'a> {
     pub workload: Option<&'a Owner>,
     /// Of the association.
     pub association: Option<&'a Owner>,
+    /// The other associations of the add-on that owns the account or the association: `None` where not all are known.
+    pub others: Option<&'a [AddOnAssociation]>,
     /// The cluster's name, or what to put there.
     pub cluster: &'a str,
+}
+
+/// An association of an add-on. It has no namespace, since all are in the add-on's, and no target role (EKS API Reference,
+/// `AddonPodIdentityAssociations`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddOnAssociation {
+    /// The name of its service account.
+    pub account: Text,
+    /// The ARN of its role.
+    pub role: Text,
 }
 
 impl Owners<'_> {
@@ -48,7 +60,8 @@ impl Change {
         let Some(owner) = owners.of(self) else { return };
         let change = std::mem::replace(self, Self::CheckAgent);
         let cluster = Text::from(owners.cluster);
-        *self = Self::Through { owner: owner.clone(), cluster, change: Box::new(change) };
+        let others = owners.others.filter(|_| matches!(owner, Owner::AddOn(_))).map(Into::into);
+        *self = Self::Through { owner: owner.clone(), cluster, others, change: Box::new(change) };
     }
 
     /// The change itself, whatever it is made through.

@@ -3,7 +3,7 @@
 use super::Judgement;
 use crate::chain::{Subject, fix};
 use crate::finding::Note;
-use crate::fix::{AccountName, Owners};
+use crate::fix::{AccountName, AddOnAssociation, Owners};
 use crate::snapshot::Association;
 use crate::workload::Owner;
 use crate::world::World;
@@ -34,13 +34,41 @@ pub(super) fn follow(
     }
     let name = AccountName::from(subject);
     let cluster = fix::cluster_name(&world.snapshot);
+    let add_on = [association.as_ref(), account].into_iter().flatten().find_map(|owner| match owner {
+        Owner::AddOn(name) => Some(&**name),
+        _ => None,
+    });
+    let others = add_on.and_then(|add_on| others(world, subject, add_on));
     let owners = Owners {
         account: account.map(|owner| (&name, owner)),
         workload,
         association: association.as_ref(),
+        others: others.as_deref(),
         cluster: &cluster,
     };
     follow_owners(judgement, &owners);
+}
+
+/// The associations of an add-on beside that of the service account; `None` where one may be missing, or has what an add-on
+/// cannot set.
+fn others(world: &World, subject: Subject<'_>, add_on: &str) -> Option<Vec<AddOnAssociation>> {
+    let snapshot = &world.snapshot;
+    if snapshot.withheld.is_some() || !snapshot.unreadable_associations.is_empty() {
+        return None;
+    }
+    let of_namespace = snapshot.associations.as_ref()?.get(subject.namespace).into_iter().flatten();
+    let others = of_namespace.filter(|(account, association)| {
+        ***account != *subject.service_account
+            && (association.fault.is_some() || association.add_on.as_deref() == Some(add_on))
+    });
+    let mut others: Vec<AddOnAssociation> = others
+        .map(|(account, Association { role_arn, target_role_arn, .. })| {
+            let role = role_arn.as_ref().filter(|_| target_role_arn.is_none())?;
+            Some(AddOnAssociation { account: account.into(), role: role.into() })
+        })
+        .collect::<Option<_>>()?;
+    others.sort_by(|a, b| a.account.cmp(&b.account));
+    Some(others)
 }
 
 fn of_association(association: &Association) -> Option<Owner> {

@@ -4,7 +4,7 @@ use super::Metadata;
 use crate::text::Text;
 
 /// What an object is created from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// A file of the input.
     File {
@@ -32,6 +32,16 @@ const RELEASE: &str = "RELEASE";
 const ADD_ON: &str = "ADDON_NAME";
 
 impl Owner {
+    /// The labels that tell; annotations tell as well.
+    pub const LABELS: [&'static str; 6] = [
+        "helm.toolkit.fluxcd.io/name",
+        "argocd.argoproj.io/instance",
+        "kustomize.toolkit.fluxcd.io/name",
+        "app.kubernetes.io/instance",
+        "app.kubernetes.io/name",
+        "app.kubernetes.io/managed-by",
+    ];
+
     /// As labels and annotations tell. What applies an object may use Helm to write it, so that it comes first (Argo CD,
     /// "Resource Tracking"; Flux, "Kustomization" and "HelmRelease"; Helm, "Labels and Annotations").
     pub fn of(metadata: &Metadata<'_>) -> Option<Self> {

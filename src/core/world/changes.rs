@@ -60,7 +60,7 @@ impl World {
                     return;
                 }
                 let accounts = Arc::make_mut(&mut self.service_accounts).entry(namespace.into()).or_default();
-                Arc::make_mut(accounts).insert(name.into(), Entry::new(account));
+                Arc::make_mut(accounts).insert(name.into(), Entry::new(account, &self.shared));
             }
             Change::ServiceAccount { namespace, name, account: None } => {
                 if self.entry(&namespace, &name).is_none() {
@@ -127,7 +127,9 @@ impl World {
             };
             let entries = accounts
                 .into_iter()
-                .map(|(name, account)| kept(&name, &account).unwrap_or_else(|| (name.into(), Entry::new(account))))
+                .map(|(name, account)| {
+                    kept(&name, &account).unwrap_or_else(|| (name.into(), Entry::new(account, &self.shared)))
+                })
                 .collect();
             (namespace.into(), Arc::new(entries))
         };

@@ -3,6 +3,7 @@
 
 mod changes;
 mod reading;
+mod shared;
 mod unseen;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use changes::{Accounts, Change, Namespaces};
 pub use reading::AssociationReading;
+use shared::SharedAccounts;
 pub use unseen::Unseen;
 
 use crate::chain::{self, Audience, Chain, MissingStep, RoleSource, State, Subject, Unconnected};
@@ -33,6 +35,7 @@ pub struct World {
     /// The same for pods with a Windows node selector.
     pub windows_token_file: String,
     service_accounts: Arc<HashMap<Arc<str>, Arc<InNamespace>>>,
+    shared: Arc<SharedAccounts>,
     namespaces: Arc<HashMap<Arc<str>, Arc<NamespaceEntry>>>,
     complete: bool,
     agent: Presence,
@@ -109,8 +112,8 @@ impl Plan {
 }
 
 impl Entry {
-    fn new(account: ServiceAccount) -> Arc<Self> {
-        let account = (account != *plain()).then(|| Arc::new(account));
+    fn new(account: ServiceAccount, shared: &SharedAccounts) -> Arc<Self> {
+        let account = (account != *plain()).then(|| shared.share(account));
         Arc::new(Self { account, plan: OnceLock::new() })
     }
 
@@ -131,8 +134,9 @@ impl World {
         snapshot.index_naming_roles();
         let namespaces =
             cluster.namespaces.into_iter().map(|(name, namespace)| (name.into(), NamespaceEntry::new(namespace)));
+        let shared = SharedAccounts::default();
         let service_accounts = cluster.service_accounts.into_iter().map(|(namespace, accounts)| {
-            let entries = accounts.into_iter().map(|(name, account)| (name.into(), Entry::new(account)));
+            let entries = accounts.into_iter().map(|(name, account)| (name.into(), Entry::new(account, &shared)));
             (namespace.into(), Arc::new(entries.collect()))
         });
         Self {
@@ -141,6 +145,7 @@ impl World {
             windows_token_file: format!("C:{}\\token", conventions.token_mount_path.replace('/', "\\")),
             conventions,
             service_accounts: Arc::new(service_accounts.collect()),
+            shared: Arc::new(shared),
             namespaces: Arc::new(namespaces.collect()),
             complete: cluster.complete,
             agent: cluster.agent,

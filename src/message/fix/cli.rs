@@ -43,7 +43,13 @@ pub(super) fn of(change: &Change) -> Vec<String> {
         }
         Change::UseAnotherRole { instead, .. } => return of(instead),
         Change::Through { owner: Owner::File { .. }, change, .. } => return of(change),
-        Change::Through { owner, cluster, change } => owner::of(owner, cluster, change).into_iter().collect(),
+        // eksctl writes a service account once, and leaves later changes alone.
+        Change::Through { owner: Owner::Eksctl, change, .. } if matches!(**change, Change::Annotate { .. }) => {
+            return of(change);
+        }
+        Change::Through { owner, cluster, others, change } => {
+            owner::of(owner, cluster, others.as_deref(), change).into_iter().collect()
+        }
         Change::UpdateAssociation(association, change) => vec![update_association(association, change)],
         Change::DeleteAssociation(association) => {
             vec![of_association("aws eks delete-pod-identity-association", association)]

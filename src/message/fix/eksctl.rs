@@ -1,40 +1,25 @@
 //! Fixes as eksctl commands: associations and OIDC providers. eksctl does not edit trust policies.
 
-use rolecall_core::fix::{AccountName, Annotated, Associated, AssociationChange, AssociationName, Change};
-
+use rolecall_core::fix::{AccountName, Associated, AssociationChange, AssociationName, Change};
 use rolecall_core::workload::Owner;
 
 use super::association::ANY_ROLE;
 use super::cli::DEFAULT_AUDIENCE;
 use crate::shell::Command;
 
-/// The command of a change of what eksctl created.
-pub(super) fn command(cluster: &str, change: &Change) -> Option<Command> {
-    match change {
-        Change::Annotate { object: Annotated::Account(AccountName { namespace, name }), set, .. } => {
-            let (_, role) = set.iter().find(|(key, _)| key.ends_with("/role-arn"))?;
-            let command = Command::new("eksctl create iamserviceaccount")
-                .option("--cluster", cluster)
-                .option("--namespace", namespace)
-                .option("--name", name)
-                .option("--attach-role-arn", role);
-            Some(command.words("--override-existing-serviceaccounts --approve"))
-        }
-        other => of_change(other),
-    }
-}
-
 /// The command of a change.
 pub(super) fn of(change: &Change) -> Option<String> {
     match change {
         Change::UseAnotherRole { instead, .. } => of(instead),
         Change::Through { owner: Owner::File { .. }, change, .. } => of(change),
-        Change::Through { owner: Owner::Eksctl, cluster, change } => command(cluster, change)?.finish(),
+        Change::Through { owner: Owner::Eksctl, change, .. } => of_change(change)?.finish(),
         other => of_change(other)?.finish(),
     }
 }
 
-fn of_change(change: &Change) -> Option<Command> {
+/// The command of a change that is made nowhere else. `create iamserviceaccount` leaves out a service account that it created
+/// before (eksctl, "IAM Roles for Service Accounts"), so that there is none for annotations.
+pub(super) fn of_change(change: &Change) -> Option<Command> {
     let command = match change {
         Change::CreateProvider { cluster: Some(cluster), audience, .. } if &**audience == DEFAULT_AUDIENCE => {
             Command::new("eksctl utils associate-iam-oidc-provider").option("--cluster", cluster).words("--approve")

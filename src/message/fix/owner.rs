@@ -1,16 +1,22 @@
 //! Commands that change an object through what owns it.
 
-use rolecall_core::fix::{AccountName, Annotated, AssociationChange, Change};
+use rolecall_core::fix::{AccountName, AddOnAssociation, Annotated, AssociationChange, AssociationName, Change};
 use rolecall_core::workload::Owner;
 
+use super::association::ANY_ROLE;
 use super::eksctl;
 use crate::shell::Command;
 
 /// The command; none where the change is one of a file or of a chart's values, or where the owner offers none.
-pub(super) fn of(owner: &Owner, cluster: &str, change: &Change) -> Option<Command> {
+pub(super) fn of(
+    owner: &Owner,
+    cluster: &str,
+    others: Option<&[AddOnAssociation]>,
+    change: &Change,
+) -> Option<Command> {
     match owner {
-        Owner::AddOn(name) => add_on(cluster, name, change),
-        Owner::Eksctl => eksctl::command(cluster, change),
+        Owner::AddOn(name) => add_on(cluster, name, others, change),
+        Owner::Eksctl => eksctl::of_change(change),
         Owner::File { .. } | Owner::Helm(_) | Owner::ArgoCd(_) | Owner::Kustomization(_) | Owner::HelmRelease(_) => {
             None
         }
@@ -18,7 +24,9 @@ pub(super) fn of(owner: &Owner, cluster: &str, change: &Change) -> Option<Comman
 }
 
 /// Amazon EKS User Guide, "Update an Amazon EKS add-on" and "Use Pod Identities to assign an IAM role to an Amazon EKS add-on".
-fn add_on(cluster: &str, name: &str, change: &Change) -> Option<Command> {
+/// The associations in a call replace all of the add-on's (EKS API Reference, `UpdateAddon`), so that there is no command where
+/// not all are known.
+fn add_on(cluster: &str, name: &str, others: Option<&[AddOnAssociation]>, change: &Change) -> Option<Command> {
     let command = Command::new("aws eks update-addon").option("--cluster-name", cluster).option("--addon-name", name);
     let command = match change {
         Change::Annotate { object: Annotated::Account(_), set, .. } => {
@@ -26,18 +34,27 @@ fn add_on(cluster: &str, name: &str, change: &Change) -> Option<Command> {
             command.option("--service-account-role-arn", role)
         }
         Change::CreateAssociation { account, role, .. } => {
-            associated(command, account, role.as_deref().unwrap_or("ROLE_ARN"))
+            associated(command, Some((account, role.as_deref().unwrap_or(ANY_ROLE))), others?)
         }
-        Change::UpdateAssociation(association, AssociationChange::Role(role)) => {
-            associated(command, &association.account, role)
+        Change::UpdateAssociation(AssociationName { account, has, .. }, AssociationChange::Role(role))
+            if has.as_ref().is_none_or(|has| has.target.is_none()) =>
+        {
+            associated(command, Some((account, role)), others?)
         }
+        Change::DeleteAssociation(_) => associated(command, None, others?),
         _ => return None,
     };
     Some(command.words("--resolve-conflicts PRESERVE"))
 }
 
 /// As JSON: a comma in a value would end it in the short form.
-fn associated(command: Command, account: &AccountName, role: &str) -> Command {
-    let associations = serde_json::json!([{"serviceAccount": &*account.name, "roleArn": role}]);
-    command.option("--pod-identity-associations", associations.to_string())
+fn associated(command: Command, changed: Option<(&AccountName, &str)>, others: &[AddOnAssociation]) -> Command {
+    let changed = changed.map(|(account, role)| (&*account.name, role));
+    let others = others.iter().map(|AddOnAssociation { account, role }| (&**account, &**role));
+    let all: Vec<serde_json::Value> = changed
+        .into_iter()
+        .chain(others)
+        .map(|(account, role)| serde_json::json!({"serviceAccount": account, "roleArn": role}))
+        .collect();
+    command.option("--pod-identity-associations", serde_json::Value::from(all).to_string())
 }

@@ -225,19 +225,39 @@ fn annotate(object: &Annotated, set: &[(Text, Text)], remove: &[Text]) -> String
 }
 
 /// A change, and where to make it.
-fn through(owner: &Owner, change: &Change) -> String {
-    let change = of(change);
+fn through(owner: &Owner, what: &Change) -> String {
+    let change = of(what);
     match owner {
         Owner::File { path, line } => format!("{change}, in {path}:{line}"),
         Owner::Helm(release) => in_source(&change, &format!("Helm release {release}")),
         Owner::ArgoCd(application) => in_source(&change, &format!("Argo CD application {application}")),
         Owner::Kustomization(name) => in_source(&change, &format!("Flux Kustomization {name}")),
         Owner::HelmRelease(name) => in_source(&change, &format!("Flux HelmRelease {name}")),
-        Owner::AddOn(name) => format!(
-            "{change}, through the EKS add-on {name}, which reverts any other change (update-addon replaces all Pod Identity \
-             associations of the add-on: give the others too)"
-        ),
+        Owner::AddOn(name) => through_add_on(&change, name, what),
+        Owner::Eksctl if matches!(what, Change::Annotate { .. }) => {
+            format!("{change}, and change the configuration of eksctl that created it")
+        }
         Owner::Eksctl => format!("{change}, by eksctl, which created it"),
+    }
+}
+
+/// `update-addon` replaces all associations of the add-on, and knows no target role, session policy or tags for them.
+fn through_add_on(change: &str, name: &str, what: &Change) -> String {
+    match what {
+        Change::UpdateAssociation(association, to)
+            if !matches!(to, AssociationChange::Role(_))
+                || association.has.as_ref().is_some_and(|has| has.target.is_some()) =>
+        {
+            format!(
+                "{change}: the EKS add-on {name} can set nothing but the role of its associations, so remove this one from the \
+                 add-on and create one without it"
+            )
+        }
+        Change::CreateAssociation { .. } | Change::UpdateAssociation(..) | Change::DeleteAssociation(_) => format!(
+            "{change}, through the EKS add-on {name}, which reverts any other change (update-addon replaces all Pod Identity \
+             associations of the add-on: compare with aws eks list-pod-identity-associations first)"
+        ),
+        _ => format!("{change}, through the EKS add-on {name}, which reverts any other change"),
     }
 }
 
