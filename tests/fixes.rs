@@ -1,5 +1,5 @@
-//! Every message fixes something: the edits that findings print for trust policies are carried out and judged again. Nobody but
-//! the named service account gains the role by it, and nobody loses it. `src/message/tests/fix_law.rs` has the same law on
+//! Every message fixes something: the edits that findings print for trust policies are carried out and judged again. Only the
+//! named service account gains the role by it, and no other caller loses it. `src/message/tests/fix_law.rs` has the same law on
 //! generated worlds.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
@@ -141,7 +141,7 @@ fn trust_policy_edits_fix_what_they_name_and_open_nothing() {
         let cluster = snapshot["cluster"]["arn"].as_str().unwrap_or("arn:aws:eks:us-west-2:111122223333:cluster/shop");
         let fault = of_others(&trusted_before, &trusted, cluster);
         if rule == "role-chain-denied" {
-            // Nothing tells the controller's session from others of its role: the role as a whole is let in, and no other.
+            // Nothing tells the controller's session from others of its role: the role as a whole is allowed, and no other.
             let gained = fault.as_deref().unwrap_or("lost by [], gained by []");
             assert!(gained.starts_with("lost by []"), "{}: {gained}", folder.display());
         } else {

@@ -74,7 +74,7 @@ const CORE: &[(&str, &[&str])] = &[
         "chain",
         &["cluster", "ecs", "effort", "finding", "fix", "known", "level", "permission", "rules", "snapshot", "subject"],
     ),
-    ("world", &["chain", "cluster", "effort", "identity", "known", "level", "snapshot"]),
+    ("world", &["chain", "cluster", "effort", "identity", "known", "level", "snapshot", "workload"]),
     (
         "judge",
         &[

@@ -71,15 +71,15 @@ fn remark(remark: &Remark) -> String {
         Remark::SimilarProvider { address } => {
             format!("the account has a provider for https://{address}, which is similar")
         }
-        Remark::UseOperator { operator, instead_of } => format!("use {operator} instead of {instead_of}"),
+        Remark::UseOperator { operator, instead_of } => {
+            format!("{instead_of} compares `*` and `?` as they are written; {operator} reads them as wildcards")
+        }
         Remark::RoleIsFor(purpose) => match purpose {
-            RolePurpose::PodIdentity => {
-                "the role is made for Pod Identity, but the service account has no association".to_owned()
-            }
-            RolePurpose::Irsa => "the role is for IRSA; Pod Identity needs another statement".to_owned(),
-            RolePurpose::EcsTasks => "the role is made for ECS tasks".to_owned(),
-            RolePurpose::Ec2 => "the role is made for EC2 instances".to_owned(),
-            RolePurpose::Lambda => "the role is made for Lambda functions".to_owned(),
+            RolePurpose::PodIdentity => "the role's trust policy is for Pod Identity, and the pods use IRSA".to_owned(),
+            RolePurpose::Irsa => "the role's trust policy is for IRSA; Pod Identity needs another statement".to_owned(),
+            RolePurpose::EcsTasks => "the role's trust policy is for ECS tasks".to_owned(),
+            RolePurpose::Ec2 => "the role's trust policy is for EC2 instances".to_owned(),
+            RolePurpose::Lambda => "the role's trust policy is for Lambda functions".to_owned(),
         },
         Remark::NoSessionTags => "the association disables session tags, so EKS sends none".to_owned(),
         Remark::PodIdentityService => format!("the service principal of Pod Identity is {POD_IDENTITY}"),
@@ -125,7 +125,7 @@ fn a_role(role: Option<&Text>) -> String {
     role.map_or_else(|| "a role".to_owned(), |role| format!("role {role}"))
 }
 
-/// For whom a role is.
+/// What a role is for.
 fn role_trusts(other: OtherTrust) -> &'static str {
     match other {
         OtherTrust::Ec2 => "the role is for EC2 instances",

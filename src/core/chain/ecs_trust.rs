@@ -185,7 +185,7 @@ impl<'a> Case<'a> {
     fn condition(&self, report: &StatementReport<'_>, failed: &ConditionReport<'_>) -> Problem {
         let key = Text::from(&failed.condition.key);
         let steps: Option<Vec<Vec<ConditionStep>>> = report.failed().map(|failed| self.steps(failed)).collect();
-        // What cannot be met stays for those whom it lets in.
+        // What cannot be met stays for the callers that it allows.
         let fix = match steps {
             Some(steps) => self.edit(report, StatementChange::Conditions(steps.into_iter().flatten().collect())),
             None => self.own_statement(),

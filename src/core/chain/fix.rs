@@ -7,7 +7,7 @@ use crate::ecs::RoleField;
 use crate::finding::MissingStep;
 use crate::fix::{
     AccountName, Advice, Annotated, Associated, AssociationChange, AssociationName, Change, ConditionName,
-    ConditionStep, FirstValues, Fix, Protected, RoleName, StatementEdit, StatementName, TaskDefinitionChange, Text,
+    ConditionStep, Fix, NotForAccount, Protected, RoleName, StatementEdit, StatementName, TaskDefinitionChange, Text,
     TrustChange, TrustEdit, UndocumentedPrincipal, statement_text,
 };
 use crate::snapshot::{Association, Issuer, Snapshot};
@@ -150,23 +150,23 @@ pub(crate) fn use_another_role(snapshot: &Snapshot, subject: Subject<'_>, arn: &
     })
 }
 
-/// A role of its own for a service account, where the trust policy of another is for other namespaces only. `instead` has the
-/// service account use it; to let it into the other role is the second choice.
+/// A role of its own for a service account, where the trust policy of another role is not for it on purpose. `instead` has the
+/// service account use the new role; `allow` allows it the other one, which is the second choice.
 pub(crate) fn own_role_first(
-    let_in: Fix,
+    allow: Fix,
     subject: Subject<'_>,
     shared: RoleArn<'_>,
-    namespaces: FirstValues,
+    why: NotForAccount,
     own_statement: &Change,
     instead: Change,
 ) -> Fix {
     let (Change::Trust(TrustEdit { change: TrustChange::Add { statement, .. }, .. }), Some(trust @ Change::Trust(_))) =
-        (own_statement, let_in.steps.first())
+        (own_statement, allow.steps.first())
     else {
-        return let_in;
+        return allow;
     };
     let statement = statement.clone();
-    let own = Change::OwnRole { account: subject.into(), shared: shared.into(), namespaces, statement };
+    let own = Change::OwnRole { account: subject.into(), shared: shared.into(), why, statement };
     Fix::from(own).then(instead).or(trust.clone())
 }
 

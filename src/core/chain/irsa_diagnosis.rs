@@ -69,7 +69,7 @@ impl Case<'_> {
     }
 
     fn action(&self, report: &StatementReport<'_>) -> Problem {
-        let fix = self.let_in_by_action(report);
+        let fix = self.allow_by_action(report);
         self.problem(&rules::IRSA_TRUST_ACTION, CannotAssume::TrustAllowsOtherAction, fix)
             .expected(Label::WebIdentityNeeds, ACTION)
             .found(
@@ -90,7 +90,7 @@ impl Case<'_> {
             About::Claim("sub") => 2,
             About::Claim(_) => 3,
         });
-        let fix = self.let_in(report);
+        let fix = self.allow_caller(report);
         failed.into_iter().take(MAX_PROBLEMS).map(|failed| self.condition(failed, fix.clone())).collect()
     }
 
@@ -154,19 +154,13 @@ impl Case<'_> {
             return problem;
         }
         let condition = failed.condition;
-        let negated = condition.operator.base.is_negated();
         let nearest = condition.values.iter().min_by_key(|value| typos::edits(value, self.claim));
         let hint = nearest.filter(|_| is_plain(condition)).and_then(|value| typos::subject(value, self.subject));
-        let label = match (negated, is_plain(condition)) {
-            (true, _) => Label::TrustExcludes,
-            (false, true) => Label::TrustAllows,
-            (false, false) => Label::RoleTrustAsksFor,
-        };
         let others = condition.values.iter().filter(|value| Some(*value) != nearest);
-        let shown = if is_plain(condition) || negated {
-            EvidenceValue::Values(nearest.into_iter().chain(others).collect())
+        let (label, shown) = if is_plain(condition) {
+            (Label::TrustAllows, EvidenceValue::Values(nearest.into_iter().chain(others).collect()))
         } else {
-            TrustCondition::from(failed).into()
+            (Label::RoleTrustAsksFor, TrustCondition::from(failed).into())
         };
         self.problem(&rules::IRSA_TRUST_SUBJECT, CannotAssume::TrustSubject, fix)
             .expected(label, shown)

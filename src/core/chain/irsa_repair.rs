@@ -1,5 +1,5 @@
-//! The edit of a trust policy that lets a web identity in: it lets nobody else in and takes the role from nobody. A statement
-//! is changed only where that is certain of the change; else a statement of its own is added.
+//! The edit of a trust policy that allows a web identity, and that changes nothing for other callers. A statement is changed only
+//! where that is certain of the change; else a statement of its own is added.
 
 use rolecall_iam::{
     BaseOperator, Condition, ConditionReport, Document, PrincipalEntry, Principals, SetQualifier, Statement,
@@ -18,8 +18,8 @@ use crate::snapshot::is_typo;
 const MAX_KEPT: usize = 16;
 
 impl Case<'_> {
-    /// Lets the web identity in beside those whom a statement lets in already.
-    pub(super) fn let_in(&self, report: &StatementReport<'_>) -> Change {
+    /// Allows the web identity beside the callers that a statement allows already.
+    pub(super) fn allow_caller(&self, report: &StatementReport<'_>) -> Change {
         match self.exact_change(report) {
             Some(edit) => fix::edit_statement(self.parsed, edit),
             None => self.own_statement(Some(report)),
@@ -27,7 +27,7 @@ impl Case<'_> {
     }
 
     /// The same for a statement that allows another action.
-    pub(super) fn let_in_by_action(&self, report: &StatementReport<'_>) -> Change {
+    pub(super) fn allow_by_action(&self, report: &StatementReport<'_>) -> Change {
         let change = match report.statement.actions.negated {
             true => StatementChange::SetActions(vec![ACTION.into()]),
             false => StatementChange::AddActions(vec![ACTION.into()]),
@@ -97,9 +97,9 @@ impl Case<'_> {
         StatementEdit::new(report.into(), self.jq_path(report), trust::as_written(self.role, report), change)
     }
 
-    /// A change of the statement that lets in the web identity and nobody else.
+    /// A change of the statement that allows the web identity and no other caller.
     fn exact_change(&self, report: &StatementReport<'_>) -> Option<StatementEdit> {
-        // A pattern or a variable would let others in.
+        // A pattern or a variable would allow others.
         if self.claim.contains(['*', '?', '$']) {
             return None;
         }
@@ -112,9 +112,9 @@ impl Case<'_> {
             return Some(self.edit(report, StatementChange::Conditions(steps))).filter(|edit| self.applies_after(edit));
         }
         let steps = self.repair(report);
-        // What is only added to takes the role from nobody; nor does a change of what nobody meets.
+        // An addition takes the role from no caller; nor does a change of a condition that no caller meets.
         let takes_nothing = steps.iter().all(|step| matches!(step, ConditionStep::AddValues { .. }))
-            || self.is_alone(report.statement) && report.failed().any(|failed| self.is_met_by_nobody(failed.condition));
+            || self.is_alone(report.statement) && report.failed().any(|failed| self.has_no_match(failed.condition));
         let edit = self.edit(report, StatementChange::Conditions(steps));
         let is_exact =
             takes_nothing && self.applies_after(&edit) && self.pins(self.statement_of(&edit)?.statements.first()?);
@@ -136,7 +136,7 @@ impl Case<'_> {
         if claim == "sub" { self.claim } else { audience_of(self.audience) }
     }
 
-    /// The steps that make the statement apply to us, whoever else they let in.
+    /// The steps that make the statement apply to us, whatever other callers they allow.
     fn repair(&self, report: &StatementReport<'_>) -> Vec<ConditionStep> {
         let mut steps = Vec::new();
         let mut kept: Vec<&str> = ["sub", "aud"].into_iter().filter(|claim| self.holds_on(report, claim)).collect();
@@ -221,7 +221,7 @@ impl Case<'_> {
     }
 
     /// No token of our issuer meets the condition, whichever service account it is of.
-    fn is_met_by_nobody(&self, condition: &Condition) -> bool {
+    fn has_no_match(&self, condition: &Condition) -> bool {
         if condition.values.iter().any(|value| value.contains('$')) {
             return false;
         }

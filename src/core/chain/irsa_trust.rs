@@ -3,13 +3,14 @@
 use rolecall_iam::{Context, Effect, Principal, PrincipalEntry, Request, RoleArn, StatementReport, Truth, Verdict};
 
 use super::irsa_context::IrsaContext;
+use super::irsa_diagnosis::About;
 use super::trust::{self, Outcome};
 use super::{Audience, Subject, cannot_assume, fix, missing, unreadable};
 use crate::effort::Effort;
 use crate::finding::{
     CannotAssume, CannotTell, Cause, Certainty, EvidenceValue, Label, Problem, RoleCause, RoleRef, TrustValue,
 };
-use crate::fix::{Change, FirstValues, PoliciesOf};
+use crate::fix::{Change, NotForAccount, PoliciesOf};
 use crate::rules;
 use crate::snapshot::{Issuer, Role};
 
@@ -19,9 +20,8 @@ pub(super) struct Judged {
     /// The first leads.
     pub(super) problems: Vec<Problem>,
     pub(super) open: Option<Problem>,
-    /// The trust policy is for service accounts of these namespaces only, none of them the service account's. The statement
-    /// is for a role of its own.
-    pub(super) other_namespaces: Option<(FirstValues, Change)>,
+    /// The trust policy is for others on purpose. The statement is for a role of the service account's own.
+    pub(super) own_role: Option<(NotForAccount, Change)>,
 }
 
 /// Everything that a diagnosis needs to know.
@@ -47,7 +47,7 @@ pub(super) fn link(
     let Some(document) = &role.trust else {
         let unreadable = unreadable::trust(subject, role, parsed);
         let problem = unreadable.unwrap_or_else(|| missing::trust_policy(subject, parsed));
-        return Judged { problems: vec![problem], open: None, other_namespaces: None };
+        return Judged { problems: vec![problem], open: None, own_role: None };
     };
     let provider_arn = issuer.provider_arn(parsed.partition, parsed.account);
     let claim = subject.claim();
@@ -63,22 +63,27 @@ pub(super) fn link(
             let certainty =
                 if case.presents_in_other_case(&reports) { certainty.min(Certainty::Likely) } else { certainty };
             let problems = case.diagnose(&reports).into_iter().map(|problem| problem.at_most(certainty)).collect();
-            let other_namespaces = case.other_namespaces().map(|namespaces| (namespaces, case.own_statement(None)));
-            Judged { problems, open: None, other_namespaces }
+            let is_about_subject = |condition: &_| matches!(case.about(condition), About::Claim("sub"));
+            let not_for_account = case
+                .other_namespaces()
+                .map(NotForAccount::OtherNamespaces)
+                .or_else(|| trust::excludes(&reports, is_about_subject).then_some(NotForAccount::Excluded));
+            let own_role = not_for_account.map(|why| (why, case.own_statement(None)));
+            Judged { problems, open: None, own_role }
         }
         Outcome::Undecided => {
             let reports = read.document.explain(&case.request(&read.context));
             let conditions = trust::undecided(&reports);
             let problem = case.undecided(CannotTell::Trust(trust::doubt(document, case.caller(), &conditions)));
             let problem = trust::with_conditions(problem, &conditions);
-            Judged { problems: vec![problem], open: case.open(), other_namespaces: None }
+            Judged { problems: vec![problem], open: case.open(), own_role: None }
         }
         Outcome::Allowed if case.is_named(&read.context) => {
-            Judged { problems: Vec::new(), open: case.open(), other_namespaces: None }
+            Judged { problems: Vec::new(), open: case.open(), own_role: None }
         }
         Outcome::Allowed => {
             let problem = Problem { fix: case.own_statement(None).into(), ..case.undecided(CannotTell::Everyone) };
-            Judged { problems: vec![problem], open: Some(case.names_everyone()), other_namespaces: None }
+            Judged { problems: vec![problem], open: Some(case.names_everyone()), own_role: None }
         }
     }
 }

@@ -245,9 +245,9 @@ fn irsa_links(
         let parsed = rolecall_iam::RoleArn::parse(&role.arn).unwrap_or(parsed);
         let judged = irsa_trust::link(subject, role, parsed, issuer, audience, effort);
         let mut problems = judged.problems.into_iter().map(|mut problem| {
-            if let Some((namespaces, own)) = &judged.other_namespaces {
+            if let Some((why, own)) = &judged.own_role {
                 let instead = source.fix(snapshot, subject, fix::ROLE_ARN);
-                problem.fix = fix::own_role_first(problem.fix, subject, parsed, namespaces.clone(), own, instead);
+                problem.fix = fix::own_role_first(problem.fix, subject, parsed, why.clone(), own, instead);
             }
             if let Some(stem) = generated::stem(subject.service_account) {
                 problem.fix = fix::or_pattern(problem.fix, subject, issuer, stem);

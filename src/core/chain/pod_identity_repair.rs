@@ -1,4 +1,4 @@
-//! The edit of a trust policy that lets the association of a service account in: nobody else gains the role, and nobody loses it.
+//! The edit of a trust policy that allows the association of a service account, and that changes nothing for other callers.
 
 use rolecall_iam::{
     BaseOperator, Condition, Effect, PrincipalEntry, Principals, SetQualifier, Statement, StatementReport, Truth,
@@ -63,8 +63,8 @@ impl Case<'_> {
         fix::add_statement(self.parsed, SERVICE, &statement)
     }
 
-    /// Lets the association in by a statement that allows another action.
-    pub(super) fn let_in_by_action(&self, report: &StatementReport<'_>) -> Change {
+    /// Allows the association by a statement that allows another action.
+    pub(super) fn allow_by_action(&self, report: &StatementReport<'_>) -> Change {
         let statement = report.statement;
         // Whoever else meets the statement's conditions would get the action too.
         if statement.actions.negated || report.failed().next().is_some() || !self.pins(statement) {
@@ -153,6 +153,11 @@ pub(super) fn other_namespaces(role: &Role, subject: Subject<'_>) -> Option<Firs
         }
     }
     (!namespaces.is_empty()).then(|| namespaces.into_iter().collect())
+}
+
+/// A condition on the session tags that name the service account.
+pub(super) fn names_account(condition: &Condition) -> bool {
+    [NAMESPACE, ACCOUNT].iter().any(|key| condition.key.eq_ignore_ascii_case(key))
 }
 
 fn names_service(statement: &Statement) -> bool {

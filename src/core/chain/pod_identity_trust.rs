@@ -3,7 +3,7 @@
 use rolecall_iam::{Document, Principal, Request, RoleArn, StatementReport, Truth};
 
 use super::pod_identity_context::{Lists, PodIdentityContext, SERVICE};
-use super::pod_identity_repair::other_namespaces;
+use super::pod_identity_repair::{names_account, other_namespaces};
 use super::trust::{self, Outcome};
 use super::{Subject, cannot_assume, fix, missing, unreadable};
 use crate::effort::Effort;
@@ -11,7 +11,7 @@ use crate::finding::{
     CannotAssume, Certainty, DenyGrounds, EvidenceValue, Label, Problem, Remark, RoleCause, RolePurpose, Sent,
     TrustCondition, TrustValue,
 };
-use crate::fix::{AssociationChange, Change, FirstValues};
+use crate::fix::{AssociationChange, Change, FirstValues, NotForAccount};
 use crate::rules;
 use crate::snapshot::{Association, Role, Snapshot};
 
@@ -53,6 +53,7 @@ pub(super) fn link(
     let context = |presume| case.context(association, &lists, presume);
     let mut undecided = None;
     let mut worst: Option<Problem> = None;
+    let mut excluded = false;
     for action in case.actions() {
         let read = trust::judge(document, action, CALLER, context);
         let reports = || {
@@ -62,7 +63,9 @@ pub(super) fn link(
             Outcome::Allowed => {}
             Outcome::Undecided => undecided = undecided.or_else(|| Some(case.undecided(action, document, &reports()))),
             Outcome::Denied(certainty) => {
-                let problem = case.diagnose(action, &reports(), certainty);
+                let reports = reports();
+                excluded |= trust::excludes(&reports, names_account);
+                let problem = case.diagnose(action, &reports, certainty);
                 worst = match worst {
                     Some(first) if first.certainty >= problem.certainty => Some(first.merge_action(action)),
                     _ => Some(problem),
@@ -71,11 +74,12 @@ pub(super) fn link(
         }
     }
     let mut problem = worst.or(undecided)?;
-    if let Some(namespaces) = other_namespaces(role, subject) {
+    let why = other_namespaces(role, subject).map(NotForAccount::OtherNamespaces);
+    if let Some(why) = why.or(excluded.then_some(NotForAccount::Excluded)) {
         let own_role = AssociationChange::Role(fix::ROLE_ARN.into());
         let instead = fix::update_association(snapshot, subject, association, own_role);
         let own = case.own_statement(None);
-        problem.fix = fix::own_role_first(problem.fix, subject, parsed, namespaces, &own, instead);
+        problem.fix = fix::own_role_first(problem.fix, subject, parsed, why, &own, instead);
     }
     Some(problem)
 }
@@ -168,7 +172,7 @@ impl Case<'_> {
                 .problem(
                     &rules::POD_IDENTITY_TRUST_ACTION,
                     CannotAssume::TrustServiceAction { action: action.into() },
-                    self.let_in_by_action(report),
+                    self.allow_by_action(report),
                 )
                 .expected(Label::PodIdentityNeeds, TrustValue::EksActions { first: action.into(), second: None })
                 .found(Label::StatementHas, FirstValues::from_iter(&report.statement.actions.written))

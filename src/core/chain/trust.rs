@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use rolecall_iam::{
-    ConditionReport, Context, Document, Effect, Found, Principal, PrincipalEntry, Request, RoleArn, Statement,
-    StatementReport, Truth, Verdict,
+    Condition, ConditionReport, Context, Document, Effect, Found, Principal, PrincipalEntry, Request, RoleArn,
+    Statement, StatementReport, Truth, Verdict,
 };
 
 use super::fix;
@@ -85,7 +85,7 @@ pub(super) fn doubt(trust: &Document, principal: Principal<'_>, conditions: &[&C
 }
 
 /// How a person finds out about an undecided trust policy, or takes the doubt out of it. `entry` is the documented principal,
-/// `own_statement` names the service account beyond doubt: it helps where all that is in doubt would allow.
+/// `own_statement` names the service account exactly: it helps where all that is in doubt would allow.
 pub(super) fn settle(
     trust: &Document,
     principal: Principal<'_>,
@@ -103,6 +103,20 @@ pub(super) fn settle(
 /// The Deny statement that applies.
 pub(super) fn applying_deny<'r, 'd>(reports: &'r [StatementReport<'d>]) -> Option<&'r StatementReport<'d>> {
     reports.iter().find(|report| report.statement.effect == Effect::Deny && report.applies() == Truth::True)
+}
+
+/// The policy excludes the caller on purpose: a Deny that applies has a condition on it, or so has every Allow that it would
+/// meet otherwise, with a negated operator. `is_about_caller` tells such conditions.
+pub(super) fn excludes(reports: &[StatementReport<'_>], is_about_caller: impl Fn(&Condition) -> bool) -> bool {
+    if let Some(deny) = applying_deny(reports) {
+        return deny.conditions.iter().any(|report| is_about_caller(report.condition));
+    }
+    let is_open = |report: &&StatementReport<'_>| report.principal == Truth::True && report.action == Truth::True;
+    let mut open = allows(reports).filter(is_open).peekable();
+    let excluded = |report: &StatementReport<'_>| {
+        report.failed().any(|failed| failed.condition.operator.base.is_negated() && is_about_caller(failed.condition))
+    };
+    open.peek().is_some() && open.all(excluded)
 }
 
 /// The Allow statements.

@@ -93,7 +93,7 @@ pub enum EcsValue {
     OtherPolicies,
 }
 
-/// For whom a role is that ECS tasks cannot assume, as its trust policy shows.
+/// What a role is for that ECS tasks cannot assume, as its trust policy shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherTrust {
     Ec2,

@@ -53,7 +53,6 @@ pub enum Label {
     StatementHas,
     TrustAllows,
     TrustAllowsLiterally,
-    TrustExcludes,
     TrustTrusts,
     RoleTrustAsksFor,
     TrustAsksFor,

@@ -43,7 +43,7 @@ pub enum Advice {
     CheckForKeys(&'static str),
     /// Correct or remove a label or annotation for rolecall.
     CorrectOwnName,
-    /// Let in all service accounts whose names differ in a generated end only.
+    /// Allow all service accounts whose names differ in a generated end only.
     AllowGenerated {
         /// One of them.
         account: AccountName,

@@ -192,6 +192,15 @@ pub enum Annotated {
     Namespace(Text),
 }
 
+/// How a trust policy shows that a role is not for a service account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotForAccount {
+    /// It is for service accounts of these namespaces only.
+    OtherNamespaces(FirstValues),
+    /// It excludes the service account, by a Deny or by a negated condition.
+    Excluded,
+}
+
 /// Why a role must not be given to workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protected {
@@ -307,8 +316,8 @@ pub enum Change {
         account: AccountName,
         /// The role that is for others.
         shared: RoleName,
-        /// The namespaces whose service accounts it is for.
-        namespaces: FirstValues,
+        /// How its trust policy shows that.
+        why: NotForAccount,
         /// The statement of the new role's trust policy, as JSON.
         statement: Box<str>,
     },

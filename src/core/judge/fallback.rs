@@ -72,7 +72,7 @@ pub(super) fn problem<'a>(
             (false, false) if level == Level::Strict => FallbackCause::NoIdentity,
             (false, false) => FallbackCause::NotConfigured,
         },
-        to: lands_on(scene, containers),
+        to: fallback_of(scene, containers),
     };
     let conventions = &scene.world.conventions;
     let (found, fix) = if scene.opt_outs.pod() && is_opted_out {
@@ -105,7 +105,7 @@ pub(super) fn problem<'a>(
 }
 
 /// What the pods use instead.
-pub(super) fn lands_on(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> Fallback {
+pub(super) fn fallback_of(scene: &Scene<'_, '_>, containers: &[&Container<'_>]) -> Fallback {
     if let Some(why) = scene.without_metadata() {
         return Fallback::NoMetadata(why);
     }

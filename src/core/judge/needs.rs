@@ -23,7 +23,7 @@ use crate::world::{Plan, World};
 pub(super) fn of_the_pod(
     scene: &Scene<'_, '_>,
     declared: &[&str],
-    fallen: usize,
+    without_role: usize,
     judgement: &mut Judgement<'_>,
     gathering: &mut Gathering<'_>,
 ) {
@@ -54,7 +54,7 @@ pub(super) fn of_the_pod(
             }
         }
     }
-    if actors.is_empty() && !unseen && fallen > 0 {
+    if actors.is_empty() && !unseen && without_role > 0 {
         if let Some(problem) = overprivileged_node(scene, &needs) {
             gathering.add(problem);
         }

@@ -1,7 +1,7 @@
 //! Workloads whose service account a role names, while neither an annotation nor an association gives them that role.
 
 use super::container::Scene;
-use super::fallback::lands_on;
+use super::fallback::fallback_of;
 use super::other_credentials::brings_other_credentials;
 use super::{Gathering, JudgedContainer};
 use crate::chain::{State, Unconnected, fix};
@@ -24,10 +24,10 @@ pub(super) struct Roles<'p> {
 
 impl<'p> Roles<'p> {
     /// The roles that name the service account, where it is known that nothing connects them and the pods would be given one.
-    pub(super) fn of(scene: &'p Scene<'_, '_>, fallen: &[&Container<'_>]) -> Self {
+    pub(super) fn of(scene: &'p Scene<'_, '_>, without_role: &[&Container<'_>]) -> Self {
         let is_account_known = !scene.known.is_unknown() || scene.subject.service_account == "default";
         let is_injected = |container: &&Container<'_>| scene.opt_outs.of_container(container.name.as_str()).is_none();
-        if !is_account_known || scene.opt_outs.pod() || !fallen.iter().any(is_injected) {
+        if !is_account_known || scene.opt_outs.pod() || !without_role.iter().any(is_injected) {
             return Self { hold: Vec::new(), open: Vec::new() };
         }
         // The agent does not run there.
@@ -69,7 +69,7 @@ impl<'p> Roles<'p> {
         &self,
         scene: &Scene<'_, '_>,
         judged: &[JudgedContainer<'_>],
-        fallen: &[&Container<'_>],
+        without_role: &[&Container<'_>],
         fallback: &Problem,
     ) -> Option<Problem> {
         let (first, connect) = (self.hold.first()?, self.connect(scene)?);
@@ -77,7 +77,7 @@ impl<'p> Roles<'p> {
         // Every pod of the namespace that names no service account has this one: that a role is meant for it says little.
         let is_shared = scene.subject.service_account == "default" && fallback.level == Level::Strict;
         if judged.iter().any(has_identity)
-            || fallen.iter().any(|container| brings_other_credentials(container))
+            || without_role.iter().any(|container| brings_other_credentials(container))
             || is_shared
             || brings_token(scene)
         {
@@ -89,7 +89,7 @@ impl<'p> Roles<'p> {
             several => NamingRoles::Several(several.len()),
         };
         let arns: List = self.hold.iter().map(|role| &role.role_arn).collect();
-        let cause = CredentialsCause::NotConnected { account, roles, to: lands_on(scene, fallen) };
+        let cause = CredentialsCause::NotConnected { account, roles, to: fallback_of(scene, without_role) };
         let fix = Fix { steps: vec![connect], alternative: fallback.fix.alternative.clone() };
         Some(
             Problem::new(&rules::ROLE_NOT_CONNECTED, cause, fix)
@@ -118,14 +118,14 @@ fn brings_token(scene: &Scene<'_, '_>) -> bool {
 pub(super) fn report(
     scene: &Scene<'_, '_>,
     judged: &[JudgedContainer<'_>],
-    fallen: &[&Container<'_>],
+    without_role: &[&Container<'_>],
     is_declared: bool,
     fallback: Problem,
     gathering: &mut Gathering<'_>,
 ) {
-    let roles = Roles::of(scene, fallen);
+    let roles = Roles::of(scene, without_role);
     // What is declared is certain, and stays so: the role is its fix.
-    let instead = if is_declared { None } else { roles.instead(scene, judged, fallen, &fallback) };
+    let instead = if is_declared { None } else { roles.instead(scene, judged, without_role, &fallback) };
     // Who said that the node role may be used does not hear of it under another name.
     let is_ignored = gathering.is_ignored(&fallback);
     match instead.filter(|_| !is_ignored) {

@@ -88,16 +88,16 @@ pub fn judge_workload_within<'a>(
     let all = all.chain(spec.ephemeral_containers.iter().map(|container| (container, true)));
     let evidence = Evidence::of(workload, &scene.volumes, world.objects());
     let has_evidence = |container: &&Container<'_>| !evidence.uses(container).is_empty();
-    let mut fallen = Vec::new();
+    let mut without_role = Vec::new();
     let mut opted_out = Vec::new();
     judgement.containers.reserve(spec.init_containers.len() + spec.containers.len());
     for (container, ephemeral) in all {
         let judged = judge_container(&scene, container, ephemeral, &mut gathering);
-        let fell = matches!(judged.identity, Identity::Node | Identity::None) && !ephemeral;
+        let has_no_role = matches!(judged.identity, Identity::Node | Identity::None) && !ephemeral;
         // Where an identity is configured, a container without one was opted out: its own evidence counts.
-        if fell && scene.plan.mechanism.is_none() {
-            fallen.push(container);
-        } else if fell && scene.opt_outs.of_container(container.name.as_str()).is_some() {
+        if has_no_role && scene.plan.mechanism.is_none() {
+            without_role.push(container);
+        } else if has_no_role && scene.opt_outs.of_container(container.name.as_str()).is_some() {
             opted_out.push(container);
         }
         judgement.containers.push(judged);
@@ -107,13 +107,14 @@ pub fn judge_workload_within<'a>(
         requires.iter().copied().filter(|text| permission::takes_credentials(text)).collect();
     let is_declared = !takes_credentials.is_empty() || scene.required.is_some();
     let declared_in_vain = is_declared && opted_out.len() == pod_containers;
-    fallen.extend(opted_out.into_iter().filter(|container| declared_in_vain || has_evidence(container)));
+    without_role.extend(opted_out.into_iter().filter(|container| declared_in_vain || has_evidence(container)));
 
     // It is in vain only where a container goes without, and no association can have been overlooked.
     let overlooked = workload.stage == Stage::Predicted && world.snapshot.associations.is_none();
     // Nor where the container may bring other credentials, or the namespace allows the node role.
-    let elsewhere = fallen.iter().any(|container| may_bring_keys(container)) || node_role == Some(Exempts::All);
-    let at_most = if fallen.is_empty() || overlooked || elsewhere { Certainty::Likely } else { Certainty::Certain };
+    let elsewhere = without_role.iter().any(|container| may_bring_keys(container)) || node_role == Some(Exempts::All);
+    let at_most =
+        if without_role.is_empty() || overlooked || elsewhere { Certainty::Likely } else { Certainty::Certain };
     let misplaced_role = misplaced_role.map(|problem| problem.at_most(at_most));
     if misplaced_role.as_ref().is_some_and(|problem| problem.certainty == Certainty::Certain) {
         let going_without =
@@ -125,15 +126,15 @@ pub fn judge_workload_within<'a>(
     let not_for_us = scene.workload.stage == Stage::Predicted
         && (scene.known == Known::Absent || world.snapshot.associations.is_none() || unseen_account(&scene));
     let is_reported = skip_label && scene.plan.mechanism.is_some() && !declared_in_vain;
-    let fallen_problem = if fallen.is_empty() || not_for_us || is_reported {
+    let fallback_problem = if without_role.is_empty() || not_for_us || is_reported {
         None
     } else {
-        let problem = fallback::problem(&scene, &fallen, &takes_credentials, &evidence);
+        let problem = fallback::problem(&scene, &without_role, &takes_credentials, &evidence);
         // Another container may be the one that calls AWS, or keys may come from an object that is not read.
-        let elsewhere = pod_containers > fallen.len() || fallen.iter().any(|c| may_bring_keys(c));
+        let elsewhere = pod_containers > without_role.len() || without_role.iter().any(|c| may_bring_keys(c));
         Some(if elsewhere { problem.at_most(Certainty::Likely) } else { problem })
     };
-    if let Some(problem) = &fallen_problem
+    if let Some(problem) = &fallback_problem
         && problem.certainty == Certainty::Certain
         && scene.required.is_some()
     {
@@ -145,16 +146,16 @@ pub fn judge_workload_within<'a>(
     let (misplaced_role, beside) = match misplaced_role {
         Some(annotation)
             if scene.required.is_some()
-                && fallen_problem.as_ref().is_some_and(|fallen| fallen.certainty > annotation.certainty) =>
+                && fallback_problem.as_ref().is_some_and(|fallback| fallback.certainty > annotation.certainty) =>
         {
             (None, Some(annotation))
         }
         annotation => (annotation, None),
     };
     beside.into_iter().for_each(|annotation| gathering.add(annotation));
-    match (misplaced_role, fallen_problem) {
-        (Some(annotation), fallen) => {
-            let notes = fallen.filter(|problem| problem.level < crate::level::Level::Strict);
+    match (misplaced_role, fallback_problem) {
+        (Some(annotation), fallback) => {
+            let notes = fallback.filter(|problem| problem.level < crate::level::Level::Strict);
             gathering.add_finding(crate::finding::Finding {
                 problem: annotation,
                 containers: Vec::new(),
@@ -162,7 +163,7 @@ pub fn judge_workload_within<'a>(
             });
         }
         (None, Some(problem)) => {
-            not_connected::report(&scene, &judgement.containers, &fallen, is_declared, problem, &mut gathering);
+            not_connected::report(&scene, &judgement.containers, &without_role, is_declared, problem, &mut gathering);
         }
         (None, None) => {}
     }
@@ -181,7 +182,7 @@ pub fn judge_workload_within<'a>(
         judgement.containers.iter_mut().filter(|container| has_own(container)).for_each(|c| c.chain = State::Broken);
     }
     let on_node = judgement.containers.iter().filter(|container| container.identity == Identity::Node).count();
-    needs::of_the_pod(&scene, &requires, on_node.min(fallen.len()), &mut judgement, &mut gathering);
+    needs::of_the_pod(&scene, &requires, on_node.min(without_role.len()), &mut judgement, &mut gathering);
     if let Some(open) = scene.plan.chain.as_ref().and_then(|chain| chain.open.as_ref()) {
         gathering.add(open.clone());
     }

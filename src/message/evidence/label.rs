@@ -50,7 +50,6 @@ pub fn label(label: Label) -> &'static str {
         Label::StatementHas => "the statement has",
         Label::TrustAllows => "the role's trust policy allows",
         Label::TrustAllowsLiterally => "the role's trust policy allows, literally,",
-        Label::TrustExcludes => "the role's trust policy excludes",
         Label::TrustTrusts => "the role's trust policy trusts",
         Label::RoleTrustAsksFor => "the role's trust policy asks for",
         Label::TrustAsksFor => "the trust policy asks for",

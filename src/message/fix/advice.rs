@@ -61,12 +61,12 @@ pub(super) fn advice(advice: &Advice) -> String {
         }
         Advice::AllowGenerated { account: AccountName { namespace, name }, key, stem } => format!(
             "since the end of the name {name} is generated, use a condition StringLike {key} = \
-             system:serviceaccount:{namespace}:{stem}* (it lets in every service account of namespace {namespace} whose name \
+             system:serviceaccount:{namespace}:{stem}* (it allows every service account of namespace {namespace} whose name \
              begins with {stem})"
         ),
         Advice::SendSessionTags { account, role } => format!(
             "have the Pod Identity association of {} send session tags, so that the trust policy of role {} can name it: without \
-             them a statement lets in every association of the role that sends none",
+             them a statement allows every association of the role that sends none",
             service_account(account),
             role.name
         ),

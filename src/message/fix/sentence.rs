@@ -2,12 +2,11 @@
 
 use rolecall_core::finding::bounded;
 use rolecall_core::fix::{
-    Annotated, AssociationChange, Change, ConditionName, ConditionStep, Contact, PermissionChange, PoliciesOf,
-    Protected, RoleName, Show, StatementChange, TaskDefinitionChange, TemplateChange, Text, TrustChange, TrustEdit,
+    Annotated, AssociationChange, Change, ConditionName, ConditionStep, Contact, NotForAccount, PermissionChange,
+    PoliciesOf, Protected, RoleName, Show, StatementChange, TaskDefinitionChange, TemplateChange, Text, TrustChange,
+    TrustEdit,
 };
-use rolecall_core::workload::{Kind, Renewal};
-
-use rolecall_core::workload::Owner;
+use rolecall_core::workload::{Kind, Owner, Renewal};
 
 use super::advice::advice;
 use super::task_definition;
@@ -47,16 +46,12 @@ pub(super) fn of(change: &Change) -> String {
         Change::Annotate { object, set, remove } => annotate(object, set, remove),
         Change::CreateAccount(account) => format!("create {}", service_account(account)),
         Change::CreateRole { role, place } => format!("create {}, or correct {}", named(role), role_place(*place)),
-        Change::OwnRole { account, shared, namespaces, .. } => {
-            let more = if namespaces.count > namespaces.shown.len() { " and others" } else { "" };
-            let namespace = if namespaces.count == 1 { "namespace" } else { "namespaces" };
-            format!(
-                "create a role of its own for {}, with the permissions that it needs: {} is for {namespace} {}{more}",
-                service_account(account),
-                named(shared),
-                joined(&namespaces.shown),
-            )
-        }
+        Change::OwnRole { account, shared, why, .. } => format!(
+            "create a role of its own for {}, with the permissions that it needs: {} {}",
+            service_account(account),
+            named(shared),
+            not_for_account(why),
+        ),
         Change::UseAnotherRole { role, why, account, .. } => {
             let why = match why {
                 Protected::ByAws => "AWS manages it",
@@ -221,6 +216,17 @@ fn annotate(object: &Annotated, set: &[(Text, Text)], remove: &[Text]) -> String
             let set: Vec<String> = set.iter().map(|(key, value)| format!("{key}={value}")).collect();
             format!("annotate {object} with {}", set.join(", "))
         }
+    }
+}
+
+fn not_for_account(why: &NotForAccount) -> String {
+    match why {
+        NotForAccount::OtherNamespaces(namespaces) => {
+            let more = if namespaces.count > namespaces.shown.len() { " and others" } else { "" };
+            let namespace = if namespaces.count == 1 { "namespace" } else { "namespaces" };
+            format!("is for {namespace} {}{more}", joined(&namespaces.shown))
+        }
+        NotForAccount::Excluded => "excludes it".to_owned(),
     }
 }
 

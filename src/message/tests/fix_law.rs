@@ -1,5 +1,5 @@
-//! The law of fixes, on generated worlds: after the printed edit of a trust policy is carried out, the finding is gone, nobody
-//! but the named service account gains access, and nobody who could assume the role before loses it.
+//! The law of fixes, on generated worlds: after the printed edit of a trust policy is carried out, the finding is gone, only
+//! the named service account gains access, and every identity that could assume the role before still can.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 #[path = "../../core/tests/common/mod.rs"]
@@ -434,7 +434,7 @@ fn check(case: &Case, counts: &mut Counts) -> Result<(), String> {
 
 /// `FIX_LAW_COUNT=1` counts what breaks the law, rather than to stop at the first.
 #[test]
-fn a_fix_lets_the_named_service_account_in_and_touches_nobody_else() {
+fn a_fix_gives_the_role_to_the_named_service_account_and_changes_nothing_for_others() {
     let is_counting = std::env::var_os("FIX_LAW_COUNT").is_some();
     let counts = RefCell::new(Counts::default());
     let config = Config { max_shrink_iters: 4_000, ..common::many(300) };
