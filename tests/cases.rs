@@ -19,7 +19,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
-use rolecall::config::{Config, SelfExemptions};
+use rolecall::config::{Config, Limits, SelfExemptions};
 use rolecall::live::WorldState;
 use rolecall::server::{State, router};
 use rolecall::sources::{Manifests, namespace_of, task_definition_placeholder};
@@ -444,8 +444,10 @@ async fn ask_router(case: &Case, asked: &Asked) -> Result<(), String> {
 }
 
 async fn post(case: &Case, config: &Config, mode: Mode, review: &Value) -> Value {
-    let state = State::new(WorldState::new(case.world()), config.settings(mode), config.limits);
-    let request = Request::post("/validate").body(Body::from(review.to_string())).unwrap();
+    // Verdicts are compared here, not times: a slow machine has as long as it needs.
+    let limits = Limits { reread_seconds: 120, ..config.limits };
+    let state = State::new(WorldState::new(case.world()), config.settings(mode), limits);
+    let request = Request::post("/validate?timeout=120s").body(Body::from(review.to_string())).unwrap();
     let response = router(state).oneshot(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
