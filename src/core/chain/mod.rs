@@ -23,6 +23,7 @@ mod readings;
 mod role;
 mod target;
 mod trust;
+mod trust_width;
 mod typos;
 pub(crate) mod unconnected;
 mod unreadable;
@@ -41,6 +42,7 @@ pub use ecs::{TaskRole, task_definition};
 pub use role::RoleSource;
 
 pub use crate::finding::MissingStep;
+pub use trust_width::{TrustWidth, trust_width};
 pub use unconnected::{Unconnected, unconnected};
 
 pub use crate::subject::Subject;

@@ -1,9 +1,8 @@
 //! Pod Identity associations in the snapshot's format.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::entry::{Faults, Fields, Raw, lazy_document, read};
+use super::entry::{Faults, Fields, Raw, lazy_document, read, time};
 use super::fault::{Result, error};
 use super::model::{Association, Associations, ClusterInfo};
 
@@ -118,18 +117,4 @@ fn add_on(owner_arn: &str) -> Option<Box<str>> {
 
 fn has_eksctl_tag(tags: &serde_json::Value) -> bool {
     tags.as_object().is_some_and(|tags| tags.keys().any(|key| key.starts_with("alpha.eksctl.io/")))
-}
-
-/// The AWS CLI prints times as text, the API sends them as seconds since 1970.
-fn time(value: &serde_json::Value, place: &str) -> Result<Timestamp> {
-    let time = match value {
-        serde_json::Value::String(text) => text.parse().ok(),
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "whole seconds are enough, and out of range is refused below"
-        )]
-        serde_json::Value::Number(number) => number.as_f64().and_then(|s| Timestamp::from_second(s as i64).ok()),
-        _ => None,
-    };
-    time.ok_or_else(|| error(place, "is neither a time such as 2026-11-24T17:26:52Z nor seconds since 1970"))
 }

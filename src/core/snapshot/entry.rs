@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use rolecall_iam::Document;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -84,4 +85,18 @@ fn document_text<'r>(raw: &'r RawValue, place: &str) -> Result<Cow<'r, str>> {
         return Ok(Cow::Borrowed(text));
     }
     serde_json::from_str::<String>(text).map(Cow::Owned).map_err(|e| error(place, e.to_string()))
+}
+
+/// The AWS CLI prints times as text, the API sends them as seconds since 1970.
+pub(super) fn time(value: &serde_json::Value, place: &str) -> Result<Timestamp> {
+    let time = match value {
+        serde_json::Value::String(text) => text.parse().ok(),
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole seconds are enough, and out of range is refused below"
+        )]
+        serde_json::Value::Number(number) => number.as_f64().and_then(|s| Timestamp::from_second(s as i64).ok()),
+        _ => None,
+    };
+    time.ok_or_else(|| error(place, "is neither a time such as 2026-11-24T17:26:52Z nor seconds since 1970"))
 }

@@ -146,6 +146,9 @@ pub struct Account {
     pub only_named_roles: bool,
     /// Names in lower case of roles that were looked for and do not exist.
     pub missing_roles: HashSet<Box<str>>,
+    /// When roles were last used, by name in lower case: `None` within is a role that AWS has not seen used in its tracking
+    /// period (IAM API Reference, `RoleLastUsed`). It is beside the roles, since it changes without them.
+    pub last_used: HashMap<Box<str>, Option<Timestamp>>,
     /// Managed policies by ARN: their default versions.
     pub policies: Option<HashMap<Box<str>, LazyDocument>>,
     /// OIDC providers by normalised address.

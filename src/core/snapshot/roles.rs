@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rolecall_iam::RoleArn;
 use serde::Deserialize;
 
-use super::entry::{Faults, Fields, Raw, document, lazy_document, read};
+use super::entry::{Faults, Fields, Raw, document, lazy_document, read, time};
 use super::fault::{Result, error};
 use super::issuer::Issuer;
 use super::model::{Account, IdentityPolicy, LazyDocument, Provider, Role};
@@ -24,6 +24,13 @@ struct WireRole<'a> {
     #[serde(borrow)]
     attached_managed_policies: Option<Vec<Raw<'a>>>,
     permissions_boundary: Option<WireBoundary>,
+    role_last_used: Option<WireLastUsed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireLastUsed {
+    last_used_date: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +113,7 @@ pub(super) fn roles(list: &[Raw<'_>], at: &str, id: &str, account: &mut Account,
                 permissions_boundary: fields.raw("PermissionsBoundary").map(|boundary| {
                     serde_json::from_str(boundary.get()).unwrap_or(WireBoundary { permissions_boundary_arn: None })
                 }),
+                role_last_used: fields.get("RoleLastUsed"),
             }
         });
         let name = match name_of(&wire.arn, &place, id) {
@@ -123,6 +131,14 @@ pub(super) fn roles(list: &[Raw<'_>], at: &str, id: &str, account: &mut Account,
                 continue;
             }
         };
+        if let Some(last_used) = &wire.role_last_used {
+            let date = last_used.last_used_date.as_ref();
+            // A time that cannot be read costs nothing but itself.
+            match date.map(|date| time(date, &format!("{place}.RoleLastUsed.LastUsedDate"))).transpose() {
+                Ok(date) => drop(account.last_used.insert(name.as_str().into(), date)),
+                Err(fault) => faults.push(fault),
+            }
+        }
         let role = wire.build(&place, &name, faults);
         match roles.get_mut(name.as_str()) {
             None => {

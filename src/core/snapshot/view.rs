@@ -325,6 +325,7 @@ impl Account {
             missing_roles: names().filter_map(|name| self.missing_roles.get(name)).cloned().collect(),
             policies,
             providers: self.providers.clone(),
+            last_used: HashMap::new(),
             unreadable_roles: unreadable.map(|(name, fault)| (name.clone(), fault.clone())).collect(),
             // What is wrong with one may be any role's.
             nameless_roles: self.nameless_roles.iter().take(1).map(|_| "an entry that cannot be read".into()).collect(),

@@ -9,7 +9,7 @@ use super::clients::Reader;
 use super::cluster::{pages, without_nulls};
 use super::error::AwsError;
 use super::observe::Progress;
-use super::roles::{boundary, tags};
+use super::roles::{boundary, last_used, tags};
 
 /// What IAM allows at most; it may send fewer.
 const PAGE: i32 = 1000;
@@ -75,6 +75,7 @@ fn role(role: RoleDetail) -> Option<Item> {
         "RolePolicyList": inline.collect::<Vec<_>>(),
         "AttachedManagedPolicies": attached.collect::<Vec<_>>(),
         "PermissionsBoundary": role.permissions_boundary.as_ref().map(boundary),
+        "RoleLastUsed": role.role_last_used.as_ref().map(last_used),
     }));
     Some(Item::Role(arn, detail))
 }

@@ -4,7 +4,8 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use aws_sdk_iam::types::{AttachedPermissionsBoundary, Tag};
+use aws_sdk_iam::types::{AttachedPermissionsBoundary, RoleLastUsed, Tag};
+use aws_smithy_types::date_time::Format;
 use rolecall_iam::RoleArn;
 use serde_json::{Value, json};
 
@@ -85,6 +86,7 @@ impl Reader {
             "AssumeRolePolicyDocument": role.assume_role_policy_document,
             "Tags": tags(&role.tags.unwrap_or_default()),
             "PermissionsBoundary": role.permissions_boundary.as_ref().map(boundary),
+            "RoleLastUsed": role.role_last_used.as_ref().map(last_used),
         });
         if policies {
             let inline = match self.inline_policies(&role.role_name, &role.arn).await {
@@ -194,6 +196,12 @@ impl Patience {
 
 pub(super) fn tags(tags: &[Tag]) -> Vec<Value> {
     tags.iter().map(|tag| json!({"Key": tag.key, "Value": tag.value})).collect()
+}
+
+/// When a role was last used; without a date where AWS has seen no use in its tracking period.
+pub(super) fn last_used(last_used: &RoleLastUsed) -> Value {
+    let date = last_used.last_used_date.and_then(|date| date.fmt(Format::DateTime).ok());
+    without_nulls(json!({"LastUsedDate": date, "Region": last_used.region}))
 }
 
 pub(super) fn boundary(boundary: &AttachedPermissionsBoundary) -> Value {
