@@ -15,6 +15,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     rolecall_certs::install_crypto_provider();
+    match cli.color {
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+        clap::ColorChoice::Always => anstream::ColorChoice::Always,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     let ended = match &cli.command {
         Command::Serve(args) => run::serve(args).map(|()| Exit::Clean),

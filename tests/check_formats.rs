@@ -67,7 +67,7 @@ fn sarif_has_rules_results_places_and_fingerprints() {
         })
         .collect();
     lines.sort_unstable();
-    assert_eq!(lines, [1, 8]);
+    assert_eq!(lines, [6, 15]);
     let invocation = &run["invocations"][0];
     assert_eq!(invocation["executionSuccessful"], false);
     assert_eq!(invocation["toolExecutionNotifications"].as_array().unwrap().len(), 1);
@@ -91,7 +91,7 @@ fn annotations_are_one_command_to_a_line() {
     assert_eq!(commands.len(), 3, "{text}");
     assert!(commands.iter().all(|command| command.starts_with("::error ")), "{text}");
     assert!(commands.iter().filter(|command| command.contains("title=role-missing%3A ")).count() == 2, "{text}");
-    assert!(text.contains("%0Afix: ") && text.contains(",line=8,"), "{text}");
+    assert!(text.contains("%0Afix: ") && text.contains(",line=15,col=12,"), "{text}");
 }
 
 #[test]

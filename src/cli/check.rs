@@ -1,11 +1,15 @@
 //! `rolecall check`
 
+mod empty;
+mod places;
+
 use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 
-use rolecall_core::chain::Subject;
+use anyhow::bail;
+use rolecall_core::chain::{State, Subject};
 use rolecall_core::decision::Level;
 use rolecall_core::finding::Finding;
 use rolecall_core::fix::{AccountName, Owners};
@@ -22,12 +26,13 @@ use rolecall_core::world::World;
 use super::Exit;
 use super::args::{CheckArgs, CheckFormat};
 use super::doubt::Doubts;
+use super::output::text_options;
 use super::task_definitions;
 use crate::config::Config;
-use crate::report::{self, CustomRemarks, FindingLocation, Report, ReportedUnreadable};
+use crate::report::{self, CustomRemarks, Report, ReportedUnreadable};
 use crate::sources::{
-    Loaded, Manifest, Manifests, ObjectOrigin, ReadOptions, SourceKind, SourceOptions, Substitutions, Unreadable,
-    load_snapshot, namespace_of,
+    Excluded, Loaded, Manifest, Manifests, ObjectOrigin, ReadOptions, SourceKind, SourceOptions, Substitutions,
+    Unreadable, load_snapshot, namespace_of,
 };
 
 /// How many notes of one kind are printed.
@@ -42,7 +47,10 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
     let namespace = args.input.namespace.as_deref();
     let options = ReadOptions { namespace, substitutions: substitutions.as_ref() };
-    let mut manifests = Manifests::read(&args.paths, &options)?;
+    let mut manifests = Manifests::read_but(&args.paths, &options, &Excluded::new(&args.exclude)?)?;
+    if args.strict_input {
+        manifests.first_fault()?;
+    }
     let snapshot = match &args.source {
         Some(source) => {
             let roles =
@@ -96,10 +104,14 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     task_definitions::check(&manifests.task_definitions, &world.snapshot, &mut report, &mut open, &mut unreadable);
     input_notes(&manifests, &open, &mut report);
     report.finish();
+    places::find(&manifests, args.format == CheckFormat::Text, &mut report);
     unreadable.sort_by(|a, b| {
         let key = |fault: &Unreadable| (fault.origin.file.clone(), fault.origin.document, fault.origin.line);
         key(a).cmp(&key(b)).then_with(|| a.reason.cmp(&b.reason))
     });
+    if let Some(fault) = unreadable.first().filter(|_| args.strict_input) {
+        bail!("{fault}");
+    }
     for fault in &unreadable {
         writeln!(said, "error: {fault}")?;
         report.add_unreadable(ReportedUnreadable {
@@ -109,16 +121,23 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             message: fault.reason.clone(),
         });
     }
-    let is_empty = manifests.objects.is_empty() && manifests.custom.is_empty() && manifests.task_definitions.is_empty();
-    let nothing_else = is_empty && manifests.passed_over == 0 && !manifests.unrendered.is_empty();
-    for folder in &manifests.unrendered {
-        let prefix = if nothing_else { "error" } else { "warning" };
-        writeln!(said, "{prefix}: {folder}")?;
+    empty::add_skipped(&manifests.skipped, &mut report);
+    let nothing = empty::nothing_checked(&manifests, &args.paths, &report);
+    match &nothing {
+        // What cannot be read is said already.
+        Some(_) if !unreadable.is_empty() => {}
+        Some(nothing) => writeln!(said, "{}: {nothing}", if args.allow_empty { "warning" } else { "error" })?,
+        None => {
+            for folder in &manifests.unrendered {
+                writeln!(said, "warning: {folder}")?;
+            }
+        }
     }
+    let is_empty = report.summary.resources == 0;
     match args.format {
         // Where nothing could be checked, there is nothing to report but that.
-        CheckFormat::Text if report.summary.resources == 0 && (!unreadable.is_empty() || nothing_else) => {}
-        CheckFormat::Text => report::text(&report, config.fix_format(args.fix_format.map(Into::into)), out)?,
+        CheckFormat::Text if is_empty && (!unreadable.is_empty() || (nothing.is_some() && !args.allow_empty)) => {}
+        CheckFormat::Text => report::text(&report, &text_options(&args.report, &config), out)?,
         CheckFormat::Json => report::json(&report, out)?,
         CheckFormat::Sarif => report::sarif(&report, out)?,
         CheckFormat::Junit => report::junit(&report, out)?,
@@ -126,7 +145,7 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
         CheckFormat::Gitlab => report::gitlab(&report, out)?,
         CheckFormat::Markdown => report::markdown(&report, out)?,
     }
-    Ok(if !unreadable.is_empty() || nothing_else {
+    Ok(if !unreadable.is_empty() || (nothing.is_some() && !args.allow_empty) {
         Exit::Unreadable
     } else if report.counts() {
         Exit::Findings
@@ -233,8 +252,12 @@ fn custom_resources(
         let mut judgement = judge_references(world, &referring, circumstances);
         let notes = doubts.weaken_identities(&mut judgement, manifest, &reading, world);
         open.extend(notes.into_iter().map(|note| (manifest.origin.to_string(), note)));
-        let ObjectOrigin { file, document, line } = manifest.origin.clone();
-        report.add(&judgement, &metadata.display_name(), Some(&FindingLocation { file, document, line }));
+        let broken = judgement.identities.iter().find(|identity| identity.chain != State::Holds);
+        let identity = broken.or(judgement.identities.first()).map(|identity| identity.path);
+        let place = |finding: &Finding, _: Option<&str>| {
+            places::begin(&manifest.origin, manifest.pointer(&finding.fields(), identity, &world.conventions))
+        };
+        report.add(&judgement, &metadata.display_name(), Some(&place));
     }
     remarks.into_notes().iter().for_each(|note| report.note(note));
     open
@@ -250,8 +273,9 @@ fn circumstances(config: &Config, namespace: &str) -> Circumstances {
 fn judge(inputs: &Inputs<'_>, manifest: &Manifest, kind: Kind, report: &mut Report) -> Result<Vec<String>, Unreadable> {
     let Inputs { world, config, doubts, files, explain } = *inputs;
     let object = manifest.object()?;
-    let ObjectOrigin { file, document, line } = manifest.origin.clone();
-    let location = FindingLocation { file, document, line };
+    let place = |finding: &Finding, container: Option<&str>| {
+        places::begin(&manifest.origin, manifest.pointer(&finding.fields(), container, &world.conventions))
+    };
     let unreadable = |reason: String| Unreadable { origin: manifest.origin.clone(), reason };
     let namespace = namespace_of(&object);
     let name = object.metadata.display_name();
@@ -264,7 +288,7 @@ fn judge(inputs: &Inputs<'_>, manifest: &Manifest, kind: Kind, report: &mut Repo
         let mut judgement = judge_service_account(world, &change, circumstances);
         let notes = doubts.weaken(&mut judgement, manifest, &object, None, world);
         files.follow(&mut judgement, Subject { namespace, service_account: &name }, manifest);
-        report.add(&judgement, &name, Some(&location));
+        report.add(&judgement, &name, Some(&place));
         return Ok(notes);
     }
     let stage = if manifest.admitted { Stage::Admitted } else { Stage::Predicted };
@@ -280,7 +304,7 @@ fn judge(inputs: &Inputs<'_>, manifest: &Manifest, kind: Kind, report: &mut Repo
     let notes = doubts.weaken(&mut judgement, manifest, &object, Some(&workload), world);
     judgement.findings.iter_mut().for_each(explain);
     files.follow(&mut judgement, Subject { namespace, service_account: workload.service_account() }, manifest);
-    report.add(&judgement, &name, Some(&location));
+    report.add(&judgement, &name, Some(&place));
     Ok(notes)
 }
 

@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod doubt;
 mod explain;
+mod output;
 #[cfg(any(feature = "aws", feature = "kube"))]
 mod progress;
 mod question;

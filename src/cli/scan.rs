@@ -40,6 +40,7 @@ mod kube {
 
     use crate::cli::Exit;
     use crate::cli::args::{Format, ReportsArg, ScanArgs};
+    use crate::cli::output::text_options;
     use crate::cli::progress::Bar;
     use crate::config::Config;
     use crate::kube::{ReportKind, connect, reports_known, write_reports};
@@ -75,10 +76,7 @@ mod kube {
             let Done { report, .. } = scan.once()?;
             match args.format {
                 Format::Text if args.would_deny => report::would_deny(&report, out)?,
-                Format::Text => {
-                    let fixes = scan.config.fix_format(args.fix_format.map(Into::into));
-                    report::text(&report, fixes, out)?;
-                }
+                Format::Text => report::text(&report, &text_options(&args.report, &scan.config), out)?,
                 Format::Json => report::json(&report, out)?,
             }
             let is_clean = match &report.would_deny {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
 use rolecall_core::ecs::{Home, TaskDefinition};
+use rolecall_core::finding::Finding;
 use rolecall_core::judge::{Circumstances, JudgedTaskDefinition, judge_task_definition};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_message::fix::unresolved;
@@ -39,8 +40,15 @@ pub(super) fn check(
         let JudgedTaskDefinition { unresolved: values, .. } = &judged;
         open.extend(values.iter().map(|value| (manifest.origin.to_string(), unresolved(value))));
         let origin = &manifest.origin;
-        let location = FindingLocation { file: origin.file.clone(), document: origin.document, line: origin.line };
-        report.add_task_definition(&judged, definition.display_name(), Some(&location));
+        let place = |finding: &Finding, container: Option<&str>| FindingLocation {
+            file: origin.file.clone(),
+            document: origin.document,
+            line: origin.line,
+            column: 1,
+            pointer: manifest.pointer(&finding.fields(), container),
+            excerpt: None,
+        };
+        report.add_task_definition(&judged, definition.display_name(), Some(&place));
     }
     if let Some(home) = home {
         let definitions = if assumed == 1 {

@@ -5,6 +5,7 @@ mod configuration;
 mod credentials;
 mod ecs;
 mod evidence;
+mod field;
 mod hint;
 mod injection;
 mod label;
@@ -24,6 +25,7 @@ pub use evidence::{
     ConfigurationValue, CredentialsValue, Evidence, EvidenceValue, Expectation, InjectionValue, NeedName,
     PermissionValue, RequiredBy, RoleValue, SnapshotValue,
 };
+pub use field::Field;
 pub use hint::{Hint, IssuerDifference, NameDifference, OnOutageOrLevel, Remark, RolePurpose, SubjectDifference, Typo};
 pub use injection::{InjectionCause, LifetimeEffect, NotInjected, Preset, TokenVariable};
 pub use label::Label;

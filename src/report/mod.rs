@@ -21,12 +21,12 @@ pub use ci::{github, gitlab, junit, markdown, sarif};
 pub use custom::CustomRemarks;
 pub use json::json;
 pub use model::{
-    FindingLocation, Report, ReportedFinding, ReportedIdentity, ReportedResource, ReportedServiceAccount,
-    ReportedUnreadable, ReportedWorkload,
+    Excerpt, FindingLocation, Placing, Report, ReportedFinding, ReportedIdentity, ReportedResource,
+    ReportedServiceAccount, ReportedSkipped, ReportedUnreadable, ReportedWorkload,
 };
 pub use replay::{Replay, ReplayCounts, ReplayedDenial, ReplayedOwner, UnreadableLine};
 pub(crate) use rolecall_message::count;
-pub use text::text;
+pub use text::{Detail, TextOptions, text};
 pub use who_can::{Allowed, WhoCan, WhoCanSummary};
 #[cfg(feature = "kube")]
 pub use {

@@ -47,6 +47,9 @@ pub struct Report {
     /// What could not be read; only of manifests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<ReportedUnreadable>,
+    /// Objects that are not checked, by kind; only of manifests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<ReportedSkipped>,
     /// Totals.
     pub summary: Summary,
     /// Pods that run, by owner.
@@ -86,7 +89,7 @@ pub struct ReportedExemption {
     pub message: String,
     /// Which annotation hides it and on what, until when and why.
     pub exemption: String,
-    /// Where the object stands; only of manifests.
+    /// Where the field is that causes it; only of manifests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<FindingLocation>,
 }
@@ -104,16 +107,60 @@ pub struct ReportedUnreadable {
     pub message: String,
 }
 
-/// Where the object of a finding stands in the manifests.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// Objects of a kind that are not checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedSkipped {
+    /// `apiVersion`; null for documents that are no Kubernetes objects.
+    pub api_version: Option<String>,
+    /// `kind`; null as well.
+    pub kind: Option<String>,
+    /// How many.
+    pub count: usize,
+    /// How many of them have containers, and so may run pods.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub with_pods: usize,
+}
+
+/// Where in the manifests the field is that causes a finding.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct FindingLocation {
     /// The file, or `-`.
     pub file: String,
     /// Which document of the file, from 1.
     pub document: usize,
-    /// The line on which the object begins, from 1.
+    /// The line of the field, from 1.
     pub line: usize,
+    /// The column of the field, from 1, in characters.
+    pub column: usize,
+    /// The JSON pointer of the field in the document.
+    #[serde(skip)]
+    pub pointer: String,
+    /// The line of the field, where it is to be shown.
+    #[serde(skip)]
+    pub excerpt: Option<Excerpt>,
 }
+
+/// A line of a manifest that may be shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Excerpt {
+    /// The line, or a part of it.
+    pub text: String,
+    /// Where in it the field begins, in characters from 0.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+impl FindingLocation {
+    /// `FILE:LINE:COLUMN`
+    pub fn place(&self) -> String {
+        format!("{}:{}:{}", self.file.strip_prefix("./").unwrap_or(&self.file), self.line, self.column)
+    }
+}
+
+/// The place of a finding, and of the container that has it.
+pub type Placing<'p> = dyn Fn(&Finding, Option<&str>) -> FindingLocation + 'p;
 
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -134,7 +181,7 @@ pub struct ReportedFinding {
     pub resource: ReportedResource,
     /// The container; null where it is the whole workload's.
     pub container: Option<String>,
-    /// Where the object stands; only of manifests.
+    /// Where the field is that causes it; only of manifests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<FindingLocation>,
     /// Pods that run and have it, where they are not just one; none: only the template of a workload has it.
@@ -255,6 +302,9 @@ pub struct Summary {
     /// Documents and objects that could not be read.
     #[serde(skip_serializing_if = "is_zero")]
     pub unreadable: usize,
+    /// Objects that are not checked.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skipped: usize,
     /// The level that was asked for.
     pub level: &'static str,
     /// The cluster, where the snapshot names it.
@@ -286,6 +336,7 @@ impl Report {
             identities: Vec::new(),
             exempted: Vec::new(),
             unreadable: Vec::new(),
+            skipped: Vec::new(),
             #[cfg(feature = "kube")]
             would_deny: None,
             #[cfg(feature = "kube")]
@@ -331,8 +382,14 @@ impl Report {
         self.unreadable.push(unreadable);
     }
 
+    /// Adds objects of a kind that are not checked.
+    pub fn add_skipped(&mut self, skipped: ReportedSkipped) {
+        self.summary.skipped += skipped.count;
+        self.skipped.push(skipped);
+    }
+
     /// Adds a judged object.
-    pub fn add(&mut self, judgement: &Judgement<'_>, name: &str, location: Option<&FindingLocation>) {
+    pub fn add(&mut self, judgement: &Judgement<'_>, name: &str, placing: Option<&Placing<'_>>) {
         let resource = ReportedResource {
             namespace: judgement.namespace.to_owned(),
             kind: judgement.kind.name().into(),
@@ -340,7 +397,7 @@ impl Report {
         };
         let Judgement { containers, findings, exempted, identities, .. } = judgement;
         self.identities.extend(identities.iter().map(|identity| ReportedIdentity::of(&resource, identity)));
-        self.add_parts(&resource, containers, findings, exempted, location);
+        self.add_parts(&resource, containers, findings, exempted, placing);
     }
 
     /// Adds a judged task definition of Amazon ECS, which is in no namespace.
@@ -348,10 +405,10 @@ impl Report {
         &mut self,
         judged: &JudgedTaskDefinition<'_>,
         name: String,
-        location: Option<&FindingLocation>,
+        placing: Option<&Placing<'_>>,
     ) {
         let resource = ReportedResource { namespace: String::new(), kind: "TaskDefinition".into(), name };
-        self.add_parts(&resource, &judged.containers, &judged.findings, &judged.exempted, location);
+        self.add_parts(&resource, &judged.containers, &judged.findings, &judged.exempted, placing);
     }
 
     fn add_parts(
@@ -360,10 +417,10 @@ impl Report {
         containers: &[JudgedContainer<'_>],
         findings: &[Finding],
         exempted: &[Finding],
-        location: Option<&FindingLocation>,
+        placing: Option<&Placing<'_>>,
     ) {
         self.summary.resources += 1;
-        self.add_exempted(exempted.iter(), resource, location);
+        self.add_exempted(exempted.iter(), resource, placing);
         for container in containers {
             self.workloads.push(ReportedWorkload {
                 resource: resource.clone(),
@@ -377,8 +434,13 @@ impl Report {
         let findings: Vec<ReportedFinding> = findings
             .iter()
             .filter(|finding| self.shows(finding))
-            .flat_map(|finding| self.reported(finding, resource))
-            .map(|finding| ReportedFinding { location: location.cloned(), ..finding })
+            .flat_map(|finding| {
+                let place = |one: ReportedFinding| ReportedFinding {
+                    location: placing.map(|place| place(finding, one.container.as_deref())),
+                    ..one
+                };
+                self.reported(finding, resource).into_iter().map(place)
+            })
             .collect();
         self.findings.extend(findings);
     }
@@ -388,7 +450,7 @@ impl Report {
         &mut self,
         exempted: impl ExactSizeIterator<Item = &'f Finding>,
         resource: &ReportedResource,
-        location: Option<&FindingLocation>,
+        placing: Option<&Placing<'_>>,
     ) {
         self.summary.exempted += exempted.len();
         self.exempted.extend(exempted.map(|finding| ReportedExemption {
@@ -396,7 +458,7 @@ impl Report {
             rule: finding.rule(),
             message: rolecall_message::message(&finding.problem),
             exemption: finding.notes.first().map(rolecall_message::note).unwrap_or_default(),
-            location: location.cloned(),
+            location: placing.map(|place| place(finding, finding.containers.first().map(String::as_str))),
         }));
     }
 
@@ -442,6 +504,12 @@ impl Report {
             return vec![one(None)];
         }
         finding.containers.iter().map(|container| one(Some(container.clone()))).collect()
+    }
+
+    /// Every place in the manifests.
+    pub fn locations(&mut self) -> impl Iterator<Item = &mut FindingLocation> {
+        let exempted = self.exempted.iter_mut().filter_map(|exempted| exempted.location.as_mut());
+        self.findings.iter_mut().filter_map(|finding| finding.location.as_mut()).chain(exempted)
     }
 
     /// Sorts and counts.

@@ -14,8 +14,9 @@ mod write;
 
 pub use audit_log::{AuditLog, AuditRecord, Batch, ObjectChange, PodCreation, read_record};
 pub use manifests::{
-    CustomManifest, Manifest, Manifests, ObjectOrigin, ReadOptions, Substitutions, TaskDefinitionManifest, Unreadable,
-    Unrendered, decode, namespace_of, placeholder, task_definition_placeholder,
+    CustomManifest, Excerpt, Excluded, Located, Manifest, Manifests, ObjectOrigin, ReadOptions, Skipped, SkippedCount,
+    SkippedKind, Substitutions, TaskDefinitionManifest, Unreadable, Unrendered, Wanted, decode, namespace_of,
+    placeholder, task_definition_placeholder,
 };
 pub use place::{Fetched, SnapshotSource, SourceKind};
 pub use snapshot::{Loaded, SourceOptions, load_snapshot, read_snapshot, wait};

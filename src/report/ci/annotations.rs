@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{full_text, subject};
+use super::{full_text, path, subject};
 use crate::report::Report;
 use crate::report::model::Severity;
 
@@ -12,7 +12,7 @@ use crate::report::model::Severity;
 /// Where writing fails.
 pub fn github(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     for unreadable in &report.unreadable {
-        let (file, line) = (property(&unreadable.file), unreadable.line);
+        let (file, line) = (property(path(&unreadable.file)), unreadable.line);
         writeln!(out, "::error file={file},line={line},title=cannot be read::{}", data(&unreadable.message))?;
     }
     for finding in &report.findings {
@@ -21,8 +21,10 @@ pub fn github(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
             Severity::Warning => "warning",
             Severity::Note => "notice",
         };
-        let place =
-            finding.location.as_ref().map(|place| format!("file={},line={},", property(&place.file), place.line));
+        let place = finding
+            .location
+            .as_ref()
+            .map(|place| format!("file={},line={},col={},", property(path(&place.file)), place.line, place.column));
         let title = property(&format!("{}: {}", finding.rule, subject(finding)));
         writeln!(out, "::{command} {}title={title}::{}", place.unwrap_or_default(), data(&full_text(finding)))?;
     }

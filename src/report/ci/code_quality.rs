@@ -25,7 +25,7 @@ pub fn gitlab(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
             "check_name": finding.rule,
             "fingerprint": fingerprint(finding),
             "severity": severity,
-            "location": {"path": path(&place.file), "lines": {"begin": place.line}},
+            "location": {"path": path(&place.file), "lines": {"begin": place.line}, "positions": {"begin": {"line": place.line, "column": place.column}}},
         }))
     });
     let unreadable = report.unreadable.iter().map(|unreadable| {

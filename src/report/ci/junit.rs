@@ -41,7 +41,8 @@ pub fn junit(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         let class = format!("rolecall.{}", resource.kind);
         writeln!(out, r#"    <testcase name="{}" classname="{}">"#, text(&named(resource)), text(&class))?;
         for finding in findings.iter().filter(fails) {
-            let message = format!("{} [{}]", finding.message, finding.rule);
+            let place = finding.location.as_ref().map(|place| format!("{}: ", place.place())).unwrap_or_default();
+            let message = format!("{place}{} [{}]", finding.message, finding.rule);
             writeln!(
                 out,
                 r#"      <failure type="{}" message="{}">{}</failure>"#,

@@ -33,7 +33,7 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
             Severity::Warning => "warning",
             Severity::Note => "note",
         };
-        let place = finding.location.as_ref().map(|place| format!(" ({}:{})", place.file, place.line));
+        let place = finding.location.as_ref().map(|place| format!(" ({})", place.place()));
         writeln!(
             out,
             "| {mark} | {} | {}{} | {} | {} | {} |",

@@ -40,7 +40,7 @@ pub fn sarif(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
             json!({
                 "level": "error",
                 "message": {"text": printable(&unreadable.message)},
-                "locations": [physical(&unreadable.file, unreadable.line)],
+                "locations": [physical(&unreadable.file, unreadable.line, None)],
             })
         })
         .collect();
@@ -57,6 +57,7 @@ pub fn sarif(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
                 "executionSuccessful": report.unreadable.is_empty(),
                 "toolExecutionNotifications": notifications,
             }],
+            "columnKind": "unicodeCodePoints",
             "results": results,
         }],
     });
@@ -129,7 +130,7 @@ fn result(finding: &ReportedFinding) -> Value {
 
 /// A place in a file, with the name of what stands there. GitHub accepts no result without a file.
 fn place(location: Option<&FindingLocation>, name: &str) -> Value {
-    let mut place = location.map_or_else(|| json!({}), |place| physical(&place.file, place.line));
+    let mut place = location.map_or_else(|| json!({}), |place| physical(&place.file, place.line, Some(place.column)));
     if let Some(fields) = place.as_object_mut() {
         fields.insert("logicalLocations".to_owned(), json!([{"fullyQualifiedName": name}]));
     }
@@ -137,9 +138,11 @@ fn place(location: Option<&FindingLocation>, name: &str) -> Value {
 }
 
 /// A place in a file; standard input has none.
-fn physical(file: &str, line: usize) -> Value {
+fn physical(file: &str, line: usize, column: Option<usize>) -> Value {
+    let mut region = Map::from_iter([("startLine".to_owned(), line.max(1).into())]);
+    region.extend(column.map(|column| ("startColumn".to_owned(), column.max(1).into())));
     let uri = if file == "-" { "stdin".to_owned() } else { encoded(path(file)) };
-    json!({"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line.max(1)}}})
+    json!({"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}})
 }
 
 /// A path as a relative URI (RFC 3986).

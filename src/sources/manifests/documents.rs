@@ -20,6 +20,20 @@ pub(super) struct Document {
     pub(super) content: Result<Value, Fault>,
     /// Lines are those of the text.
     pub(super) duplicates: Vec<DuplicateKey>,
+    /// What of the text it was read from.
+    pub(super) span: Span,
+}
+
+/// A part of a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    /// From this byte.
+    pub(super) start: usize,
+    /// To before this one.
+    pub(super) end: usize,
+    /// The line of its start, from 1.
+    pub(super) line: usize,
+    pub(super) is_json: bool,
 }
 
 /// Every document of a text that is not empty, in order.
@@ -56,11 +70,12 @@ fn json_list(text: &str) -> Option<Document> {
     let before = text.len() - start.len();
     let line = 1 + text.bytes().take(before).filter(|b| *b == b'\n').count();
     let duplicates = duplicates.into_inner().into_iter().map(|key| DuplicateKey { line, key }).collect();
-    Some(Document { line, content: Ok(value), duplicates })
+    let span = Span { start: before, end: text.len(), line, is_json: true };
+    Some(Document { line, content: Ok(value), duplicates, span })
 }
 
 fn unreadable(line: usize, fault: Fault) -> Document {
-    Document { line, content: Err(fault), duplicates: Vec::new() }
+    Document { line, content: Err(fault), duplicates: Vec::new(), span: Span::default() }
 }
 
 struct Reader<'t> {
@@ -99,12 +114,13 @@ impl<'t> Reader<'t> {
                     let line = self.line;
                     // A deserializer says no offset, an iterator over it does.
                     let end = deserializer.into_iter::<serde::de::IgnoredAny>().byte_offset();
+                    let span = Span { start: self.at, end: self.at + end, line, is_json: true };
                     self.skip(end);
                     read += 1;
                     let keys = duplicates.into_inner().into_iter();
                     let duplicates = keys.map(|key| DuplicateKey { line, key }).collect();
                     if !value.is_null() {
-                        self.found.push(Document { line, content: Ok(value), duplicates });
+                        self.found.push(Document { line, content: Ok(value), duplicates, span });
                     }
                 }
                 Err(e) if read < 2 => {
@@ -146,11 +162,11 @@ impl<'t> Reader<'t> {
     fn yaml(&mut self) {
         let mut fits = !self.rest().starts_with("---") || self.is_separator();
         while !self.rest().is_empty() {
-            let line = self.line;
+            let (line, start) = (self.line, self.at);
             // A separator that ends nothing belongs to what follows it.
             let chunk = self.skip_to_separator();
             if fits {
-                self.document(chunk, line);
+                self.document(chunk, Span { start, end: self.at, line, is_json: false });
             }
             fits = self.rest().is_empty() || self.is_separator();
             if fits {
@@ -179,7 +195,8 @@ impl<'t> Reader<'t> {
         self.skip(end)
     }
 
-    fn document(&mut self, chunk: &str, line: usize) {
+    fn document(&mut self, chunk: &str, span: Span) {
+        let line = span.line;
         let chunk: Cow<'_, str> =
             if chunk.ends_with('\n') { Cow::Borrowed(chunk) } else { Cow::Owned(format!("{chunk}\n")) };
         let is_blank = |line: &str| {
@@ -213,7 +230,7 @@ impl<'t> Reader<'t> {
                 for duplicate in &mut duplicates {
                     duplicate.line = absolute(duplicate.line);
                 }
-                self.found.push(Document { line: line + blank, content: Ok(value), duplicates });
+                self.found.push(Document { line: line + blank, content: Ok(value), duplicates, span });
             }
             Err(fault) => {
                 let hint = if chunk.contains("{{") {

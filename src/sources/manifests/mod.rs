@@ -1,30 +1,38 @@
 //! Manifests from files, folders and standard input: YAML with many documents, Lists, JSON; read as kubectl reads them.
 
-mod custom;
+mod custom_manifest;
 mod documents;
+mod field;
 mod files;
+mod marks;
 mod placeholder;
 mod scalar;
+mod skipped;
 mod substitute;
 mod task_definitions;
+mod texts;
 mod yaml;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rolecall_core::cluster::{Cluster, Conventions, Namespace, Objects, Presence, ServiceAccount};
+use rolecall_core::custom::{self, Listed};
 use rolecall_core::workload::{Kind, Object};
 use serde_json::{Map, Value};
 
-pub use custom::CustomManifest;
+pub use custom_manifest::CustomManifest;
 use documents::Document;
 use files::Files;
-pub use files::Unrendered;
+pub use files::{Excluded, Unrendered};
 pub use placeholder::placeholder;
+pub use skipped::{Skipped, SkippedCount, SkippedKind};
 pub use substitute::Substitutions;
 pub use task_definitions::{TaskDefinitionManifest, task_definition_placeholder};
+use texts::SourceTexts;
+pub use texts::{Excerpt, Located, Wanted};
 
 /// Where an object stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +77,8 @@ pub struct Manifest {
     pub admitted: bool,
     /// Whether it names no namespace, and none was given for such objects.
     pub assumed_namespace: bool,
+    /// Its JSON pointer in its document.
+    within: Box<str>,
     value: Value,
 }
 
@@ -116,8 +126,12 @@ pub struct Manifests {
     pub custom: Vec<CustomManifest>,
     /// Task definitions of Amazon ECS, in the order they were read.
     pub task_definitions: Vec<TaskDefinitionManifest>,
-    /// Objects of kinds that do not matter, and documents that are no Kubernetes objects.
-    pub passed_over: usize,
+    /// Objects of kinds that are not checked, and documents that are no Kubernetes objects.
+    pub skipped: Skipped,
+    /// Objects of kinds that may name an identity of AWS, and name none.
+    pub without_identity: usize,
+    /// Folders that were named and have no manifest, with how many are left out there.
+    pub empty_folders: BTreeMap<PathBuf, usize>,
     /// What cannot be read.
     pub unreadable: Vec<Unreadable>,
     /// Folders that must be rendered first.
@@ -126,6 +140,8 @@ pub struct Manifests {
     pub notes: Vec<String>,
     /// What ConfigMaps and SecretProviderClasses among them say of AWS.
     seen: Objects,
+    /// What of which text each document was read from.
+    texts: SourceTexts,
 }
 
 impl Manifests {
@@ -142,21 +158,39 @@ impl Manifests {
     /// The same, but what is malformed does not hide the rest: it is listed.
     ///
     /// # Errors
-    /// Where a file cannot be read at all.
+    /// Where a path that is named cannot be read at all.
     pub fn read(paths: &[String], options: &ReadOptions<'_>) -> anyhow::Result<Self> {
+        Self::read_but(paths, options, &Excluded::default())
+    }
+
+    /// The same without what is excluded.
+    ///
+    /// # Errors
+    /// Where a path that is named cannot be read at all.
+    pub fn read_but(paths: &[String], options: &ReadOptions<'_>, excluded: &Excluded) -> anyhow::Result<Self> {
         let mut manifests = Self::default();
         for path in paths {
             if path == "-" {
                 let mut bytes = Vec::new();
                 std::io::stdin().read_to_end(&mut bytes).context("standard input: cannot be read")?;
                 manifests.add_documents("-", documents::documents(&bytes), options);
+                manifests.texts.keep("-", bytes);
                 continue;
             }
             let mut found = Files::default();
-            found.collect(Path::new(path))?;
+            found.collect(Path::new(path), excluded)?;
             manifests.unrendered.append(&mut found.unrendered);
+            manifests.empty_folders.append(&mut found.empty);
+            for (folder, reason) in &found.unreadable {
+                manifests.refuse_file(folder, reason);
+            }
+            let is_named = found.files.iter().any(|file| file == Path::new(path));
             for (file, documents) in found.files.iter().zip(read_all(&found.files)) {
-                manifests.add_documents(&file.display().to_string(), documents?, options);
+                match documents {
+                    Ok(documents) => manifests.add_documents(&file.display().to_string(), documents, options),
+                    Err(error) if is_named => anyhow::bail!("{}: {error}", file.display()),
+                    Err(error) => manifests.refuse_file(file, &error.to_string()),
+                }
             }
         }
         Ok(manifests)
@@ -173,6 +207,18 @@ impl Manifests {
         Ok(())
     }
 
+    /// The same, but only the first is named.
+    ///
+    /// # Errors
+    /// Where something is unreadable or must be rendered first.
+    pub fn first_fault(&self) -> anyhow::Result<()> {
+        let unrendered = self.unrendered.iter().map(ToString::to_string);
+        match self.unreadable.iter().map(ToString::to_string).chain(unrendered).next() {
+            Some(fault) => anyhow::bail!(fault),
+            None => Ok(()),
+        }
+    }
+
     /// Reads the text of one file.
     ///
     /// # Errors
@@ -183,6 +229,7 @@ impl Manifests {
     }
 
     fn add_documents(&mut self, file: &str, documents: Vec<Document>, options: &ReadOptions<'_>) {
+        self.texts.add(file, documents.iter().map(|document| document.span).collect());
         for (index, document) in documents.into_iter().enumerate() {
             let origin = ObjectOrigin { file: file.to_owned(), document: index + 1, line: document.line };
             match document.content {
@@ -198,7 +245,7 @@ impl Manifests {
                     if let Some(substitutions) = options.substitutions {
                         substitutions.fill(&mut value);
                     }
-                    self.add_value(&origin, value, false, options);
+                    self.add_value(&origin, String::new(), value, false, options);
                 }
                 Err(fault) => {
                     let line = if fault.line == 0 { document.line } else { fault.line };
@@ -213,7 +260,18 @@ impl Manifests {
         self.unreadable.push(Unreadable { origin: origin.clone(), reason: reason.to_owned() });
     }
 
-    fn add_value(&mut self, origin: &ObjectOrigin, mut value: Value, admitted: bool, options: &ReadOptions<'_>) {
+    fn refuse_file(&mut self, file: &Path, reason: &str) {
+        self.refuse(&ObjectOrigin { file: file.display().to_string(), document: 1, line: 1 }, reason);
+    }
+
+    fn add_value(
+        &mut self,
+        origin: &ObjectOrigin,
+        within: String,
+        mut value: Value,
+        admitted: bool,
+        options: &ReadOptions<'_>,
+    ) {
         if let Some(found) = task_definitions::of(&mut value).filter(|_| !admitted) {
             for one in found {
                 match one {
@@ -233,7 +291,7 @@ impl Manifests {
             if let (Some(namespace), Some(Value::Object(metadata))) = (namespace, object.get_mut("metadata")) {
                 metadata.entry("namespace").or_insert(namespace);
             }
-            return self.add_value(origin, object, true, options);
+            return self.add_value(origin, within + "/request/object", object, true, options);
         }
         if let Some(item_kind) = kind.strip_suffix("List")
             && let Some(items) = value.get_mut("items").map(Value::take)
@@ -241,7 +299,7 @@ impl Manifests {
             let Value::Array(items) = items else {
                 return self.refuse(origin, "items: must be a list");
             };
-            for mut item in items {
+            for (at, mut item) in items.into_iter().enumerate() {
                 // A typed list's items may leave out what the list says of them.
                 if let Value::Object(item) = &mut item
                     && !item_kind.is_empty()
@@ -251,7 +309,7 @@ impl Manifests {
                     item.entry("apiVersion").or_insert_with(|| api_version.as_str().into());
                 }
                 if item.is_object() || item.is_null() {
-                    self.add_value(origin, item, admitted, options);
+                    self.add_value(origin, format!("{within}/items/{at}"), item, admitted, options);
                 } else {
                     self.refuse(origin, "items: must hold objects");
                 }
@@ -263,9 +321,16 @@ impl Manifests {
         }
         let known = Kind::from_api_version(&api_version, &kind);
         if known.is_none() && (kind != "Namespace" || api_version != "v1") {
-            match CustomManifest::of(origin, (&api_version, &kind), value, options.namespace) {
-                Some(custom) => self.custom.push(custom),
-                None => self.passed_over += 1,
+            match CustomManifest::of(origin, within, (&api_version, &kind), value, options.namespace) {
+                Ok(custom) => self.custom.push(custom),
+                Err(value) => {
+                    let known = custom::find(&api_version, &kind);
+                    self.without_identity += usize::from(known.is_some());
+                    // Most objects of such a kind have nothing to do with AWS.
+                    if known.is_none_or(|known| known.listed == Listed::Never) {
+                        skipped::add(&mut self.skipped, &api_version, &kind, &value);
+                    }
+                }
             }
             return;
         }
@@ -279,7 +344,8 @@ impl Manifests {
             metadata.insert("namespace".to_owned(), namespace.into());
             assumed_namespace = false;
         }
-        self.objects.push(Manifest { origin: origin.clone(), kind: known, admitted, assumed_namespace, value });
+        let within = within.into_boxed_str();
+        self.objects.push(Manifest { origin: origin.clone(), kind: known, admitted, assumed_namespace, within, value });
     }
 
     /// Notes what a ConfigMap or a SecretProviderClass says of AWS; its content is not kept.
@@ -415,8 +481,7 @@ pub fn decode(bytes: &[u8]) -> Vec<Result<Value, (usize, String)>> {
 /// Reads files on as many threads as there are processors; the results are in the order of the files.
 fn read_all(files: &[PathBuf]) -> Vec<anyhow::Result<Vec<Document>>> {
     let read = |file: &PathBuf| {
-        let name = file.display();
-        let bytes = std::fs::read(file).with_context(|| format!("{name}: cannot be read"))?;
+        let bytes = std::fs::read(file).map_err(|error| anyhow::anyhow!("{}", files::cannot_be_read(&error)))?;
         Ok(documents::documents(&bytes))
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

@@ -17,7 +17,7 @@ pub struct TaskDefinitionManifest {
     /// Where its document stands.
     pub origin: ObjectOrigin,
     /// Its place in the document; empty where it is the document.
-    path: String,
+    pub(super) path: String,
     /// In the form of `register-task-definition`.
     pub(super) value: Value,
 }

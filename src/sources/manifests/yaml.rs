@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::panic::UnwindSafe;
 use std::rc::Rc;
 use std::sync::Once;
 
@@ -156,8 +157,13 @@ fn put_back(value: &mut Value, stand_ins: &[(char, char)]) {
     }
 }
 
-/// The parser has a few assertions of its own: a text that trips one is unreadable, and does not end the program.
 fn read_guarded(text: &str, tags: Tags) -> Result<(Value, Vec<DuplicateKey>), Fault> {
+    guarded(|| read_document(text, tags))
+        .unwrap_or_else(|| Err(Fault::new(0, "the YAML parser cannot read this document")))
+}
+
+/// The parser has a few assertions of its own: a text that trips one does not end the program. `None` where one does.
+pub(super) fn guarded<T>(read: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
     thread_local! {
         static IS_READING: Cell<bool> = const { Cell::new(false) };
     }
@@ -171,9 +177,9 @@ fn read_guarded(text: &str, tags: Tags) -> Result<(Value, Vec<DuplicateKey>), Fa
         }));
     });
     IS_READING.set(true);
-    let result = std::panic::catch_unwind(|| read_document(text, tags));
+    let result = std::panic::catch_unwind(read);
     IS_READING.set(false);
-    result.unwrap_or_else(|_| Err(Fault::new(0, "the YAML parser cannot read this document")))
+    result.ok()
 }
 
 fn read_document(text: &str, tags: Tags) -> Result<(Value, Vec<DuplicateKey>), Fault> {

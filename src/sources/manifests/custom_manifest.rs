@@ -15,22 +15,24 @@ pub struct CustomManifest {
     pub kind: &'static CustomKind,
     /// Whether it names no namespace, and none was given for such objects.
     pub assumed_namespace: bool,
+    /// Its JSON pointer in its document.
+    pub(super) within: String,
     value: Value,
 }
 
 impl CustomManifest {
-    /// The custom resource in a document; `None` where it is of another kind, or names no identity of AWS. `namespace` is that of
-    /// objects that name none.
+    /// The custom resource in a document; the document where it is of another kind, or names no identity of AWS. `namespace` is
+    /// that of objects that name none.
     pub(super) fn of(
         origin: &ObjectOrigin,
+        within: String,
         (api_version, kind): (&str, &str),
         mut value: Value,
         namespace: Option<&str>,
-    ) -> Option<Self> {
-        let kind = custom::find(api_version, kind)?;
-        if kind.read(&value).is_empty() {
-            return None;
-        }
+    ) -> Result<Self, Value> {
+        let Some(kind) = custom::find(api_version, kind).filter(|kind| !kind.read(&value).is_empty()) else {
+            return Err(value);
+        };
         let named =
             value.pointer("/metadata/namespace").is_some_and(|name| !name.is_null() && name.as_str() != Some(""));
         let mut assumed_namespace = kind.scope == Scope::Namespaced && !named;
@@ -41,7 +43,7 @@ impl CustomManifest {
             metadata.insert("namespace".to_owned(), namespace.into());
             assumed_namespace = false;
         }
-        Some(Self { origin: origin.clone(), kind, assumed_namespace, value })
+        Ok(Self { origin: origin.clone(), kind, assumed_namespace, within, value })
     }
 
     /// The identities that it names.
