@@ -11,9 +11,13 @@ pub(super) fn of(owner: &Owner, cluster: &str, change: &Change) -> Option<Comman
     match owner {
         Owner::AddOn(name) => add_on(cluster, name, change),
         Owner::Eksctl => eksctl::command(cluster, change),
-        Owner::File { .. } | Owner::Helm(_) | Owner::ArgoCd(_) | Owner::Kustomization(_) | Owner::HelmRelease(_) => {
-            None
-        }
+        Owner::File { .. }
+        | Owner::Helm(_)
+        | Owner::ArgoCd(_)
+        | Owner::Kustomization(_)
+        | Owner::HelmRelease(_)
+        | Owner::CloudFormation(_)
+        | Owner::Terraform(_) => None,
     }
 }
 

@@ -238,11 +238,17 @@ fn through(owner: &Owner, change: &Change) -> String {
              associations of the add-on: give the others too)"
         ),
         Owner::Eksctl => format!("{change}, by eksctl, which created it"),
+        Owner::CloudFormation(resource) => in_template(&change, &format!("the CloudFormation template, at {resource}")),
+        Owner::Terraform(address) => in_template(&change, &format!("the Terraform configuration of {address}")),
     }
 }
 
 fn in_source(change: &str, owner: &str) -> String {
     format!("{change}, in the values or repository of {owner}: a change in the cluster is reverted")
+}
+
+fn in_template(change: &str, template: &str) -> String {
+    format!("{change}, in {template}: the next deployment registers the task definition from there")
 }
 
 fn recreate(kind: &str, namespace: &str, name: Option<&str>) -> String {
@@ -291,7 +297,7 @@ fn permission(change: &PermissionChange) -> String {
             "remove the declared need: no policy can allow it to the session of a role".to_owned()
         }
         PermissionChange::CorrectNeed { action } => {
-            format!("write {action} in the annotation rolecall.dev/requires")
+            format!("write {action} in rolecall.dev/requires")
         }
     }
 }
