@@ -406,7 +406,8 @@ fn who_can_lists_those_that_are_allowed_and_those_that_may_be() {
     );
     assert_eq!(
         report["summary"],
-        json!({"yes": 3, "depends": 1, "serviceAccounts": 6, "withoutIdentity": 1, "nodeRoles": 1})
+        json!({"yes": 3, "depends": 1, "serviceAccounts": 6, "withoutIdentity": 1, "taskDefinitions": 0,
+            "customResources": 0, "nodeRoles": 1})
     );
     assert!(report["allowed"][1]["reasons"].to_string().contains("aws:SourceIp"), "{report}");
     // Every answer is that of can-i.
@@ -430,6 +431,92 @@ fn who_can_lists_those_that_are_allowed_and_those_that_may_be() {
     ));
     let none = ask(&["iam:CreateUser"]);
     assert!(none.starts_with("iam:CreateUser: 0 yes, 0 depends"), "{none}");
+}
+
+/// Task definitions and custom resources are asked like service accounts.
+#[test]
+fn who_can_asks_task_definitions_and_custom_resources() {
+    let directory = TempDir::new("who-can-others");
+    let (source, accounts) = everyone(&directory);
+    let mut snapshot: Value = serde_json::from_str(&std::fs::read_to_string(&source).unwrap()).unwrap();
+    snapshot["accounts"]["111122223333"]["roles"].as_array_mut().unwrap().push(json!({"RoleName": "task",
+        "Arn": "arn:aws:iam::111122223333:role/task", "Path": "/", "AttachedManagedPolicies": [], "Tags": [],
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"}}]},
+        "RolePolicyList": [{"PolicyName": "p", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "dynamodb:Query", "Resource": TABLE}]}}]}));
+    let source = directory.file("snapshot.json", &snapshot.to_string()).display().to_string();
+    let definition = |family: &str, revision: u64, role: Option<&str>| {
+        json!({"taskDefinitionArn": format!("arn:aws:ecs:us-west-2:111122223333:task-definition/{family}:{revision}"),
+            "family": family, "revision": revision, "requiresCompatibilities": ["FARGATE"], "taskRoleArn": role,
+            "containerDefinitions": [{"name": "c", "image": "c"}]})
+    };
+    let task = Some("arn:aws:iam::111122223333:role/task");
+    let scanner = Some("arn:aws:iam::111122223333:role/scanner");
+    let definitions = json!({"taskDefinitions": [
+        definition("carts", 2, task), definition("carts", 1, scanner), definition("none", 1, None),
+        definition("broken", 1, scanner), {"family": "odd", "containerDefinitions": 7}]});
+    let definitions = directory.file("definitions.json", &definitions.to_string()).display().to_string();
+    let store = |name: &str, account: &str| {
+        json!({"apiVersion": "external-secrets.io/v1", "kind": "SecretStore", "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"provider": {"aws": {"service": "SecretsManager", "region": "us-west-2",
+                "auth": {"jwt": {"serviceAccountRef": {"name": account}}}}}}})
+        .to_string()
+    };
+    let own = json!({"apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": "own"},
+        "spec": {"provider": {"aws": {"service": "SecretsManager", "role": "arn:aws:iam::111122223333:role/reader"}}}})
+    .to_string();
+    let stores =
+        [store("reader", "reader"), store("scanner", "scanner"), store("elsewhere", "elsewhere"), own].join("\n---\n");
+    let stores = directory.file("stores.yaml", &stores).display().to_string();
+    let ask = |format: &str| {
+        let output = rolecall(&[
+            "who-can",
+            "dynamodb:Query",
+            TABLE,
+            "--source",
+            &source,
+            "--manifests",
+            &accounts,
+            "--manifests",
+            &definitions,
+            "--manifests",
+            &stores,
+            "--format",
+            format,
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let report: Value = serde_json::from_str(&ask("json")).unwrap();
+    let rows: Vec<String> = report["allowed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            format!("{} {} {}", entry["subject"].as_str().unwrap_or("-"), entry["identity"], entry["answer"])
+                .replace('"', "")
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            "SecretStore shop/reader irsa yes",
+            "ecs:carts:2 task-role yes",
+            "shop/associated pod-identity yes",
+            "shop/office irsa depends",
+            "shop/reader irsa yes",
+            "- node yes"
+        ]
+    );
+    assert_eq!((&report["summary"]["taskDefinitions"], &report["summary"]["customResources"]), (&json!(3), &json!(2)));
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("taskDefinitions[4].containerDefinitions"), "{notes}");
+    assert!(notes.contains("1 identity of custom resources not asked"), "{notes}");
+    assert!(
+        ask("text")
+            .contains("of 6 service accounts, 3 task definitions, 2 identities of custom resources and 1 node role")
+    );
 }
 
 #[test]

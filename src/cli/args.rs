@@ -128,7 +128,7 @@ pub enum Command {
     /// Tell whether pods of a service account are allowed an AWS action, as which role, and why
     #[command(after_help = CAN_I_EXAMPLES)]
     CanI(CanIArgs),
-    /// List the service accounts and node roles that are allowed an AWS action
+    /// List the service accounts, task definitions and other identities that are allowed an AWS action
     #[command(after_help = WHO_CAN_EXAMPLES)]
     WhoCan(WhoCanArgs),
     /// Explain a rule: what it means, why it matters, and how to fix it
@@ -263,7 +263,7 @@ pub struct WhoCanArgs {
     /// Name of the cluster. Required with --source aws; a snapshot must be of this cluster
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
-    /// Files and folders with service accounts and namespaces
+    /// Files and folders with service accounts, namespaces, task definitions and custom resources
     #[arg(long, value_name = "PATH")]
     pub manifests: Vec<String>,
     /// Context of the kubeconfig: service accounts and namespaces as they are in that cluster now

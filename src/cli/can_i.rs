@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use rolecall_actions::Action;
 use rolecall_core::chain::Subject;
 use rolecall_core::cluster::Conventions;
+use rolecall_core::fix::Owners;
 use rolecall_core::judge::{EffectiveIdentity, effective_identity, effective_task_identity};
 use rolecall_core::permission::{Answer, Need, ask_need, granted_actions};
 use rolecall_core::snapshot::Snapshot;
@@ -17,6 +18,7 @@ use super::args::{CanIArgs, Format};
 use super::cluster_facts::ClusterFacts;
 use super::doubt::Doubts;
 use super::question::question;
+use super::task_definitions::Found;
 use super::{Exit, task_definitions};
 use crate::config::Config;
 use crate::report::{Can, CanI, Grants, Through};
@@ -58,11 +60,15 @@ fn of_task_definition(args: &CanIArgs, name: &str, out: &mut dyn Write) -> anyho
     let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
     let options = ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
     let manifests = Manifests::read(&args.manifests, &options)?;
-    manifests.whole()?;
-    let definition = task_definitions::find(&manifests, name)?;
+    let Found { definition, owner, mut notes } = task_definitions::find(&manifests, name)?;
     let snapshot = snapshot(args, &config, manifests.named_roles())?;
-    let effective = effective_task_identity(&snapshot, &definition, task_definition_placeholder);
-    answer(args, &config, &effective, Vec::new(), out)
+    let mut effective = effective_task_identity(&snapshot, &definition, task_definition_placeholder);
+    if let Some(owner) = owner {
+        let owners = Owners { workload: Some(owner), ..Owners::default() };
+        effective.problems.iter_mut().for_each(|problem| problem.fix.follow(&owners));
+    }
+    notes.extend(task_definitions::home_note(&definition, &snapshot));
+    answer(args, &config, &effective, notes, out)
 }
 
 fn snapshot(args: &CanIArgs, config: &Config, roles: BTreeSet<String>) -> anyhow::Result<Snapshot> {

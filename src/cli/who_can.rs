@@ -1,5 +1,7 @@
 //! `rolecall who-can`
 
+mod others;
+
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::sync::Arc;
@@ -17,13 +19,15 @@ use rolecall_iam::Verdict;
 use super::Exit;
 use super::args::{Format, WhoCanArgs};
 use super::cluster_facts::ClusterFacts;
+use super::doubt::Doubts;
 use super::question::question;
 use crate::config::Config;
 use crate::report::{Allowed, WhoCan};
 use crate::sources::aws::AwsSettings;
 use crate::sources::{Manifests, ReadOptions, SourceOptions, Substitutions, load_snapshot};
 
-/// Lists the service accounts and node roles that are allowed an action, or may be.
+/// Lists the service accounts, task definitions, identities of custom resources and node roles that are allowed an action, or may
+/// be.
 ///
 /// # Errors
 /// Where something cannot be read or is malformed, or AWS has no such action.
@@ -34,14 +38,16 @@ pub fn who_can(args: &WhoCanArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     };
     let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let conventions = config.conventions();
+    let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
+    let options = ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
+    let mut manifests = Manifests::read(&args.manifests, &options)?;
     let ClusterFacts { cluster, roles, unread } = match &args.context {
         Some(context) => ClusterFacts::of_context(context, &config, &conventions)?,
+        None if args.manifests.is_empty() => ClusterFacts::default(),
         None => {
-            let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
-            let options =
-                ReadOptions { namespace: args.input.namespace.as_deref(), substitutions: substitutions.as_ref() };
-            let (cluster, roles) = Manifests::known(&args.manifests, &conventions, &options)?;
-            ClusterFacts { cluster, roles, unread: Vec::new() }
+            let cluster = manifests.readable_cluster(&conventions);
+            manifests.whole()?;
+            ClusterFacts { cluster, roles: manifests.named_roles(), unread: Vec::new() }
         }
     };
     let aws = AwsSettings { policies: true, ..config.aws };
@@ -56,10 +62,18 @@ pub fn who_can(args: &WhoCanArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
                 .to_owned(),
         );
     }
+    if args.context.is_some() {
+        report.note(
+            "custom resources of the cluster were not read: `rolecall scan` checks the identities they name".to_owned(),
+        );
+    }
+    let doubts = Doubts::of(&manifests, &conventions);
     let world = World::new(Arc::new(snapshot), cluster, conventions);
     for Answers { accounts, without_identity, allowed } in answers(&world, &accounts, need) {
         report.add_accounts(accounts, without_identity, allowed);
     }
+    others::add_task_definitions(&manifests, &world.snapshot, need, &mut report);
+    others::add_custom_resources(&manifests, &doubts, &world, need, &mut report);
     for role in world.snapshot.node_roles.iter().flatten() {
         let subject = Subject { namespace: "", service_account: "" };
         let actor = world.snapshot.role(role).map(|role| Actor {
@@ -133,7 +147,7 @@ fn answers_of(world: &World, accounts: &[(Box<str>, Box<str>)], need: Need<'_>) 
             by_role.insert(&actor.role.arn, answer.verdict);
         }
         let name = format!("{namespace}/{service_account}");
-        answers.allowed.extend(Allowed::of_account(&name, &effective, need, answer.as_ref()));
+        answers.allowed.extend(Allowed::of_identity(&name, &effective, need, answer.as_ref()));
     }
     answers
 }

@@ -99,7 +99,7 @@ pub fn note(note: &Note) -> String {
             let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("{how} by rolecall.dev/ignore on {}{until}{reason}", names::holder(holder))
         }
-        Note::NodeRoleAllowed => "exempted by the annotation rolecall.dev/allow-node-role".to_owned(),
+        Note::NodeRoleAllowed => "exempted by rolecall.dev/allow-node-role".to_owned(),
         Note::FromWarningsOnly { rule } => format!(
             "its own annotations hide [{rule}] from warnings only: an exemption from denials belongs on the namespace"
         ),

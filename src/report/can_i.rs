@@ -129,7 +129,7 @@ pub struct CanI {
 
 /// What would have to change for a yes: the first break of the chain, else the policy that denies or does not allow.
 fn fix(effective: &EffectiveIdentity<'_>, answer: Option<&Answer<'_>>) -> Option<Fix> {
-    if effective.chain == State::Broken {
+    if effective.chain == State::Broken || effective.identity == Identity::None {
         return effective.problems.first().map(|problem| problem.fix.clone());
     }
     let (action, resources, ruling) = answer?.deciding()?;
@@ -171,6 +171,9 @@ impl Through {
     }
 }
 
+/// Containers with other credentials that an answer names.
+const MAX_CONTAINERS: usize = 3;
+
 /// What keeps an answer about an identity from being a plain yes.
 fn doubts(effective: &EffectiveIdentity<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -186,8 +189,21 @@ fn doubts(effective: &EffectiveIdentity<'_>) -> Vec<String> {
                 .to_owned(),
             None => "it has no identity of its own, and the nodes' role is not known".to_owned(),
         }),
-        Identity::None => reasons.push("it has no identity".to_owned()),
+        Identity::None => reasons.push(match effective.problems.first() {
+            Some(problem) => format!("{} [{}]", message::message(problem), problem.rule.name),
+            None => "it has no identity".to_owned(),
+        }),
         _ => {}
+    }
+    reasons.extend(effective.other_credentials.iter().take(MAX_CONTAINERS).map(|(container, problem)| {
+        format!("container {container}: {} [{}]", message::message(problem), problem.rule.name)
+    }));
+    if let [first, others @ ..] = effective.may_bring_keys.as_slice() {
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        reasons.push(format!(
+            "container {first}{more} may bring keys of its own, which come before a role: from environmentFiles, a profile or \
+             another endpoint"
+        ));
     }
     let broken = effective.problems.iter().take(1).filter(|_| effective.chain == State::Broken);
     reasons.extend(broken.map(|problem| format!("{} [{}]", message::message(problem), problem.rule.name)));
@@ -222,12 +238,17 @@ impl CanI {
         let mut reasons = doubts(effective);
         let verdict = answer.map_or(Verdict::Unknown, |answer| answer.verdict);
         let own = Can::of(verdict);
+        let has_others = !effective.other_credentials.is_empty();
         let can = match (effective.chain, own) {
+            // Whose the other credentials are is not known.
+            _ if has_others => Can::Depends,
+            _ if effective.identity == Identity::None && effective.may_bring_keys.is_empty() => Can::No,
             (State::Broken, _) => Can::No,
             (State::Unknown, Can::Yes) => Can::Depends,
             (_, own) => own,
         };
-        if answer.is_none() && effective.chain != State::Broken {
+        let has_own = !matches!(effective.identity, Identity::None | Identity::StaticKeys);
+        if answer.is_none() && effective.chain != State::Broken && has_own {
             reasons.push(match &through.role {
                 Some(role) => format!("the policies of {role} were not read"),
                 None => "there is no role to ask".to_owned(),
@@ -419,6 +440,10 @@ pub struct Grants {
 /// The parts of the role's own policies that the snapshot does not have.
 fn unread_policies(effective: &EffectiveIdentity<'_>) -> Vec<String> {
     let Some(actor) = effective.actor else {
+        // There is no role.
+        if matches!(effective.identity, Identity::None | Identity::StaticKeys) {
+            return Vec::new();
+        }
         return vec!["the role".to_owned()];
     };
     RolePolicies::of(actor.snapshot, actor.role).identity.unread.iter().map(|part| (*part).to_owned()).collect()
@@ -472,7 +497,8 @@ impl Grants {
             reasons.push(format!("not in the snapshot: {missing}; `rolecall snapshot --policies` collects policies"));
         }
         let not_considered = not_considered.into_iter().map(words).collect();
-        let is_complete = unread.is_empty() && effective.undecided.is_none();
+        let has_others = !effective.other_credentials.is_empty() || !effective.may_bring_keys.is_empty();
+        let is_complete = unread.is_empty() && effective.undecided.is_none() && !has_others;
         Self { through, reasons, services, not_considered, notes: notes(effective), is_complete }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use rolecall_core::chain::State;
 use rolecall_core::finding::printable;
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::EffectiveIdentity;
@@ -42,17 +43,21 @@ pub struct WhoCanSummary {
     pub service_accounts: usize,
     /// Of them, those without an identity of their own: their pods use the node role.
     pub without_identity: usize,
+    /// Task definitions of Amazon ECS that were looked at.
+    pub task_definitions: usize,
+    /// Identities of custom resources that were looked at.
+    pub custom_resources: usize,
     /// Node roles that were looked at.
     pub node_roles: usize,
 }
 
-/// A service account or a node role that is allowed the action, or may be.
+/// A service account, a task definition, a custom resource or a node role that is allowed the action, or may be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Allowed {
-    /// NAMESPACE/SERVICEACCOUNT; null for a node role.
+    /// NAMESPACE/SERVICEACCOUNT, ecs:FAMILY or KIND NAMESPACE/NAME; null for a node role.
     pub subject: Option<String>,
-    /// `irsa`, `pod-identity` or `node`.
+    /// `irsa`, `pod-identity`, `task-role`, `static-keys` or `node`.
     pub identity: &'static str,
     /// The role.
     pub role: Option<String>,
@@ -69,9 +74,9 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// Of a service account; `None` where it is not allowed the action. `answer` is missing where the role is not in the
+    /// Of a service account or a task definition; `None` where it is not allowed the action. `answer` is missing where the role is not in the
     /// snapshot.
-    pub fn of_account(
+    pub fn of_identity(
         subject: &str,
         effective: &EffectiveIdentity<'_>,
         need: Need<'_>,
@@ -95,6 +100,13 @@ impl Allowed {
             allowed_on: answer.allowed_on,
             not_considered: answer.not_considered,
         })
+    }
+
+    /// Of a role that controllers use for a custom resource, and whose chain holds.
+    pub fn of_custom_resource(subject: String, role: &str, answer: &Answer<'_>) -> Option<Self> {
+        let allowed = Self::of_node_role(role, Some(answer))?;
+        let (identity, chain) = (Identity::Irsa.name(), Some(State::Holds.name()));
+        Some(Self { subject: Some(subject), identity, chain, ..allowed })
     }
 
     /// Of a node role.
@@ -146,6 +158,18 @@ impl WhoCan {
     pub fn add_accounts(&mut self, accounts: usize, without_identity: usize, allowed: Vec<Allowed>) {
         self.summary.service_accounts += accounts;
         self.summary.without_identity += without_identity;
+        self.allowed.extend(allowed);
+    }
+
+    /// Adds what was found out about a task definition.
+    pub fn add_task_definition(&mut self, allowed: Option<Allowed>) {
+        self.summary.task_definitions += 1;
+        self.allowed.extend(allowed);
+    }
+
+    /// Adds what was found out about an identity that a custom resource names.
+    pub fn add_custom_resource(&mut self, allowed: Option<Allowed>) {
+        self.summary.custom_resources += 1;
         self.allowed.extend(allowed);
     }
 
@@ -205,11 +229,26 @@ impl WhoCan {
         for note in &self.notes {
             writeln!(out, "note: {}", printable(note))?;
         }
-        let WhoCanSummary { yes, depends, service_accounts, without_identity, node_roles } = self.summary;
+        let WhoCanSummary {
+            yes,
+            depends,
+            service_accounts,
+            without_identity,
+            task_definitions,
+            custom_resources,
+            node_roles,
+        } = self.summary;
+        let custom = match custom_resources {
+            1 => "1 identity of a custom resource".to_owned(),
+            many => format!("{many} identities of custom resources"),
+        };
+        let others = [(task_definitions, count(task_definitions, "task definition")), (custom_resources, custom)];
+        let others = others.into_iter().filter(|(number, _)| *number > 0);
+        let others: String = others.map(|(_, text)| format!(", {text}")).collect();
         let on = self.resource.as_deref().map(|resource| format!(" on {resource}")).unwrap_or_default();
         writeln!(
             out,
-            "{}{}: {yes} yes, {depends} depends, of {} and {}; {} without an identity of {} own",
+            "{}{}: {yes} yes, {depends} depends, of {}{others} and {}; {} without an identity of {} own",
             printable(&self.action),
             printable(&on),
             count(service_accounts, "service account"),

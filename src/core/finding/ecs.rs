@@ -31,6 +31,10 @@ pub enum EcsCause {
         family: Text,
         role: Text,
     },
+    /// The tasks have no network, and the agent serves the credentials of the task role over it.
+    NoNetwork {
+        family: Text,
+    },
     /// A role is given by its name, and it is not known in which account.
     AccountUnknown {
         family: Text,
@@ -79,6 +83,8 @@ pub enum EcsRefusal {
 pub enum EcsValue {
     /// The task definition does not have the field.
     NoField(RoleField),
+    /// The value of `networkMode` for tasks without a network.
+    NetworkModeNone,
     /// An identity of the task.
     TaskRole,
     /// What each container needs an execution role for.

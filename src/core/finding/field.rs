@@ -154,6 +154,7 @@ fn of_cause(cause: &Cause) -> Vec<Field> {
             EcsCause::NeedsOfExecutionRole { .. } => vec![Field::TaskRole(RoleField::Execution)],
             EcsCause::TaskRoleIsForExecution { .. } => vec![Field::TaskRole(RoleField::Task)],
             EcsCause::AccountUnknown { field, .. } => vec![Field::TaskRole(*field)],
+            EcsCause::NoNetwork { .. } => vec![Field::Path("networkMode".into())],
             EcsCause::NoTaskRole { .. } | EcsCause::NoExecutionRole { .. } => Vec::new(),
         },
         Cause::Unresolved { value, affected } => {

@@ -34,7 +34,7 @@ impl Owners<'_> {
             |account: &AccountName| self.account.filter(|(name, _)| *name == account).map(|(_, owner)| owner);
         match change {
             Change::Annotate { object: Annotated::Account(account), .. } => of_account(account),
-            Change::Template(_) => self.workload,
+            Change::Template(_) | Change::TaskDefinition(_) => self.workload,
             Change::UpdateAssociation(..) | Change::DeleteAssociation(_) => self.association,
             // An association of an add-on is created with it.
             Change::CreateAssociation { account, .. } => {

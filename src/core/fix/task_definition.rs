@@ -20,6 +20,11 @@ pub enum TaskDefinitionChange {
     RemoveKeys,
     /// Remove variables that decide which credentials SDKs use.
     RemoveCredentials,
+    /// Give the tasks a network.
+    SetNetworkMode {
+        /// The family; `?` where it is not known.
+        family: Text,
+    },
     /// Say that the instance's role is intended.
     AllowInstanceRole,
     /// Find out what an undecided condition of a trust policy does, or remove it.

@@ -9,6 +9,7 @@ use super::needs::session;
 use crate::chain::{self, Audience, RoleSource, State, Subject};
 use crate::effort::Effort;
 use crate::finding::Problem;
+use crate::fix::Text;
 use crate::identity::Identity;
 use crate::known::Known;
 use crate::permission::{Actor, Session};
@@ -31,6 +32,10 @@ pub struct EffectiveIdentity<'w> {
     pub assumed: bool,
     /// The service account was not read, and these roles, none or several, trust it: which one its pods have is not known.
     pub undecided: Option<Vec<&'w str>>,
+    /// Containers of a task definition that bring credentials of their own, and what that means: whose these are is not known.
+    pub other_credentials: Vec<(Text, Problem)>,
+    /// Containers of a task definition that may bring keys: from a file, a profile or another endpoint.
+    pub may_bring_keys: Vec<Text>,
 }
 
 /// Types of policies of AWS Organizations that were not read.
@@ -76,6 +81,8 @@ pub fn effective_identity<'w>(world: &'w World, subject: Subject<'w>) -> Effecti
             problems: chain.map(|chain| chain.problems.clone()).unwrap_or_default(),
             assumed: false,
             undecided: None,
+            other_credentials: Vec::new(),
+            may_bring_keys: Vec::new(),
         };
     }
     if world.service_account(subject.namespace, subject.service_account) == Known::Unknown {
@@ -92,6 +99,8 @@ pub fn effective_identity<'w>(world: &'w World, subject: Subject<'w>) -> Effecti
             problems: Vec::new(),
             actor: role.map(|role| Actor { snapshot, role, subject, session: Session::WebIdentity }),
             undecided,
+            other_credentials: Vec::new(),
+            may_bring_keys: Vec::new(),
         };
     }
     let role = snapshot.node_role().and_then(|arn| snapshot.role(arn));
@@ -103,6 +112,8 @@ pub fn effective_identity<'w>(world: &'w World, subject: Subject<'w>) -> Effecti
         actor: role.map(|role| Actor { snapshot, role, subject, session: Session::Node }),
         assumed: false,
         undecided: None,
+        other_credentials: Vec::new(),
+        may_bring_keys: Vec::new(),
     }
 }
 

@@ -39,7 +39,7 @@ pub use links::Links;
 pub use namesakes::Identities;
 pub use needs::permission_fix;
 pub use own_names::of_namespace as own_names_of_namespace;
-pub use owners::follow_owners;
+pub use owners::{follow_owner_of_task_definition, follow_owners};
 pub use pod::{judge_workload, judge_workload_within};
 pub use references::{Referring, judge_references};
 pub use running::{Running, judge_running};

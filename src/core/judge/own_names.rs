@@ -44,6 +44,11 @@ pub fn of_namespace(metadata: &Metadata<'_>) -> Vec<Problem> {
 fn problem(kind: NameKind, key: &str, value: &str, holder: HolderName, (fault, hint): Found) -> Problem {
     let short = |text: &str| Text::from(text.chars().take(100).collect::<String>());
     let key = short(key);
+    let (fault, hint) = match (fault, &holder) {
+        // A task definition has no labels beside its settings.
+        (OwnNameFault::LabelNotAnnotation, HolderName::TaskDefinition) => (OwnNameFault::OnNamespacesOnly, None),
+        (fault, _) => (fault, hint),
+    };
     Problem::new(
         &rules::SETTING_UNKNOWN,
         ConfigurationCause::OwnName { kind, key: key.clone(), holder, fault },

@@ -1,8 +1,8 @@
 //! Where fixes are carried out: in what the objects come from, since a change of an object alone is reverted.
 
-use super::Judgement;
+use super::{JudgedTaskDefinition, Judgement};
 use crate::chain::{Subject, fix};
-use crate::finding::Note;
+use crate::finding::{Finding, Note};
 use crate::fix::{AccountName, AddOnAssociation, Owners};
 use crate::snapshot::Association;
 use crate::workload::Owner;
@@ -11,11 +11,23 @@ use crate::world::World;
 /// Has all fixes of a judgement follow these owners. What an owner was found for before stays its own.
 pub fn follow_owners(judgement: &mut Judgement<'_>, owners: &Owners<'_>) {
     for finding in judgement.findings.iter_mut().chain(&mut judgement.exempted) {
-        finding.problem.fix.follow(owners);
-        for note in &mut finding.notes {
-            if let Note::Also(also) = note {
-                also.problem.fix.follow(owners);
-            }
+        follow_of_finding(finding, owners);
+    }
+}
+
+/// The same of a task definition.
+pub fn follow_owner_of_task_definition(judged: &mut JudgedTaskDefinition<'_>, owner: &Owner) {
+    let owners = Owners { workload: Some(owner), ..Owners::default() };
+    for finding in judged.findings.iter_mut().chain(&mut judged.exempted) {
+        follow_of_finding(finding, &owners);
+    }
+}
+
+fn follow_of_finding(finding: &mut Finding, owners: &Owners<'_>) {
+    finding.problem.fix.follow(owners);
+    for note in &mut finding.notes {
+        if let Note::Also(also) = note {
+            also.problem.fix.follow(owners);
         }
     }
 }

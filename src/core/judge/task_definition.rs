@@ -13,10 +13,11 @@ use super::{Circumstances, EffectiveIdentity, Gathering, JudgedContainer, needs,
 use crate::chain::{State, Subject};
 use crate::ecs::{self, Home, LaunchTypes, RoleField, TaskDefinition};
 use crate::effort::Effort;
-use crate::finding::{Certainty, Finding};
-use crate::fix::UnresolvedValue;
+use crate::finding::{Certainty, EcsCause, EcsValue, Finding, Label, Problem};
+use crate::fix::{Change, TaskDefinitionChange, Text, UnresolvedValue};
 use crate::identity::Identity;
 use crate::permission::{Actor, Session};
+use crate::rules;
 use crate::snapshot::{Role, Snapshot};
 
 use self::containers::{JudgedCredentials, credentials};
@@ -94,7 +95,12 @@ pub fn judge_task_definition<'a>(
     let mut gathering = Gathering::new(annotations);
     let [task, execution] = [RoleField::Task, RoleField::Execution].map(|field| NamedRole::of(&scene, field));
     let all: Vec<JudgedCredentials<'_>> =
-        definition.container_definitions.iter().map(|one| credentials(&scene, &task, one, &mut gathering)).collect();
+        definition.container_definitions.iter().map(|one| credentials(&scene, &task, one)).collect();
+    for one in &all {
+        if let Some(problem) = &one.problem {
+            gathering.add_for(one.judged.name, problem.clone());
+        }
+    }
     let mut containers: Vec<JudgedContainer<'a>> = all.iter().map(|one| one.judged.clone()).collect();
 
     // Containers with other credentials may work whatever becomes of the role.
@@ -102,6 +108,9 @@ pub fn judge_task_definition<'a>(
     let is_used = containers.is_empty() || all.iter().any(takes_role);
     task.report(if is_used { Certainty::Certain } else { Certainty::Likely }, &mut gathering);
     execution.report(Certainty::Certain, &mut gathering);
+    if let Some(problem) = no_network(&scene, &task).filter(|_| is_used) {
+        gathering.add(problem);
+    }
     let doubt = declared.iter().find_map(|text| field_doubt(&scene, "rolecall.dev/requires", text));
     let known = if doubt.is_some() { Vec::new() } else { needs::known_needs(scene.subject, &declared, &mut gathering) };
     if task.is_absent() {
@@ -146,7 +155,25 @@ pub fn judge_task_definition<'a>(
     JudgedTaskDefinition { containers, findings: gathered.findings, exempted, unresolved, is_home_assumed }
 }
 
-/// The identity that the containers of a task definition get, where nothing in a single container changes it.
+/// Tasks without a network have no connection to the outside, and the agent serves the credentials of the task role at a
+/// link-local address (Amazon ECS API Reference, `RegisterTaskDefinition`; Amazon ECS Developer Guide, "Amazon ECS task IAM role").
+/// AWS does not say that the one excludes the other.
+fn no_network(scene: &Scene<'_, '_>, task: &NamedRole<'_>) -> Option<Problem> {
+    if task.is_absent() || !scene.definition.is_without_network() {
+        return None;
+    }
+    let family = || scene.subject.service_account.into();
+    let (cause, fix) =
+        (EcsCause::NoNetwork { family: family() }, TaskDefinitionChange::SetNetworkMode { family: family() });
+    let problem = Problem::new(&rules::IDENTITY_UNDECIDED, cause, Change::from(fix));
+    Some(
+        problem
+            .expected(Label::ContainersCanUse, EcsValue::TaskRole)
+            .found(Label::TaskDefinitionHas, EcsValue::NetworkModeNone),
+    )
+}
+
+/// The identity that the containers of a task definition get, and which of them have others.
 pub fn effective_task_identity<'w>(
     snapshot: &'w Snapshot,
     definition: &'w TaskDefinition<'w>,
@@ -155,6 +182,15 @@ pub fn effective_task_identity<'w>(
     let effort = Effort::unlimited();
     let scene = Scene::new(snapshot, definition, find_placeholder, &effort);
     let task = NamedRole::of(&scene, RoleField::Task);
+    let all: Vec<JudgedCredentials<'_>> =
+        definition.container_definitions.iter().map(|one| credentials(&scene, &task, one)).collect();
+    let container = |one: &JudgedCredentials<'_>| Text::from(one.judged.name);
+    let other = all.iter().filter_map(|one| Some((container(one), one.problem.clone()?)));
+    let other_credentials: Vec<(Text, Problem)> = other.collect();
+    let may_bring_keys = all.iter().filter(|one| one.may_bring_keys && one.problem.is_none()).map(container).collect();
+    let only = |identity: Identity| !all.is_empty() && all.iter().all(|one| one.judged.identity == identity);
+    let has_keys_only = only(Identity::StaticKeys);
+    let has_nothing = all.iter().all(|one| matches!(one.judged.identity, Identity::None | Identity::StaticKeys));
     let plain = |identity| EffectiveIdentity {
         identity,
         role_arn: None,
@@ -163,19 +199,26 @@ pub fn effective_task_identity<'w>(
         actor: None,
         assumed: false,
         undecided: None,
+        other_credentials,
+        may_bring_keys,
     };
+    if has_keys_only {
+        return plain(Identity::StaticKeys);
+    }
     if !task.is_absent() {
-        let actor = task.actor(&scene);
+        let unreached = no_network(&scene, &task);
         return EffectiveIdentity {
             role_arn: task.arn(),
-            chain: task.state(),
-            problems: task.problems(),
-            actor,
+            chain: if unreached.is_some() { task.state().and(State::Unknown) } else { task.state() },
+            problems: task.problems().into_iter().chain(unreached).collect(),
+            actor: task.actor(&scene),
             ..plain(Identity::TaskRole)
         };
     }
-    if !scene.may_have_instance_role() {
-        return plain(Identity::None);
+    if has_nothing && (!all.is_empty() || !scene.may_have_instance_role()) {
+        let wanted = fallback::Wanted { is_required: false, declared: &[], is_doubtful: false };
+        let problem = fallback::no_task_role(&scene, &all, &wanted).map(|(problem, _)| problem);
+        return EffectiveIdentity { problems: problem.into_iter().collect(), ..plain(Identity::None) };
     }
     let role = fallback::instance_role(&scene);
     EffectiveIdentity {

@@ -25,6 +25,10 @@ pub enum Owner {
     AddOn(Text),
     /// eksctl.
     Eksctl,
+    /// A resource of a template of CloudFormation, by its place.
+    CloudFormation(Text),
+    /// A resource of Terraform, by its address.
+    Terraform(Text),
 }
 
 /// What to put in the place of a name that the object does not tell.

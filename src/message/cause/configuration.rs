@@ -1,6 +1,7 @@
 //! What people wrote in the cluster, and what the cluster lacks.
 
 use rolecall_core::finding::{ClusterCause, ConfigurationCause, NameKind, OwnNameFault};
+use rolecall_core::fix::HolderName;
 
 use crate::names::{account, holder, metadata_of, service_account};
 
@@ -27,11 +28,13 @@ pub(super) fn sentence(cause: &ConfigurationCause) -> String {
             format!("{} does not exist: no pod will be created", service_account(account))
         }
         ConfigurationCause::OwnName { kind, key, holder: on, fault } => {
-            let kind = match kind {
-                NameKind::Annotation => "annotation",
-                NameKind::Label => "label",
+            let kind = match (kind, on) {
+                // Settings are in its tags and in the labels of its containers.
+                (_, HolderName::TaskDefinition) => "tag or label",
+                (NameKind::Annotation, _) => "annotation",
+                (NameKind::Label, _) => "label",
             };
-            format!("{kind} {key} of {} has no effect: {}", holder(on), own_name(fault))
+            format!("{kind} {key} of {} has no effect: {}", holder(on), own_name(fault, kind))
         }
         ConfigurationCause::ExemptionEndsSoon { holder: on, until } => {
             format!("the exemption on {} ends on {until}: its findings count again from then on", holder(on))
@@ -47,14 +50,14 @@ pub(super) fn sentence(cause: &ConfigurationCause) -> String {
 }
 
 /// Why a label or annotation for rolecall has no effect.
-fn own_name(fault: &OwnNameFault) -> String {
+fn own_name(fault: &OwnNameFault, kind: &str) -> String {
     match fault {
         OwnNameFault::OnlyTrueCounts => "only the value \"true\" counts".to_owned(),
         OwnNameFault::OnlyRequiredCounts => "only the value \"required\" counts".to_owned(),
         OwnNameFault::NoSuchRule(name) => format!("there is no rule `{name}`"),
         OwnNameFault::LabelNotAnnotation => "it is a label, not an annotation".to_owned(),
         OwnNameFault::AnnotationNotLabel => "it is an annotation, not a label".to_owned(),
-        OwnNameFault::NoSuchAnnotation => "rolecall reads no annotation of this name".to_owned(),
+        OwnNameFault::NoSuchAnnotation => format!("rolecall reads no {kind} of this name"),
         OwnNameFault::NoSuchLabel => "rolecall reads no label of this name".to_owned(),
         OwnNameFault::NeitherPodsNorWorkloads => "it names neither pods nor workloads".to_owned(),
         OwnNameFault::OnlyDenyOrAllowCounts => "only the values `deny` and `allow` count".to_owned(),

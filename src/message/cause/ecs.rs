@@ -42,6 +42,10 @@ pub(super) fn sentence(cause: &EcsCause) -> String {
             "task role {role} of task definition {family} allows only what the ECS agent needs: calls of its containers to \
              AWS will fail"
         ),
+        EcsCause::NoNetwork { family } => format!(
+            "cannot tell whether the containers of task definition {family} get the credentials of its task role: its tasks \
+             have no network, and the ECS agent serves credentials at 169.254.170.2"
+        ),
         EcsCause::AccountUnknown { family, field } => format!(
             "cannot tell whether task definition {family} can use its {}: it is a name, and the account is not known",
             field.name()

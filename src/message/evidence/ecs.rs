@@ -6,6 +6,7 @@ use rolecall_core::finding::EcsValue;
 pub(super) fn text(value: &EcsValue) -> String {
     match value {
         EcsValue::NoField(field) => format!("no {}", field.name()),
+        EcsValue::NetworkModeNone => "networkMode none".to_owned(),
         EcsValue::TaskRole => "the task role".to_owned(),
         EcsValue::Uses(all) => {
             let texts = all.iter().map(|(container, needed)| format!("{container}: {}", execution_use(*needed)));

@@ -38,10 +38,10 @@ pub(super) fn advice(advice: &Advice) -> String {
         Advice::FixWhatIsHidden => "fix what it hides".to_owned(),
         Advice::RemoveExemption => "remove rolecall.dev/ignore and rolecall.dev/ignore-until".to_owned(),
         Advice::UsePatterns => {
-            "name actions by patterns, such as dynamodb:*Item, in the annotation rolecall.dev/requires".to_owned()
+            "name actions by patterns, such as dynamodb:*Item, in rolecall.dev/requires".to_owned()
         }
         Advice::DeclareFewerNeeds => {
-            "declare fewer needs, or name the resource of each in the annotation rolecall.dev/requires".to_owned()
+            "declare fewer needs, or name the resource of each in rolecall.dev/requires".to_owned()
         }
         Advice::NarrowOrRemoveNeed(statement) => {
             format!("narrow {}, or remove the declared need", policy_statement(statement))
@@ -56,7 +56,7 @@ pub(super) fn advice(advice: &Advice) -> String {
              it lifts warnings only)"
         ),
         Advice::CorrectOwnName => {
-            "correct it or remove it; docs/configuration.md lists the labels and annotations that rolecall reads"
+            "correct it or remove it; docs/configuration.md lists the settings that rolecall reads"
                 .to_owned()
         }
         Advice::AllowGenerated { account: AccountName { namespace, name }, key, stem } => format!(

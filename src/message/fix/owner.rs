@@ -17,9 +17,13 @@ pub(super) fn of(
     match owner {
         Owner::AddOn(name) => add_on(cluster, name, others, change),
         Owner::Eksctl => eksctl::of_change(change),
-        Owner::File { .. } | Owner::Helm(_) | Owner::ArgoCd(_) | Owner::Kustomization(_) | Owner::HelmRelease(_) => {
-            None
-        }
+        Owner::File { .. }
+        | Owner::Helm(_)
+        | Owner::ArgoCd(_)
+        | Owner::Kustomization(_)
+        | Owner::HelmRelease(_)
+        | Owner::CloudFormation(_)
+        | Owner::Terraform(_) => None,
     }
 }
 

@@ -244,6 +244,8 @@ fn through(owner: &Owner, what: &Change) -> String {
             format!("{change}, and change the configuration of eksctl that created it")
         }
         Owner::Eksctl => format!("{change}, by eksctl, which created it"),
+        Owner::CloudFormation(resource) => in_template(&change, &format!("the CloudFormation template, at {resource}")),
+        Owner::Terraform(address) => in_template(&change, &format!("the Terraform configuration of {address}")),
     }
 }
 
@@ -269,6 +271,10 @@ fn through_add_on(change: &str, name: &str, what: &Change) -> String {
 
 fn in_source(change: &str, owner: &str) -> String {
     format!("{change}, in the values or repository of {owner}: a change in the cluster is reverted")
+}
+
+fn in_template(change: &str, template: &str) -> String {
+    format!("{change}, in {template}: the next deployment registers the task definition from there")
 }
 
 fn recreate(kind: &str, namespace: &str, name: Option<&str>) -> String {
@@ -317,7 +323,7 @@ fn permission(change: &PermissionChange) -> String {
             "remove the declared need: no policy can allow it to the session of a role".to_owned()
         }
         PermissionChange::CorrectNeed { action } => {
-            format!("write {action} in the annotation rolecall.dev/requires")
+            format!("write {action} in rolecall.dev/requires")
         }
     }
 }

@@ -26,6 +26,10 @@ pub(super) fn sentence(change: &TaskDefinitionChange) -> String {
              definition"
                 .to_owned()
         }
+        TaskDefinitionChange::SetNetworkMode { family } => format!(
+            "set networkMode to awsvpc or bridge in task definition {family}; no change is needed where its containers do not \
+             call AWS"
+        ),
         TaskDefinitionChange::AllowInstanceRole => {
             "set the tag rolecall.dev/allow-node-role=true on the task definition".to_owned()
         }

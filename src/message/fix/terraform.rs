@@ -24,7 +24,7 @@ pub(super) fn of(change: &Change) -> Option<String> {
             let block = provider(issuer, client_ids.iter().map(Text::to_string));
             return Some(format!("# Change the resource of the provider {}.\n{}", one_line(arn), block.text()));
         }
-        Change::Through { owner: Owner::File { .. }, change, .. } => return of(change),
+        Change::Through { owner: Owner::File { .. } | Owner::Terraform(_), change, .. } => return of(change),
         Change::CreateAssociation { .. } | Change::UseAnotherRole { .. } | Change::UpdateAssociation(..) => {
             return Resource::of(change).map(|resource| association(&resource));
         }

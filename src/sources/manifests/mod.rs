@@ -275,7 +275,7 @@ impl Manifests {
         if let Some(found) = task_definitions::of(&mut value).filter(|_| !admitted) {
             for one in found {
                 match one {
-                    Ok((path, value)) => self.task_definitions.push(task_definitions::at(origin, path, value)),
+                    Ok(found) => self.task_definitions.push(task_definitions::at(origin, found)),
                     Err(reason) => self.refuse(origin, &reason),
                 }
             }

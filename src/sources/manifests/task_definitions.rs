@@ -5,6 +5,7 @@ mod cloudformation;
 mod terraform;
 
 use rolecall_core::ecs::TaskDefinition;
+use rolecall_core::workload::Owner;
 use serde_json::{Map, Value};
 
 use super::{ObjectOrigin, Unreadable, placeholder, without_value};
@@ -20,9 +21,19 @@ pub struct TaskDefinitionManifest {
     pub(super) path: String,
     /// In the form of `register-task-definition`.
     pub(super) value: Value,
+    /// What the definition is registered from, where that is a template.
+    pub owner: Option<Owner>,
 }
 
 impl TaskDefinitionManifest {
+    /// Whether it says that it is of this family, also where it cannot be read otherwise; or does not say of which.
+    pub fn is_of_family(&self, family: &str) -> bool {
+        let text = |key: &str| self.value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let of_arn = || text("taskDefinitionArn")?.split_once(":task-definition/").map(|(_, name)| name);
+        let named = text("family").or_else(of_arn);
+        named.is_none_or(|named| named.split(':').next() == Some(family))
+    }
+
     /// The typed view.
     ///
     /// # Errors
@@ -36,8 +47,23 @@ impl TaskDefinitionManifest {
     }
 }
 
-/// What a document has: task definitions, each with its place, or why one is none.
-pub(super) type Found = Vec<Result<(String, Value), String>>;
+/// What a document has: task definitions, or why one is none.
+pub(super) type Found = Vec<Result<Definition, String>>;
+
+/// A task definition in a document.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Definition {
+    /// Its place; empty where it is the document.
+    path: String,
+    value: Value,
+    owner: Option<Owner>,
+}
+
+impl Definition {
+    fn new(path: String, value: Map<String, Value>) -> Self {
+        Self { path, value: Value::Object(value), owner: None }
+    }
+}
 
 /// The task definitions of a document; `None` where it is of another kind.
 pub(super) fn of(value: &mut Value) -> Option<Found> {
@@ -56,19 +82,19 @@ pub(super) fn of(value: &mut Value) -> Option<Found> {
     }
 }
 
-pub(super) fn at(origin: &ObjectOrigin, path: String, value: Value) -> TaskDefinitionManifest {
-    TaskDefinitionManifest { origin: origin.clone(), path, value }
+pub(super) fn at(origin: &ObjectOrigin, Definition { path, value, owner }: Definition) -> TaskDefinitionManifest {
+    TaskDefinitionManifest { origin: origin.clone(), path, value, owner }
 }
 
 /// Puts a place before that of what was found in it.
-fn below(place: &str, found: Result<(String, Value), String>) -> Result<(String, Value), String> {
+fn below(place: &str, found: Result<Definition, String>) -> Result<Definition, String> {
     let joined = |path: &str| match path {
         "" => place.to_owned(),
         path if path.starts_with('[') => format!("{place}{path}"),
         path => format!("{place}.{path}"),
     };
     match found {
-        Ok((path, value)) => Ok((joined(&path), value)),
+        Ok(definition) => Ok(Definition { path: joined(&definition.path), ..definition }),
         Err(reason) => Err(joined(&reason)),
     }
 }
@@ -79,7 +105,7 @@ fn of_object(object: &mut Map<String, Value>) -> Option<Found> {
         return None;
     }
     if is_definition(object) {
-        return Some(vec![Ok((String::new(), Value::Object(std::mem::take(object))))]);
+        return Some(vec![Ok(Definition::new(String::new(), std::mem::take(object)))]);
     }
     if let Some(definition) = object.get_mut("taskDefinition").and_then(Value::as_object_mut)
         && is_described(definition)
@@ -89,7 +115,7 @@ fn of_object(object: &mut Map<String, Value>) -> Option<Found> {
         if let Some(tags) = object.remove("tags") {
             definition.entry("tags").or_insert(tags);
         }
-        return Some(vec![Ok(("taskDefinition".to_owned(), Value::Object(definition)))]);
+        return Some(vec![Ok(Definition::new("taskDefinition".to_owned(), definition))]);
     }
     if let Some(items) = object.get_mut("taskDefinitions").and_then(Value::as_array_mut) {
         let one = |(at, item): (usize, &mut Value)| -> Found {
@@ -98,7 +124,7 @@ fn of_object(object: &mut Map<String, Value>) -> Option<Found> {
                 None => vec![Err(format!("{place}: must be an object"))],
                 Some(object) => match of_object(object) {
                     Some(found) => found.into_iter().map(|one| below(&place, one)).collect(),
-                    None => vec![Ok((place, Value::Object(std::mem::take(object))))],
+                    None => vec![Ok(Definition::new(place, std::mem::take(object)))],
                 },
             }
         };
@@ -138,7 +164,8 @@ mod tests {
     use super::*;
 
     fn found(mut value: Value) -> Vec<(String, Value)> {
-        of(&mut value).unwrap_or_default().into_iter().map(Result::unwrap).collect()
+        let found = of(&mut value).unwrap_or_default().into_iter().map(Result::unwrap);
+        found.map(|found| (found.path, found.value)).collect()
     }
 
     #[test]

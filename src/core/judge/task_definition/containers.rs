@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::super::{Gathering, JudgedContainer, other_credentials};
+use super::super::{JudgedContainer, other_credentials};
 use super::fallback;
 use super::roles::NamedRole;
 use super::{FindPlaceholder, Scene};
@@ -24,6 +24,8 @@ pub(super) struct JudgedCredentials<'a> {
     pub(super) may_bring_keys: bool,
     /// It does not ask for instance metadata.
     pub(super) disables_metadata: bool,
+    /// What is wrong with them, or not known.
+    pub(super) problem: Option<Problem>,
     /// A variable of credentials that is not known yet.
     pub(super) unresolved: Option<UnresolvedValue>,
 }
@@ -32,7 +34,6 @@ pub(super) fn credentials<'a>(
     scene: &Scene<'a, '_>,
     task: &NamedRole<'a>,
     definition: &'a ContainerDefinition<'a>,
-    gathering: &mut Gathering<'_>,
 ) -> JudgedCredentials<'a> {
     let container = definition.as_container();
     // ECS replaces no references in values.
@@ -43,6 +44,10 @@ pub(super) fn credentials<'a>(
     let disables_metadata = env.disables_metadata();
     let has_metadata = scene.may_have_instance_role() && !disables_metadata;
     let of_agent = || match task.is_absent() {
+        // Whether it reaches the agent without a network is not known.
+        false if scene.definition.is_without_network() => {
+            (Identity::TaskRole, task.arn(), task.state().and(State::Unknown))
+        }
         false => (Identity::TaskRole, task.arn(), task.state()),
         true if has_metadata => {
             let role = fallback::instance_role(scene).map(|role| Cow::Borrowed(&*role.arn));
@@ -54,25 +59,26 @@ pub(super) fn credentials<'a>(
     let may_bring_keys = !definition.environment_files.is_empty()
         || first == Identity::PodIdentity
         || other_credentials::may_bring_keys(&container);
+    let mut problem = None;
     let (identity, role, chain) = match first {
         Identity::StaticKeys => {
-            gathering.add_for(name, static_keys(scene, task, &container, &env, unresolved.is_some()));
+            problem = Some(static_keys(scene, task, &container, &env, unresolved.is_some()));
             (Identity::StaticKeys, None, State::Unknown)
         }
         Identity::Irsa => {
-            gathering.add_for(name, undecided("AWS_WEB_IDENTITY_TOKEN_FILE"));
+            problem = Some(undecided("AWS_WEB_IDENTITY_TOKEN_FILE"));
             let role = env.role_arn.and_then(Value::literal).map(|arn| Cow::Owned(arn.to_owned()));
             (Identity::Irsa, role, State::Unknown)
         }
         Identity::PodIdentity => {
-            gathering.add_for(name, undecided("AWS_CONTAINER_CREDENTIALS_FULL_URI"));
+            problem = Some(undecided("AWS_CONTAINER_CREDENTIALS_FULL_URI"));
             let (identity, role, _) = of_agent();
             (identity, role, State::Unknown)
         }
         Identity::TaskRole | Identity::Node | Identity::None => of_agent(),
     };
     let judged = JudgedContainer { name, identity, role, chain };
-    JudgedCredentials { judged, uses: uses_in(&container), may_bring_keys, disables_metadata, unresolved }
+    JudgedCredentials { judged, uses: uses_in(&container), may_bring_keys, disables_metadata, problem, unresolved }
 }
 
 /// A placeholder in a variable that decides which credentials an SDK takes.

@@ -1,9 +1,10 @@
 //! `AWS::ECS::TaskDefinition` in templates of CloudFormation (CloudFormation Template Reference). A value that only a deployment
 //! knows becomes a placeholder, `<NAME>`.
 
+use rolecall_core::workload::Owner;
 use serde_json::{Map, Value};
 
-use super::Found;
+use super::{Definition, Found};
 
 const TYPE: &str = "AWS::ECS::TaskDefinition";
 
@@ -25,10 +26,12 @@ pub(super) fn of(template: &Map<String, Value>) -> Option<Found> {
     (!found.is_empty()).then_some(found)
 }
 
-fn definition(name: &str, resource: &Value) -> Result<(String, Value), String> {
+fn definition(name: &str, resource: &Value) -> Result<Definition, String> {
     let place = format!("Resources.{name}.Properties");
+    let owner = Some(Owner::CloudFormation(format!("Resources.{name}").into()));
+    let of = |path, value| Definition { owner, ..Definition::new(path, value) };
     match resource.get("Properties") {
-        None | Some(Value::Null) => Ok((place, Value::Object(Map::new()))),
+        None | Some(Value::Null) => Ok(of(place, Map::new())),
         Some(Value::Object(properties)) => {
             let mut definition = object(properties);
             // CloudFormation makes a family of the names of stack and resource.
@@ -36,7 +39,7 @@ fn definition(name: &str, resource: &Value) -> Result<(String, Value), String> {
             if definition.get("family").and_then(Value::as_str).is_some_and(|family| family.contains('<')) {
                 definition.insert("family".to_owned(), name.into());
             }
-            Ok((place, Value::Object(definition)))
+            Ok(of(place, definition))
         }
         Some(_) => Err(format!("{place}: must be an object")),
     }
@@ -201,7 +204,8 @@ mod tests {
             "containerDefinitions": [{"name": "carts", "image": "<Repo>:1", "dockerLabels": {"My.Key": "v"},
                 "environment": [{"name": "PORT", "value": "8080"}]}],
         });
-        assert_eq!(found, [Ok(("Resources.Carts.Properties".to_owned(), expected))]);
+        let owner = Some(Owner::CloudFormation("Resources.Carts".into()));
+        assert_eq!(found, [Ok(Definition { path: "Resources.Carts.Properties".to_owned(), value: expected, owner })]);
         assert!(is_template(&template) && !is_template(&json!({"Resources": {}})));
     }
 }

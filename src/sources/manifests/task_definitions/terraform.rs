@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use rolecall_core::workload::Owner;
 use serde_json::{Map, Value, json};
 
-use super::Found;
+use super::{Definition, Found};
 
 const TYPE: &str = "aws_ecs_task_definition";
 
@@ -36,7 +37,7 @@ fn unknown_after_apply(output: &Map<String, Value>) -> HashMap<&str, &Value> {
     unknown.collect()
 }
 
-fn definition(address: &str, values: Option<&Value>, unknown: Option<&Value>) -> Result<(String, Value), String> {
+fn definition(address: &str, values: Option<&Value>, unknown: Option<&Value>) -> Result<Definition, String> {
     let Some(Value::Object(values)) = values else {
         return Err(format!("{address}.values: must be an object"));
     };
@@ -73,7 +74,8 @@ fn definition(address: &str, values: Option<&Value>, unknown: Option<&Value>) ->
         })?;
         definition.insert("containerDefinitions".to_owned(), containers);
     }
-    Ok((address.to_owned(), Value::Object(definition)))
+    let owner = Some(Owner::Terraform(address.into()));
+    Ok(Definition { owner, ..Definition::new(address.to_owned(), definition) })
 }
 
 #[cfg(test)]
@@ -96,7 +98,9 @@ mod tests {
         });
         let expected = json!({"family": "carts", "taskRoleArn": "<known after apply>",
             "tags": [{"key": "k", "value": "v"}], "containerDefinitions": [{"name": "carts"}]});
-        assert_eq!(found(&plan), [Ok(("module.a.aws_ecs_task_definition.carts".to_owned(), expected))]);
+        let address = "module.a.aws_ecs_task_definition.carts";
+        let owner = Some(Owner::Terraform(address.into()));
+        assert_eq!(found(&plan), [Ok(Definition { path: address.to_owned(), value: expected, owner })]);
     }
 
     #[test]
