@@ -8,7 +8,7 @@ FUZZ_VERSION := 0.13.2
 MUTANTS := $(TOOLS)/bin/cargo-mutants
 MUTANTS_VERSION := 27.1.0
 
-.PHONY: check fmt lint deny advisories test bless bench soak bench-evaluator try cluster differential differential-long law fuzz fuzz-check mutants mutants-core actions
+.PHONY: check fmt lint deny advisories test bless bench soak bench-evaluator try cluster browser differential differential-long law fuzz fuzz-check mutants mutants-core actions
 
 check: fmt lint deny test
 
@@ -72,6 +72,11 @@ try:
 # A control plane on loopback with rolecall in it, to try things on until Ctrl-C; ROLECALL=BINARY for one that is built already.
 cluster:
 	examples/cluster/run.sh
+
+# The report page in a real Chromium, with axe-core; needs node. Installs Debian's Chromium where there is none.
+browser:
+	cargo build --workspace --locked
+	cd tests/browser && npm ci --no-audit --no-fund && ROLECALL_PROGRAM=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/rolecall node --test --test-reporter=spec
 
 # The evaluator against iam-simulate; needs node.
 differential:

@@ -104,6 +104,7 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     task_definitions::check(&manifests.task_definitions, &world.snapshot, &mut report, &mut open, &mut unreadable);
     input_notes(&manifests, &open, &mut report);
     report.finish();
+    report.describe_roles(&world.snapshot);
     places::find(&manifests, args.format == CheckFormat::Text, &mut report);
     unreadable.sort_by(|a, b| {
         let key = |fault: &Unreadable| (fault.origin.file.clone(), fault.origin.document, fault.origin.line);

@@ -130,6 +130,7 @@ mod kube {
             let whole = scanned.unread.is_empty();
             report.add_scan(scanned);
             report.finish();
+            report.describe_roles(&world.snapshot);
             Ok(Done { report, namespaces, whole })
         }
 

@@ -9,6 +9,7 @@ mod model;
 #[cfg(feature = "kube")]
 mod policy_report;
 mod replay;
+mod roles;
 #[cfg(feature = "kube")]
 mod scan;
 mod text;
@@ -26,6 +27,7 @@ pub use model::{
 };
 pub use replay::{Replay, ReplayCounts, ReplayedDenial, ReplayedOwner, UnreadableLine};
 pub(crate) use rolecall_message::count;
+pub use roles::ReportedRole;
 pub use text::{Detail, TextOptions, text};
 pub use who_can::{Allowed, WhoCan, WhoCanSummary};
 #[cfg(feature = "kube")]

@@ -8,11 +8,12 @@ use rolecall_core::decision::Level;
 use rolecall_core::finding::{Certainty, Evidence, Finding};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::{JudgedContainer, JudgedIdentity, JudgedTaskDefinition, Judgement};
-use rolecall_core::rules::{DocsUrl, Impact};
+use rolecall_core::rules::{DocsUrl, Impact, Link};
 use rolecall_core::snapshot::Snapshot;
 use serde::Serialize;
 
 use super::fixes::ReportedFixes;
+use super::roles::ReportedRole;
 #[cfg(feature = "kube")]
 use super::scan::ReportedOrphan;
 #[cfg(feature = "kube")]
@@ -29,6 +30,9 @@ pub struct Report {
     /// Identities that custom resources name, without a pod; sorted by resource.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<ReportedIdentity>,
+    /// The roles that the workloads have, sorted by ARN; where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<ReportedRole>>,
     /// What would be denied if the namespaces enforced the level; only of a running cluster, where it was asked for.
     #[cfg(feature = "kube")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,6 +178,9 @@ pub struct ReportedFinding {
     pub certainty: Certainty,
     /// What happens if it is not fixed.
     pub impact: Impact,
+    /// The link of the chain that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
     /// It counts only from a higher level than the one that was asked for: it is shown, and does not change the exit code.
     #[serde(skip_serializing_if = "is_false")]
     pub below_level: bool,
@@ -218,6 +225,7 @@ pub struct ReportedFinding {
 
 /// A container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ReportedWorkload {
     /// The object it belongs to.
     pub resource: ReportedResource,
@@ -226,6 +234,9 @@ pub struct ReportedWorkload {
     /// Pods that run in which it is so, where they are not just one; none: only the template of a workload says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
+    /// The service account of its pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
     /// What its SDK will try first.
     pub identity: Identity,
     /// The role it will have.
@@ -334,6 +345,7 @@ impl Report {
             findings: Vec::new(),
             workloads: Vec::new(),
             identities: Vec::new(),
+            roles: None,
             exempted: Vec::new(),
             unreadable: Vec::new(),
             skipped: Vec::new(),
@@ -426,6 +438,7 @@ impl Report {
                 resource: resource.clone(),
                 container: container.name.to_owned(),
                 count: None,
+                service_account: container.service_account.map(str::to_owned),
                 identity: container.identity,
                 role: container.role.as_ref().filter(|role| is_role_arn(role)).map(|role| role.to_string()),
                 chain: container.chain,
@@ -480,6 +493,7 @@ impl Report {
             level: problem.level,
             certainty: problem.certainty,
             impact: problem.rule.impact,
+            link: problem.rule.link,
             below_level: problem.level > self.level,
             resource: resource.clone(),
             container,

@@ -226,6 +226,7 @@ mod tests {
             level: Level::Strict,
             certainty,
             impact: Impact::Security,
+            link: None,
             below_level: false,
             resource: ReportedResource {
                 namespace: namespace.to_owned(),

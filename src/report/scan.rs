@@ -81,6 +81,7 @@ fn workload(resource: &ReportedResource, container: Judged, pods: usize) -> Repo
         resource: resource.clone(),
         container: container.name.into(),
         count: Some(pods).filter(|pods| *pods != 1),
+        service_account: container.service_account.map(Into::into),
         identity: container.identity,
         role: container.role.filter(|role| is_role_arn(role)).map(Into::into),
         chain: container.chain,

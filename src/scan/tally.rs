@@ -68,6 +68,8 @@ fn add_denying(all: &mut Denying, more: impl IntoIterator<Item = (&'static str, 
 pub struct Judged {
     /// Its name.
     pub name: Box<str>,
+    /// The service account of its pod.
+    pub service_account: Option<Box<str>>,
     /// What its SDK will try first.
     pub identity: Identity,
     /// The role it will have.
@@ -105,6 +107,7 @@ impl Judged {
     fn of(container: &JudgedContainer<'_>) -> Self {
         Self {
             name: container.name.into(),
+            service_account: container.service_account.map(Into::into),
             identity: container.identity,
             role: container.role.as_deref().map(Into::into),
             chain: container.chain,
@@ -294,8 +297,13 @@ mod tests {
     }
 
     fn add(tally: &mut Tally, findings: Vec<Finding>, pods: usize) {
-        let containers =
-            vec![JudgedContainer { name: "app", identity: Identity::Node, role: None, chain: State::Unknown }];
+        let containers = vec![JudgedContainer {
+            name: "app",
+            service_account: Some("default"),
+            identity: Identity::Node,
+            role: None,
+            chain: State::Unknown,
+        }];
         let mut judgement = Judgement::new(Kind::Pod, "shop");
         (judgement.containers, judgement.findings) = (containers, findings);
         tally.add(Owner::new("shop", "Deployment", "carts"), &judgement, pods);

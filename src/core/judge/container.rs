@@ -138,7 +138,13 @@ pub(super) fn judge_container<'a>(
     {
         gathering.add_for(container.name.as_str(), problem);
     }
-    JudgedContainer { name: container.name.as_str(), identity, role, chain }
+    JudgedContainer {
+        name: container.name.as_str(),
+        service_account: Some(scene.subject.service_account),
+        identity,
+        role,
+        chain,
+    }
 }
 
 /// What the injector mounts for a mechanism.

@@ -78,6 +78,8 @@ pub enum HiddenBy {
 pub struct JudgedContainer<'a> {
     /// Its name.
     pub name: &'a str,
+    /// The service account of its pod; `None` where there is none, as in a task definition.
+    pub service_account: Option<&'a str>,
     /// What its SDK will try first.
     pub identity: Identity,
     /// The role it will have.

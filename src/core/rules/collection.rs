@@ -12,6 +12,7 @@ pub static NOT_COLLECTED: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Undecided,
     impact: Impact::Availability,
+    link: None,
     traits: &[],
     page: include_str!("pages/not-collected.md"),
 };
@@ -24,6 +25,7 @@ pub static SNAPSHOT_ENTRY_UNREADABLE: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Undecided,
     impact: Impact::Availability,
+    link: None,
     traits: &[],
     page: include_str!("pages/snapshot-entry-unreadable.md"),
 };

@@ -1,6 +1,6 @@
 //! Rules on where the annotation for an identity is written: service accounts, annotations, age.
 
-use super::{Impact, Rule, Trait};
+use super::{Impact, Link, Rule, Trait};
 use crate::certainty::Certainty;
 use crate::level::Level;
 
@@ -12,6 +12,7 @@ pub static NODE_ROLE_FALLBACK: Rule = Rule {
     level: Level::Fallback,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[Trait::OnNodeRole],
     page: include_str!("pages/node-role-fallback.md"),
 };
@@ -24,6 +25,7 @@ pub static ROLE_NOT_CONNECTED: Rule = Rule {
     level: Level::Fallback,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[Trait::OnNodeRole, Trait::ReadsIssuer, Trait::ReadsNewAssociation],
     page: include_str!("pages/role-not-connected.md"),
 };
@@ -36,6 +38,7 @@ pub static ANNOTATION_MISSPELLED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[Trait::OnAnyNode, Trait::InAnyNamespace, Trait::OfServiceAccount],
     page: include_str!("pages/annotation-misspelled.md"),
 };
@@ -48,6 +51,7 @@ pub static ANNOTATION_MISPLACED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[Trait::InAnyNamespace],
     page: include_str!("pages/annotation-misplaced.md"),
 };
@@ -60,6 +64,7 @@ pub static ANNOTATION_LEGACY: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[Trait::OnAnyNode, Trait::InAnyNamespace, Trait::OfServiceAccount],
     page: include_str!("pages/annotation-legacy.md"),
 };
@@ -72,6 +77,7 @@ pub static SERVICE_ACCOUNT_MISSING: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::ServiceAccount),
     traits: &[Trait::NeverDenies],
     page: include_str!("pages/service-account-missing.md"),
 };
@@ -84,6 +90,7 @@ pub static IDENTITY_REFERENCE_BROKEN: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[],
     page: include_str!("pages/identity-reference-broken.md"),
 };
@@ -96,6 +103,7 @@ pub static PODS_PREDATE_IDENTITY: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::Credentials),
     traits: &[Trait::OfRunningPods],
     page: include_str!("pages/pods-predate-identity.md"),
 };
@@ -108,6 +116,7 @@ pub static IDENTITY_AMBIGUOUS: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Likely,
     impact: Impact::Hygiene,
+    link: Some(Link::Assignment),
     traits: &[Trait::OfServiceAccount],
     page: include_str!("pages/identity-ambiguous.md"),
 };
@@ -120,6 +129,7 @@ pub static TOKEN_EXPIRATION: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Credentials),
     traits: &[Trait::InAnyNamespace],
     page: include_str!("pages/token-expiration.md"),
 };
@@ -132,6 +142,7 @@ pub static EXEMPTION_EXPIRY: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Undecided,
     impact: Impact::Hygiene,
+    link: None,
     traits: &[],
     page: include_str!("pages/exemption-expiry.md"),
 };
@@ -144,6 +155,7 @@ pub static SETTING_UNKNOWN: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Hygiene,
+    link: None,
     traits: &[Trait::NeverDenies],
     page: include_str!("pages/setting-unknown.md"),
 };

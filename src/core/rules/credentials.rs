@@ -1,6 +1,6 @@
 //! Rules on credentials that come before an injected identity, and on what stands in its way.
 
-use super::{Impact, Rule, Trait};
+use super::{Impact, Link, Rule, Trait};
 use crate::certainty::Certainty;
 use crate::level::Level;
 
@@ -12,6 +12,7 @@ pub static STATIC_KEYS: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Certain,
     impact: Impact::Security,
+    link: Some(Link::Credentials),
     traits: &[Trait::InAnyNamespace],
     page: include_str!("pages/static-keys.md"),
 };
@@ -24,6 +25,7 @@ pub static STATIC_KEYS_POSSIBLE: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Likely,
     impact: Impact::Hygiene,
+    link: Some(Link::Credentials),
     traits: &[Trait::InAnyNamespace],
     page: include_str!("pages/static-keys-possible.md"),
 };
@@ -36,6 +38,7 @@ pub static IDENTITY_UNDECIDED: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Undecided,
     impact: Impact::Availability,
+    link: Some(Link::Credentials),
     traits: &[],
     page: include_str!("pages/identity-undecided.md"),
 };
@@ -48,6 +51,7 @@ pub static PROXY_INTERCEPTS: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::Credentials),
     traits: &[Trait::InAnyNamespace],
     page: include_str!("pages/proxy-intercepts.md"),
 };

@@ -1,6 +1,6 @@
 //! Rules on task definitions of Amazon ECS: their task role and their execution role.
 
-use super::{Impact, Rule, Trait};
+use super::{Impact, Link, Rule, Trait};
 use crate::certainty::Certainty;
 use crate::level::Level;
 
@@ -12,6 +12,7 @@ pub static ECS_TASK_ROLE_MISSING: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[Trait::ReadsNeeds, Trait::OnNodeRole],
     page: include_str!("pages/ecs-task-role-missing.md"),
 };
@@ -24,6 +25,7 @@ pub static ECS_TASK_ROLE_TRUST: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ChangesRole],
     page: include_str!("pages/ecs-task-role-trust.md"),
 };
@@ -36,6 +38,7 @@ pub static ECS_EXECUTION_ROLE_MISSING: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[],
     page: include_str!("pages/ecs-execution-role-missing.md"),
 };
@@ -48,6 +51,7 @@ pub static ECS_EXECUTION_ROLE_TRUST: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ChangesRole],
     page: include_str!("pages/ecs-execution-role-trust.md"),
 };
@@ -60,6 +64,7 @@ pub static ECS_ROLE_ACCOUNT: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Role),
     traits: &[],
     page: include_str!("pages/ecs-role-account.md"),
 };
@@ -72,6 +77,7 @@ pub static ECS_ROLE_TRUST_UNDECIDED: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Undecided,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ChangesRole],
     page: include_str!("pages/ecs-role-trust-undecided.md"),
 };
@@ -84,6 +90,7 @@ pub static ECS_ROLES_CONFUSED: Rule = Rule {
     level: Level::Fallback,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[Trait::ReadsPolicies, Trait::ReadsNeeds],
     page: include_str!("pages/ecs-roles-confused.md"),
 };

@@ -1,6 +1,6 @@
 //! Rules on what the injector did to the pod, or will do.
 
-use super::{Impact, Rule, Trait};
+use super::{Impact, Link, Rule, Trait};
 use crate::certainty::Certainty;
 use crate::level::Level;
 
@@ -12,6 +12,7 @@ pub static INJECTION_MISSING: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Credentials),
     traits: &[Trait::OfRunningPods, Trait::ExplainedByAge],
     page: include_str!("pages/injection-missing.md"),
 };
@@ -24,6 +25,7 @@ pub static INJECTION_SKIPPED: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Undecided,
     impact: Impact::Hygiene,
+    link: Some(Link::Credentials),
     traits: &[],
     page: include_str!("pages/injection-skipped.md"),
 };
@@ -36,6 +38,7 @@ pub static INJECTION_PRESET: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Credentials),
     traits: &[Trait::InAnyNamespace],
     page: include_str!("pages/injection-preset.md"),
 };
@@ -48,6 +51,7 @@ pub static ROLE_OVERRIDDEN: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Likely,
     impact: Impact::Hygiene,
+    link: Some(Link::Assignment),
     traits: &[Trait::ReadsRoleAnnotation, Trait::ExplainedByAge],
     page: include_str!("pages/role-overridden.md"),
 };
@@ -60,6 +64,7 @@ pub static ASSOCIATION_SHADOWED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[Trait::OfRunningPods, Trait::ExplainedByAge],
     page: include_str!("pages/association-shadowed.md"),
 };
@@ -72,6 +77,7 @@ pub static ASSOCIATION_MISSING: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[Trait::ReadsNewAssociation],
     page: include_str!("pages/association-missing.md"),
 };
@@ -84,6 +90,7 @@ pub static INJECTOR_MISSING: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: None,
     traits: &[Trait::ScanOnly],
     page: include_str!("pages/injector-missing.md"),
 };

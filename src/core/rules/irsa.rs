@@ -1,6 +1,6 @@
 //! Rules on IAM roles for service accounts: the OIDC provider and the role's trust policy.
 
-use super::{Impact, Rule, Trait};
+use super::{Impact, Link, Rule, Trait};
 use crate::certainty::Certainty;
 use crate::level::Level;
 
@@ -12,6 +12,7 @@ pub static OIDC_PROVIDER_MISSING: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Provider),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::InAnyNamespace],
     page: include_str!("pages/oidc-provider-missing.md"),
 };
@@ -24,6 +25,7 @@ pub static OIDC_PROVIDER_AUDIENCE: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Provider),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::AboutAudience, Trait::InAnyNamespace],
     page: include_str!("pages/oidc-provider-audience.md"),
 };
@@ -36,6 +38,7 @@ pub static IRSA_TRUST_PRINCIPAL: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::ChangesRole, Trait::InAnyNamespace],
     page: include_str!("pages/irsa-trust-principal.md"),
 };
@@ -48,6 +51,7 @@ pub static IRSA_TRUST_ISSUER: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::ChangesRole, Trait::InAnyNamespace],
     page: include_str!("pages/irsa-trust-issuer.md"),
 };
@@ -60,6 +64,7 @@ pub static IRSA_TRUST_ACTION: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::ChangesRole],
     page: include_str!("pages/irsa-trust-action.md"),
 };
@@ -72,6 +77,7 @@ pub static IRSA_TRUST_SUBJECT: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::ChangesRole],
     page: include_str!("pages/irsa-trust-subject.md"),
 };
@@ -84,6 +90,7 @@ pub static IRSA_TRUST_WILDCARD: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::ChangesRole],
     page: include_str!("pages/irsa-trust-wildcard.md"),
 };
@@ -96,6 +103,7 @@ pub static IRSA_TRUST_AUDIENCE: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::AboutAudience, Trait::ChangesRole],
     page: include_str!("pages/irsa-trust-audience.md"),
 };
@@ -108,6 +116,7 @@ pub static IRSA_TRUST_KEY: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::ChangesRole],
     page: include_str!("pages/irsa-trust-key.md"),
 };
@@ -120,6 +129,7 @@ pub static IRSA_TRUST_DENIED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::ChangesRole],
     page: include_str!("pages/irsa-trust-denied.md"),
 };
@@ -132,6 +142,7 @@ pub static IRSA_TRUST_UNDECIDED: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Undecided,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::ChangesRole],
     page: include_str!("pages/irsa-trust-undecided.md"),
 };
@@ -144,6 +155,7 @@ pub static IRSA_TRUST_OPEN: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Likely,
     impact: Impact::Security,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsIssuer, Trait::ReadsRoleAnnotation, Trait::ChangesRole],
     page: include_str!("pages/irsa-trust-open.md"),
 };

@@ -49,6 +49,8 @@ pub struct Rule {
     pub certainty: Certainty,
     /// What happens if the finding is not fixed.
     pub impact: Impact,
+    /// The link of the chain that it is about; none where it is about the data, the cluster or rolecall itself.
+    pub link: Option<Link>,
     /// How other code treats its findings.
     pub traits: &'static [Trait],
     /// The text: Markdown with fixed sections.
@@ -85,6 +87,26 @@ impl Impact {
             Self::Hygiene => "hygiene: nothing fails now",
         }
     }
+}
+
+/// A link of the chain from a workload to what its role may do, in the order of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Link {
+    /// The service account exists.
+    ServiceAccount,
+    /// An annotation, an association, a variable or a field gives the workload a role.
+    Assignment,
+    /// The container has the variables, the token and the agent by which its SDK gets credentials of that role.
+    Credentials,
+    /// The account has the cluster's OIDC provider.
+    Provider,
+    /// The trust policy, and the policies of the organization, let the workload assume the role.
+    Trust,
+    /// The role exists as it is named.
+    Role,
+    /// The role's policies allow what the workload needs.
+    Permissions,
 }
 
 /// How other code treats the findings of a rule.

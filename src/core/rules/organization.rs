@@ -1,6 +1,6 @@
 //! Rules on policies of AWS Organizations.
 
-use super::{Impact, Rule};
+use super::{Impact, Link, Rule};
 use crate::certainty::Certainty;
 use crate::level::Level;
 
@@ -12,6 +12,7 @@ pub static ORGANIZATION_POLICY_DENIED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[],
     page: include_str!("pages/organization-policy-denied.md"),
 };

@@ -1,6 +1,6 @@
 //! Rules on what an identity may do once a pod has it.
 
-use super::{Impact, Rule, Trait};
+use super::{Impact, Link, Rule, Trait};
 use crate::certainty::Certainty;
 use crate::level::Level;
 
@@ -12,6 +12,7 @@ pub static PERMISSION_DENIED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Permissions),
     traits: &[Trait::ReadsPolicies, Trait::ReadsNeeds, Trait::ReadsRoleAnnotation],
     page: include_str!("pages/permission-denied.md"),
 };
@@ -24,6 +25,7 @@ pub static PERMISSION_MISSING: Rule = Rule {
     level: Level::Fallback,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::Permissions),
     traits: &[Trait::ReadsPolicies, Trait::ReadsNeeds, Trait::ReadsRoleAnnotation],
     page: include_str!("pages/permission-missing.md"),
 };
@@ -36,6 +38,7 @@ pub static ACTION_UNKNOWN: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Hygiene,
+    link: Some(Link::Permissions),
     traits: &[Trait::ReadsNeeds, Trait::InAnyNamespace],
     page: include_str!("pages/action-unknown.md"),
 };
@@ -48,6 +51,7 @@ pub static NODE_ROLE_OVERPRIVILEGED: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Likely,
     impact: Impact::Security,
+    link: Some(Link::Permissions),
     traits: &[Trait::ReadsPolicies, Trait::ReadsNeeds, Trait::OnNodeRole],
     page: include_str!("pages/node-role-overprivileged.md"),
 };
@@ -60,6 +64,7 @@ pub static PERMISSION_UNCHECKED: Rule = Rule {
     level: Level::Fallback,
     certainty: Certainty::Undecided,
     impact: Impact::Availability,
+    link: Some(Link::Permissions),
     traits: &[Trait::ReadsNeeds, Trait::ReadsRoleAnnotation],
     page: include_str!("pages/permission-unchecked.md"),
 };

@@ -1,6 +1,6 @@
 //! Rules on EKS Pod Identity: the role's trust policy, the target role, the agent, the platform.
 
-use super::{Impact, Rule, Trait};
+use super::{Impact, Link, Rule, Trait};
 use crate::certainty::Certainty;
 use crate::level::Level;
 
@@ -12,6 +12,7 @@ pub static POD_IDENTITY_TRUST_PRINCIPAL: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ChangesRole],
     page: include_str!("pages/pod-identity-trust-principal.md"),
 };
@@ -24,6 +25,7 @@ pub static POD_IDENTITY_TRUST_ACTION: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ChangesRole],
     page: include_str!("pages/pod-identity-trust-action.md"),
 };
@@ -36,6 +38,7 @@ pub static POD_IDENTITY_TRUST_TAGS: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ChangesRole],
     page: include_str!("pages/pod-identity-trust-tags.md"),
 };
@@ -48,6 +51,7 @@ pub static POD_IDENTITY_TRUST_KEY: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ChangesRole],
     page: include_str!("pages/pod-identity-trust-key.md"),
 };
@@ -60,6 +64,7 @@ pub static POD_IDENTITY_TRUST_DENIED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ChangesRole],
     page: include_str!("pages/pod-identity-trust-denied.md"),
 };
@@ -72,6 +77,7 @@ pub static POD_IDENTITY_TRUST_UNDECIDED: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Undecided,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ChangesRole],
     page: include_str!("pages/pod-identity-trust-undecided.md"),
 };
@@ -84,6 +90,7 @@ pub static POD_IDENTITY_TARGET: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsPolicies, Trait::ChangesRole],
     page: include_str!("pages/pod-identity-target.md"),
 };
@@ -96,6 +103,7 @@ pub static POD_IDENTITY_ROLE_ACCOUNT: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Role),
     traits: &[],
     page: include_str!("pages/pod-identity-role-account.md"),
 };
@@ -108,6 +116,7 @@ pub static POD_IDENTITY_AGENT_MISSING: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::Credentials),
     traits: &[Trait::ReadsAddons, Trait::InAnyNamespace],
     page: include_str!("pages/pod-identity-agent-missing.md"),
 };
@@ -120,6 +129,7 @@ pub static POD_IDENTITY_UNSUPPORTED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Assignment),
     traits: &[Trait::ReadsFargateProfiles],
     page: include_str!("pages/pod-identity-unsupported.md"),
 };
@@ -132,6 +142,7 @@ pub static ASSOCIATION_ORPHANED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Security,
+    link: None,
     traits: &[Trait::ScanOnly],
     page: include_str!("pages/association-orphaned.md"),
 };
@@ -144,6 +155,7 @@ pub static NODE_ROLE_AGENT: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: None,
     traits: &[Trait::ScanOnly],
     page: include_str!("pages/node-role-agent.md"),
 };

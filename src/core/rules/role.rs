@@ -1,6 +1,6 @@
 //! Rules on the role that a service account or an association names.
 
-use super::{Impact, Rule, Trait};
+use super::{Impact, Link, Rule, Trait};
 use crate::certainty::Certainty;
 use crate::level::Level;
 
@@ -12,6 +12,7 @@ pub static ROLE_ARN_MALFORMED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Role),
     traits: &[Trait::ReadsRoleAnnotation, Trait::OnAnyNode, Trait::InAnyNamespace],
     page: include_str!("pages/role-arn-malformed.md"),
 };
@@ -24,6 +25,7 @@ pub static ROLE_ARN_PARTITION: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Role),
     traits: &[Trait::ReadsRoleAnnotation, Trait::OnAnyNode, Trait::InAnyNamespace],
     page: include_str!("pages/role-arn-partition.md"),
 };
@@ -36,6 +38,7 @@ pub static ROLE_PATH_MISSING: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Role),
     traits: &[Trait::ReadsRoleAnnotation, Trait::ChangesRole, Trait::OnAnyNode, Trait::InAnyNamespace],
     page: include_str!("pages/role-path-missing.md"),
 };
@@ -48,6 +51,7 @@ pub static ROLE_ARN_CASE: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::Role),
     traits: &[Trait::ReadsRoleAnnotation, Trait::ChangesRole, Trait::InAnyNamespace],
     page: include_str!("pages/role-arn-case.md"),
 };
@@ -60,6 +64,7 @@ pub static ROLE_MISSING: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Role),
     traits: &[Trait::ReadsRoleAnnotation, Trait::OnAnyNode, Trait::InAnyNamespace],
     page: include_str!("pages/role-missing.md"),
 };
@@ -72,6 +77,7 @@ pub static ROLE_ACCOUNT_UNSEEN: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Undecided,
     impact: Impact::Availability,
+    link: Some(Link::Role),
     traits: &[Trait::ReadsRoleAnnotation, Trait::InAnyNamespace],
     page: include_str!("pages/role-account-unseen.md"),
 };
@@ -84,6 +90,7 @@ pub static ROLE_ASSUMES_ITSELF: Rule = Rule {
     level: Level::Strict,
     certainty: Certainty::Likely,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsRoleAnnotation],
     page: include_str!("pages/role-assumes-itself.md"),
 };
@@ -96,6 +103,7 @@ pub static ROLE_NOT_ASSUMABLE: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Undecided,
     impact: Impact::Availability,
+    link: Some(Link::Role),
     traits: &[Trait::ReadsRoleAnnotation],
     page: include_str!("pages/role-not-assumable.md"),
 };
@@ -108,6 +116,7 @@ pub static ROLE_CHAIN_DENIED: Rule = Rule {
     level: Level::Chain,
     certainty: Certainty::Certain,
     impact: Impact::Availability,
+    link: Some(Link::Trust),
     traits: &[Trait::ReadsPolicies, Trait::ChangesRole, Trait::InAnyNamespace],
     page: include_str!("pages/role-chain-denied.md"),
 };

@@ -77,7 +77,7 @@ pub(super) fn credentials<'a>(
         }
         Identity::TaskRole | Identity::Node | Identity::None => of_agent(),
     };
-    let judged = JudgedContainer { name, identity, role, chain };
+    let judged = JudgedContainer { name, service_account: None, identity, role, chain };
     JudgedCredentials { judged, uses: uses_in(&container), may_bring_keys, disables_metadata, problem, unresolved }
 }
 
