@@ -227,6 +227,8 @@ mod tests {
             certainty,
             impact: Impact::Security,
             below_level: false,
+            accepted: None,
+            is_tolerated: false,
             resource: ReportedResource {
                 namespace: namespace.to_owned(),
                 kind: "Rollout".into(),
