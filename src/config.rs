@@ -1,6 +1,7 @@
 //! The configuration file: one YAML document; every field has a default.
 
 mod cluster;
+mod commands;
 mod error;
 mod events;
 mod levels;
@@ -21,6 +22,7 @@ use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 pub use self::cluster::ClusterConfig;
+pub use self::commands::{CheckConfig, ScanConfig};
 pub use self::error::ConfigError;
 pub use self::events::EventsConfig;
 pub use self::levels::{ExpressionConfig, LevelRuleConfig, OperatorConfig, SelectorConfig, Target};
@@ -74,6 +76,10 @@ pub struct Config {
     pub certificates: CertificatesConfig,
     /// The reports that `scan --reports` writes.
     pub reports: ReportsConfig,
+    /// Defaults of the options of `check`.
+    pub check: CheckConfig,
+    /// Defaults of the options of `scan`.
+    pub scan: ScanConfig,
 }
 
 /// What requesters may read.
@@ -271,6 +277,8 @@ impl Default for Config {
             would_deny: WouldDenyConfig::default(),
             certificates: CertificatesConfig::default(),
             reports: ReportsConfig::default(),
+            check: CheckConfig::default(),
+            scan: ScanConfig::default(),
         }
     }
 }

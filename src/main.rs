@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::WhoCan(args) => buffered(&mut out, |out| cli::who_can(args, out)),
         Command::Explain(args) => buffered(&mut out, |out| cli::explain(args, out).map(|()| Exit::Clean)),
         Command::Config(args) => buffered(&mut out, |out| cli::config(args, out).map(|()| Exit::Clean)),
+        Command::Schema(args) => buffered(&mut out, |out| cli::schema(args, out).map(|()| Exit::Clean)),
         Command::Snapshot(args) => cli::snapshot(args, &mut out, &mut std::io::stderr()).map(|()| Exit::Clean),
         Command::Completions(args) => buffered(&mut out, |out| cli::completions(args, out).map(|()| Exit::Clean)),
         Command::Version => buffered(&mut out, |out| cli::version(out).map(|()| Exit::Clean)),

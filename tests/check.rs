@@ -3,8 +3,12 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 mod common;
 
+#[path = "check/accepted.rs"]
+mod accepted;
 #[path = "check/empty.rs"]
 mod empty;
+#[path = "check/outputs.rs"]
+mod outputs;
 #[path = "check/places.rs"]
 mod places;
 

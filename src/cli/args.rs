@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rolecall_core::decision::{Level, Mode};
 
-pub(super) use self::checks::CheckFormat;
-pub use self::checks::{CheckArgs, ReportArgs, ReportsArg, ScanArgs};
+pub use self::checks::{CheckArgs, FailOn, ReportArgs, ReportsArg, ScanArgs};
 use super::config::ConfigArgs;
+use super::schema::SchemaArgs;
 
 /// Checks which IAM identity each container of a pod gets on Amazon EKS, and whether every link of that chain holds
 #[derive(Debug, Parser)]
@@ -84,6 +84,11 @@ Examples:
   rolecall completions zsh > \"${fpath[1]}/_rolecall\"
   rolecall completions fish > ~/.config/fish/completions/rolecall.fish";
 
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  rolecall schema report > report.schema.json
+  rolecall schema configuration > rolecall.schema.json";
+
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   rolecall replay audit.log --source snapshot.json --level chain
@@ -138,6 +143,9 @@ pub enum Command {
     Snapshot(SnapshotArgs),
     /// Check a configuration file, or show which levels it gives a namespace
     Config(ConfigArgs),
+    /// Print the JSON schema of the report, the snapshot or the configuration
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema(SchemaArgs),
     /// Demonstrate the webhook with built-in sample data; needs no cluster and no AWS account
     Try(TryArgs),
     /// Print a script that completes commands and options in a shell
@@ -194,16 +202,16 @@ pub struct ServeArgs {
 }
 
 /// How manifests are read.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct InputArgs {
     /// Namespace for objects that name none, like kubectl -n. Default: assume `default`, and nothing that depends on it is certain
-    #[arg(short, long, value_name = "NS")]
+    #[arg(short, long, value_name = "NS", env = "ROLECALL_NAMESPACE")]
     pub namespace: Option<String>,
     /// Fill placeholders such as ${KEY} or ${KEY:=default}, as Flux's post-build substitution does; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", env = "ROLECALL_SUBSTITUTE", value_delimiter = '\n')]
     pub substitute: Vec<String>,
     /// Fill placeholders from a file: KEY=VALUE lines, a YAML mapping, a ConfigMap or a Secret; may be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "ROLECALL_SUBSTITUTE_FILE", value_delimiter = '\n')]
     pub substitute_file: Vec<PathBuf>,
 }
 

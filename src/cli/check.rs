@@ -1,5 +1,7 @@
 //! `rolecall check`
 
+mod comments;
+mod elsewhere;
 mod empty;
 mod places;
 
@@ -11,25 +13,26 @@ use std::sync::Arc;
 use anyhow::bail;
 use rolecall_core::chain::{State, Subject};
 use rolecall_core::decision::Level;
-use rolecall_core::finding::Finding;
+use rolecall_core::finding::{Certainty, Finding};
 use rolecall_core::fix::{AccountName, Owners};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::{
     Circumstances, Identities, Judgement, Referring, ServiceAccountChange, follow_owners, judge_references,
     judge_service_account, judge_workload, own_names_of_namespace,
 };
-use rolecall_core::rules::Trait;
+use rolecall_core::rules::{SERVICE_ACCOUNT_MISSING, Trait};
 use rolecall_core::snapshot::Snapshot;
 use rolecall_core::workload::{Evidence, Kind, Owner, Stage, Volumes, Workload};
 use rolecall_core::world::World;
 
-use super::Exit;
-use super::args::{CheckArgs, CheckFormat};
+use self::elsewhere::Elsewhere;
+use super::acceptance::{self, RuleFilter};
+use super::args::{CheckArgs, LevelArg};
 use super::doubt::Doubts;
-use super::output::text_options;
-use super::task_definitions;
+use super::output::{Outputs, ReportFormat, text_options};
+use super::{Exit, defaults, task_definitions};
 use crate::config::Config;
-use crate::report::{self, CustomRemarks, Report, ReportedUnreadable};
+use crate::report::{CustomRemarks, Report, ReportedUnreadable};
 use crate::sources::{
     Excluded, Loaded, Manifest, Manifests, ObjectOrigin, ReadOptions, SourceKind, SourceOptions, Substitutions,
     Unreadable, load_snapshot, namespace_of,
@@ -43,33 +46,32 @@ const MAX_NOTES: usize = 20;
 /// # Errors
 /// Where a file, the configuration or the snapshot cannot be read.
 pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> anyhow::Result<Exit> {
-    let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
+    let loaded = defaults::load(args.config.as_deref())?;
+    let args = &loaded.check_args(args.clone())?;
+    let config = &loaded.config;
+    let outputs = Outputs::new(args.format, &args.report.output)?;
+    let filter = RuleFilter::new(&args.report)?;
+    let (may_be_empty, is_strict) = (args.allow_empty == Some(true), args.strict_input == Some(true));
     let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
     let namespace = args.input.namespace.as_deref();
     let options = ReadOptions { namespace, substitutions: substitutions.as_ref() };
     let mut manifests = Manifests::read_but(&args.paths, &options, &Excluded::new(&args.exclude)?)?;
-    if args.strict_input {
+    if is_strict {
         manifests.first_fault()?;
     }
-    let snapshot = match &args.source {
-        Some(source) => {
-            let roles =
-                if SourceKind::of(source) == SourceKind::Aws { manifests.named_roles() } else { BTreeSet::new() };
-            load_snapshot(source, &SourceOptions { cluster: args.cluster.as_deref(), aws: &config.aws, roles })?
-        }
-        None => Loaded { snapshot: Snapshot::default(), unread: Vec::new() },
-    };
-    let Loaded { snapshot, unread } = snapshot;
     let conventions = config.conventions();
-    let cluster = manifests.readable_cluster(&conventions);
-    let doubts = Doubts::of(&manifests, &conventions);
+    let mut elsewhere = Elsewhere::read(args, config, &conventions, &options)?;
+    let Loaded { snapshot, unread } = snapshot(args, config, &manifests, &elsewhere)?;
+    let cluster = elsewhere.join(manifests.readable_cluster(&conventions));
+    let mut doubts = Doubts::of(&manifests, &conventions);
+    doubts.add(&elsewhere.manifests, &conventions);
     let world = World::new(Arc::new(snapshot), cluster, conventions);
-    let level: Level = args.level.into();
+    let level: Level = args.level.unwrap_or(LevelArg::Fallback).into();
     let mut report = Report::new(level, &world.snapshot).with_docs(config.messages.docs_url.clone());
     if args.source.is_none() {
         report.note("no --source: roles, providers and associations are unknown");
     }
-    for part in &unread {
+    for part in unread.iter().chain(&elsewhere.unread) {
         report.note(&format!("not read: {part}"));
     }
     let mut unreadable = std::mem::take(&mut manifests.unreadable);
@@ -84,8 +86,9 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             identities.explain(finding);
         }
     };
-    let files = AccountFiles::of(&manifests);
-    let inputs = Inputs { world: &world, config: &config, doubts: &doubts, files: &files, explain: &explain };
+    let files = AccountFiles::of([&elsewhere.manifests, &manifests]);
+    let knows_accounts = elsewhere.is_given;
+    let inputs = Inputs { world: &world, config, doubts: &doubts, files: &files, knows_accounts, explain: &explain };
     for manifest in &manifests.objects {
         let Some(kind) = manifest.kind else { continue };
         match judge(&inputs, manifest, kind, &mut report) {
@@ -100,17 +103,19 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
             report.note(&format!("{}: {}", manifest.origin, rolecall_message::sentence(&problem)));
         }
     }
-    open.extend(custom_resources(&world, &config, &doubts, &manifests, &mut report));
+    open.extend(custom_resources(&inputs, &manifests, &mut report));
     task_definitions::check(&manifests.task_definitions, &world.snapshot, &mut report, &mut open, &mut unreadable);
     input_notes(&manifests, &open, &mut report);
-    report.finish();
-    report.describe_roles(&world.snapshot);
-    places::find(&manifests, args.format == CheckFormat::Text, &mut report);
+    if !knows_accounts && report.findings.iter().any(|finding| finding.rule == SERVICE_ACCOUNT_MISSING.name) {
+        report.note(
+            "service accounts that are not in the input may exist elsewhere; give --manifests PATH or --context CTX",
+        );
+    }
     unreadable.sort_by(|a, b| {
         let key = |fault: &Unreadable| (fault.origin.file.clone(), fault.origin.document, fault.origin.line);
         key(a).cmp(&key(b)).then_with(|| a.reason.cmp(&b.reason))
     });
-    if let Some(fault) = unreadable.first().filter(|_| args.strict_input) {
+    if let Some(fault) = unreadable.first().filter(|_| is_strict) {
         bail!("{fault}");
     }
     for fault in &unreadable {
@@ -123,36 +128,53 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
         });
     }
     empty::add_skipped(&manifests.skipped, &mut report);
+    filter.apply(&mut report);
+    report.finish();
+    for fault in places::find(&manifests, outputs.have(ReportFormat::Text), &mut report) {
+        report.note(&fault);
+    }
+    acceptance::accept(&mut report, &args.report)?;
     let nothing = empty::nothing_checked(&manifests, &args.paths, &report);
     match &nothing {
         // What cannot be read is said already.
         Some(_) if !unreadable.is_empty() => {}
-        Some(nothing) => writeln!(said, "{}: {nothing}", if args.allow_empty { "warning" } else { "error" })?,
+        Some(nothing) => writeln!(said, "{}: {nothing}", if may_be_empty { "warning" } else { "error" })?,
         None => {
             for folder in &manifests.unrendered {
                 writeln!(said, "warning: {folder}")?;
             }
         }
     }
-    let is_empty = report.summary.resources == 0;
-    match args.format {
+    let is_failed = !unreadable.is_empty() || (nothing.is_some() && !may_be_empty);
+    let text = text_options(&args.report, config);
+    outputs.write_files(&report, &text)?;
+    match outputs.standard {
         // Where nothing could be checked, there is nothing to report but that.
-        CheckFormat::Text if is_empty && (!unreadable.is_empty() || (nothing.is_some() && !args.allow_empty)) => {}
-        CheckFormat::Text => report::text(&report, &text_options(&args.report, &config), out)?,
-        CheckFormat::Json => report::json(&report, out)?,
-        CheckFormat::Sarif => report::sarif(&report, out)?,
-        CheckFormat::Junit => report::junit(&report, out)?,
-        CheckFormat::Github => report::github(&report, out)?,
-        CheckFormat::Gitlab => report::gitlab(&report, out)?,
-        CheckFormat::Markdown => report::markdown(&report, out)?,
+        Some(ReportFormat::Text) if report.summary.resources == 0 && is_failed => {}
+        Some(format) => format.write(&report, &text, out)?,
+        None => {}
     }
-    Ok(if !unreadable.is_empty() || (nothing.is_some() && !args.allow_empty) {
+    let is_baseline = nothing.is_none() && acceptance::write_baseline(&report, &args.report, said)?;
+    Ok(if is_failed {
         Exit::Unreadable
-    } else if report.counts() {
+    } else if report.counts() && !is_baseline {
         Exit::Findings
     } else {
         Exit::Clean
     })
+}
+
+/// The snapshot; of live AWS, with the roles that the objects name.
+fn snapshot(args: &CheckArgs, config: &Config, manifests: &Manifests, elsewhere: &Elsewhere) -> anyhow::Result<Loaded> {
+    let Some(source) = &args.source else {
+        return Ok(Loaded { snapshot: Snapshot::default(), unread: Vec::new() });
+    };
+    let mut roles = BTreeSet::new();
+    if SourceKind::of(source) == SourceKind::Aws {
+        roles = manifests.named_roles();
+        roles.extend(elsewhere.named_roles());
+    }
+    load_snapshot(source, &SourceOptions { cluster: args.cluster.as_deref(), aws: &config.aws, roles })
 }
 
 /// The service accounts that workloads of the input use: namespace and name.
@@ -193,8 +215,10 @@ fn input_notes(manifests: &Manifests, open: &BTreeSet<(String, String)>, report:
 struct AccountFiles(HashMap<(String, String), Owner>);
 
 impl AccountFiles {
-    fn of(manifests: &Manifests) -> Self {
-        let accounts = manifests.objects.iter().filter(|manifest| manifest.kind == Some(Kind::ServiceAccount));
+    /// Of one that is in several places, the last counts.
+    fn of(places: [&Manifests; 2]) -> Self {
+        let objects = places.into_iter().flat_map(|manifests| &manifests.objects);
+        let accounts = objects.filter(|manifest| manifest.kind == Some(Kind::ServiceAccount));
         let entry = |manifest: &Manifest| {
             let object = manifest.object().ok()?;
             let name = object.metadata.name.as_ref()?.as_str().to_owned();
@@ -226,18 +250,23 @@ struct Inputs<'i> {
     config: &'i Config,
     doubts: &'i Doubts,
     files: &'i AccountFiles,
+    /// Whether service accounts outside of the input are known.
+    knows_accounts: bool,
     /// Adds to a finding which identity may be meant.
     explain: &'i dyn Fn(&mut Finding),
 }
 
+impl Inputs<'_> {
+    /// A service account that is not in the input may be elsewhere.
+    fn doubt_missing_accounts(&self, judgement: &mut Judgement<'_>) {
+        let missing = judgement.findings.iter_mut().filter(|finding| finding.problem.rule == &SERVICE_ACCOUNT_MISSING);
+        missing.filter(|_| !self.knows_accounts).for_each(|finding| finding.problem.certainty = Certainty::Undecided);
+    }
+}
+
 /// Judges the identities that custom resources name; returns what to note of the input, with where it stands.
-fn custom_resources(
-    world: &World,
-    config: &Config,
-    doubts: &Doubts,
-    manifests: &Manifests,
-    report: &mut Report,
-) -> Vec<(String, String)> {
+fn custom_resources(inputs: &Inputs<'_>, manifests: &Manifests, report: &mut Report) -> Vec<(String, String)> {
+    let Inputs { world, config, doubts, .. } = *inputs;
     let mut open = Vec::new();
     let mut remarks = CustomRemarks::default();
     for manifest in &manifests.custom {
@@ -252,6 +281,7 @@ fn custom_resources(
         let referring = Referring { kind: manifest.kind, namespace, metadata: &metadata, reading: &reading };
         let mut judgement = judge_references(world, &referring, circumstances);
         let notes = doubts.weaken_identities(&mut judgement, manifest, &reading, world);
+        inputs.doubt_missing_accounts(&mut judgement);
         open.extend(notes.into_iter().map(|note| (manifest.origin.to_string(), note)));
         let broken = judgement.identities.iter().find(|identity| identity.chain != State::Holds);
         let identity = broken.or(judgement.identities.first()).map(|identity| identity.path);
@@ -272,7 +302,7 @@ fn circumstances(config: &Config, namespace: &str) -> Circumstances {
 
 /// Judges an object; returns what to note of its input.
 fn judge(inputs: &Inputs<'_>, manifest: &Manifest, kind: Kind, report: &mut Report) -> Result<Vec<String>, Unreadable> {
-    let Inputs { world, config, doubts, files, explain } = *inputs;
+    let Inputs { world, config, doubts, files, explain, .. } = *inputs;
     let object = manifest.object()?;
     let place = |finding: &Finding, container: Option<&str>| {
         places::begin(&manifest.origin, manifest.pointer(&finding.fields(), container, &world.conventions))
@@ -303,6 +333,7 @@ fn judge(inputs: &Inputs<'_>, manifest: &Manifest, kind: Kind, report: &mut Repo
         note_default(world, &workload, &name, report);
     }
     let notes = doubts.weaken(&mut judgement, manifest, &object, Some(&workload), world);
+    inputs.doubt_missing_accounts(&mut judgement);
     judgement.findings.iter_mut().for_each(explain);
     files.follow(&mut judgement, Subject { namespace, service_account: workload.service_account() }, manifest);
     report.add(&judgement, &name, Some(&place));

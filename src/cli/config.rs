@@ -12,6 +12,7 @@ use rolecall_core::workload::{Metadata, Pairs, Text};
 use serde::Serialize;
 
 use super::args::Format;
+use super::defaults;
 use crate::config::{Config, LevelRuleConfig};
 
 const EXAMPLES: &str = "\
@@ -74,8 +75,8 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 pub fn config(args: &ConfigArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     match &args.command {
         ConfigCommand::Check(ConfigCheckArgs { config }) => {
-            let notes = Config::load(config)?.notes();
-            for note in notes {
+            let loaded = defaults::load(Some(config))?.config;
+            for note in loaded.notes() {
                 writeln!(out, "note: {note}")?;
             }
             writeln!(out, "{}: valid", config.display())?;

@@ -76,6 +76,12 @@ pub(super) struct Doubts {
 impl Doubts {
     pub(super) fn of(manifests: &Manifests, conventions: &Conventions) -> Self {
         let mut doubts = Self::default();
+        doubts.add(manifests, conventions);
+        doubts
+    }
+
+    /// Adds what further manifests leave open.
+    pub(super) fn add(&mut self, manifests: &Manifests, conventions: &Conventions) {
         for manifest in &manifests.objects {
             if manifest.kind != Some(Kind::ServiceAccount) || manifest.admitted {
                 continue;
@@ -83,13 +89,12 @@ impl Doubts {
             let Ok(object) = manifest.object() else { continue };
             let name = object.metadata.display_name();
             if manifest.assumed_namespace {
-                doubts.without_namespace_yet.insert(name.clone());
+                self.without_namespace_yet.insert(name.clone());
             }
             if let Some(doubt) = of_account(&object.metadata, conventions) {
-                doubts.accounts.insert((namespace_of(&object).to_owned(), name), doubt);
+                self.accounts.insert((namespace_of(&object).to_owned(), name), doubt);
             }
         }
-        doubts
     }
 
     /// Why the identity of a service account is not known yet.

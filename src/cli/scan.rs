@@ -31,17 +31,18 @@ mod kube {
     use std::time::Duration;
 
     use ::kube::Client;
-    use anyhow::Context;
+    use anyhow::{Context, bail};
     use jiff::Timestamp;
     use rolecall_core::snapshot::Snapshot;
     use rolecall_core::world::World;
     use tokio::runtime::Runtime;
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    use crate::cli::Exit;
-    use crate::cli::args::{Format, ReportsArg, ScanArgs};
-    use crate::cli::output::text_options;
+    use crate::cli::acceptance::{self, RuleFilter};
+    use crate::cli::args::{LevelArg, ReportsArg, ScanArgs};
+    use crate::cli::output::{Outputs, ReportFormat, text_options};
     use crate::cli::progress::Bar;
+    use crate::cli::{Exit, defaults};
     use crate::config::Config;
     use crate::kube::{ReportKind, connect, reports_known, write_reports};
     use crate::report::{self, Dialect, Report, policy_reports};
@@ -49,9 +50,10 @@ mod kube {
     use crate::sources::{Loaded, SourceKind, SourceOptions, load_snapshot};
 
     /// A scan that can be done again.
-    struct Scan<'a> {
-        args: &'a ScanArgs,
+    struct Scan {
+        args: ScanArgs,
         config: Config,
+        filter: RuleFilter,
         scope: Scope,
         runtime: Runtime,
         client: Client,
@@ -65,23 +67,37 @@ mod kube {
     }
 
     pub(super) fn scan(args: &ScanArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
-        let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
+        let loaded = defaults::load(args.config.as_deref())?;
+        let args = loaded.scan_args(args.clone())?;
+        let config = loaded.config;
+        let filter = RuleFilter::new(&args.report)?;
+        let outputs = Outputs::new(args.format, &args.report.output)?;
+        if args.would_deny && !outputs.are_all(&[ReportFormat::Text, ReportFormat::Json]) {
+            bail!("--would-deny has the formats text and json");
+        }
+        if outputs.have(ReportFormat::Gitlab) {
+            bail!("--output gitlab: what is found in a cluster has no file; use another format");
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("no runtime can be had")?;
         let client = runtime.block_on(connect(args.context.as_deref()))?;
         let scope =
             Scope { namespaces: distinct(&args.namespaces), no_exemptions: config.forbid_exemptions_in.clone() };
-        let scan = Scan { args, config, scope, runtime, client };
-        let Some(reports) = args.reports else {
-            let Done { report, .. } = scan.once()?;
-            match args.format {
-                Format::Text if args.would_deny => report::would_deny(&report, out)?,
-                Format::Text => report::text(&report, &text_options(&args.report, &scan.config), out)?,
-                Format::Json => report::json(&report, out)?,
+        let scan = Scan { args, config, filter, scope, runtime, client };
+        let Some(reports) = scan.args.reports else {
+            let Done { mut report, .. } = scan.once()?;
+            acceptance::accept(&mut report, &scan.args.report)?;
+            let text = text_options(&scan.args.report, &scan.config);
+            outputs.write_files(&report, &text)?;
+            match outputs.standard {
+                Some(ReportFormat::Text) if scan.args.would_deny => report::would_deny(&report, out)?,
+                Some(format) => format.write(&report, &text, out)?,
+                None => {}
             }
+            let is_baseline = acceptance::write_baseline(&report, &scan.args.report, &mut std::io::stderr())?;
             let is_clean = match &report.would_deny {
                 Some(denials) => denials.is_empty(),
-                None => !report.counts(),
+                None => !report.counts() || is_baseline,
             };
             return Ok(if is_clean { Exit::Clean } else { Exit::Findings });
         };
@@ -89,7 +105,7 @@ mod kube {
             ReportsArg::OpenReports => Dialect::OpenReports,
             ReportsArg::PolicyWorkingGroup => Dialect::PolicyWorkingGroup,
         };
-        match args.every {
+        match scan.args.every {
             None => scan.write(dialect, out)?,
             Some(every) => scan.write_forever(dialect, every, out)?,
         }
@@ -101,7 +117,7 @@ mod kube {
         names.into_iter().cloned().collect()
     }
 
-    impl Scan<'_> {
+    impl Scan {
         fn once(&self) -> anyhow::Result<Done> {
             let bar = Bar::of_objects();
             let done = self.read(&bar);
@@ -110,7 +126,7 @@ mod kube {
         }
 
         fn read(&self, bar: &Bar) -> anyhow::Result<Done> {
-            let Self { args, config, scope, runtime, client } = self;
+            let Self { args, config, filter, scope, runtime, client } = self;
             let conventions = config.conventions();
             let injector = &config.cluster.injector_configuration;
             let mut facts = runtime.block_on(read_facts(client, scope, &conventions, injector, bar))?;
@@ -118,7 +134,8 @@ mod kube {
             let cluster = std::mem::take(&mut facts.cluster);
             let namespaces = facts.namespaces().cloned();
             let world = World::new(Arc::new(snapshot), cluster, conventions);
-            let report = Report::new(args.level.into(), &world.snapshot).with_denials(args.would_deny);
+            let report = Report::new(args.level.unwrap_or(LevelArg::Fallback).into(), &world.snapshot)
+                .with_denials(args.would_deny);
             let mut report = report.with_docs(config.messages.docs_url.clone());
             if args.source.is_none() {
                 report.note("no --source: roles, providers and associations are unknown");
@@ -129,6 +146,7 @@ mod kube {
             let scanned = runtime.block_on(read_workloads(client, scope, &world, facts, Timestamp::now(), bar))?;
             let whole = scanned.unread.is_empty();
             report.add_scan(scanned);
+            filter.apply(&mut report);
             report.finish();
             report.describe_roles(&world.snapshot);
             Ok(Done { report, namespaces, whole })

@@ -13,16 +13,23 @@ use rolecall_core::snapshot::Snapshot;
 use serde::Serialize;
 
 use super::fixes::ReportedFixes;
+use super::place::{FindingLocation, Placing};
 use super::roles::ReportedRole;
 #[cfg(feature = "kube")]
 use super::scan::ReportedOrphan;
+use super::summary::{Summary, is_zero, missing_parts};
 #[cfg(feature = "kube")]
 use crate::scan::Health;
+
+/// The version of the JSON report. It changes where a field goes or gets another meaning, not where one is added.
+const SCHEMA_VERSION: u32 = 1;
 
 /// A report.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
+    /// Of the shape of this report.
+    pub schema_version: u32,
     /// Findings up to the level that was asked for, and those on security from higher levels; sorted.
     pub findings: Vec<ReportedFinding>,
     /// Every container judged, sorted by resource.
@@ -126,46 +133,6 @@ pub struct ReportedSkipped {
     pub with_pods: usize,
 }
 
-/// Where in the manifests the field is that causes a finding.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct FindingLocation {
-    /// The file, or `-`.
-    pub file: String,
-    /// Which document of the file, from 1.
-    pub document: usize,
-    /// The line of the field, from 1.
-    pub line: usize,
-    /// The column of the field, from 1, in characters.
-    pub column: usize,
-    /// The JSON pointer of the field in the document.
-    #[serde(skip)]
-    pub pointer: String,
-    /// The line of the field, where it is to be shown.
-    #[serde(skip)]
-    pub excerpt: Option<Excerpt>,
-}
-
-/// A line of a manifest that may be shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Excerpt {
-    /// The line, or a part of it.
-    pub text: String,
-    /// Where in it the field begins, in characters from 0.
-    pub start: usize,
-    /// Where it ends.
-    pub end: usize,
-}
-
-impl FindingLocation {
-    /// `FILE:LINE:COLUMN`
-    pub fn place(&self) -> String {
-        format!("{}:{}:{}", self.file.strip_prefix("./").unwrap_or(&self.file), self.line, self.column)
-    }
-}
-
-/// The place of a finding, and of the container that has it.
-pub type Placing<'p> = dyn Fn(&Finding, Option<&str>) -> FindingLocation + 'p;
-
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -184,6 +151,12 @@ pub struct ReportedFinding {
     /// It counts only from a higher level than the one that was asked for: it is shown, and does not change the exit code.
     #[serde(skip_serializing_if = "is_false")]
     pub below_level: bool,
+    /// Why it does not change the exit code, where the baseline or a comment says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
+    /// Likely, where only certain findings are to change the exit code.
+    #[serde(skip)]
+    pub(super) is_tolerated: bool,
     /// Where it is.
     pub resource: ReportedResource,
     /// The container; null where it is the whole workload's.
@@ -221,6 +194,26 @@ pub struct ReportedFinding {
     /// The pods that have it, of how many, where they are not all.
     #[serde(skip)]
     pub(super) some: Option<(usize, usize)>,
+}
+
+/// Why a finding does not change the exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Accepted {
+    /// What accepts it.
+    pub by: AcceptedBy,
+    /// The reason that a comment gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What accepts a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AcceptedBy {
+    /// The file of `--baseline`.
+    Baseline,
+    /// A comment in the manifest.
+    Comment,
 }
 
 /// A container.
@@ -286,50 +279,6 @@ impl ReportedIdentity {
     }
 }
 
-/// Totals.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Summary {
-    /// Objects judged.
-    pub resources: usize,
-    /// Pods judged; only of a running cluster.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pods: Option<usize>,
-    /// Containers judged.
-    pub containers: usize,
-    /// Certain findings.
-    pub certain: usize,
-    /// Likely findings.
-    pub likely: usize,
-    /// Undecided findings: notes, which do not count.
-    pub undecided: usize,
-    /// Findings on security that count from a higher level only: shown, and not among the numbers above.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub below_level: usize,
-    /// Containers whose chain is unknown: not a sign of health.
-    pub unknown: usize,
-    /// Findings hidden by an exemption.
-    pub exempted: usize,
-    /// Documents and objects that could not be read.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub unreadable: usize,
-    /// Objects that are not checked.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub skipped: usize,
-    /// The level that was asked for.
-    pub level: &'static str,
-    /// The cluster, where the snapshot names it.
-    pub cluster: Option<String>,
-    /// When the snapshot was collected.
-    pub snapshot_time: Option<String>,
-    /// What to know when reading this.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
-    /// What AWS considers and the snapshot does not have: a chain that holds holds as far as what was read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub not_considered: Vec<String>,
-}
-
 impl Report {
     /// An empty report at a level, over a snapshot.
     pub fn new(level: Level, snapshot: &Snapshot) -> Self {
@@ -342,6 +291,7 @@ impl Report {
         };
         let missing_parts = missing_parts(snapshot);
         Self {
+            schema_version: SCHEMA_VERSION,
             findings: Vec::new(),
             workloads: Vec::new(),
             identities: Vec::new(),
@@ -495,6 +445,8 @@ impl Report {
             impact: problem.rule.impact,
             link: problem.rule.link,
             below_level: problem.level > self.level,
+            accepted: None,
+            is_tolerated: false,
             resource: resource.clone(),
             container,
             location: None,
@@ -569,7 +521,7 @@ pub(super) enum Severity {
 impl ReportedFinding {
     pub(super) fn severity(&self) -> Severity {
         match self.certainty {
-            _ if self.below_level => Severity::Note,
+            _ if self.below_level || self.accepted.is_some() => Severity::Note,
             Certainty::Certain => Severity::Error,
             Certainty::Likely => Severity::Warning,
             Certainty::Undecided => Severity::Note,
@@ -578,41 +530,13 @@ impl ReportedFinding {
 
     /// Whether it makes the exit code 1.
     pub fn counts(&self) -> bool {
-        self.severity() != Severity::Note
+        self.severity() != Severity::Note && !self.is_tolerated
     }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_false(value: &bool) -> bool {
     !*value
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
-}
-
-/// Parts that the snapshot does not have, without which chains stay unknown.
-fn missing_parts(snapshot: &Snapshot) -> Vec<String> {
-    let cluster = snapshot.cluster.as_ref();
-    let mut parts = Vec::new();
-    let mut note = |absent: bool, part: String| {
-        if absent {
-            parts.push(format!("the snapshot has no {part}: what depends on it is unknown"));
-        }
-    };
-    note(cluster.is_none(), "cluster".to_owned());
-    note(cluster.is_some_and(|cluster| cluster.issuer.is_none()), "cluster.identity.oidc.issuer".to_owned());
-    note(snapshot.associations.is_none(), "podIdentityAssociations".to_owned());
-    note(snapshot.addons.is_none() && !cluster.is_some_and(|cluster| cluster.auto_mode), "addons".to_owned());
-    note(snapshot.accounts.is_empty(), "accounts".to_owned());
-    let mut accounts: Vec<_> = snapshot.accounts.iter().collect();
-    accounts.sort_by_key(|(id, _)| *id);
-    for (id, account) in accounts {
-        note(account.roles.is_none(), format!("accounts.{id}.roles"));
-        note(account.providers.is_none(), format!("accounts.{id}.oidcProviders"));
-    }
-    parts
 }
 
 pub(super) fn is_role_arn(text: &str) -> bool {

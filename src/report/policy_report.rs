@@ -228,6 +228,8 @@ mod tests {
             impact: Impact::Security,
             link: None,
             below_level: false,
+            accepted: None,
+            is_tolerated: false,
             resource: ReportedResource {
                 namespace: namespace.to_owned(),
                 kind: "Rollout".into(),

@@ -11,7 +11,8 @@ use rolecall_message::count;
 use rolecall_message::fix::Format;
 
 use super::fixes::ReportedFixes;
-use super::model::{Excerpt, FindingLocation, Report, ReportedFinding, ReportedResource};
+use super::model::{Report, ReportedFinding, ReportedResource};
+use super::place::{Excerpt, FindingLocation};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -139,6 +140,7 @@ fn write_totals(report: &Report, groups: &[FindingGroup<'_>], out: &mut dyn Writ
         more(&[
             (if summary.unknown == 1 { "chain unknown" } else { "chains unknown" }, summary.unknown),
             ("exempted", summary.exempted),
+            ("accepted", summary.accepted),
             ("unreadable", summary.unreadable),
             ("skipped", summary.skipped)
         ]) + &shown_below(summary.below_level),
@@ -234,14 +236,14 @@ fn grouped(findings: &[ReportedFinding]) -> Vec<FindingGroup<'_>> {
 
 /// What a finding says, wherever it is.
 type Said<'r> = (
-    (&'static str, Certainty, Option<&'r str>, Option<(usize, usize)>),
+    (&'static str, Certainty, Option<&'r str>, Option<(usize, usize)>, bool),
     (&'r str, Option<&'r str>, Option<&'r str>, &'r str, Option<&'r str>, &'r [String]),
 );
 
 fn said(finding: &ReportedFinding) -> Said<'_> {
     let ReportedFinding { rule, certainty, container, some, message, expected, found, fix, hint, notes, .. } = finding;
     (
-        (rule, *certainty, container.as_deref(), *some),
+        (rule, *certainty, container.as_deref(), *some, finding.accepted.is_some()),
         (message, expected.as_deref(), found.as_deref(), fix, hint.as_deref(), notes),
     )
 }
@@ -254,7 +256,8 @@ fn remarks(finding: &ReportedFinding) -> String {
         _ => format!("{have} of {all} pods"),
     });
     let level = finding.below_level.then(|| format!("counts from level {}", finding.level.name()));
-    let remarks = [container, pods, level].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let accepted = finding.accepted.as_ref().map(super::accepted);
+    let remarks = [container, pods, level, accepted].into_iter().flatten().collect::<Vec<_>>().join(", ");
     if remarks.is_empty() { String::new() } else { format!(" ({})", printable(&remarks)) }
 }
 

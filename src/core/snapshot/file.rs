@@ -19,9 +19,13 @@ use super::roles::{Stray, policies, providers, roles};
 
 type Str<'a> = Cow<'a, str>;
 
+/// The version of the format. It changes where a part goes or gets another meaning, not where one is added.
+pub const SNAPSHOT_VERSION: u64 = 1;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireSnapshot<'a> {
+    schema_version: Option<u64>,
     collected_at: Option<String>,
     cluster: Option<WireCluster>,
     #[serde(borrow)]
@@ -170,6 +174,10 @@ impl Snapshot {
 
 impl WireSnapshot<'_> {
     fn build(self) -> Result<Snapshot> {
+        if let Some(version) = self.schema_version.filter(|version| *version > SNAPSHOT_VERSION) {
+            let reason = format!("is {version}, and this version of rolecall reads {SNAPSHOT_VERSION}");
+            return Err(error("schemaVersion", reason));
+        }
         let collected_at =
             match self.collected_at {
                 None => None,
@@ -318,6 +326,7 @@ mod tests {
             ("{", "", "EOF"),
             (r#"{"cluster": {"name": 7}}"#, "cluster.name", "invalid type"),
             (r#"{"collectedAt": "yesterday"}"#, "collectedAt", "not a time"),
+            (r#"{"schemaVersion": 2}"#, "schemaVersion", "is 2, and this version of rolecall reads 1"),
             (r#"{"accounts": {"1": {}}}"#, "accounts.1", "twelve-digit"),
             (r#"{"accounts": {"111122223333": {"roles": "all"}}}"#, "accounts.111122223333.roles", "invalid type"),
             (r#"{"accounts": {"111122223333": {"roles": {}}}}"#, "accounts.111122223333.roles", "invalid type"),

@@ -16,6 +16,7 @@ mod roles;
 mod view;
 
 pub use fault::SnapshotError;
+pub use file::SNAPSHOT_VERSION;
 pub use issuer::Issuer;
 pub use model::{
     Account, Association, Associations, ClusterInfo, ControlPolicies, ControlPolicy, FargateProfile, FargateSelector,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::{fingerprint, full_text, path, subject};
+use super::{full_text, path, subject};
 use crate::report::Report;
 use crate::report::model::Severity;
 
@@ -23,7 +23,7 @@ pub fn gitlab(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         Some(json!({
             "description": format!("{}: {}", subject(finding), full_text(finding)),
             "check_name": finding.rule,
-            "fingerprint": fingerprint(finding),
+            "fingerprint": finding.fingerprint(),
             "severity": severity,
             "location": {"path": path(&place.file), "lines": {"begin": place.line}, "positions": {"begin": {"line": place.line, "column": place.column}}},
         }))

@@ -12,7 +12,7 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub use sarif::sarif;
 
-use super::model::{ReportedFinding, ReportedResource};
+use super::model::ReportedFinding;
 
 /// `Deployment carts/carts, container app`.
 fn subject(finding: &ReportedFinding) -> String {
@@ -27,6 +27,9 @@ fn full_text(finding: &ReportedFinding) -> String {
     lines.extend(evidence.into_iter().filter_map(|(label, value)| Some(format!("{label}: {}", value.as_ref()?))));
     lines.extend(finding.hint.clone());
     lines.push(format!("fix: {}", finding.fix));
+    if let Some(accepted) = &finding.accepted {
+        lines.push(super::accepted(accepted));
+    }
     let docs = finding.docs.as_ref().map(|url| format!(", {url}"));
     lines.push(format!("more: rolecall explain {}{}", finding.rule, docs.unwrap_or_default()));
     lines.iter().map(|line| rolecall_core::finding::printable(line)).collect::<Vec<_>>().join("\n")
@@ -35,18 +38,4 @@ fn full_text(finding: &ReportedFinding) -> String {
 /// A path from the folder that the command runs in, as CI systems write it.
 fn path(file: &str) -> &str {
     file.strip_prefix("./").unwrap_or(file)
-}
-
-/// The same for the same finding in every run, wherever it moves in its file; another for another one.
-fn fingerprint(finding: &ReportedFinding) -> String {
-    let ReportedResource { namespace, kind, name } = &finding.resource;
-    let container = finding.container.as_deref().unwrap_or_default();
-    let file = finding.location.as_ref().map_or("", |place| path(&place.file));
-    let found = finding.found.as_deref().unwrap_or_default();
-    let text = [file, finding.rule, kind, namespace, name, container, found].join("\0");
-    // FNV-1a, 64 bits.
-    let hash = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{hash:016x}")
 }

@@ -7,8 +7,10 @@ use rolecall_core::finding::{Certainty, printable};
 use rolecall_core::rules::{self, Impact};
 use serde_json::{Map, Value, json};
 
-use super::{fingerprint, full_text, path, subject};
-use crate::report::model::{FindingLocation, Report, ReportedFinding, Severity};
+use super::{full_text, path, subject};
+use crate::report::FindingLocation;
+use crate::report::accept::fingerprint;
+use crate::report::model::{AcceptedBy, Report, ReportedFinding, Severity};
 use crate::report::text::named;
 
 /// Writes one run with a result for each finding, and a suppressed one for each finding that an exemption hides.
@@ -29,6 +31,13 @@ pub fn sarif(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
             "level": "note",
             "message": {"text": printable(&exempted.message)},
             "locations": [place(exempted.location.as_ref(), &named(&exempted.resource))],
+            "partialFingerprints": {"rolecall/v1": fingerprint(
+                exempted.rule,
+                &exempted.resource,
+                "",
+                exempted.location.as_ref().map_or("", |location| &location.file),
+                "",
+            )},
             "suppressions": [{"kind": "external", "justification": printable(&exempted.exemption)}],
         })
     });
@@ -115,7 +124,7 @@ fn precision(certainty: Certainty) -> &'static str {
 }
 
 fn result(finding: &ReportedFinding) -> Value {
-    json!({
+    let mut result = json!({
         "ruleId": finding.rule,
         "level": match finding.severity() {
             Severity::Error => "error",
@@ -124,8 +133,17 @@ fn result(finding: &ReportedFinding) -> Value {
         },
         "message": {"text": full_text(finding)},
         "locations": [place(finding.location.as_ref(), &subject(finding))],
-        "partialFingerprints": {"rolecall/v1": fingerprint(finding)},
-    })
+        "partialFingerprints": {"rolecall/v1": finding.fingerprint()},
+    });
+    if let (Some(accepted), Some(fields)) = (&finding.accepted, result.as_object_mut()) {
+        let kind = match accepted.by {
+            AcceptedBy::Baseline => "external",
+            AcceptedBy::Comment => "inSource",
+        };
+        let justification = printable(&crate::report::accepted(accepted));
+        fields.insert("suppressions".to_owned(), json!([{"kind": kind, "justification": justification}]));
+    }
+    result
 }
 
 /// A place in a file, with the name of what stands there. GitHub accepts no result without a file.

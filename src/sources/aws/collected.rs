@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rolecall_core::Known;
-use rolecall_core::snapshot::Snapshot;
+use rolecall_core::snapshot::{SNAPSHOT_VERSION, Snapshot};
 use serde_json::{Map, Value, json};
 
 use super::error::AwsError;
@@ -99,6 +99,7 @@ impl Collected {
         let mut document = Map::new();
         let mut read_at = Map::new();
         let mut unread = Vec::new();
+        document.insert("schemaVersion".to_owned(), json!(SNAPSHOT_VERSION));
         if let Some(time) = self.collected_at {
             document.insert("collectedAt".to_owned(), json!(rfc3339(time)));
         }

@@ -34,6 +34,8 @@ pub(super) struct Span {
     /// The line of its start, from 1.
     pub(super) line: usize,
     pub(super) is_json: bool,
+    /// A key is given twice, and the last one counts.
+    pub(super) has_duplicates: bool,
 }
 
 /// Every document of a text that is not empty, in order.
@@ -69,8 +71,9 @@ fn json_list(text: &str) -> Option<Document> {
     deserializer.end().ok()?;
     let before = text.len() - start.len();
     let line = 1 + text.bytes().take(before).filter(|b| *b == b'\n').count();
-    let duplicates = duplicates.into_inner().into_iter().map(|key| DuplicateKey { line, key }).collect();
-    let span = Span { start: before, end: text.len(), line, is_json: true };
+    let duplicates: Vec<_> = duplicates.into_inner().into_iter().map(|key| DuplicateKey { line, key }).collect();
+    let has_duplicates = !duplicates.is_empty();
+    let span = Span { start: before, end: text.len(), line, is_json: true, has_duplicates };
     Some(Document { line, content: Ok(value), duplicates, span })
 }
 
@@ -114,11 +117,13 @@ impl<'t> Reader<'t> {
                     let line = self.line;
                     // A deserializer says no offset, an iterator over it does.
                     let end = deserializer.into_iter::<serde::de::IgnoredAny>().byte_offset();
-                    let span = Span { start: self.at, end: self.at + end, line, is_json: true };
+                    let span = (self.at, self.at + end);
                     self.skip(end);
                     read += 1;
                     let keys = duplicates.into_inner().into_iter();
-                    let duplicates = keys.map(|key| DuplicateKey { line, key }).collect();
+                    let duplicates: Vec<_> = keys.map(|key| DuplicateKey { line, key }).collect();
+                    let (start, end) = span;
+                    let span = Span { start, end, line, is_json: true, has_duplicates: !duplicates.is_empty() };
                     if !value.is_null() {
                         self.found.push(Document { line, content: Ok(value), duplicates, span });
                     }
@@ -166,7 +171,7 @@ impl<'t> Reader<'t> {
             // A separator that ends nothing belongs to what follows it.
             let chunk = self.skip_to_separator();
             if fits {
-                self.document(chunk, Span { start, end: self.at, line, is_json: false });
+                self.document(chunk, Span { start, end: self.at, line, is_json: false, has_duplicates: false });
             }
             fits = self.rest().is_empty() || self.is_separator();
             if fits {
@@ -230,6 +235,7 @@ impl<'t> Reader<'t> {
                 for duplicate in &mut duplicates {
                     duplicate.line = absolute(duplicate.line);
                 }
+                let span = Span { has_duplicates: !duplicates.is_empty(), ..span };
                 self.found.push(Document { line: line + blank, content: Ok(value), duplicates, span });
             }
             Err(fault) => {

@@ -46,14 +46,15 @@ pub(super) struct DocumentText<'t> {
     pub(super) is_json: bool,
 }
 
-/// Finds fields by their JSON pointers.
-pub(super) fn find(document: DocumentText<'_>, wanted: &[&str], with_scalars: bool) -> Marks {
+/// Finds fields by their JSON pointers. Where a key is given twice, the last one counts, and the whole document is followed.
+pub(super) fn find(document: DocumentText<'_>, wanted: &[&str], with_scalars: bool, has_duplicates: bool) -> Marks {
     let start = Position { line: document.line, column: document.column };
     let mut tracker = Tracker {
         wanted,
         marks: Marks { fields: vec![Extent { start, end: start }; wanted.len()], scalars: Vec::new() },
         depths: vec![0; wanted.len()],
         with_scalars,
+        has_duplicates,
         pointer: String::new(),
         open: Vec::new(),
         is_root_seen: false,
@@ -77,6 +78,9 @@ fn yaml_events(document: DocumentText<'_>, tracker: &mut Tracker<'_>) {
         Position { line: document.line + number(mark.line), column: number(mark.column) + 1 }
     };
     while let Ok(event) = parser.parse() {
+        if tracker.has_all(position(event.start_mark).line) {
+            return;
+        }
         let extent = Extent { start: position(event.start_mark), end: position(event.end_mark) };
         match event.data {
             EventData::StreamEnd | EventData::DocumentEnd { .. } => return,
@@ -124,7 +128,7 @@ fn json(document: DocumentText<'_>, tracker: &mut Tracker<'_>) {
             }
             _ => {}
         }
-        if tracker.is_root_seen && tracker.open.is_empty() {
+        if (tracker.is_root_seen && tracker.open.is_empty()) || tracker.has_all(position.line) {
             return;
         }
     }
@@ -160,6 +164,7 @@ struct Tracker<'w> {
     /// Lengths of the pointers at which fields were found.
     depths: Vec<usize>,
     with_scalars: bool,
+    has_duplicates: bool,
     pointer: String,
     open: Vec<Open>,
     is_root_seen: bool,
@@ -177,6 +182,14 @@ impl Tracker<'_> {
             self.node(extent.start, extent.end);
             self.close_node();
         }
+    }
+
+    /// Whether all fields were found, on lines before this one: their lines are complete.
+    fn has_all(&self, line: usize) -> bool {
+        let mut found = self.wanted.iter().zip(&self.depths).zip(&self.marks.fields);
+        self.is_root_seen
+            && !self.has_duplicates
+            && found.all(|((wanted, depth), place)| wanted.len() == *depth && place.end.line < line)
     }
 
     fn key(&mut self, text: &str, extent: Extent) {
@@ -265,7 +278,7 @@ mod tests {
     fn places(text: &str, is_json: bool, wanted: &[&str]) -> Vec<[usize; 4]> {
         let document = DocumentText { text, line: 1, column: 1, is_json };
         let numbers = |Extent { start, end }: Extent| [start.line, start.column, end.line, end.column];
-        find(document, wanted, false).fields.into_iter().map(numbers).collect()
+        find(document, wanted, false, true).fields.into_iter().map(numbers).collect()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The texts of the manifests: read again to say on which line a field is, and to show that line.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::Manifests;
@@ -8,8 +9,8 @@ use super::marks::{self, DocumentText, Extent, Marks, Scalar};
 
 /// Longest part of a line that is shown, in characters.
 const MAX_LINE_CHARS: usize = 160;
-/// Documents of a file from which several threads share the work.
-const MANY_DOCUMENTS: usize = 200;
+/// Files or documents from which several threads share the work.
+const MANY: usize = 64;
 
 /// What of which text each document was read from.
 #[derive(Debug, Default)]
@@ -27,6 +28,14 @@ struct SourceText {
 impl SourceTexts {
     pub(super) fn add(&mut self, file: &str, spans: Vec<Span>) {
         self.files.entry(file.to_owned()).or_default().spans = spans;
+    }
+
+    /// The text of a file; `None` where it cannot be read any more.
+    fn read(&self, file: &str) -> Option<Cow<'_, str>> {
+        match &self.files.get(file)?.kept {
+            Some(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+            None => String::from_utf8(std::fs::read(file).ok()?).ok().map(Cow::Owned),
+        }
     }
 
     pub(super) fn keep(&mut self, file: &str, bytes: Vec<u8>) {
@@ -84,47 +93,44 @@ impl Manifests {
         for (at, one) in wanted.iter().enumerate() {
             by_file.entry(one.file).or_default().entry(one.document).or_default().push(at);
         }
-        let mut located = vec![None; wanted.len()];
-        for (file, documents) in by_file {
-            let Some(source) = self.texts.files.get(file) else { continue };
-            let read;
-            let bytes = match &source.kept {
-                Some(bytes) => bytes,
-                None => match std::fs::read(file) {
-                    Ok(bytes) => {
-                        read = bytes;
-                        &read
-                    }
-                    Err(_) => continue,
-                },
-            };
-            let Ok(text) = std::str::from_utf8(bytes) else { continue };
+        let files: Vec<&str> = by_file.keys().copied().collect();
+        let texts = in_parallel(&files, |file| self.texts.read(file));
+        let mut work = Vec::new();
+        for ((file, documents), text) in by_file.into_iter().zip(&texts) {
+            let (Some(source), Some(text)) = (self.texts.files.get(file), text) else { continue };
             let extras = Extras { excerpts, comment: text.contains(comment).then_some(comment) };
-            let work: Vec<(Span, Vec<usize>)> = documents
+            let spans = documents
                 .into_iter()
-                .filter_map(|(document, at)| Some((*source.spans.get(document.checked_sub(1)?)?, at)))
-                .collect();
-            for (at, place) in locate_all(text, &work, wanted, extras) {
-                if let Some(slot) = located.get_mut(at) {
-                    *slot = Some(place);
-                }
+                .filter_map(|(document, places)| Some((*source.spans.get(document.checked_sub(1)?)?, places)));
+            work.extend(spans.map(|(span, places)| (text.as_ref(), span, places, extras)));
+        }
+        let found = in_parallel(&work, |(text, span, places, extras)| locate_in(text, *span, places, wanted, *extras));
+        let mut located = vec![None; wanted.len()];
+        for (at, place) in found.into_iter().flatten() {
+            if let Some(slot) = located.get_mut(at) {
+                *slot = Some(place);
             }
         }
         located
     }
 }
 
-fn locate_all(text: &str, work: &[(Span, Vec<usize>)], wanted: &[Wanted<'_>], extras: Extras) -> Vec<(usize, Located)> {
-    let one = |(span, places): &(Span, Vec<usize>)| locate_in(text, *span, places, wanted, extras);
+/// Does the same with each of some items, on as many threads as there are processors; the results are in the order of the items.
+fn in_parallel<T: Sync, R: Send + Default>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    if threads == 1 || work.len() < MANY_DOCUMENTS {
-        return work.iter().flat_map(one).collect();
+    if threads == 1 || items.len() < MANY {
+        return items.iter().map(work).collect();
     }
-    let share = work.len().div_ceil(threads);
+    let (share, work) = (items.len().div_ceil(threads), &work);
     std::thread::scope(|scope| {
-        let readers: Vec<_> =
-            work.chunks(share).map(|work| scope.spawn(move || work.iter().flat_map(one).collect::<Vec<_>>())).collect();
-        readers.into_iter().flat_map(|reader| reader.join().unwrap_or_default()).collect()
+        let workers: Vec<_> = items
+            .chunks(share)
+            .map(|items| (items.len(), scope.spawn(move || items.iter().map(work).collect::<Vec<R>>())))
+            .collect();
+        let gather = |(count, worker): (usize, std::thread::ScopedJoinHandle<'_, Vec<R>>)| {
+            worker.join().unwrap_or_else(|_| std::iter::repeat_with(R::default).take(count).collect())
+        };
+        workers.into_iter().flat_map(gather).collect()
     })
 }
 
@@ -136,7 +142,7 @@ fn locate_in(text: &str, span: Span, places: &[usize], wanted: &[Wanted<'_>], ex
     let document = DocumentText { text: part, line: span.line, column, is_json: span.is_json };
     let pointers: Vec<&str> = places.iter().filter_map(|at| Some(wanted.get(*at)?.pointer)).collect();
     let with_scalars = extras.excerpts || extras.comment.is_some();
-    let Marks { fields, scalars } = marks::find(document, &pointers, with_scalars);
+    let Marks { fields, scalars } = marks::find(document, &pointers, with_scalars, span.has_duplicates);
     let lines: Vec<&str> = if with_scalars { part.lines().collect() } else { Vec::new() };
     let locate = |extent: Extent| Located {
         line: extent.start.line,
