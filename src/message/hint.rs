@@ -76,6 +76,9 @@ fn remark(remark: &Remark) -> String {
             RolePurpose::PodIdentity => {
                 "the role is made for Pod Identity, but the service account has no association".to_owned()
             }
+            RolePurpose::PodIdentityOfPods => {
+                "the role is made for Pod Identity, which gives credentials to pods and not to tokens".to_owned()
+            }
             RolePurpose::Irsa => "the role is for IRSA; Pod Identity needs another statement".to_owned(),
             RolePurpose::EcsTasks => "the role is made for ECS tasks".to_owned(),
             RolePurpose::Ec2 => "the role is made for EC2 instances".to_owned(),

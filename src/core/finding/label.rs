@@ -64,6 +64,7 @@ pub enum Label {
     TrustStatement,
     TargetTrustAsksFor,
     TargetTrustNeeds,
+    RoleTrustNeeds,
     // Policies.
     Policies,
     PoliciesAskFor,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rolecall_core::cluster::{Cluster, Conventions, Namespace, Objects, Presence, ServiceAccount};
+use rolecall_core::custom::Reference;
 use rolecall_core::workload::{Kind, Object};
 use serde_json::{Map, Value};
 
@@ -264,7 +265,12 @@ impl Manifests {
         let known = Kind::from_api_version(&api_version, &kind);
         if known.is_none() && (kind != "Namespace" || api_version != "v1") {
             match CustomManifest::of(origin, (&api_version, &kind), value, options.namespace) {
-                Some(custom) => self.custom.push(custom),
+                Some(custom) => {
+                    for (namespace, name) in custom.reading().references.iter().filter_map(Reference::account) {
+                        self.seen.add_of_controller(namespace, name);
+                    }
+                    self.custom.push(custom);
+                }
                 None => self.passed_over += 1,
             }
             return;
