@@ -152,3 +152,30 @@ fn long_texts_take_little_time() {
         assert!(begin.elapsed().as_secs() < 10, "{unit:?}: {:?}", begin.elapsed());
     }
 }
+
+/// Keys of ConfigMaps are looked at up to a limit for one workload, however often a container mounts them.
+#[test]
+fn many_mounts_of_large_config_maps_take_little_time() {
+    let key = |at: usize| format!("key-{at}.yaml");
+    let filler: Vec<(String, String)> = (0..1_024).map(|at| (key(at), "a: b".to_owned())).collect();
+    let last: Vec<(String, String)> = (0..400).map(|at| (key(at), "bucket: s3://carts/x".to_owned())).collect();
+    let mut objects = Objects::default();
+    for (name, data) in [("filler", &filler), ("last", &last)] {
+        objects.add_config_map("shop", name, data.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    }
+    // 194 mounts leave room for the last one: 194 × 1,024 + 400 is below 200,000 keys, and 195 × 1,024 + 400 is above.
+    for (mounts, is_seen) in [(194, true), (195, false), (100_000, false)] {
+        let mount = |name: &str, at: usize| json!({"name": name, "mountPath": format!("/etc/{at}")});
+        let mounts: Vec<Value> = (0..mounts).map(|at| mount("filler", at)).chain([mount("last", mounts)]).collect();
+        let container = json!({"name": "app", "image": "app", "volumeMounts": mounts});
+        let volumes = json!([{"name": "filler", "configMap": {"name": "filler"}}, {"name": "last", "configMap": {"name": "last"}}]);
+        let pod = json!({"spec": {"containers": [container], "volumes": volumes}}).to_string();
+        let object: Object<'_> = serde_json::from_str(&pod).unwrap();
+        let workload = Workload::of(&object, Kind::Pod, Stage::Predicted, "shop").unwrap();
+        let volumes = Volumes::of(workload.spec);
+        let begin = std::time::Instant::now();
+        let uses = Evidence::of(&workload, &volumes, &objects).uses(&workload.spec.containers[0]);
+        assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
+        assert_eq!(!uses.is_empty(), is_seen, "{uses:?}");
+    }
+}

@@ -79,7 +79,9 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     // Only a workload without a role needs them.
     let identities = LazyCell::new(|| {
         let used = used_accounts(&manifests);
-        Identities::of(&world, |namespace, name| used.contains(&(namespace.to_owned(), name.to_owned())))
+        Identities::of(&world, |namespace, name| {
+            used.contains(&(namespace.to_owned(), name.to_owned())) || world.objects().is_of_controller(namespace, name)
+        })
     });
     let explain = |finding: &mut Finding| {
         if finding.problem.rule.has(Trait::OnNodeRole) {

@@ -46,7 +46,7 @@ mod kube {
     use crate::config::Config;
     use crate::kube::{ReportKind, connect, reports_known, write_reports};
     use crate::report::{self, Dialect, Report, policy_reports};
-    use crate::scan::{Facts, Scope, read_facts, read_roles, read_workloads};
+    use crate::scan::{Facts, Scope, read_facts, read_named, read_roles, read_workloads};
     use crate::sources::{Loaded, SourceKind, SourceOptions, load_snapshot};
 
     /// A scan that can be done again.
@@ -130,8 +130,13 @@ mod kube {
             let conventions = config.conventions();
             let injector = &config.cluster.injector_configuration;
             let mut facts = runtime.block_on(read_facts(client, scope, &conventions, injector, bar))?;
+            let named = runtime.block_on(read_named(client, scope, bar));
+            facts.roles.extend(named.roles);
             let Loaded { snapshot, unread } = self.snapshot(&mut facts, bar)?;
-            let cluster = std::mem::take(&mut facts.cluster);
+            let mut cluster = std::mem::take(&mut facts.cluster);
+            for (namespace, name) in &named.accounts {
+                cluster.objects.add_of_controller(namespace.as_deref(), name);
+            }
             let namespaces = facts.namespaces().cloned();
             let world = World::new(Arc::new(snapshot), cluster, conventions);
             let report = Report::new(args.level.unwrap_or(LevelArg::Fallback).into(), &world.snapshot)

@@ -55,6 +55,11 @@ struct WireMetadata {
 }
 
 impl PageText {
+    /// How long it is.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// Its objects.
     ///
     /// # Errors
@@ -69,6 +74,11 @@ impl<'c> Pages<'c> {
     /// The list at a path, such as `/api/v1/namespaces/shop/pods`.
     pub fn new(client: &'c Client, path: String) -> Self {
         Self { client, path, items: ITEMS, token: None, is_over: false }
+    }
+
+    /// Whether the last page was read.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// The next page; `None` after the last one.

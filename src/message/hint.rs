@@ -76,6 +76,10 @@ fn remark(remark: &Remark) -> String {
         }
         Remark::RoleIsFor(purpose) => match purpose {
             RolePurpose::PodIdentity => "the role's trust policy is for Pod Identity, and the pods use IRSA".to_owned(),
+            RolePurpose::PodIdentityOfPods => {
+                "the role's trust policy is for Pod Identity, which gives credentials to pods and not to tokens"
+                    .to_owned()
+            }
             RolePurpose::Irsa => "the role's trust policy is for IRSA; Pod Identity needs another statement".to_owned(),
             RolePurpose::EcsTasks => "the role's trust policy is for ECS tasks".to_owned(),
             RolePurpose::Ec2 => "the role's trust policy is for EC2 instances".to_owned(),

@@ -11,6 +11,7 @@ mod preview;
 mod read;
 mod tally;
 
+pub use custom::{Named, read_named};
 pub use health::{AgentHealth, AgentState, Health, InjectorHealth, InjectorState, WebhookHealth};
 pub use orphans::{Orphan, OrphanReason};
 pub use owners::Owner;

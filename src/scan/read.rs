@@ -276,7 +276,6 @@ pub async fn read_roles(client: &Client, scope: &Scope, progress: &dyn Progress)
         };
         reading.all(client, scope, resource(kind), see).await?;
     }
-    custom::read_roles(client, scope, &mut roles).await?;
     Ok(roles)
 }
 

@@ -165,6 +165,14 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The label that names a target role, or one that names any role.
+    fn label(&self, of_target: Label, of_role: Label) -> Label {
+        match self.hop {
+            Hop::Association { .. } => of_target,
+            Hop::Controller { .. } => of_role,
+        }
+    }
+
     fn external_id(&self) -> Option<&str> {
         match self.hop {
             Hop::Association { external_id, .. } => *external_id,
@@ -184,6 +192,7 @@ impl<'a> Case<'a> {
             account: self.subject.into(),
             first: self.first.name.into(),
             target: self.target.name.into(),
+            is_of_association: matches!(self.hop, Hop::Association { .. }),
             why,
         }
     }
@@ -299,11 +308,11 @@ impl<'a> Case<'a> {
             .at_most(certainty);
         match failed {
             Some(failed) => problem
-                .expected(Label::TargetTrustAsksFor, TrustCondition::from(failed))
+                .expected(self.label(Label::TargetTrustAsksFor, Label::RoleTrustAsksFor), TrustCondition::from(failed))
                 .found(self.sender(), trust::sent(&failed.found)),
             None => problem
                 .expected(
-                    Label::TargetTrustNeeds,
+                    self.label(Label::TargetTrustNeeds, Label::RoleTrustNeeds),
                     TrustValue::ActionFor { action: request.action.into(), principal: self.first_arn.into() },
                 )
                 .found(Label::ItTrusts, TrustValue::Principals(trust::trusted(self.document))),

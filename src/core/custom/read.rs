@@ -120,6 +120,14 @@ impl<'o> Reference<'o> {
         texts.into_iter()
     }
 
+    /// The service account whose token is requested: its namespace, where it is known, and its name.
+    pub fn account(&self) -> Option<(Option<&'o str>, &'o str)> {
+        match self.who {
+            Who::Account { namespace, name, .. } => Some((namespace, name)),
+            _ => None,
+        }
+    }
+
     /// Whether it says nothing but that the controller brings its own identity.
     pub fn is_bare(&self) -> bool {
         matches!(self.who, Who::Controller { role: None } | Who::Keys | Who::Workload) && self.then.is_empty()
@@ -133,14 +141,14 @@ pub struct Reading<'o> {
     pub references: Vec<Reference<'o>>,
     /// Paths of fields that have another type than the CustomResourceDefinition says.
     pub malformed: Vec<String>,
-    /// There are more identities than are read of one object.
+    /// There are more identities, roles of one identity, or session tags than are read of one object.
     pub more: bool,
 }
 
 impl Reading<'_> {
     /// Whether the object says nothing about AWS.
     pub fn is_empty(&self) -> bool {
-        self.references.is_empty() && self.malformed.is_empty()
+        self.references.is_empty() && self.malformed.is_empty() && !self.more
     }
 }
 
@@ -183,10 +191,11 @@ impl CustomKind {
                     continue;
                 }
                 let Some(alternative) = base.alternatives.iter().find(|one| one.holds(place.value)) else { continue };
-                let mut reader = Reader { place, namespace, version, malformed: Vec::new() };
+                let mut reader = Reader { place, more: false, namespace, version, malformed: Vec::new() };
                 if let Some(reference) = reader.reference(alternative) {
                     reading.references.push(reference);
                 }
+                reading.more |= reader.more;
                 reading.malformed.append(&mut reader.malformed);
             }
         }
@@ -212,6 +221,8 @@ impl Alternative {
 /// Reads one base.
 struct Reader<'r, 'o> {
     place: &'r Place<'o>,
+    /// There is more than is read.
+    more: bool,
     namespace: &'o str,
     version: &'o str,
     malformed: Vec<String>,
@@ -323,12 +334,18 @@ impl<'o> Reader<'_, 'o> {
                 self.malformed.push(self.path(path));
                 return Err(());
             }
-            for place in found.found.into_iter().take(MAX_HOPS) {
+            // Which role comes last is then not known.
+            if found.more || roles.len() + found.found.len() > MAX_HOPS {
+                self.more = true;
+                return Err(());
+            }
+            for place in found.found {
                 let place = Place { path: self.path(&place.path), value: place.value };
                 let (namespace, version) = (self.namespace, self.version);
-                let mut of_hop = Reader { place: &place, namespace, version, malformed: Vec::new() };
+                let mut of_hop = Reader { place: &place, more: false, namespace, version, malformed: Vec::new() };
                 let role = of_hop.hop(hop);
                 self.malformed.append(&mut of_hop.malformed);
+                self.more |= of_hop.more;
                 roles.extend(role?);
             }
         }
@@ -345,7 +362,12 @@ impl<'o> Reader<'_, 'o> {
         let mut tags = Vec::new();
         if let Some(named) = &hop.tags {
             let found = places(self.place.value, named.at);
-            for place in found.found.iter().take(MAX_TAGS) {
+            // STS refuses more tags.
+            if found.more || found.found.len() > MAX_TAGS {
+                self.more = true;
+                return Err(());
+            }
+            for place in &found.found {
                 let of = |at: &str| match text(place.value, at) {
                     At::Is(text) => Some(text),
                     At::Absent => Some(""),
@@ -353,7 +375,7 @@ impl<'o> Reader<'_, 'o> {
                 };
                 tags.extend(of(named.key).zip(of(named.value)));
             }
-            if !found.malformed.is_empty() || tags.len() < found.found.len().min(MAX_TAGS) {
+            if !found.malformed.is_empty() || tags.len() < found.found.len() {
                 self.malformed.push(self.path(named.at));
                 return Err(());
             }

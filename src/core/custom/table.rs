@@ -1,9 +1,7 @@
 //! The table of kinds and paths. Each kind has the source that shows how its controller reads them;
 //! `docs/identities-without-a-pod.md` is held to it by a test.
 
-mod oci_repository;
-
-use oci_repository::OCI_REPOSITORY;
+mod flux;
 
 /// Who reads the objects of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,30 +249,6 @@ macro_rules! route53 {
     };
 }
 
-/// Flux: object-level workload identity.
-macro_rules! flux {
-    ($($older:literal),*) => {
-        &[Base {
-            at: "spec",
-            alternatives: &[
-                on(
-                    &[Test::Is("provider", "aws"), Test::Present("serviceAccountName")],
-                    WhoAt::Account {
-                        name: "serviceAccountName",
-                        namespace: NamespaceAt::Object,
-                        role: RoleAt::Annotation,
-                        audience: AudienceAt::Sts,
-                        unless_version: &[$($older),*],
-                    },
-                    &[],
-                ),
-                on(&[Test::Is("provider", "aws"), Test::Present("secretRef")], WhoAt::Keys, &[]),
-                on(&[Test::Is("provider", "aws")], NO_ROLE, &[]),
-            ],
-        }]
-    };
-}
-
 /// The identity of the trigger, and that of its secrets in AWS Secrets Manager. The second selects no service account, and ignores
 /// `roleArn` for the workload's own (`aws_secretmanager_handler.go`).
 macro_rules! keda {
@@ -449,16 +423,16 @@ pub(super) static KINDS: &[CustomKind] = &[
         "clusterissuers",
         route53!(Setting("cert-manager")),
     ),
-    kind(Flux, FLUX, Namespaced, (SOURCE_TOOLKIT, "Bucket"), "buckets", flux!("v1beta1", "v1beta2")),
-    kind(Flux, FLUX, Namespaced, (SOURCE_TOOLKIT, "OCIRepository"), "ocirepositories", OCI_REPOSITORY),
-    kind(Flux, FLUX, Namespaced, (SOURCE_TOOLKIT, "GitRepository"), "gitrepositories", flux!("v1beta2")),
+    kind(Flux, FLUX, Namespaced, (SOURCE_TOOLKIT, "Bucket"), "buckets", flux::BUCKET),
+    kind(Flux, FLUX, Namespaced, (SOURCE_TOOLKIT, "OCIRepository"), "ocirepositories", flux::OCI_REPOSITORY),
+    kind(Flux, FLUX, Namespaced, (SOURCE_TOOLKIT, "GitRepository"), "gitrepositories", flux::GIT_REPOSITORY),
     kind(
         Flux,
         FLUX,
         Namespaced,
         ("image.toolkit.fluxcd.io", "ImageRepository"),
         "imagerepositories",
-        flux!("v1beta1", "v1beta2"),
+        flux::IMAGE_REPOSITORY,
     ),
     kind(
         Flux,

@@ -36,11 +36,13 @@ pub enum Cause {
         role: Text,
         why: OrganizationCause,
     },
-    /// The role of an association and its target role.
+    /// A role, and the one that is assumed with its credentials.
     Target {
         account: AccountName,
         first: Text,
         target: Text,
+        /// It is the target role of an association; else a controller assumes it.
+        is_of_association: bool,
         why: TargetCause,
     },
     Credentials(CredentialsCause),

@@ -181,6 +181,8 @@ pub enum Remark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolePurpose {
     PodIdentity,
+    /// The same, where a controller requests a token.
+    PodIdentityOfPods,
     Irsa,
     EcsTasks,
     Ec2,

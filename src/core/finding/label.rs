@@ -63,6 +63,7 @@ pub enum Label {
     TrustStatement,
     TargetTrustAsksFor,
     TargetTrustNeeds,
+    RoleTrustNeeds,
     // Policies.
     Policies,
     PoliciesAskFor,

@@ -1,6 +1,6 @@
 //! What only a person can do.
 
-use super::{AccountName, HolderName, PolicyStatement, RoleName, Text};
+use super::{AccountName, HolderName, PoliciesOf, PolicyStatement, RoleName, Text};
 
 /// Advice for a person, where no operation fixes a problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,13 @@ pub enum Advice {
     RemoveOneOf([Text; 2]),
     /// Look at the identity of a controller's own pods.
     CheckController(Text),
+    /// Look at what a controller writes into the status of an object, or allow the call without the condition that is undecided.
+    SeeStatus {
+        /// The role.
+        role: RoleName,
+        /// The policies that have the condition.
+        policies: PoliciesOf,
+    },
     /// Name the namespace, or look where the controller takes it from.
     NameNamespace,
     /// Give `check` the manifest of a service account, or scan the cluster.

@@ -4,7 +4,7 @@ use super::container::Scene;
 use super::fallback::fallback_of;
 use super::other_credentials::brings_other_credentials;
 use super::{Gathering, JudgedContainer};
-use crate::chain::{State, Unconnected, fix};
+use crate::chain::{State, Subject, Unconnected, fix};
 use crate::finding::{
     CredentialsCause, CredentialsValue, Hint, Label, MissingStep, NamingRoles, Problem, Remark, RolePart,
 };
@@ -27,7 +27,10 @@ impl<'p> Roles<'p> {
     pub(super) fn of(scene: &'p Scene<'_, '_>, without_role: &[&Container<'_>]) -> Self {
         let is_account_known = !scene.known.is_unknown() || scene.subject.service_account == "default";
         let is_injected = |container: &&Container<'_>| scene.opt_outs.of_container(container.name.as_str()).is_none();
-        if !is_account_known || scene.opt_outs.pod() || !without_role.iter().any(is_injected) {
+        // A role that names the service account may be for its tokens.
+        let Subject { namespace, service_account } = scene.subject;
+        let is_of_controller = scene.world.objects().is_of_controller(namespace, service_account);
+        if !is_account_known || is_of_controller || scene.opt_outs.pod() || !without_role.iter().any(is_injected) {
             return Self { hold: Vec::new(), open: Vec::new() };
         }
         // The agent does not run there.

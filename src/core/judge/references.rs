@@ -9,8 +9,8 @@ use crate::cluster::{OwnAnnotations, ServiceAccount};
 use crate::custom::{AssumedRole, AudienceOf, CustomKind, Reading, Reference, RoleOf, Who};
 use crate::effort::Effort;
 use crate::finding::{
-    Cause, Certainty, ConfigurationValue, CredentialsValue, EvidenceValue, Label, Problem, ReferenceCause, RolePart,
-    RoleValue, SnapshotValue,
+    Cause, Certainty, ConfigurationValue, CredentialsValue, EvidenceValue, Hint, Label, Problem, ReferenceCause,
+    Remark, RolePart, RolePurpose, RoleValue, SnapshotValue,
 };
 use crate::fix::{AccountName, Advice, Change, Fix, Text};
 use crate::known::Known;
@@ -174,6 +174,7 @@ impl<'a> Scene<'_, 'a> {
                 }
             }
         }
+        links.problems.iter_mut().chain(&mut links.open).for_each(of_controller);
         let role = reference.then.last().map(|role| role.arn).or(first);
         let identity = JudgedIdentity {
             path: &reference.path,
@@ -238,9 +239,7 @@ impl<'a> Scene<'_, 'a> {
             RoleOf::Field(_) => RoleSource::Field,
             RoleOf::Annotation | RoleOf::AnnotationIfAny => RoleSource::Annotation(ROLE_ARN),
         };
-        let mut chain = chain::irsa(&self.world.snapshot, subject, role, audience, source, self.effort);
-        chain.problems.iter_mut().for_each(of_requested_token);
-        chain
+        chain::irsa(&self.world.snapshot, subject, role, audience, source, self.effort)
     }
 
     /// The namespace is that of whoever uses the object, or a setting of the controller.
@@ -401,16 +400,24 @@ impl<'a> Scene<'_, 'a> {
     }
 }
 
-/// Says of a token that it was requested: there is no pod that has it, and whose variables could be changed.
-fn of_requested_token(problem: &mut Problem) {
+/// Says of a token that a controller requested it: there is no pod that has it, that could try it, or whose variables could be
+/// changed.
+fn of_controller(problem: &mut Problem) {
     if let Some(found) = &mut problem.found
         && found.label == Label::TokenHas
     {
         found.label = Label::RequestedTokenHas;
     }
+    if let Some(Hint::Remark(Remark::RoleIsFor(purpose @ RolePurpose::PodIdentity))) = &mut problem.hint {
+        *purpose = RolePurpose::PodIdentityOfPods;
+    }
     for step in &mut problem.fix.steps {
-        if *step == Change::Manual(Advice::ReadAudience) {
-            *step = Advice::OneAudience.into();
+        match step {
+            Change::Manual(Advice::ReadAudience) => *step = Advice::OneAudience.into(),
+            Change::TryFromPod { role, policies } => {
+                *step = Advice::SeeStatus { role: role.clone(), policies: *policies }.into();
+            }
+            _ => {}
         }
     }
 }

@@ -66,6 +66,96 @@ pub fn other_store<'a>(container: &'a Container<'_>) -> Option<Endpoint<'a>> {
         .or_else(|| in_arguments(container.command.iter().chain(&container.args).map(Text::as_str)))
 }
 
+/// Services whose calls go to another endpoint than AWS's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    /// Every service: `AWS_ENDPOINT_URL`, or a stand-in for AWS.
+    pub all: bool,
+    /// Words in the names of the variables: `S3`, `DYNAMODB`, ….
+    services: Vec<&'static str>,
+    /// The same, where the endpoint comes from an object that is not read: it may be AWS's.
+    unknown: Vec<&'static str>,
+}
+
+impl Elsewhere {
+    /// Of a container's variables and arguments.
+    pub(super) fn of(container: &Container<'_>) -> Self {
+        let mut elsewhere = Self::default();
+        let ignored = ignores_configured_endpoints(container);
+        let variables = container.env.iter().enumerate().filter(|(_, variable)| {
+            let name = variable.name.as_str();
+            name != IGNORE_ENDPOINTS && names_endpoint(name) && !(ignored && name.starts_with("AWS_ENDPOINT_URL"))
+        });
+        for (index, variable) in variables.take(MAX_ENDPOINTS) {
+            let name = variable.name.as_str();
+            match of_variable(name, expanded_value(&container.env, index)) {
+                Some(Endpoint::Other(address)) => elsewhere.add(name, &address),
+                Some(Endpoint::Unknown) => elsewhere.unknown.extend(served(name)),
+                None => {}
+            }
+        }
+        let arguments = container.command.iter().chain(&container.args).map(Text::as_str);
+        if let Some(Endpoint::Other(address)) = in_arguments(arguments) {
+            elsewhere.add("S3_ENDPOINT", &address);
+        }
+        elsewhere
+    }
+
+    /// Adds the endpoint that a variable names.
+    pub(super) fn add(&mut self, name: &str, address: &str) {
+        self.all |= name == "AWS_ENDPOINT_URL" || is_stand_in(address);
+        self.services.extend(served(name));
+    }
+
+    /// Whether one is a store that speaks S3's language.
+    pub(super) fn has_store(&self) -> bool {
+        self.all || self.services.contains(&"S3")
+    }
+
+    /// The same, also where that is not known. A variable of AWS's own name is for all of its services.
+    pub(super) fn may_take(&self, variable: &str) -> bool {
+        let mut named = super::needs::services_in(variable).peekable();
+        match named.peek() {
+            Some(_) if !variable.starts_with("AWS_") => {
+                named.all(|service| self.services.contains(&service) || self.unknown.contains(&service))
+            }
+            _ => !variable.starts_with("AWS_") && !self.unknown.is_empty(),
+        }
+    }
+
+    /// Whether a variable is about a service whose calls go elsewhere. One that names none, such as `AWS_REGION`, is for these services
+    /// where there are any.
+    pub(super) fn takes(&self, variable: &str) -> bool {
+        let mut named = super::needs::services_in(variable).peekable();
+        if self.all {
+            return true;
+        }
+        match named.peek() {
+            Some(_) => named.all(|service| self.services.contains(&service)),
+            None => !self.services.is_empty(),
+        }
+    }
+}
+
+/// The services whose endpoint a variable names. What names no other one is of a store: `MINIO_HOST`, `AWS_ENDPOINT`.
+fn served(name: &str) -> Vec<&'static str> {
+    let others: Vec<&'static str> = super::needs::services_in(name).filter(|service| *service != "S3").collect();
+    if others.is_empty() { vec!["S3"] } else { others }
+}
+
+/// Whether an address is that of a program that stands in for all of AWS: LocalStack, its port (LocalStack, "Configuration"), or Moto.
+fn is_stand_in(address: &str) -> bool {
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = host.split(['/', '?', '#']).next().unwrap_or_default();
+    host.contains("localstack") || host.ends_with(":4566") || host.starts_with("moto")
+}
+
+/// Whether a text is the URL of a server that is not one of AWS's: nothing is signed there for AWS.
+pub(super) fn is_url_elsewhere(text: &str) -> bool {
+    let text = text.trim();
+    (text.starts_with("http://") || text.starts_with("https://")) && !text.contains("$(") && !is_aws(text)
+}
+
 /// Most variables whose references are followed in search of another store.
 const MAX_ENDPOINTS: usize = 8;
 

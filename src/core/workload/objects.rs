@@ -1,7 +1,8 @@
-//! What ConfigMaps and SecretProviderClasses say of AWS, where they can be seen: in the input of `check`, or in the cluster of a `scan`.
+//! What ConfigMaps and SecretProviderClasses say of AWS, and for which service accounts controllers request tokens, where that can be
+//! seen: in the input of `check`, or in the cluster of a `scan`.
 //! Kept is what matters for that, and not their content.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::needs::{AwsAddress, FileUse, address_in, file_use};
 
@@ -14,11 +15,13 @@ const MAX_VALUE: usize = 256;
 
 type ByName<T> = HashMap<Box<str>, HashMap<Box<str>, T>>;
 
-/// The ConfigMaps and SecretProviderClasses that were seen, by namespace and name.
+/// What was seen, by namespace and name.
 #[derive(Debug, Clone, Default)]
 pub struct Objects {
     config_maps: ByName<ConfigMap>,
     providers: ByName<Box<str>>,
+    /// Service accounts by namespace and name; by an empty namespace those of any.
+    of_controllers: HashMap<Box<str>, HashSet<Box<str>>>,
 }
 
 /// A ConfigMap.
@@ -80,7 +83,18 @@ impl Objects {
         self.providers.entry(namespace.into()).or_default().insert(name.into(), provider.into());
     }
 
-    /// Whether nothing was seen.
+    /// Adds a service account whose token a controller requests for AWS; without a namespace, that of any may be meant.
+    pub fn add_of_controller(&mut self, namespace: Option<&str>, account: &str) {
+        self.of_controllers.entry(namespace.unwrap_or_default().into()).or_default().insert(account.into());
+    }
+
+    /// Whether a controller requests tokens of this service account for AWS, or may.
+    pub fn is_of_controller(&self, namespace: &str, account: &str) -> bool {
+        let has = |namespace: &str| self.of_controllers.get(namespace).is_some_and(|names| names.contains(account));
+        has(namespace) || has("")
+    }
+
+    /// Whether nothing was seen that says something of workloads.
     pub fn is_empty(&self) -> bool {
         self.config_maps.is_empty() && self.providers.is_empty()
     }

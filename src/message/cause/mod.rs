@@ -31,7 +31,10 @@ fn sentence(cause: &Cause) -> String {
         Cause::Organization { account, role, why } => {
             format!("{} {}", service_account(account), role::organization(role, why))
         }
-        Cause::Target { account, first, target, why } => role::target(account, first, target, why),
+        Cause::Target { account, first, target, is_of_association, why } => {
+            let noun = if *is_of_association { "target role" } else { "role" };
+            role::target(account, first, &format!("{noun} {target}"), why)
+        }
         Cause::Credentials(cause) => credentials::sentence(cause),
         Cause::Injection(cause) => injection::sentence(cause),
         Cause::Permission(cause) => permission::sentence(cause),

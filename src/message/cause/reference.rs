@@ -36,7 +36,13 @@ pub(super) fn sentence(controller: Controller, why: &ReferenceCause) -> String {
              keys"
         ),
         ReferenceCause::TooMany { checked } => {
-            format!("rolecall checked the first {checked} identities that this object names, and not those behind them")
+            let checked = match checked {
+                1 => "1 identity".to_owned(),
+                many => format!("{many} identities"),
+            };
+            format!(
+                "this object names more than rolecall reads of one object: it checked {checked}, and not the others"
+            )
         }
     }
 }

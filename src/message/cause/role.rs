@@ -156,23 +156,22 @@ pub(super) fn organization(role: &str, why: &OrganizationCause) -> String {
     }
 }
 
-/// The second hop of an association.
+/// The second of two roles, of which one assumes the other; `target` says what it is.
 pub(super) fn target(account: &AccountName, first: &str, target: &str, why: &TargetCause) -> String {
     let account = service_account(account);
     match why {
-        TargetCause::TrustUndecided(doubt) => format!(
-            "cannot tell whether role {first} can assume target role {target} for {account}: {}",
-            trust_doubt(doubt)
-        ),
+        TargetCause::TrustUndecided(doubt) => {
+            format!("cannot tell whether role {first} can assume {target} for {account}: {}", trust_doubt(doubt))
+        }
         TargetCause::PoliciesUndecided { action, doubt: open } => format!(
-            "cannot tell whether role {first} is allowed {action} on target role {target} for {account}: it depends on {}",
+            "cannot tell whether role {first} is allowed {action} on {target} for {account}: it depends on {}",
             doubt(open)
         ),
-        TargetCause::Trust { action } => format!(
-            "{account} cannot assume target role {target}: its trust policy does not allow role {first} to call {action}"
-        ),
+        TargetCause::Trust { action } => {
+            format!("{account} cannot assume {target}: its trust policy does not allow role {first} to call {action}")
+        }
         TargetCause::Policies { action } => {
-            format!("{account} cannot assume target role {target}: the policies of role {first} do not allow {action}")
+            format!("{account} cannot assume {target}: the policies of role {first} do not allow {action}")
         }
     }
 }

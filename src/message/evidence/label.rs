@@ -59,6 +59,7 @@ pub fn label(label: Label) -> &'static str {
         Label::TrustOpenIn => "it allows every subject in",
         Label::TrustStatement => "the trust policy's",
         Label::TargetTrustAsksFor => "the target role's trust policy asks for",
+        Label::RoleTrustNeeds => "the role's trust policy needs",
         Label::TargetTrustNeeds => "the target role's trust policy needs",
         Label::Policies => "the policies",
         Label::PoliciesAskFor => "the policies ask for",

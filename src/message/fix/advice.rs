@@ -2,6 +2,7 @@
 
 use rolecall_core::fix::{AccountName, Advice, PlaceholderIn, UnresolvedValue};
 
+use super::sentence::without_condition;
 use crate::names::{holder, policy_statement, service_account};
 
 /// A clause without a full stop.
@@ -76,6 +77,10 @@ pub(super) fn advice(advice: &Advice) -> String {
         Advice::CheckController(controller) => {
             format!("check the identity of the pods of {controller}, and that the role trusts it")
         }
+        Advice::SeeStatus { role, policies } => format!(
+            "see in the status of the object what AWS decides, or {}",
+            without_condition(role, *policies)
+        ),
         Advice::NameNamespace => {
             "name the namespace of the service account where the kind has a field for it; otherwise check the role's trust \
              policy by hand"

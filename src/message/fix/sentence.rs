@@ -19,13 +19,8 @@ pub(super) fn of(change: &Change) -> String {
     match change {
         Change::Trust(TrustEdit { role, change }) => trust(role, change),
         Change::TryFromPod { role, policies } => format!(
-            "run `aws sts get-caller-identity` in a pod to see what AWS decides, or allow it without the condition that cannot be \
-             decided, in a statement of its own in {} of {}",
-            match policies {
-                PoliciesOf::Trust => "the trust policy",
-                PoliciesOf::Permissions => "the policies",
-            },
-            named(role)
+            "run `aws sts get-caller-identity` in a pod to see what AWS decides, or {}",
+            without_condition(role, *policies)
         ),
         Change::CreateProvider { account, issuer, .. } => {
             format!("create an OIDC provider for the issuer https://{issuer} in account {account}")
@@ -123,6 +118,18 @@ pub(super) fn or(alternative: &Change) -> &'static str {
 
 pub(super) fn named(RoleName { account, name, .. }: &RoleName) -> String {
     if account.len() == 12 { format!("role {name} (account {account})") } else { format!("role {name}") }
+}
+
+/// What settles a condition that cannot be decided.
+pub(super) fn without_condition(role: &RoleName, policies: PoliciesOf) -> String {
+    let policies = match policies {
+        PoliciesOf::Trust => "the trust policy",
+        PoliciesOf::Permissions => "the policies",
+    };
+    format!(
+        "allow it without the condition that cannot be decided, in a statement of its own in {policies} of {}",
+        named(role)
+    )
 }
 
 fn joined(values: &[Text]) -> String {

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rolecall_core::cluster::{Cluster, Conventions, Namespace, Objects, Presence, ServiceAccount};
-use rolecall_core::custom::{self, Listed};
+use rolecall_core::custom::{self, Listed, Reference};
 use rolecall_core::workload::{Kind, Object};
 use serde_json::{Map, Value};
 
@@ -322,7 +322,12 @@ impl Manifests {
         let known = Kind::from_api_version(&api_version, &kind);
         if known.is_none() && (kind != "Namespace" || api_version != "v1") {
             match CustomManifest::of(origin, within, (&api_version, &kind), value, options.namespace) {
-                Ok(custom) => self.custom.push(custom),
+                Ok(custom) => {
+                    for (namespace, name) in custom.reading().references.iter().filter_map(Reference::account) {
+                        self.seen.add_of_controller(namespace, name);
+                    }
+                    self.custom.push(custom);
+                }
                 Err(value) => {
                     let known = custom::find(&api_version, &kind);
                     self.without_identity += usize::from(known.is_some());

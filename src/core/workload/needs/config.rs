@@ -1,7 +1,7 @@
 //! What a file of a ConfigMap says of AWS, line by line: YAML, JSON, properties, INI and the formats of Fluent Bit, Fluentd and Vault are
 //! alike enough for that. Comments and descriptions are no settings.
 
-use super::text::{AwsAddress, address_in, is_off, is_region};
+use super::text::{AwsAddress, address_in, is_log_level, is_off, is_region};
 
 /// What a file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +58,28 @@ const BLOCKS: [&str; 13] = [
     "sigv4auth",
 ];
 
+/// Components of Grafana Alloy (Grafana Alloy, "Components").
+const ALLOY: [&str; 7] = [
+    "discovery.ec2",
+    "discovery.lightsail",
+    "otelcol.auth.sigv4",
+    "otelcol.exporter.awss3",
+    "otelcol.receiver.awscloudwatch",
+    "prometheus.exporter.cloudwatch",
+    "remote.s3",
+];
+
+/// Plugins of Telegraf (Telegraf, "Plugin directory").
+const TELEGRAF: [&str; 7] = [
+    "inputs.cloudwatch",
+    "inputs.kinesis_consumer",
+    "outputs.cloudwatch",
+    "outputs.cloudwatch_logs",
+    "outputs.kinesis",
+    "outputs.timestream",
+    "processors.aws_ec2",
+];
+
 /// Keys whose values are prose or patterns, and no settings.
 const PROSE: [&str; 18] = [
     "comment",
@@ -92,13 +114,15 @@ pub(in crate::workload) fn read(name: &str, text: &str) -> FileUse {
     if is_document(name) {
         return FileUse::default();
     }
-    let mut reader = Reader::default();
+    let mut reader = Reader { is_corefile: name.eq_ignore_ascii_case("Corefile"), ..Reader::default() };
     text.lines().filter(|line| line.len() <= MAX_LINE).for_each(|line| reader.line(line));
     reader.finish()
 }
 
 #[derive(Default)]
 struct Reader<'a> {
+    /// Settings of CoreDNS.
+    is_corefile: bool,
     /// The blocks that the line is in, with their indentation.
     blocks: Vec<(usize, &'a str)>,
     /// The section of an INI file.
@@ -134,6 +158,9 @@ impl<'a> Setting<'a> {
             indentation += content.len() - rest.len();
             content = rest;
         }
+        if let Some(setting) = Self::of_element(content, indentation) {
+            return Some(setting);
+        }
         if content.is_empty() || ["#", ";", "//", "--", "/*", "*"].iter().any(|comment| content.starts_with(comment)) {
             return None;
         }
@@ -144,7 +171,9 @@ impl<'a> Setting<'a> {
         };
         let at = content.char_indices().find(|place| ends_key(*place)).map_or(content.len(), |(at, _)| at);
         let (key, value) = content.split_at_checked(at)?;
+        // Logstash writes `=>`.
         let value = value.trim_start_matches([' ', '\t', '=', ':']);
+        let value = value.strip_prefix("> ").filter(|_| content.contains("=> ")).unwrap_or(value);
         let value = value.split(" #").next().unwrap_or_default().trim();
         let quotes = |c: char| matches!(c, '"' | '\'' | ',');
         Some(Self {
@@ -152,6 +181,15 @@ impl<'a> Setting<'a> {
             key: key.trim_matches(quotes),
             value: value.trim_end_matches(',').trim_matches(quotes),
         })
+    }
+
+    /// An element of XML, as ClickHouse has them: `<endpoint>http://minio:9000</endpoint>`. A tag that has more than a name is none:
+    /// Fluentd has such lines.
+    fn of_element(content: &'a str, indentation: usize) -> Option<Self> {
+        let (key, rest) = content.strip_prefix('<')?.split_once('>')?;
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let value = rest.split("</").next().unwrap_or_default().trim();
+        (!key.is_empty() && key.chars().all(is_of_name)).then_some(Self { indentation, key, value })
     }
 
     fn opens_block(&self) -> bool {
@@ -172,7 +210,12 @@ impl<'a> Reader<'a> {
     fn line(&mut self, line: &'a str) {
         let Some(setting) = Setting::of(line) else { return };
         if let Some(section) = setting.key.strip_prefix('[').and_then(|key| key.strip_suffix(']')) {
-            (self.section, self.blocks) = (section, Vec::new());
+            (self.section, self.blocks) = (section.trim_matches(['[', ']']), Vec::new());
+            // Telegraf names its plugins in the section.
+            if self.found.is_none() {
+                let plugin = TELEGRAF.into_iter().find(|plugin| *plugin == self.section);
+                self.found = plugin.map(AwsAddress::Plugin);
+            }
             return;
         }
         while self.blocks.last().is_some_and(|(indentation, _)| *indentation >= setting.indentation) {
@@ -212,13 +255,16 @@ impl<'a> Reader<'a> {
         if is_off(value) {
             return None;
         }
+        // The level of a logger that has the name of a package.
+        let is_of_logger =
+            is_log_level(value) || contains_folded(key, "logger") || self.is_in(&["logging", "logger", "loggers"]);
         let by_key = address_in(key).filter(|found| matches!(found, AwsAddress::Setting(_)));
         let by_value = match address_in(value) {
             // The whole value, and not a word in a sentence or a pattern.
             Some(AwsAddress::Arn) if !value.starts_with("arn:") || value.contains([' ', '*', '(']) => None,
             other => other,
         };
-        by_value.or(by_key)
+        by_value.or(by_key).filter(|found| !(is_of_logger && matches!(found, AwsAddress::Setting(_))))
     }
 
     fn plugin(&self, key: &str, value: &str) -> Option<AwsAddress> {
@@ -240,9 +286,23 @@ impl<'a> Reader<'a> {
                     _ => None,
                 }
             }
+            "provider" if self.is_in(&["retry_join", "retry-join"]) && value == "aws" => {
+                Some(AwsAddress::Plugin("retry_join"))
+            }
+            "module" if value == "aws" => Some(AwsAddress::Plugin("module:aws")),
+            "sqs" if self.is_in(&["input"]) && value == "{" => Some(AwsAddress::Plugin("sqs")),
+            "fs.native-s3.enabled" if value == "true" => Some(AwsAddress::Setting("fs.native-s3")),
+            "managedledgeroffloaddriver" if value == "aws-s3" => {
+                Some(AwsAddress::Setting("managedLedgerOffloadDriver=aws-s3"))
+            }
+            "cloud_storage_credentials_source" if matches!(value, "aws_instance_metadata" | "sts") => {
+                Some(AwsAddress::Setting("cloud_storage_credentials_source"))
+            }
+            "route53" if self.is_corefile => Some(AwsAddress::Plugin("route53")),
             "aws_auth" if !is_off(value) => Some(AwsAddress::Plugin("aws_auth")),
             "seal" if value.starts_with("awskms") => Some(AwsAddress::Plugin("awskms")),
             "storage" | "backend" if value.starts_with("dynamodb") => Some(AwsAddress::Plugin("dynamodb")),
+            _ if value.ends_with('{') && ALLOY.contains(&key) => named(&ALLOY, key).map(AwsAddress::Plugin),
             _ => {
                 let block = key.split('/').next().unwrap_or_default();
                 named(&BLOCKS, block).filter(|_| matches!(value, "" | "{" | "{}" | "[")).map(AwsAddress::Plugin)
@@ -284,7 +344,11 @@ impl<'a> Reader<'a> {
         let S3 { is_named, region, store, key, secret } = self.s3;
         let settings = (is_named && region && store.is_none() && !(key && secret)).then_some(AwsAddress::S3Settings);
         // Keys of its own come before those of the pod.
-        let found = self.found.filter(|found| !(found.is_of_s3() && key && secret));
+        let takes_keys = |found: &AwsAddress| match found {
+            AwsAddress::Plugin(name) => found.is_of_s3() || TELEGRAF.contains(name) || ALLOY.contains(name),
+            found => found.is_of_s3(),
+        };
+        let found = self.found.filter(|found| !(takes_keys(found) && key && secret));
         FileUse { found: found.or(settings), store: store.map(|store| store.chars().take(256).collect()) }
     }
 }
@@ -332,6 +396,29 @@ mod tests {
             ("type: S3\nconfig:\n  bucket: b\n  endpoint: s3.us-west-2.amazonaws.com\n", AwsAddress::Endpoint),
             ("spark.hadoop.fs.s3a.impl org.apache.hadoop.fs.s3a.S3AFileSystem", AwsAddress::Setting("fs.s3a")),
             ("spring.cloud.aws.region.static=us-west-2", AwsAddress::Setting("spring.cloud.aws")),
+            ("retry_join = [\"provider=aws tag_key=role tag_value=server\"]", AwsAddress::Setting("provider=aws")),
+            (
+                "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    region = \"us-west-2\"\n  }\n}",
+                AwsAddress::S3Settings,
+            ),
+            ("input {\n  s3 {\n    bucket => \"b\"\n    region => \"us-west-2\"\n  }\n}", AwsAddress::S3Settings),
+            ("input {\n  sqs {\n    queue => \"q\"\n  }\n}", AwsAddress::Plugin("sqs")),
+            ("- module: aws\n  period: 5m\n  metricsets: [ec2]", AwsAddress::Plugin("module:aws")),
+            ("[[outputs.cloudwatch]]\n  region = \"us-west-2\"", AwsAddress::Plugin("outputs.cloudwatch")),
+            (
+                "prometheus.exporter.cloudwatch \"rds\" {\n  sts_region = \"us-west-2\"\n}",
+                AwsAddress::Plugin("prometheus.exporter.cloudwatch"),
+            ),
+            ("fs.native-s3.enabled=true\ns3.region=us-west-2", AwsAddress::Setting("fs.native-s3")),
+            (
+                "cloud_storage_credentials_source: aws_instance_metadata",
+                AwsAddress::Setting("cloud_storage_credentials_source"),
+            ),
+            ("managedLedgerOffloadDriver=aws-s3", AwsAddress::Setting("managedLedgerOffloadDriver=aws-s3")),
+            (
+                "<disks>\n  <s3>\n    <type>s3</type>\n    <endpoint>https://s3.us-west-2.amazonaws.com/b/</endpoint>\n  </s3>\n</disks>",
+                AwsAddress::Endpoint,
+            ),
         ] {
             assert_eq!(found(text), Some(expected), "{text}");
         }
@@ -355,10 +442,25 @@ mod tests {
             "exporters:\n  otlp:\n    endpoint: collector:4317",
             "exporters: [awsxray]",
             "items:\n  name: s3",
+            "logging:\n  level:\n    software.amazon.awssdk: WARN\n    com.amazonaws.request: DEBUG",
+            "logging.level.org.apache.hadoop.fs.s3a: ERROR",
+            "<logger name=\"software.amazon.awssdk\" level=\"WARN\"/>",
+            "fs.native-s3.enabled=true\ns3.endpoint=http://minio:9000\ns3.aws-access-key=a\ns3.aws-secret-key=b",
+            "cloud_storage_credentials_source: config_file",
+            "managedLedgerOffloadDriver=google-cloud-storage",
+            "- module: kubernetes",
+            "[[outputs.influxdb]]",
+            "[[outputs.cloudwatch]]\n  access_key = \"a\"\n  secret_key = \"b\"",
+            "terraform {\n  backend \"s3\" {\n    endpoint = \"https://nyc3.digitaloceanspaces.com\"\n    region = \"us-east-1\"\n  }\n}",
+            "route53 example.org.:Z1",
         ] {
             assert_eq!(found(text), None, "{text}");
         }
         assert_eq!(read("README.md", "s3://bucket"), FileUse::default());
+        assert_eq!(
+            read("Corefile", ".:53 {\n    route53 example.org.:Z1\n}").found,
+            Some(AwsAddress::Plugin("route53"))
+        );
     }
 
     #[test]
@@ -369,6 +471,10 @@ mod tests {
             ("common:\n  storage:\n    s3:\n      endpoint: minio.loki.svc:9000", Some("minio.loki.svc:9000")),
             ("store.url=http://minio:9000", Some("http://minio:9000")),
             ("s3:\n  endpoint: s3.us-west-2.amazonaws.com", None),
+            (
+                "<disks>\n  <s3>\n    <type>s3</type>\n    <endpoint>http://minio:9000/b/</endpoint>\n  </s3>\n</disks>",
+                Some("http://minio:9000/b/"),
+            ),
             ("otlp:\n  endpoint: collector:4317", None),
         ] {
             assert_eq!(read("config", text).store.as_deref(), expected, "{text}");

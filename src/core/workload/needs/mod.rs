@@ -4,11 +4,12 @@ mod component;
 mod components;
 mod config;
 mod text;
+mod variable;
 
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
-use super::endpoint::{Endpoint, other_store};
+use super::endpoint::Elsewhere;
 use super::object::{ConfigMapSource, Container, EnvVar, VolumeMount};
 use super::objects::{ConfigMap, Entry, Objects};
 use super::token_file::Volumes;
@@ -21,6 +22,8 @@ pub(super) use config::{FileUse, read as file_use};
 pub use text::AwsAddress;
 pub(super) use text::{address_in, is_region};
 use text::{cli_service, is_off};
+use variable::{Value, has_word, is_beside_stores, known_services, rclone_credentials, use_of_variable};
+pub(super) use variable::{names_service, services_in};
 
 /// What in a container suggests that it calls AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,19 +60,6 @@ pub enum AwsUse {
 
 /// Most pieces of evidence for a container.
 const MAX_USES: usize = 4;
-
-/// Services whose names are rare outside AWS, as they stand in variable names.
-const SERVICE_WORDS: [&str; 8] =
-    ["DYNAMODB", "SQS", "S3", "KINESIS", "SECRETSMANAGER", "EVENTBRIDGE", "CLOUDWATCH", "SIGV4"];
-
-/// Services whose names mean other things too (a name service, an edition of a game), with the words that tell.
-const AMBIGUOUS_WORDS: [(&str, &[&str]); 2] = [
-    ("SNS", &["TOPIC", "TOPICS", "ARN", "REGION", "SUBSCRIPTION", "SQS", "AWS"]),
-    ("BEDROCK", &["MODEL", "MODELS", "REGION", "AGENT", "RUNTIME", "KNOWLEDGE", "GUARDRAIL", "AWS", "EMBEDDING"]),
-];
-
-/// How names of variables begin that programs read for AWS: Spring Cloud AWS, Apache Airflow.
-const PREFIXES: [&str; 3] = ["SPRING_CLOUD_AWS_", "CLOUD_AWS_", "AIRFLOW_CONN_AWS_"];
 
 /// Images that do nothing but call AWS.
 const IMAGES: [&str; 2] = ["amazon/aws-cli", "aws-cli/aws-cli"];
@@ -147,7 +137,7 @@ impl<'w> Evidence<'w> {
             siblings: self.siblings(),
             is_config_seen: !maps.is_empty(),
             is_configured: maps.iter().any(|used| used.files().any(|entry| entry.file.found.is_some()))
-                && other_store_in(maps).is_none(),
+                && stores_in(maps).is_empty(),
         };
         of_image.find(|component| component.has_signs(container, surroundings))
     }
@@ -293,29 +283,26 @@ impl<'w> UsedConfigMap<'w> {
     }
 }
 
-/// The endpoint of another store in a container's ConfigMaps.
-fn other_store_in<'w>(maps: &ConfigMaps<'w>) -> Option<&'w str> {
-    maps.iter().find_map(|used| {
-        let of_file = used.files().find_map(|entry| entry.file.store.as_deref());
-        let names = |name: &str, value: &str| super::endpoint::names_other_store(name, value);
-        of_file.or_else(|| {
-            used.variables().find_map(|(name, entry)| entry.value.as_deref().filter(|value| names(&name, value)))
-        })
-    })
+/// Endpoints of other stores in a container's ConfigMaps, with the names of their variables.
+fn stores_in<'w>(maps: &ConfigMaps<'w>) -> Vec<(String, &'w str)> {
+    let of_map = |used: &UsedConfigMap<'w>| {
+        let files = used.files().filter_map(|entry| Some(("S3_ENDPOINT".to_owned(), entry.file.store.as_deref()?)));
+        let variables = used.variables().filter_map(|(name, entry)| {
+            let value = entry.value.as_deref().filter(|value| super::endpoint::names_other_store(&name, value))?;
+            Some((name, value))
+        });
+        files.chain(variables).take(MAX_STORES).collect::<Vec<_>>()
+    };
+    maps.iter().flat_map(of_map).take(MAX_STORES).collect()
 }
+
+/// Endpoints of other stores that are looked at.
+const MAX_STORES: usize = 8;
 
 /// Collects the evidence in a container's own fields and in its ConfigMaps.
 struct Collector<'c> {
     container: &'c Container<'c>,
     maps: &'c ConfigMaps<'c>,
-}
-
-/// The value of a variable, as far as it is known.
-#[derive(Clone, Copy)]
-enum Value<'v> {
-    Text(&'v str),
-    /// It comes from an object that was not seen, or is too long to be kept.
-    Unknown,
 }
 
 impl Collector<'_> {
@@ -333,21 +320,38 @@ impl Collector<'_> {
             return;
         }
         // Most containers have no evidence, so that the search for another store comes last.
-        let endpoint = other_store(self.container);
-        let local = matches!(endpoint, Some(Endpoint::Other(_))) || other_store_in(self.maps).is_some();
-        let is_for_all =
-            local && self.container.env.iter().any(|variable| variable.name.as_str() == "AWS_ENDPOINT_URL");
-        let is_unknown = endpoint == Some(Endpoint::Unknown);
+        let mut elsewhere = Elsewhere::of(self.container);
+        for (name, address) in stores_in(self.maps) {
+            elsewhere.add(&name, address);
+        }
+        let has_store = elsewhere.has_store();
         all.0.retain(|found| match found {
             AwsUse::Component(_) | AwsUse::SecretProvider { .. } => true,
-            _ if is_for_all => false,
-            AwsUse::Variable(name) => !local && (!is_unknown || name.starts_with("AWS_")),
-            AwsUse::Command(_) | AwsUse::Image(_) => !local,
+            _ if elsewhere.all => false,
+            AwsUse::Variable(name) if is_beside_stores(name) => true,
+            AwsUse::Variable(name) => {
+                self.takes_credentials(name) && !elsewhere.takes(name) && !elsewhere.may_take(name)
+            }
+            AwsUse::Command(service) => !(has_store && matches!(*service, "s3" | "s3api")),
+            AwsUse::Image(_) => !has_store,
             AwsUse::InVariable(_, address)
             | AwsUse::InArgument(address)
-            | AwsUse::InConfigMap { found: address, .. } => !(local && address.is_of_s3()),
+            | AwsUse::InConfigMap { found: address, .. } => !(has_store && address.is_of_s3()),
         });
         all.0.into_iter().for_each(|one| found.note(one));
+    }
+
+    /// Whether a remote of rclone takes credentials from where it runs; true of any other variable.
+    fn takes_credentials(&self, name: &str) -> bool {
+        let Some([from_environment, key]) = rclone_credentials(name) else { return true };
+        let is_set = |name: &str| {
+            self.container.env.iter().any(|variable| {
+                let value = variable.value.as_ref().map(|value| value.as_str());
+                variable.name.as_str() == name
+                    && (variable.value_from.is_some() || value.is_some_and(|text| !is_off(text)))
+            })
+        };
+        is_set(&from_environment) && !is_set(&key)
     }
 
     fn variables(&self, found: &mut Found) {
@@ -408,8 +412,7 @@ impl Collector<'_> {
                 ("ENABLED" | "ENABLE" | "ACTIVE", service) | (service, "USE" | "ENABLE") => service,
                 _ => "",
             };
-            let known = SERVICE_WORDS.into_iter().chain(AMBIGUOUS_WORDS.iter().map(|(word, _)| *word));
-            known.filter(|word| *word == switched).collect::<Vec<_>>()
+            known_services().filter(|word| *word == switched).collect::<Vec<_>>()
         };
         let mut off: Vec<&'static str> = Vec::new();
         for variable in self.container.env.iter().filter(is_switch) {
@@ -456,47 +459,3 @@ fn is_seen(seen: &HashMap<&str, &ConfigMap>, source: &super::ValueFrom<'_>) -> b
 
 /// Variables that are looked at in any case.
 const MAX_VARIABLES: usize = 1_000;
-
-fn use_of_variable(name: &str, value: Value<'_>, address: Option<AwsAddress>) -> Option<AwsUse> {
-    // Not set, or switched off.
-    if matches!(value, Value::Text(text) if is_off(text)) {
-        return None;
-    }
-    if name.starts_with("AWS_") && !is_harmless(name, value) {
-        Some(AwsUse::Variable(name.into()))
-    } else if let Some(address) = address {
-        Some(AwsUse::InVariable(name.into(), address))
-    } else if names_service(name) {
-        Some(AwsUse::Variable(name.into()))
-    } else {
-        None
-    }
-}
-
-/// `AWS_` variables that say nothing of a call to AWS.
-fn is_harmless(name: &str, value: Value<'_>) -> bool {
-    match name {
-        "AWS_EC2_METADATA_DISABLED" | "AWS_PAGER" | "AWS_LAMBDA_RUNTIME_API" => true,
-        // The daemon beside the program has the role (AWS X-Ray Developer Guide, "Configuring the SDK").
-        "AWS_XRAY_DAEMON_ADDRESS" | "AWS_XRAY_CONTEXT_MISSING" | "AWS_XRAY_TRACING_NAME" => true,
-        // Regions of stores that only speak S3's language.
-        "AWS_REGION" | "AWS_DEFAULT_REGION" => {
-            matches!(value, Value::Text(text) if matches!(text.trim(), "auto" | "garage" | "minio" | "local" | "dummy"))
-        }
-        // Tokens are checked, logs are written to the program's output, and the node's network is set up.
-        _ => ["AWS_COGNITO_", "AWS_EMF_", "AWS_VPC_K8S_CNI_"].iter().any(|prefix| name.starts_with(prefix)),
-    }
-}
-
-fn has_word(name: &str, word: &str) -> bool {
-    name.split('_').any(|part| part == word)
-}
-
-pub(super) fn names_service(name: &str) -> bool {
-    name.split('_').any(|word| {
-        SERVICE_WORDS.contains(&word)
-            || AMBIGUOUS_WORDS
-                .iter()
-                .any(|(ambiguous, others)| word == *ambiguous && name.split('_').any(|other| others.contains(&other)))
-    }) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-}

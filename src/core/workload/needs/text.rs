@@ -27,6 +27,7 @@ impl AwsAddress {
     pub(super) fn is_of_s3(self) -> bool {
         match self {
             Self::S3 | Self::S3Settings => true,
+            Self::Setting("cloud_storage_credentials_source") => true,
             Self::Scheme(name) | Self::Setting(name) | Self::Plugin(name) => name.to_ascii_lowercase().contains("s3"),
             Self::Arn | Self::Endpoint => false,
         }
@@ -69,7 +70,9 @@ const MAX_HOST: usize = 253;
 /// Settings, classes and login methods that only AWS SDKs and plugins know, and what they are called in a message:
 /// Apache Hadoop ("Hadoop-AWS module"), Spring Cloud AWS, AWS SDK for Java 1.x and 2.x, Amazon MSK ("IAM access control"), MongoDB
 /// ("AWS IAM Authentication"), Apache Iceberg ("AWS"), Confluent ("Amazon S3 Sink Connector"), Apache Airflow (provider "amazon").
-const SETTINGS: [(&str, &str); 17] = [
+const SETTINGS: [(&str, &str); 18] = [
+    // Consul and Nomad, "Cloud Auto-join"; written with blanks behind it.
+    ("provider=aws ", "provider=aws"),
     ("fs.s3a.", "fs.s3a"),
     ("apache.hadoop.fs.s3a", "fs.s3a"),
     ("spring.cloud.aws", "spring.cloud.aws"),
@@ -166,15 +169,32 @@ fn setting_in(text: &str) -> Option<AwsAddress> {
             let behind = text.get(at..).unwrap_or_default();
             let behind = behind.get(..behind.floor_char_boundary(MAX_HOST)).unwrap_or(behind);
             let word = behind.split([' ', '\t', '\n', ',', '"', '\'']).next().unwrap_or_default();
-            !is_switched_off(word)
+            let before = text.get(text.floor_char_boundary(at.saturating_sub(MAX_HOST))..at).unwrap_or_default();
+            let before = before.rsplit([' ', '\t', '\n', ',', '"', '\'', ';']).next().unwrap_or_default();
+            !is_switched_off(word) && !names_logger(before)
         })
     })?;
     Some(AwsAddress::Setting(found.1))
 }
 
-/// `spring.cloud.aws.s3.enabled=false`
+/// `spring.cloud.aws.s3.enabled=false`; a level of a logger, as in `com.amazonaws.request=DEBUG`, calls nothing either.
 fn is_switched_off(setting: &str) -> bool {
-    setting.split_once('=').is_some_and(|(_, value)| is_off(value))
+    setting.split_once('=').is_some_and(|(_, value)| is_off(value) || is_log_level(value))
+}
+
+/// Whether what stands before a name makes it that of a logger: `-Dlogging.level.`, `log4j.logger.`.
+fn names_logger(before: &str) -> bool {
+    let before = before.as_bytes();
+    [&b"logging"[..], b"logger", b"log4j", b"loglevel"]
+        .iter()
+        .any(|known| before.windows(known.len()).any(|window| window.eq_ignore_ascii_case(known)))
+}
+
+/// Levels of logging libraries.
+pub(super) fn is_log_level(value: &str) -> bool {
+    let levels = ["trace", "debug", "info", "notice", "warn", "warning", "error", "critical", "fatal", "severe"];
+    let value = value.trim().trim_end_matches(';');
+    levels.iter().any(|known| value.eq_ignore_ascii_case(known))
 }
 
 /// A value that switches something off, or none at all.
@@ -266,7 +286,9 @@ fn is_api_endpoint(name: &str, scheme: &str, path: &str) -> bool {
     let is_s3 = label == "s3" || (label.starts_with("s3-") && !label.starts_with("s3-website"));
     let before = labels.next();
     match label {
-        _ if is_s3 => !is_download(scheme, path, before.is_some()),
+        // The host of a bucket is where a browser reads from; an API is called at the host of the region, or of a VPC endpoint.
+        _ if is_s3 && before.is_some_and(|bucket| !bucket.starts_with("vpce-")) => is_repository(scheme),
+        _ if is_s3 => !is_download(scheme, path),
         // The name alone is the audience of a token.
         "sts" => region || scheme.ends_with("://"),
         // A registry of images, which the kubelet reads with the node's role.
@@ -275,17 +297,20 @@ fn is_api_endpoint(name: &str, scheme: &str, path: &str) -> bool {
     }
 }
 
+/// restic's form of a repository.
+fn is_repository(scheme: &str) -> bool {
+    scheme.ends_with("s3:http://") || scheme.ends_with("s3:https://")
+}
+
 /// Whether the URL is that of an object, such as a file that everyone may download; an endpoint has a bucket at most.
-fn is_download(scheme: &str, path: &str, host_has_bucket: bool) -> bool {
+fn is_download(scheme: &str, path: &str) -> bool {
     let is_web = scheme.ends_with("http://") || scheme.ends_with("https://");
-    // restic's form of a repository.
-    let is_repository = scheme.ends_with("s3:http://") || scheme.ends_with("s3:https://");
     let path = path
         .strip_prefix(|c: char| c == ':')
         .map_or(path, |port| port.trim_start_matches(|c: char| c.is_ascii_digit()));
     let path = path.split([' ', '\t', '\n', '"', '\'', '?', '#', ',', ';']).next().unwrap_or_default();
     let parts = path.split('/').filter(|part| !part.is_empty()).take(2).count();
-    is_web && !is_repository && parts + usize::from(host_has_bucket) >= 2
+    is_web && !is_repository(scheme) && parts >= 2
 }
 
 /// Whether a text has the shape of a region's name: `us-west-2`, `us-gov-east-1`.
@@ -380,7 +405,8 @@ mod tests {
             ("https://sqs.us-west-2.amazonaws.com/111122223333/orders", AwsAddress::Endpoint),
             ("s3.dualstack.us-west-2.amazonaws.com", AwsAddress::Endpoint),
             ("s3-us-west-2.amazonaws.com", AwsAddress::Endpoint),
-            ("https://bucket.s3.us-west-2.amazonaws.com/", AwsAddress::Endpoint),
+            ("https://bucket.vpce-1a2b3c4d-5e6f.s3.us-west-2.vpce.amazonaws.com", AwsAddress::Endpoint),
+            ("-retry-join=provider=aws tag_key=role tag_value=server", AwsAddress::Setting("provider=aws")),
             ("s3:https://s3.amazonaws.com/bucket/restic", AwsAddress::Endpoint),
             ("kms-fips.us-east-1.amazonaws.com", AwsAddress::Endpoint),
             (
@@ -423,6 +449,12 @@ mod tests {
             "https://amazon-eks.s3.us-west-2.amazonaws.com/1.27.1/kubectl",
             "https://s3.us-west-2.amazonaws.com.evil.example",
             "http://bucket.s3-website-us-west-2.amazonaws.com",
+            "https://bucket.s3.us-west-2.amazonaws.com/",
+            "bucket.s3.amazonaws.com",
+            "-Dlogging.level.software.amazon.awssdk=INFO",
+            "log4j.logger.org.apache.hadoop.fs.s3a=ERROR",
+            "com.amazonaws.request=DEBUG",
+            "provider=aws-like tag_key=x",
             "email-smtp.us-west-2.amazonaws.com",
             "spring.cloud.aws.s3.enabled=false",
             "amazon-linux",
