@@ -18,6 +18,7 @@ use super::connection::Cut;
 use super::histogram::DurationHistogram;
 use super::labels::{Counters, LookupOutcome, RereadOutcome, StopReason};
 use super::listen::Port;
+use super::process;
 use super::would_deny::{WouldDeny, WouldDenyMetrics};
 use crate::live::{Collection, Refresh, WorldState};
 use crate::review::{Fault, Lifted, Record};
@@ -94,6 +95,7 @@ struct WatchLabels {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    process: Registry,
     reviews: Vec<(Option<Kind>, [Counter; 3])>,
     findings: HashMap<&'static str, Counter>,
     errors: Counters<Fault>,
@@ -139,6 +141,7 @@ impl Metrics {
     /// Metrics at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("rolecall");
+        process::register_build_info(&mut registry);
         let reviews = Family::<ReviewLabels, Counter>::default();
         registry.register("reviews", "Reviews answered, by kind and decision", reviews.clone());
         let counters = |kind: &'static str| {
@@ -311,6 +314,7 @@ impl Metrics {
         );
         Self {
             registry,
+            process: process::registry(),
             reviews: by_kind,
             findings: by_rule,
             errors: by_error,
@@ -442,7 +446,9 @@ impl Metrics {
         let lost = super::log::lost_lines();
         self.lost_lines.inner().store(lost, std::sync::atomic::Ordering::Relaxed);
         let mut text = String::new();
-        match text::encode(&mut text, &self.registry) {
+        let registries = [&self.registry, &self.process];
+        let written = registries.into_iter().try_for_each(|registry| text::encode_registry(&mut text, registry));
+        match written.and_then(|()| text::encode_eof(&mut text)) {
             Ok(()) => text,
             Err(_) => String::new(),
         }

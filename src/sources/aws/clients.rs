@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::{Builder, Connector, proxy, tls};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -200,7 +200,12 @@ pub(crate) async fn sdk_config(settings: &AwsSettings) -> SdkConfig {
         }
         connector.build()
     });
-    aws_config::defaults(BehaviorVersion::latest())
+    let mut defaults = aws_config::defaults(BehaviorVersion::latest());
+    // Calls for credentials have no interceptor of ours: the SDK adds the name to its own text there.
+    if let Ok(name) = AppName::new(concat!("rolecall-", env!("CARGO_PKG_VERSION"))) {
+        defaults = defaults.app_name(name);
+    }
+    defaults
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(settings.attempts))
         .timeout_config(timeouts)
