@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Assembles the root file system of the image from Debian packages: deploy/image/rootfs.sh PROGRAM FOLDER [x86_64|aarch64].
+# Assembles the root file system of the image from packages of Debian or Ubuntu: deploy/image/rootfs.sh PROGRAM FOLDER [x86_64|aarch64].
 # It has the program, glibc and libgcc, the CA certificates of Mozilla, and a user. No shell, no package manager.
-# Needs apt-get and dpkg-deb of Debian or Ubuntu; nothing is installed.
+# Needs apt-get and dpkg-deb, and takes the packages of the release that it runs on; nothing is installed.
 set -euo pipefail
 shopt -s inherit_errexit
 

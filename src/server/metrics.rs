@@ -91,6 +91,12 @@ struct WatchLabels {
     what: &'static str,
 }
 
+/// How a collection can end: an alert on an increase needs a value to rise from.
+const REFRESHED: [&str; 3] = ["whole", "partial", "failed"];
+
+/// What is watched in a cluster, for the same reason.
+const WATCHED: [&str; 5] = ["serviceaccounts", "namespaces", "agent", "injector", "pause"];
+
 /// Counters are looked up once, at the start: counting takes no lock.
 #[derive(Debug)]
 pub struct Metrics {
@@ -271,6 +277,9 @@ impl Metrics {
         );
         let watch_errors = Family::<WatchLabels, Counter>::default();
         registry.register("watch_errors", "Watches that broke", watch_errors.clone());
+        for what in WATCHED {
+            watch_errors.get_or_create_owned(&WatchLabels { what });
+        }
         let events = Family::<OutcomeLabels, Counter>::default();
         registry.register(
             "events",
@@ -296,6 +305,9 @@ impl Metrics {
             "Collections of the snapshot, by outcome: whole, partial, failed",
             refreshes.clone(),
         );
+        for outcome in REFRESHED {
+            refreshes.get_or_create_owned(&OutcomeLabels { outcome });
+        }
         let parts = Family::<PartLabels, Gauge<f64, AtomicU64>>::default();
         registry.register_with_unit(
             "snapshot_part_read_timestamp",
@@ -506,9 +518,9 @@ impl crate::kube::Writing for Metrics {
 impl Refresh for Metrics {
     fn refreshed(&self, world_state: &WorldState, collection: &Collection, took: Duration) {
         let outcome = match (collection.is_usable, collection.failures.is_empty()) {
-            (false, _) => "failed",
-            (true, false) => "partial",
             (true, true) => "whole",
+            (true, false) => "partial",
+            (false, _) => "failed",
         };
         self.refreshes.get_or_create(&OutcomeLabels { outcome }).inc();
         for (part, seconds) in &collection.parts {
