@@ -202,3 +202,100 @@ fn nothing_of_an_uninstall_needs_a_pod() {
         assert_eq!(release.left(), "");
     }
 }
+
+/// The commands of docs/install.md, in their order: from the installation to the first warning, to enforcement, and to the end.
+#[test]
+fn the_page_says_what_works() {
+    let release = Release::new(Cluster::start());
+    let page = std::fs::read_to_string(common::root().join("docs/install.md")).unwrap();
+    let blocks = tested_blocks(&page);
+    let [install, first_warning, enforce, upgrade, uninstall, plain] = blocks.as_slice() else {
+        panic!("other blocks are marked as tested: {blocks:#?}")
+    };
+    let shell = Shell::new(&release);
+
+    shell.run(install);
+    let folder = TempDir::new("replica");
+    let replica = release.replica(&folder.0);
+    release.until_trusted();
+    eventually("the first warning", PATIENCE, || {
+        // The API server takes a moment to use a registration, so the block runs again.
+        let create = "kubectl create serviceaccount first -n default";
+        let said = shell.run(&first_warning.replace(create, &format!("{create} || true")));
+        let expected =
+            "Warning: rolecall: service account default/first cannot assume role does-not-exist, or it does not exist";
+        if said.contains(expected) { Ok(()) } else { Err(said) }
+    });
+    release.cluster.namespace("shop", &json!({}), Some(ROLE));
+    assert!(shell.run(enforce).contains("namespace/shop labeled"));
+    release.cluster.kubectl(&["get", "validatingadmissionpolicy", "rolecall-static"]);
+    release.cluster.until_denied("shop");
+    shell.run(upgrade);
+    drop(replica);
+    shell.run(uninstall);
+    assert_eq!(release.left(), "");
+    assert!(release.try_pod("shop").status.success());
+
+    shell.run(plain);
+    release.cluster.kubectl(&["get", "deployment", "rolecall", "-n", "rolecall"]);
+}
+
+/// The shell blocks of a page whose paragraph before is marked as tested.
+fn tested_blocks(page: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut rest = page;
+    while let Some((before, after)) = rest.split_once("```sh\n") {
+        let (block, after) = after.split_once("```").unwrap();
+        let paragraph = before.trim_end().rsplit("\n\n").next().unwrap();
+        if paragraph.contains("(**tested**)") {
+            blocks.push(block.to_owned());
+        }
+        rest = after;
+    }
+    blocks
+}
+
+/// A shell in which `kubectl` and `helm` lead to the cluster, and the chart is the one for loopback.
+struct Shell {
+    folder: TempDir,
+    kubeconfig: String,
+    values: String,
+    chart: String,
+}
+
+impl Shell {
+    fn new(release: &Release) -> Self {
+        let folder = TempDir::new("shell");
+        let script = |name: &str, text: &str| {
+            use std::os::unix::fs::PermissionsExt;
+            let path = folder.file(name, text);
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let values = folder.file("values.yaml", &release.values(""));
+        script("kubectl", &format!("#!/bin/sh\nexec {} kubectl \"$@\"\n", release.cluster.fact("program")));
+        script("helm", &format!("#!/bin/sh\nexec {} \"$@\"\n", Helm::new(4).program().display()));
+        let (kubeconfig, chart) = (release.cluster.kubeconfig().to_owned(), release.chart.display().to_string());
+        Self { kubeconfig, values: values.display().to_string(), chart, folder }
+    }
+
+    /// Runs a block; all that it prints.
+    fn run(&self, block: &str) -> String {
+        // The page's cluster is on EKS; this one has a snapshot and a port of this machine.
+        let block = block
+            .replace("deploy/chart", &format!("{} --values {}", self.chart, self.values))
+            // The namespace stays for the next block.
+            .replace("kubectl delete namespace rolecall\n", "");
+        let path = format!("{}:{}", self.folder.0.display(), std::env::var("PATH").unwrap());
+        let output = std::process::Command::new("bash")
+            .args(["-euc", &format!("exec 2>&1\n{block}")])
+            .env("PATH", path)
+            .env("HOME", &self.folder.0)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .current_dir(common::root())
+            .output()
+            .unwrap();
+        let said = texts(&output).0;
+        assert!(output.status.success(), "{block}\n{said}");
+        said
+    }
+}

@@ -32,6 +32,10 @@ impl Helm {
         Self { major, program: folder.join(format!("helm{major}")), home: TempDir::new("helm") }
     }
 
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     pub fn both() -> [Self; 2] {
         [Self::new(3), Self::new(4)]
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::{Builder, Connector, proxy, tls};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -19,6 +19,7 @@ use super::budget::Budget;
 use super::error::AwsError;
 use super::observe::{Attempts, Observer, Unseen};
 use super::settings::AwsSettings;
+use super::user_agent::Named;
 
 /// The name under which rolecall's sessions stand in CloudTrail.
 const SESSION: &str = "rolecall";
@@ -200,13 +201,8 @@ pub(crate) async fn sdk_config(settings: &AwsSettings) -> SdkConfig {
         }
         connector.build()
     });
-    let mut defaults = aws_config::defaults(BehaviorVersion::latest());
-    // Calls for credentials have no interceptor of ours: the SDK adds the name to its own text there.
-    if let Ok(name) = AppName::new(concat!("rolecall-", env!("CARGO_PKG_VERSION"))) {
-        defaults = defaults.app_name(name);
-    }
-    defaults
-        .http_client(http)
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(Named(http))
         .retry_config(RetryConfig::standard().with_max_attempts(settings.attempts))
         .timeout_config(timeouts)
         .load()

@@ -5,15 +5,12 @@ use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
-    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
-
-use crate::sources::USER_AGENT;
 
 /// How one attempt at a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +54,6 @@ impl Progress for Unseen {
     fn step(&self) {}
 }
 
-const USER_AGENT_HEADER: &str = "user-agent";
-
 /// Reports attempts to the observer, from within the SDK, which alone knows of them.
 #[derive(Debug, Clone)]
 pub(super) struct Attempts(pub(super) Arc<dyn Observer>);
@@ -74,20 +69,6 @@ impl Storable for Began {
 impl Intercept for Attempts {
     fn name(&self) -> &'static str {
         "Attempts"
-    }
-
-    /// The SDK's own text follows the program's name. The header is not part of the signature.
-    fn modify_before_transmit(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let headers = context.request_mut().headers_mut();
-        let of_sdk = headers.get(USER_AGENT_HEADER).unwrap_or_default();
-        let user_agent = format!("{USER_AGENT} {of_sdk}");
-        headers.insert(USER_AGENT_HEADER, user_agent.trim_end().to_owned());
-        Ok(())
     }
 
     fn read_before_transmit(
