@@ -4,6 +4,7 @@
 #   rolecall.debug  its debug information: beside the program, backtraces have lines
 # For another architecture than this machine's it needs rustup, and the GNU compiler of that architecture (Debian:
 # gcc-aarch64-linux-gnu or gcc-x86-64-linux-gnu, with its libc6-dev).
+# PROFILE=dev builds in less time what is slower and larger, to try the rest of the image.
 # With AUDITABLE=1 it builds by cargo-auditable, which puts the list of dependencies into the program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -37,11 +38,12 @@ export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=rolecall --remap-path-
 
 build=(cargo)
 [[ -z "${AUDITABLE:-}" ]] || build+=(auditable)
-"${build[@]}" build --locked --profile dist --target "$target" --bin rolecall >&2
+profile=${PROFILE:-dist}
+"${build[@]}" build --locked --profile "$profile" --target "$target" --bin rolecall >&2
 
 folder=${CARGO_TARGET_DIR:-target}/image/$architecture
 mkdir -p "$folder"
-built=${CARGO_TARGET_DIR:-target}/$target/dist/rolecall
+built=${CARGO_TARGET_DIR:-target}/$target/${profile/#dev/debug}/rolecall
 $objcopy --only-keep-debug --compress-debug-sections "$built" "$folder/rolecall.debug"
 # cargo-auditable's section is kept: it is not debug information.
 $objcopy --strip-all --add-gnu-debuglink="$folder/rolecall.debug" "$built" "$folder/rolecall"

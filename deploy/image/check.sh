@@ -21,15 +21,16 @@ mkdir "$work/root/data"
 cp "$here/tests/fixtures/snapshot.json" "$here/tests/fixtures/cluster.yaml" "$work/root/data"
 
 # A mount namespace of its own, in which the root is a read-only mount. chroot changes the
-# user after the root, and execve(2) then leaves no capability.
+# user after the root, and execve(2) then leaves no capability. It takes the place of the shell that calls it.
 inside() {
-  unshare --mount --propagation private sh -c '
-    root=$0
+  exec unshare --mount --propagation private sh -c '
+    root=$0 chroot=$(command -v chroot)
     mount --bind "$root" "$root" && mount -o remount,bind,ro "$root" &&
-    exec setpriv --no-new-privs env -i RUST_LOG=info chroot --userspec=65532:65532 "$root" "$@"' "$work/root" "${emulator[@]}" /usr/bin/rolecall "$@"
+    exec setpriv --no-new-privs env -i RUST_LOG=info "$chroot" --userspec=65532:65532 "$root" "$@"' "$work/root" "${emulator[@]}" /usr/bin/rolecall "$@"
 }
 
-inside version
+(inside version)
+: >"$work/log"
 inside serve --no-kube --self-signed --manifests /data/cluster.yaml --source /data/snapshot.json \
   --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 2>"$work/log" &
 pid=$!
@@ -44,9 +45,9 @@ for _ in $(seq 100); do
 done
 grep -q ok "$work/ready" || { cat "$work/log" >&2 && exit 1; }
 curl --silent "http://$metrics/metrics" | grep '^rolecall_build_info'
-user=$(ps -o uid= --ppid "$pid" 2>/dev/null || true)
-user=${user:-$(ps -o uid= -p "$pid")}
+user=$(ps -o uid= -p "$pid")
 [[ $(tr -d ' ' <<<"$user") == 65532 ]] || { echo "check.sh: it runs as user $user" >&2 && exit 1; }
+grep -q '^CapEff:[[:space:]]*0*$' "/proc/$pid/status" || { echo "check.sh: it has capabilities" >&2 && exit 1; }
 curl --silent --insecure --fail --header 'content-type: application/json' \
   --data-binary "@$here/tests/fixtures/reviews/pod-carts-7d9f-rglz9-create.json" "https://$(address reviews)/validate" | grep -q '"allowed":true'
-echo "the image serves: version, readiness, metrics and a review, as user 65532 on a read-only root"
+echo "the image serves: version, readiness, metrics and a review, as user 65532 without capabilities on a read-only root"

@@ -5,6 +5,7 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 program=$(realpath "$1")
 folder=$2
 architecture=${3:-$(uname -m)}
@@ -25,7 +26,12 @@ touch "$work/status"
 apt=(apt-get -qq -o "APT::Architecture=$debian" -o "APT::Architectures=$debian" -o "Dir::State::Lists=$work/lists"
   -o "Dir::Cache=$work/cache" -o "Dir::State::status=$work/status" -o "APT::Sandbox::User=root")
 "${apt[@]}" update >&2
-(cd "$work/packages" && "${apt[@]}" download libc6 libgcc-s1 ca-certificates >&2)
+cd "$work/packages"
+"${apt[@]}" download libc6 libgcc-s1 ca-certificates >&2
+# libgcc's copyright is in the package of its compiler's release.
+base=$(dpkg-deb --field libgcc-s1_*.deb Depends | grep -o 'gcc-[0-9]*-base')
+"${apt[@]}" download "$base" >&2
+cd - >/dev/null
 for package in "$work"/packages/*.deb; do
   dpkg-deb -x "$package" "$work/unpacked"
 done
@@ -40,23 +46,27 @@ read_elf() { readelf --wide "$1" "$program"; }
 loader=$(read_elf --program-headers | sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
 mapfile -t libraries < <(read_elf --dynamic | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 # Names are resolved by a module of glibc; `dns` and `files` are part of libc itself since 2.34.
-for library in "${libraries[@]}" "$(basename "$loader")"; do
-  found=$(find "$work/unpacked" -name "$library" | head -n 1)
-  [[ -n "$found" ]] || { echo "rootfs.sh: no package has $library" >&2 && exit 1; }
-  put "$found" "/lib/$architecture-linux-gnu/$library"
+for library in "$loader" "${libraries[@]}"; do
+  name=$(basename "$library")
+  found=$(find "$work/unpacked" -name "$name" | head -n 1)
+  [[ -n "$found" ]] || { echo "rootfs.sh: no package has $name" >&2 && exit 1; }
+  case $library in
+    */*) put "$found" "$library" ;;
+    # The loader is among the names too, on arm64.
+    "$(basename "$loader")") ;;
+    *) put "$found" "/lib/$architecture-linux-gnu/$name" ;;
+  esac
 done
-mkdir -p "$folder$(dirname "$loader")"
-[[ -e "$folder$loader" ]] || put "$folder/lib/$architecture-linux-gnu/$(basename "$loader")" "$loader"
 
 mkdir -p "$folder/etc/ssl/certs" "$folder/tmp" "$folder/usr/bin"
 cat "$work"/unpacked/usr/share/ca-certificates/mozilla/*.crt >"$folder/etc/ssl/certs/ca-certificates.crt"
 echo 'nonroot:x:65532:65532:nonroot:/nonexistent:/sbin/nologin' >"$folder/etc/passwd"
 echo 'nonroot:x:65532:' >"$folder/etc/group"
 echo 'hosts: files dns' >"$folder/etc/nsswitch.conf"
-for package in libc6 libgcc-s1 ca-certificates; do
+for package in libc6 "$base" ca-certificates; do
   put "$work/unpacked/usr/share/doc/$package/copyright" "/usr/share/doc/$package/copyright"
 done
-put "$(dirname "${BASH_SOURCE[0]}")/../../LICENSE" /usr/share/doc/rolecall/copyright
+put "$here/LICENSE" /usr/share/doc/rolecall/copyright
 # The versions, for scanners that look for what a file system has from Debian.
 mkdir -p "$folder/var/lib/dpkg/status.d"
 for package in "$work"/packages/*.deb; do
