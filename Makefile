@@ -8,7 +8,7 @@ FUZZ_VERSION := 0.13.2
 MUTANTS := $(TOOLS)/bin/cargo-mutants
 MUTANTS_VERSION := 27.1.0
 
-.PHONY: check fmt lint deny advisories test bless bench soak bench-evaluator try cluster browser differential differential-long law fuzz fuzz-check mutants mutants-core actions
+.PHONY: check fmt lint deny advisories test manifests bless bench soak bench-evaluator try cluster browser differential differential-long law fuzz fuzz-check mutants mutants-core actions
 
 check: fmt lint deny test
 
@@ -38,7 +38,7 @@ advisories: $(DENY)
 	  echo "== $$folder/package-lock.json"; \
 	  (cd $$folder && npm audit --package-lock-only) || failed="$$failed $$folder"; \
 	done; \
-	for folder in tests/cluster tests/input/decoder; do \
+	for folder in tests/cluster tests/input/decoder tests/tools; do \
 	  echo "== $$folder/go.mod"; \
 	  (cd $$folder && go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...) || failed="$$failed $$folder"; \
 	done; \
@@ -49,6 +49,10 @@ $(DENY):
 
 test:
 	cargo test --workspace
+
+# What kubectl applies, written from the chart.
+manifests:
+	ROLECALL_BLESS=1 cargo test --workspace --locked --test chart -- the_manifests_come_from_the_chart
 
 bless:
 	ROLECALL_BLESS=1 cargo test --workspace --quiet

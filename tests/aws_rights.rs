@@ -76,6 +76,8 @@ fn assert_exact(name: &str, calls: &[Call], statements: &[Value]) {
     let mut called = BTreeSet::new();
     for call in calls {
         let (action, resource) = asked(call);
+        let program = call.user_agent.split(' ').next();
+        assert_eq!(program, Some(concat!("rolecall/", env!("CARGO_PKG_VERSION"))), "{action}: {}", call.user_agent);
         let request = Request { principal: None, action: &action, resource: Some(&resource), context: &context };
         assert_eq!(
             policy.evaluate(&request),

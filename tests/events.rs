@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use common::Server;
 use common::cluster::{
-    Cluster, OWN_ROLE, PATIENCE, ROLE, deployment, eventually, free_port, manifest, snapshot, texts,
+    Cluster, OWN_ROLE, PATIENCE, ROLE, deployment, eventually, free_port, manifest, post, snapshot, texts,
 };
 use common::review;
 use serde_json::{Value, json};
@@ -80,34 +80,6 @@ fn outcomes(server: &Server, outcome: &str) -> u64 {
     let prefix = format!("rolecall_events_total{{outcome=\"{outcome}\"}} ");
     let (_, text) = server.get("/metrics");
     text.lines().find_map(|line| line.strip_prefix(&prefix)).map_or(0, |count| count.parse().unwrap())
-}
-
-/// Posts reviews to a replica on a connection of their own, as every client of the port can.
-fn post(server: &Server, cluster: &Cluster, reviews: &[Value]) {
-    let bundle = cluster.get(&["validatingwebhookconfiguration", "rolecall"]);
-    let encoded = bundle["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap().to_owned();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    rolecall_certs::install_crypto_provider();
-    runtime.block_on(async {
-        let ca = String::from_utf8(decoded(&encoded)).unwrap();
-        let mut client = rolecall::run::Client::connect(server.reviews, &ca).await.unwrap();
-        for review in reviews {
-            let (status, body) = client.post("/validate", review.to_string().into_bytes()).await.unwrap();
-            assert_eq!(status, 200, "{body:?}");
-        }
-    });
-}
-
-/// Base64, as `caBundle` has it.
-fn decoded(text: &str) -> Vec<u8> {
-    let value =
-        |c: u8| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().position(|d| *d == c);
-    let digits: Vec<usize> = text.bytes().filter_map(value).collect();
-    let group = |group: &[usize]| {
-        let bits = group.iter().enumerate().fold(0, |bits, (at, digit)| bits | digit << (18 - 6 * at));
-        (0..group.len() - 1).map(|at| (bits >> (16 - 8 * at) & 0xff) as u8).collect::<Vec<u8>>()
-    };
-    digits.chunks(4).flat_map(group).collect()
 }
 
 /// The object as the API server has it, as it would come in a review of its creation.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use hyper::header::{HeaderValue, USER_AGENT};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
@@ -29,6 +30,7 @@ pub async fn connect(context: Option<&str>) -> anyhow::Result<Client> {
     };
     config.connect_timeout = Some(Duration::from_secs(5));
     config.write_timeout = Some(SENDING);
+    config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("rolecall/", env!("CARGO_PKG_VERSION")))));
     Client::try_from(config).context("the API server's address or credentials cannot be used")
 }
 

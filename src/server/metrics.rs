@@ -18,6 +18,7 @@ use super::connection::Cut;
 use super::histogram::DurationHistogram;
 use super::labels::{Counters, LookupOutcome, RereadOutcome, StopReason};
 use super::listen::Port;
+use super::process;
 use super::would_deny::{WouldDeny, WouldDenyMetrics};
 use crate::live::{Collection, Refresh, WorldState};
 use crate::review::{Fault, Lifted, Record};
@@ -90,10 +91,17 @@ struct WatchLabels {
     what: &'static str,
 }
 
+/// How a collection can end: an alert on an increase needs a value to rise from.
+const REFRESHED: [&str; 3] = ["whole", "partial", "failed"];
+
+/// What is watched in a cluster, for the same reason.
+const WATCHED: [&str; 5] = ["serviceaccounts", "namespaces", "agent", "injector", "pause"];
+
 /// Counters are looked up once, at the start: counting takes no lock.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    process: Registry,
     reviews: Vec<(Option<Kind>, [Counter; 3])>,
     findings: HashMap<&'static str, Counter>,
     errors: Counters<Fault>,
@@ -139,6 +147,7 @@ impl Metrics {
     /// Metrics at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("rolecall");
+        process::register_build_info(&mut registry);
         let reviews = Family::<ReviewLabels, Counter>::default();
         registry.register("reviews", "Reviews answered, by kind and decision", reviews.clone());
         let counters = |kind: &'static str| {
@@ -268,6 +277,9 @@ impl Metrics {
         );
         let watch_errors = Family::<WatchLabels, Counter>::default();
         registry.register("watch_errors", "Watches that broke", watch_errors.clone());
+        for what in WATCHED {
+            watch_errors.get_or_create_owned(&WatchLabels { what });
+        }
         let events = Family::<OutcomeLabels, Counter>::default();
         registry.register(
             "events",
@@ -293,6 +305,9 @@ impl Metrics {
             "Collections of the snapshot, by outcome: whole, partial, failed",
             refreshes.clone(),
         );
+        for outcome in REFRESHED {
+            refreshes.get_or_create_owned(&OutcomeLabels { outcome });
+        }
         let parts = Family::<PartLabels, Gauge<f64, AtomicU64>>::default();
         registry.register_with_unit(
             "snapshot_part_read_timestamp",
@@ -311,6 +326,7 @@ impl Metrics {
         );
         Self {
             registry,
+            process: process::registry(),
             reviews: by_kind,
             findings: by_rule,
             errors: by_error,
@@ -442,7 +458,9 @@ impl Metrics {
         let lost = super::log::lost_lines();
         self.lost_lines.inner().store(lost, std::sync::atomic::Ordering::Relaxed);
         let mut text = String::new();
-        match text::encode(&mut text, &self.registry) {
+        let registries = [&self.registry, &self.process];
+        let written = registries.into_iter().try_for_each(|registry| text::encode_registry(&mut text, registry));
+        match written.and_then(|()| text::encode_eof(&mut text)) {
             Ok(()) => text,
             Err(_) => String::new(),
         }
@@ -500,9 +518,9 @@ impl crate::kube::Writing for Metrics {
 impl Refresh for Metrics {
     fn refreshed(&self, world_state: &WorldState, collection: &Collection, took: Duration) {
         let outcome = match (collection.is_usable, collection.failures.is_empty()) {
-            (false, _) => "failed",
-            (true, false) => "partial",
             (true, true) => "whole",
+            (true, false) => "partial",
+            (false, _) => "failed",
         };
         self.refreshes.get_or_create(&OutcomeLabels { outcome }).inc();
         for (part, seconds) in &collection.parts {

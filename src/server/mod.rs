@@ -14,6 +14,7 @@ mod listen;
 mod log;
 mod metrics;
 mod pool;
+mod process;
 mod router;
 mod serve;
 mod state;

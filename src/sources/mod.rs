@@ -12,6 +12,10 @@ mod web;
 #[cfg(feature = "aws")]
 mod write;
 
+/// What rolecall calls itself to AWS and to a web server that has a snapshot.
+#[cfg(feature = "aws")]
+const USER_AGENT: &str = concat!("rolecall/", env!("CARGO_PKG_VERSION"));
+
 pub use audit_log::{AuditLog, AuditRecord, Batch, ObjectChange, PodCreation, read_record};
 pub use manifests::{
     CustomManifest, Excerpt, Excluded, Located, Manifest, Manifests, ObjectOrigin, ReadOptions, Skipped, SkippedCount,

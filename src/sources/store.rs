@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use aws_sdk_iam::config::{ProvideCredentials, SharedCredentialsProvider};
+use hyper::header::HeaderValue;
 use jiff::Timestamp;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
 use object_store::path::Path;
@@ -58,7 +59,10 @@ impl Object {
             bail!("{source}: no credentials are set up");
         };
         let attempt = Duration::from_secs(settings.timeout_seconds);
-        let client = ClientOptions::new().with_connect_timeout(attempt).with_timeout(Duration::from_secs(120));
+        let client = ClientOptions::new()
+            .with_user_agent(HeaderValue::from_static(super::USER_AGENT))
+            .with_connect_timeout(attempt)
+            .with_timeout(Duration::from_secs(120));
         let retries = RetryConfig {
             max_retries: settings.attempts.saturating_sub(1) as usize,
             retry_timeout: attempt.saturating_mul(settings.attempts.saturating_mul(2)),

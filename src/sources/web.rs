@@ -37,7 +37,7 @@ impl Page {
             .https_only(url.scheme() == "https")
             .connect_timeout(Duration::from_secs(settings.timeout_seconds))
             .timeout(FETCH_TIMEOUT)
-            .user_agent(concat!("rolecall/", env!("CARGO_PKG_VERSION")))
+            .user_agent(super::USER_AGENT)
             .build()
             .with_context(|| format!("{name}: no HTTP client can be had"))?;
         Ok(Self { client, url, name, etag: None, modified: None })

@@ -20,11 +20,14 @@ var controllers = []string{
 	"statefulset-controller",
 }
 
-// auditPolicy has what identity is about: pods, what makes pods, and what they refer to.
+// auditPolicy has what identity is about: pods, what makes pods, and what they refer to. Of rolecall's own service accounts it has every
+// request, reads included, for the tests of their rights; of registrations every change.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+  - level: Metadata
+    userGroups: [system:serviceaccounts:rolecall]
   - level: RequestResponse
     verbs: [create, update, patch, delete]
     resources:
@@ -43,6 +46,8 @@ rules:
           - podtemplates
       - group: apps
       - group: batch
+      - group: admissionregistration.k8s.io
+      - group: rbac.authorization.k8s.io
   - level: None
 `
 

@@ -234,6 +234,34 @@ pub fn external_service(name: &str, port: u16) -> String {
     .to_string()
 }
 
+/// Posts reviews to a replica on a connection of their own, as every client of the port can.
+pub fn post(server: &Server, cluster: &Cluster, reviews: &[Value]) {
+    let bundle = cluster.get(&["validatingwebhookconfiguration", "rolecall"]);
+    let encoded = bundle["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap().to_owned();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    rolecall_certs::install_crypto_provider();
+    runtime.block_on(async {
+        let ca = String::from_utf8(decoded(&encoded)).unwrap();
+        let mut client = rolecall::run::Client::connect(server.reviews, &ca).await.unwrap();
+        for review in reviews {
+            let (status, body) = client.post("/validate", review.to_string().into_bytes()).await.unwrap();
+            assert_eq!(status, 200, "{body:?}");
+        }
+    });
+}
+
+/// Base64, as `caBundle` has it.
+fn decoded(text: &str) -> Vec<u8> {
+    let value =
+        |c: u8| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().position(|d| *d == c);
+    let digits: Vec<usize> = text.bytes().filter_map(value).collect();
+    let group = |group: &[usize]| {
+        let bits = group.iter().enumerate().fold(0, |bits, (at, digit)| bits | digit << (18 - 6 * at));
+        (0..group.len() - 1).map(|at| (bits >> (16 - 8 * at) & 0xff) as u8).collect::<Vec<u8>>()
+    };
+    digits.chunks(4).flat_map(group).collect()
+}
+
 /// A pod with the service account `app`.
 pub fn pod(namespace: &str, name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": namespace, "name": name},

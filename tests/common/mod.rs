@@ -4,6 +4,7 @@
 
 #[cfg(feature = "kube")]
 pub mod cluster;
+pub mod helm;
 pub mod mounted;
 
 use std::io::{BufRead, BufReader};

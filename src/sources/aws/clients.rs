@@ -19,6 +19,7 @@ use super::budget::Budget;
 use super::error::AwsError;
 use super::observe::{Attempts, Observer, Unseen};
 use super::settings::AwsSettings;
+use super::user_agent::Named;
 
 /// The name under which rolecall's sessions stand in CloudTrail.
 const SESSION: &str = "rolecall";
@@ -201,7 +202,7 @@ pub(crate) async fn sdk_config(settings: &AwsSettings) -> SdkConfig {
         connector.build()
     });
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(Named(http))
         .retry_config(RetryConfig::standard().with_max_attempts(settings.attempts))
         .timeout_config(timeouts)
         .load()

@@ -27,6 +27,8 @@ mod providers;
 mod roles;
 mod setting_error;
 mod settings;
+#[cfg(feature = "aws")]
+mod user_agent;
 
 #[cfg(feature = "aws")]
 pub(crate) use clients::sdk_config;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, USER_AGENT};
 use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -29,6 +29,8 @@ pub struct Call {
     pub status: u16,
     /// Whether a fault spoiled it.
     pub spoiled: bool,
+    /// How the client names itself.
+    pub user_agent: String,
 }
 
 impl Call {
@@ -87,6 +89,12 @@ impl Call {
             parameters,
             status: 0,
             spoiled: false,
+            user_agent: parts
+                .headers
+                .get(USER_AGENT)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned(),
         }
     }
 }
