@@ -11,6 +11,8 @@ mod empty;
 mod outputs;
 #[path = "check/places.rs"]
 mod places;
+#[path = "check/roll_call.rs"]
+mod roll_call;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -30,7 +30,7 @@ use super::acceptance::{self, RuleFilter};
 use super::args::{CheckArgs, LevelArg};
 use super::doubt::Doubts;
 use super::output::{Outputs, ReportFormat, text_options};
-use super::{Exit, defaults, task_definitions};
+use super::{Exit, defaults, task_definitions, teams};
 use crate::config::Config;
 use crate::report::{CustomRemarks, Report, ReportedUnreadable};
 use crate::sources::{
@@ -132,6 +132,11 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     empty::add_skipped(&manifests.skipped, &mut report);
     filter.apply(&mut report);
     report.finish();
+    report.describe_roles(&world.snapshot);
+    if let Some(key) = &args.report.team_label {
+        let own = teams::by_workload(&manifests, key);
+        report.name_teams(|resource| own.get(resource).cloned().or_else(|| teams::of_namespace(&world, resource, key)));
+    }
     for fault in places::find(&manifests, outputs.have(ReportFormat::Text), &mut report) {
         report.note(&fault);
     }

@@ -21,6 +21,7 @@ mod snapshot;
 #[cfg(feature = "aws")]
 mod snapshot_summary;
 mod task_definitions;
+mod teams;
 mod version;
 mod who_can;
 

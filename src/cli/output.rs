@@ -28,10 +28,12 @@ pub enum ReportFormat {
     Gitlab,
     /// Markdown table, for a comment on a pull request
     Markdown,
-    /// One row per finding, in columns
+    /// One row per container, in columns: its identity, its role, whether it works, and why not
     Table,
-    /// The same as comma-separated values
+    /// The same as comma-separated values, with more columns
     Csv,
+    /// One page without outside requests: totals, every container, findings with fixes, roles, chains
+    Html,
 }
 
 impl ReportFormat {
@@ -45,8 +47,9 @@ impl ReportFormat {
             Self::Github => report::github(report, out),
             Self::Gitlab => report::gitlab(report, out),
             Self::Markdown => report::markdown(report, out),
-            Self::Table => report::table(report, out),
-            Self::Csv => report::csv(report, out),
+            Self::Table => report::table(report, &options.roll_call, out),
+            Self::Csv => report::csv(report, &options.roll_call, out),
+            Self::Html => report::html(report, out),
         }
     }
 }
@@ -130,7 +133,7 @@ impl Outputs {
         for (format, file) in &self.files {
             let mut text = Vec::new();
             // A file has no colours and no width.
-            let options = TextOptions { width: None, ..*options };
+            let options = TextOptions { width: None, ..options.clone() };
             format.write(report, &options, &mut anstream::StripStream::new(&mut text))?;
             replace(file, &text)?;
         }
@@ -159,7 +162,7 @@ pub(super) fn replace(file: &Path, text: &[u8]) -> anyhow::Result<()> {
 /// How the text report is written.
 pub(super) fn text_options(args: &ReportArgs, config: &Config) -> TextOptions {
     let fixes = config.fix_format(args.fix_format.map(Into::into));
-    TextOptions { fixes, detail: args.detail(), width: width() }
+    TextOptions { fixes, detail: args.detail(), width: width(), roll_call: args.roll_call() }
 }
 
 /// Columns of the terminal: `COLUMNS`, else what the terminal says; `None` where the output goes elsewhere.

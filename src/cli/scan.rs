@@ -42,7 +42,7 @@ mod kube {
     use crate::cli::args::{LevelArg, ReportsArg, ScanArgs};
     use crate::cli::output::{Outputs, ReportFormat, text_options};
     use crate::cli::progress::Bar;
-    use crate::cli::{Exit, defaults};
+    use crate::cli::{Exit, defaults, teams};
     use crate::config::Config;
     use crate::kube::{ReportKind, connect, reports_known, write_reports};
     use crate::report::{self, Dialect, Report, policy_reports};
@@ -148,11 +148,16 @@ mod kube {
             for part in &unread {
                 report.note(&format!("not read: {part}"));
             }
-            let scanned = runtime.block_on(read_workloads(client, scope, &world, facts, Timestamp::now(), bar))?;
+            let now = Timestamp::now();
+            report.scanned_at = Some(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+            let scanned = runtime.block_on(read_workloads(client, scope, &world, facts, now, bar))?;
             let whole = scanned.unread.is_empty();
             report.add_scan(scanned);
             filter.apply(&mut report);
             report.finish();
+            if let Some(key) = &args.report.team_label {
+                report.name_teams(|resource| teams::of_namespace(&world, resource, key));
+            }
             report.describe_roles(&world.snapshot);
             Ok(Done { report, namespaces, whole })
         }

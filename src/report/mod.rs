@@ -5,6 +5,7 @@ mod can_i;
 mod ci;
 mod custom;
 mod fixes;
+mod html;
 mod json;
 mod model;
 mod place;
@@ -12,7 +13,7 @@ mod place;
 mod policy_report;
 mod replay;
 mod roles;
-mod rows;
+mod roll_call;
 #[cfg(feature = "kube")]
 mod scan;
 mod summary;
@@ -25,6 +26,7 @@ pub use accept::Baseline;
 pub use can_i::{Can, CanI, Grants, Through};
 pub use ci::{github, gitlab, junit, markdown, sarif};
 pub use custom::CustomRemarks;
+pub use html::html;
 pub use json::json;
 pub use model::{
     Accepted, AcceptedBy, Report, ReportedFinding, ReportedIdentity, ReportedResource, ReportedServiceAccount,
@@ -34,7 +36,7 @@ pub use place::{Excerpt, FindingLocation, Placing};
 pub use replay::{Replay, ReplayCounts, ReplayedDenial, ReplayedOwner, UnreadableLine};
 pub(crate) use rolecall_message::count;
 pub use roles::ReportedRole;
-pub use rows::{csv, table};
+pub use roll_call::{GroupBy, RollCall, RollCallOrder, csv, table};
 pub use text::{Detail, TextOptions, text};
 pub use who_can::{Allowed, WhoCan, WhoCanSummary};
 #[cfg(feature = "kube")]

@@ -9,7 +9,7 @@ use rolecall_core::finding::{Certainty, Evidence, Finding};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::{JudgedContainer, JudgedIdentity, JudgedTaskDefinition, Judgement};
 use rolecall_core::rules::{DocsUrl, Impact, Link};
-use rolecall_core::snapshot::Snapshot;
+use rolecall_core::snapshot::{ClusterInfo, Snapshot};
 use serde::Serialize;
 
 use super::fixes::ReportedFixes;
@@ -30,6 +30,15 @@ const SCHEMA_VERSION: u32 = 1;
 pub struct Report {
     /// Of the shape of this report.
     pub schema_version: u32,
+    /// The cluster, where the snapshot names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ReportedCluster>,
+    /// When the scan began; only of a running cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scanned_at: Option<String>,
+    /// When the AWS data were collected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_time: Option<String>,
     /// Findings up to the level that was asked for, and those on security from higher levels; sorted.
     pub findings: Vec<ReportedFinding>,
     /// Every container judged, sorted by resource.
@@ -78,8 +87,36 @@ pub struct Report {
     missing_parts: Vec<String>,
 }
 
+/// The cluster of a report: with it the reports of many clusters can be told apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedCluster {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// The account of its ARN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The region of its ARN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+impl ReportedCluster {
+    fn of(cluster: &ClusterInfo) -> Self {
+        let place = cluster.location();
+        Self {
+            name: cluster.name.to_string(),
+            arn: cluster.arn.as_deref().map(str::to_owned),
+            account: place.as_ref().map(|arn| arn.account.to_owned()),
+            region: place.as_ref().map(|arn| arn.region.to_owned()),
+        }
+    }
+}
+
 /// An object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ReportedResource {
     /// Its namespace.
     pub namespace: String,
@@ -186,6 +223,9 @@ pub struct ReportedFinding {
     /// What else is wrong behind it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The team of its resource, where a label names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// The published page of the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docs: Option<String>,
@@ -236,6 +276,9 @@ pub struct ReportedWorkload {
     pub role: Option<String>,
     /// Whether the chain behind that identity holds.
     pub chain: State,
+    /// Its team, where a label names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
 }
 
 /// An identity that a custom resource names.
@@ -292,6 +335,9 @@ impl Report {
         let missing_parts = missing_parts(snapshot);
         Self {
             schema_version: SCHEMA_VERSION,
+            cluster: snapshot.cluster.as_ref().map(ReportedCluster::of),
+            scanned_at: None,
+            snapshot_time: snapshot.collected_at.map(|time| time.to_string()),
             findings: Vec::new(),
             workloads: Vec::new(),
             identities: Vec::new(),
@@ -392,6 +438,7 @@ impl Report {
                 identity: container.identity,
                 role: container.role.as_ref().filter(|role| is_role_arn(role)).map(|role| role.to_string()),
                 chain: container.chain,
+                team: None,
             });
         }
         let findings: Vec<ReportedFinding> = findings
@@ -462,6 +509,7 @@ impl Report {
             }),
             slip: problem.hint.as_ref().map(rolecall_message::hint),
             notes: finding.notes.iter().map(rolecall_message::note).collect(),
+            team: None,
             docs: self.docs(problem.rule.name),
             labels: (label(&problem.expected), label(&problem.found)),
             some: None,
@@ -499,6 +547,12 @@ impl Report {
         self.summary.likely = count(Certainty::Likely);
         self.summary.undecided = count(Certainty::Undecided);
         self.summary.below_level = self.findings.iter().filter(|finding| finding.below_level).count();
+    }
+
+    /// Names the team of each container and finding.
+    pub fn name_teams(&mut self, team_of: impl Fn(&ReportedResource) -> Option<String>) {
+        self.workloads.iter_mut().for_each(|workload| workload.team = team_of(&workload.resource));
+        self.findings.iter_mut().for_each(|finding| finding.team = team_of(&finding.resource));
     }
 
     /// Whether there is anything to fix: notes do not count.

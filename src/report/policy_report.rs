@@ -227,6 +227,7 @@ mod tests {
             certainty,
             impact: Impact::Security,
             link: None,
+            team: None,
             below_level: false,
             accepted: None,
             is_tolerated: false,

@@ -85,6 +85,7 @@ fn workload(resource: &ReportedResource, container: Judged, pods: usize) -> Repo
         identity: container.identity,
         role: container.role.filter(|role| is_role_arn(role)).map(Into::into),
         chain: container.chain,
+        team: None,
     }
 }
 

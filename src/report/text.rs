@@ -13,6 +13,7 @@ use rolecall_message::fix::Format;
 use super::fixes::ReportedFixes;
 use super::model::{Report, ReportedFinding, ReportedResource};
 use super::place::{Excerpt, FindingLocation};
+use super::roll_call::RollCall;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -31,7 +32,7 @@ fn colour(certainty: Certainty) -> Style {
 }
 
 /// How a report is written as text.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TextOptions {
     /// How fixes are written besides their sentence.
     pub fixes: Format,
@@ -39,6 +40,8 @@ pub struct TextOptions {
     pub detail: Detail,
     /// Columns of the terminal; `None`: lines are not folded.
     pub width: Option<usize>,
+    /// The rows of tables.
+    pub roll_call: RollCall,
 }
 
 /// How much a text says.

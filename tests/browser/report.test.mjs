@@ -192,11 +192,6 @@ test("axe finds no violation, in light and dark, wide and narrow", async () => {
 test("5,000 workloads: a part is shown, all are printed, and a filter finds one", async () => {
   const opened = await open(addresses.many);
   assert.ok((await rowsOf(opened)) < 1000);
-  await opened.fill("#filter-text", "service-4321");
-  assert.equal(await rowsOf(opened), 1);
-  await opened.fill("#filter-text", "");
-  await opened.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
-  assert.equal(await rowsOf(opened), 5000);
   const times = await opened.evaluate(() => {
     const input = document.getElementById("filter-text");
     const started = performance.now();
@@ -206,6 +201,11 @@ test("5,000 workloads: a part is shown, all are printed, and a filter finds one"
     const { loadEventEnd, startTime } = performance.getEntriesByType("navigation")[0];
     return { load: Math.round(loadEventEnd - startTime), filter: Math.round(performance.now() - started) };
   });
+  await opened.fill("#filter-text", "service-4321");
+  assert.equal(await rowsOf(opened), 1);
+  await opened.fill("#filter-text", "");
+  await opened.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
+  assert.equal(await rowsOf(opened), 5000);
   console.log(`5,000 workloads: loaded in ${times.load} ms, filtered in ${times.filter} ms`);
   await opened.context().close();
 });

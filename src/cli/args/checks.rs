@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{FixFormat, InputArgs, LevelArg};
 use crate::cli::output::{OutputArg, ReportFormat};
-use crate::report::Detail;
+use crate::report::{Detail, GroupBy, RollCall, RollCallOrder};
 
 /// Arguments of `check`.
 #[derive(Debug, Clone, Default, Args)]
@@ -83,6 +83,22 @@ pub struct ReportArgs {
     /// for a fix, as commands. Default: messages.fixFormat of the configuration, else cli
     #[arg(long, value_enum, value_name = "FORMAT", env = "ROLECALL_FIX_FORMAT")]
     pub fix_format: Option<FixFormat>,
+    /// Rows of --format table and csv: containers with this identity only; may be repeated
+    #[arg(long, value_name = "IDENTITY", env = "ROLECALL_IDENTITY", value_delimiter = ',',
+        value_parser = PossibleValuesParser::new(IDENTITIES))]
+    pub identity: Vec<String>,
+    /// The same: containers with this role only, by its ARN or its name
+    #[arg(long, value_name = "ROLE", env = "ROLECALL_ROLE")]
+    pub role: Option<String>,
+    /// The same: what groups the rows
+    #[arg(long, value_enum, value_name = "WHAT", env = "ROLECALL_GROUP_BY")]
+    pub group_by: Option<GroupBy>,
+    /// The same: the order of the rows. Default: name
+    #[arg(long, value_enum, value_name = "ORDER", env = "ROLECALL_SORT")]
+    pub sort: Option<RollCallOrder>,
+    /// Label that names the team of a workload or of a namespace
+    #[arg(long, value_name = "KEY", env = "ROLECALL_TEAM_LABEL")]
+    pub team_label: Option<String>,
     /// One line for each finding in the text report, and the totals
     #[arg(short, long, conflicts_with = "verbose", env = "ROLECALL_QUIET", value_parser = FalseyValueParser::new())]
     pub quiet: bool,
@@ -91,7 +107,20 @@ pub struct ReportArgs {
     pub verbose: bool,
 }
 
+/// The identities of containers, as reports name them.
+const IDENTITIES: [&str; 6] = ["static-keys", "irsa", "pod-identity", "task-role", "node", "none"];
+
 impl ReportArgs {
+    /// The rows of tables.
+    pub fn roll_call(&self) -> RollCall {
+        RollCall {
+            identities: self.identity.clone(),
+            role: self.role.clone(),
+            group_by: self.group_by,
+            sort: self.sort.unwrap_or_default(),
+        }
+    }
+
     /// How much the text report says.
     pub fn detail(&self) -> Detail {
         match (self.quiet, self.verbose) {
@@ -113,7 +142,7 @@ pub enum FailOn {
 }
 
 /// Formats of `scan`: that of GitLab needs files.
-const SCAN_FORMATS: [&str; 8] = ["text", "json", "sarif", "junit", "github", "markdown", "table", "csv"];
+const SCAN_FORMATS: [&str; 9] = ["text", "json", "sarif", "junit", "github", "markdown", "table", "csv", "html"];
 
 /// Arguments of `scan`.
 #[derive(Debug, Clone, Default, Args)]

@@ -26,6 +26,19 @@ pub enum TrustWidth {
     Wider,
 }
 
+impl TrustWidth {
+    /// The name in JSON and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ServiceAccount => "service-account",
+            Self::Namespace => "namespace",
+            Self::Cluster => "cluster",
+            Self::Account => "account",
+            Self::Wider => "wider",
+        }
+    }
+}
+
 /// A namespace and a service account that no policy names: only what reaches every one reaches these.
 const PROBE: &str = "rolecall-probe-7f3a91c2";
 
