@@ -12,6 +12,9 @@ mod outputs;
 #[path = "check/places.rs"]
 mod places;
 
+#[path = "check/pods.rs"]
+mod pods;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
