@@ -5,6 +5,7 @@ mod commands;
 mod error;
 mod events;
 mod levels;
+mod pod_templates;
 mod would_deny;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use rolecall_certs::Lifetimes;
 use rolecall_core::cluster::{Conventions, IdentitySelector};
+use rolecall_core::custom::PodSource;
 use rolecall_core::decision::{Level, Levels, Mode};
 use rolecall_core::rules::DocsUrl;
 use rolecall_core::snapshot::OwnRole;
@@ -26,6 +28,7 @@ pub use self::commands::{CheckConfig, ScanConfig};
 pub use self::error::ConfigError;
 pub use self::events::EventsConfig;
 pub use self::levels::{ExpressionConfig, LevelRuleConfig, OperatorConfig, SelectorConfig, Target};
+pub use self::pod_templates::PodTemplateConfig;
 pub use self::would_deny::WouldDenyConfig;
 use crate::review::{IamDetail, Messages, OnError, Settings};
 use crate::sources::aws::{AwsSettings, InvalidField};
@@ -76,6 +79,8 @@ pub struct Config {
     pub certificates: CertificatesConfig,
     /// The reports that `scan --reports` writes.
     pub reports: ReportsConfig,
+    /// Custom resources that describe pods, besides those that rolecall knows.
+    pub pod_templates: Vec<PodTemplateConfig>,
     /// Defaults of the options of `check`.
     pub check: CheckConfig,
     /// Defaults of the options of `scan`.
@@ -277,6 +282,7 @@ impl Default for Config {
             would_deny: WouldDenyConfig::default(),
             certificates: CertificatesConfig::default(),
             reports: ReportsConfig::default(),
+            pod_templates: Vec::new(),
             check: CheckConfig::default(),
             scan: ScanConfig::default(),
         }
@@ -447,6 +453,7 @@ impl Config {
         config.events.check()?;
         config.would_deny.check()?;
         config.certificates.check()?;
+        config.pod_templates.iter().try_for_each(PodTemplateConfig::check)?;
         InvalidField::check("reports.maxResults", config.reports.max_results, 1..=10_000)?;
         if let Some(seconds) = config.snapshot_max_age_seconds.filter(|seconds| *seconds < 1) {
             let problem = format!("is {seconds}, and must be at least 1; leave it out for the default");
@@ -463,6 +470,11 @@ impl Config {
         conventions.imds_hop_limit = self.cluster.imds_hop_limit;
         conventions.require_identity = self.require_identity.iter().map(RequireIdentityConfig::selector).collect();
         conventions
+    }
+
+    /// Custom resources that describe pods, besides those that rolecall knows.
+    pub fn pod_sources(&self) -> Vec<&'static PodSource> {
+        self.pod_templates.iter().map(PodTemplateConfig::source).collect()
     }
 
     /// How a report writes fixes; `asked` is what the command line says.

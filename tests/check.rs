@@ -14,6 +14,9 @@ mod places;
 #[path = "check/roll_call.rs"]
 mod roll_call;
 
+#[path = "check/pods.rs"]
+mod pods;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

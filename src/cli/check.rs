@@ -55,7 +55,8 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     let substitutions = Substitutions::new(&args.input.substitute_file, &args.input.substitute)?;
     let namespace = args.input.namespace.as_deref();
     let options = ReadOptions { namespace, substitutions: substitutions.as_ref() };
-    let mut manifests = Manifests::read_but(&args.paths, &options, &Excluded::new(&args.exclude)?)?;
+    let pod_sources = config.pod_sources();
+    let mut manifests = Manifests::read_but(&args.paths, &options, &Excluded::new(&args.exclude)?, &pod_sources)?;
     if is_strict {
         manifests.first_fault()?;
     }
@@ -343,7 +344,10 @@ fn judge(inputs: &Inputs<'_>, manifest: &Manifest, kind: Kind, report: &mut Repo
     inputs.doubt_missing_accounts(&mut judgement);
     judgement.findings.iter_mut().for_each(explain);
     files.follow(&mut judgement, Subject { namespace, service_account: workload.service_account() }, manifest);
-    report.add(&judgement, &name, Some(&place));
+    match manifest.is_further {
+        true => report.add_further(&judgement, &name, Some(&place)),
+        false => report.add(&judgement, &name, Some(&place)),
+    }
     Ok(notes)
 }
 

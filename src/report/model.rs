@@ -408,6 +408,12 @@ impl Report {
         self.add_parts(&resource, containers, findings, exempted, placing);
     }
 
+    /// Adds further pods of the object that was added before.
+    pub fn add_further(&mut self, judgement: &Judgement<'_>, name: &str, placing: Option<&Placing<'_>>) {
+        self.add(judgement, name, placing);
+        self.summary.resources -= 1;
+    }
+
     /// Adds a judged task definition of Amazon ECS, which is in no namespace.
     pub fn add_task_definition(
         &mut self,

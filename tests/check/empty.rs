@@ -6,7 +6,7 @@ use super::*;
 
 const POD: &str =
     "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: {containers: [{name: c, image: i}]}\n";
-const ROLLOUT: &str = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a, namespace: shop}\n\
+const ROLLOUT: &str = "apiVersion: example.com/v1alpha1\nkind: Rollout\nmetadata: {name: a, namespace: shop}\n\
                        spec: {template: {spec: {containers: [{name: c, image: i}]}}}\n";
 const OLD: &str = "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: a, namespace: shop}\n\
                    spec: {template: {spec: {containers: [{name: c, image: i}]}}}\n";
@@ -27,7 +27,7 @@ fn nothing_to_check_is_an_error_that_says_why() {
         ("empty.yaml", "", "no object in empty.yaml"),
         ("values.yaml", "", "1 document that is no Kubernetes object"),
         ("old.yaml", "", "1 Deployment (extensions/v1beta1, which Kubernetes no longer serves: use apps/v1)"),
-        ("old.yaml", "", "1 Rollout (argoproj.io/v1alpha1), 1 Deployment ("),
+        ("old.yaml", "", "1 Rollout (example.com/v1alpha1), 1 Deployment ("),
     ];
     for (path, input, reason) in cases {
         let strict = run_with(&folder.0, &["check", path], &[], input);
@@ -58,7 +58,7 @@ fn what_is_skipped_is_counted_by_kind() {
         report["skipped"],
         json!([
             {"apiVersion": null, "kind": null, "count": 1},
-            {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "count": 1, "withPods": 1},
+            {"apiVersion": "example.com/v1alpha1", "kind": "Rollout", "count": 1, "withPods": 1},
             {"apiVersion": "extensions/v1beta1", "kind": "Deployment", "count": 1, "withPods": 1},
             {"apiVersion": "v1", "kind": "Service", "count": 2},
         ])
@@ -67,7 +67,7 @@ fn what_is_skipped_is_counted_by_kind() {
     let text = run(&folder, &["check", "a.yaml"]);
     assert_eq!(text.code, 0, "{}", text.said);
     assert!(
-        text.out.contains("note: not checked, although it may run pods: 1 Rollout (argoproj.io/v1alpha1), 1 Depl"),
+        text.out.contains("note: not checked, although it may run pods: 1 Rollout (example.com/v1alpha1), 1 Depl"),
         "{}",
         text.out
     );

@@ -30,7 +30,7 @@ spec:
         image: i
         env: [{name: AWS_ACCESS_KEY_ID, value: '=a'}, {name: AWS_SECRET_ACCESS_KEY, value: b}]
 ---
-apiVersion: argoproj.io/v1alpha1
+apiVersion: example.com/v1alpha1
 kind: Rollout
 metadata: {name: r}
 spec: {template: {spec: {containers: [{name: c}]}}}

@@ -40,7 +40,7 @@ impl Elsewhere {
         if args.manifests.is_empty() {
             return Ok(Self::default());
         }
-        let mut manifests = Manifests::read_but(&args.manifests, options, &Excluded::new(&args.exclude)?)?;
+        let mut manifests = Manifests::read_but(&args.manifests, options, &Excluded::new(&args.exclude)?, &[])?;
         let cluster = manifests.readable_cluster(conventions);
         manifests.whole()?;
         Ok(Self { is_given: true, manifests, cluster, ..Self::default() })

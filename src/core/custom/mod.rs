@@ -4,9 +4,11 @@
 //! What is here only reads. Whether the chain of an identity holds is judged as for pods.
 
 mod path;
+mod pods;
 mod read;
 mod table;
 
+pub use pods::{DescribedPods, PodForm, PodSource, pod_source, pod_sources};
 pub use read::{AssumedRole, AudienceOf, Reading, Reference, RoleOf, Who};
 use table::KINDS;
 pub use table::{Controller, CustomKind, Listed, Scope};

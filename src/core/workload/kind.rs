@@ -155,7 +155,8 @@ impl Kind {
                 .pods(SpecTemplate)
                 .renewed_by(Rollout)
                 .run_by("statefulset-controller"),
-            Self::Custom(name) => Facts::new("", name, ""),
+            // Where its controller creates pods, they are described there (`custom::DescribedPods::object`).
+            Self::Custom(name) => Facts::new("", name, "").pods(SpecTemplate),
         }
     }
 

@@ -1,6 +1,7 @@
 //! From a field of an object to its JSON pointer in the document.
 
 use rolecall_core::cluster::Conventions;
+use rolecall_core::custom::PodForm;
 use rolecall_core::finding::Field;
 use rolecall_core::workload::{Kind, PodPath};
 use serde_json::Value;
@@ -16,7 +17,23 @@ impl Manifest {
         let found = fields.iter().find_map(|field| object.find(field));
         let found = found.or_else(|| object.named_container(container?));
         let name = || object.there("/metadata/name").or_else(|| object.there("/metadata/generateName"));
-        format!("{}{}", self.within, found.or_else(name).unwrap_or_default())
+        format!("{}{}", self.within, self.in_document(found.or_else(name).unwrap_or_default()))
+    }
+
+    /// Of pods that a custom resource describes: where the field is there.
+    fn in_document(&self, pointer: String) -> String {
+        let Some((described, rest)) = self.described.as_deref().zip(pointer.strip_prefix("/spec/template")) else {
+            return pointer;
+        };
+        let (place, form) = described;
+        match form {
+            PodForm::Template => format!("{place}{rest}"),
+            PodForm::Spec => format!("{place}{}", rest.strip_prefix("/spec").unwrap_or_default()),
+            PodForm::Account(field) => match rest.strip_prefix("/spec/containers/0/env") {
+                Some(rest) => format!("{place}/env{rest}"),
+                None => format!("{place}/{field}"),
+            },
+        }
     }
 }
 

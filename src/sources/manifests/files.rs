@@ -9,6 +9,8 @@ use anyhow::Context;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::WalkBuilder;
 
+use super::documents::{self, Document};
+
 /// A folder that is not read as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unrendered {
@@ -181,6 +183,31 @@ fn renderer(folder: &Path) -> Option<String> {
         return Some(format!("kustomize build {display} | rolecall check -"));
     }
     holds(&["Chart.yaml"]).then(|| format!("helm template RELEASE {display} -n NS | rolecall check - -n NS"))
+}
+
+/// Reads files on as many threads as there are processors; the results are in the order of the files.
+pub(super) fn read_all(files: &[PathBuf]) -> Vec<anyhow::Result<Vec<Document>>> {
+    let read = |file: &PathBuf| {
+        let bytes = std::fs::read(file).map_err(|error| anyhow::anyhow!("{}", cannot_be_read(&error)))?;
+        Ok(documents::documents(&bytes))
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    if threads == 1 || files.len() < 2 {
+        return files.iter().map(read).collect();
+    }
+    let share = files.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = files
+            .chunks(share)
+            .map(|files| (files.len(), scope.spawn(move || files.iter().map(read).collect::<Vec<_>>())))
+            .collect();
+        let gather = |(count, reader): (usize, std::thread::ScopedJoinHandle<'_, Vec<_>>)| {
+            reader.join().unwrap_or_else(|_| {
+                std::iter::repeat_with(|| Err(anyhow::anyhow!("a reader of manifests panicked"))).take(count).collect()
+            })
+        };
+        readers.into_iter().flat_map(gather).collect()
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Manifests from files, folders and standard input: YAML with many documents, Lists, JSON; read as kubectl reads them.
 
 mod custom_manifest;
+mod described;
 mod documents;
 mod field;
 mod files;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rolecall_core::cluster::{Cluster, Conventions, Namespace, Objects, Presence, ServiceAccount};
-use rolecall_core::custom::{self, Listed, Reference};
+use rolecall_core::custom::{self, Listed, PodForm, PodSource, Reference};
 use rolecall_core::workload::{Kind, Object};
 use serde_json::{Map, Value};
 
@@ -79,6 +80,10 @@ pub struct Manifest {
     pub assumed_namespace: bool,
     /// Its JSON pointer in its document.
     within: Box<str>,
+    /// Where in a custom resource its pods are described; `None` for other objects.
+    described: Option<Box<(String, PodForm)>>,
+    /// Whether an object before it has the same name: a custom resource may describe several kinds of pods.
+    pub is_further: bool,
     value: Value,
 }
 
@@ -142,6 +147,8 @@ pub struct Manifests {
     seen: Objects,
     /// What of which text each document was read from.
     texts: SourceTexts,
+    /// Custom resources that describe pods, besides those of the built-in table.
+    pod_sources: Vec<&'static PodSource>,
 }
 
 impl Manifests {
@@ -160,15 +167,20 @@ impl Manifests {
     /// # Errors
     /// Where a path that is named cannot be read at all.
     pub fn read(paths: &[String], options: &ReadOptions<'_>) -> anyhow::Result<Self> {
-        Self::read_but(paths, options, &Excluded::default())
+        Self::read_but(paths, options, &Excluded::default(), &[])
     }
 
-    /// The same without what is excluded.
+    /// The same without what is excluded; pods of custom resources are read from `pod_sources` too.
     ///
     /// # Errors
     /// Where a path that is named cannot be read at all.
-    pub fn read_but(paths: &[String], options: &ReadOptions<'_>, excluded: &Excluded) -> anyhow::Result<Self> {
-        let mut manifests = Self::default();
+    pub fn read_but(
+        paths: &[String],
+        options: &ReadOptions<'_>,
+        excluded: &Excluded,
+        pod_sources: &[&'static PodSource],
+    ) -> anyhow::Result<Self> {
+        let mut manifests = Self { pod_sources: pod_sources.to_vec(), ..Self::default() };
         for path in paths {
             if path == "-" {
                 let mut bytes = Vec::new();
@@ -185,7 +197,7 @@ impl Manifests {
                 manifests.refuse_file(folder, reason);
             }
             let is_named = found.files.iter().any(|file| file == Path::new(path));
-            for (file, documents) in found.files.iter().zip(read_all(&found.files)) {
+            for (file, documents) in found.files.iter().zip(files::read_all(&found.files)) {
                 match documents {
                     Ok(documents) => manifests.add_documents(&file.display().to_string(), documents, options),
                     Err(error) if is_named => anyhow::bail!("{}: {error}", file.display()),
@@ -321,6 +333,7 @@ impl Manifests {
         }
         let known = Kind::from_api_version(&api_version, &kind);
         if known.is_none() && (kind != "Namespace" || api_version != "v1") {
+            let describes_pods = self.add_described(origin, &within, (&api_version, &kind), &value, options);
             match CustomManifest::of(origin, within, (&api_version, &kind), value, options.namespace) {
                 Ok(custom) => {
                     for (namespace, name) in custom.reading().references.iter().filter_map(Reference::account) {
@@ -332,7 +345,7 @@ impl Manifests {
                     let known = custom::find(&api_version, &kind);
                     self.without_identity += usize::from(known.is_some());
                     // Most objects of such a kind have nothing to do with AWS.
-                    if known.is_none_or(|known| known.listed == Listed::Never) {
+                    if !describes_pods && known.is_none_or(|known| known.listed == Listed::Never) {
                         skipped::add(&mut self.skipped, &api_version, &kind, &value);
                     }
                 }
@@ -350,7 +363,18 @@ impl Manifests {
             assumed_namespace = false;
         }
         let within = within.into_boxed_str();
-        self.objects.push(Manifest { origin: origin.clone(), kind: known, admitted, assumed_namespace, within, value });
+        let origin = origin.clone();
+        let (described, is_further) = (None, false);
+        self.objects.push(Manifest {
+            origin,
+            kind: known,
+            admitted,
+            assumed_namespace,
+            within,
+            described,
+            is_further,
+            value,
+        });
     }
 
     /// Notes what a ConfigMap or a SecretProviderClass says of AWS; its content is not kept.
@@ -481,29 +505,4 @@ pub fn namespace_of<'o>(object: &'o Object<'_>) -> &'o str {
 pub fn decode(bytes: &[u8]) -> Vec<Result<Value, (usize, String)>> {
     let documents = documents::documents(bytes).into_iter();
     documents.map(|document| document.content.map_err(|fault| (fault.line, fault.reason))).collect()
-}
-
-/// Reads files on as many threads as there are processors; the results are in the order of the files.
-fn read_all(files: &[PathBuf]) -> Vec<anyhow::Result<Vec<Document>>> {
-    let read = |file: &PathBuf| {
-        let bytes = std::fs::read(file).map_err(|error| anyhow::anyhow!("{}", files::cannot_be_read(&error)))?;
-        Ok(documents::documents(&bytes))
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    if threads == 1 || files.len() < 2 {
-        return files.iter().map(read).collect();
-    }
-    let share = files.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        let readers: Vec<_> = files
-            .chunks(share)
-            .map(|files| (files.len(), scope.spawn(move || files.iter().map(read).collect::<Vec<_>>())))
-            .collect();
-        let gather = |(count, reader): (usize, std::thread::ScopedJoinHandle<'_, Vec<_>>)| {
-            reader.join().unwrap_or_else(|_| {
-                std::iter::repeat_with(|| Err(anyhow::anyhow!("a reader of manifests panicked"))).take(count).collect()
-            })
-        };
-        readers.into_iter().flat_map(gather).collect()
-    })
 }
