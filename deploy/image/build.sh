@@ -20,7 +20,7 @@ target=$architecture-unknown-linux-gnu
 objcopy=objcopy
 if [[ $architecture != "$(uname -m)" ]]; then
   objcopy=$gnu-objcopy
-  command -v $gnu-gcc >/dev/null || { echo "build.sh: install gcc-$(tr _ - <<<"$gnu")" >&2 && exit 1; }
+  command -v "$gnu-gcc" >/dev/null || { echo "build.sh: install gcc-$(tr _ - <<<"$gnu")" >&2 && exit 1; }
   rustup target add "$target" >&2
   upper=$(tr a-z- A-Z_ <<<"$target")
   lower=$(tr - _ <<<"$target")
