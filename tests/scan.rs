@@ -767,3 +767,59 @@ fn checks_the_identities_that_custom_resources_name() {
     assert!(notes.contains("grant the verb `list` on secretstores.external-secrets.io"), "{notes}");
     assert!(report["identities"].is_null());
 }
+
+#[test]
+fn writes_every_format_and_accepts_what_is_known() {
+    let cluster = shared();
+    let gone = "arn:aws:iam::111122223333:role/gone";
+    apply_in(cluster, "formats", &[account("gone", Some(gone)), workload("Deployment", "gone", "gone", 1)]);
+    wait_for_pods(cluster, "formats", 1);
+    let base = ["-n", "formats", "--source", SHOP];
+    for format in ["text", "json", "sarif", "junit", "github", "markdown", "table", "csv"] {
+        let (text, code) = scan(cluster, &[&base[..], &["--format", format]].concat());
+        assert!(code == 1 && text.contains("role-missing"), "{format}: {text}");
+    }
+    let report = scan_json(cluster, &base);
+    let schema: Value =
+        serde_json::from_str(&std::fs::read_to_string(root().join("schemas/report.json")).unwrap()).unwrap();
+    let errors: Vec<String> =
+        jsonschema::validator_for(&schema).unwrap().iter_errors(&report).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let none = rolecall(cluster.kubeconfig(), &[&base[..], &["--format", "gitlab"]].concat());
+    assert_eq!(none.status.code(), Some(2));
+    // Several at once, and a baseline.
+    let known = file(cluster, "known.json", "");
+    let table = file(cluster, "table.txt", "");
+    let written = rolecall(
+        cluster.kubeconfig(),
+        &[&base[..], &["--write-baseline", &known, "--output", &format!("table={table}")]].concat(),
+    );
+    let (text, said) = texts(&written);
+    assert_eq!((written.status.code(), text.as_str()), (Some(0), ""), "{said}");
+    assert!(said.contains("findings written") && std::fs::read_to_string(&table).unwrap().starts_with("CERTAINTY "));
+    let (text, code) = scan(cluster, &[&base[..], &["--baseline", &known]].concat());
+    assert!(code == 0 && text.contains("in the baseline"), "{text}");
+    assert_eq!(scan(cluster, &[&base[..], &["--ignore", "role-missing"]].concat()).1, 0);
+
+    // `check` takes the service accounts of a cluster.
+    let pods = |account: &str| {
+        let spec = json!({"serviceAccountName": account, "containers": [{"name": "app", "image": "app"}]});
+        let pod =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "formats"}, "spec": spec});
+        file(cluster, &format!("{account}.json"), &pod.to_string())
+    };
+    let (contexts, _) = cluster.kubectl(&["config", "get-contexts", "-o", "name"]);
+    let context = contexts.lines().next().unwrap();
+    for (account, rule) in [("gone", "role-missing"), ("none", "service-account-missing")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_rolecall"))
+            .args(["check", &pods(account), "--source", SHOP, "--context", context, "--format", "json"])
+            .env("KUBECONFIG", cluster.kubeconfig())
+            .current_dir(root())
+            .output()
+            .unwrap();
+        let (text, error) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "{account}: {error}");
+        let report: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(report["findings"][0]["rule"], rule, "{report}");
+    }
+}

@@ -145,12 +145,12 @@ fn advance(position: &mut Position, c: char) {
 struct Open {
     /// Length of the pointer to it.
     pointer: usize,
-    kind: Kind,
+    kind: Inside,
     /// It is the key of the mapping around it.
     is_key: bool,
 }
 
-enum Kind {
+enum Inside {
     /// With the key whose value comes next.
     Mapping(Option<Extent>),
     /// With the index of the next item.
@@ -172,7 +172,7 @@ struct Tracker<'w> {
 
 impl Tracker<'_> {
     fn scalar(&mut self, text: &str, extent: Extent) {
-        let expects_key = matches!(self.open.last(), Some(Open { kind: Kind::Mapping(None), .. }));
+        let expects_key = matches!(self.open.last(), Some(Open { kind: Inside::Mapping(None), .. }));
         if self.with_scalars {
             self.marks.scalars.push(Scalar { extent, is_key: expects_key });
         }
@@ -197,21 +197,21 @@ impl Tracker<'_> {
         self.pointer.truncate(open.pointer);
         self.pointer.push('/');
         push_escaped(&mut self.pointer, text);
-        open.kind = Kind::Mapping(Some(extent));
+        open.kind = Inside::Mapping(Some(extent));
     }
 
     fn start(&mut self, is_mapping: bool, start: Position) {
         // A mapping or a list as a key: no field that is asked for is below it.
-        let is_key = matches!(self.open.last(), Some(Open { kind: Kind::Mapping(None), .. }));
+        let is_key = matches!(self.open.last(), Some(Open { kind: Inside::Mapping(None), .. }));
         if is_key {
             self.key("", Extent { start, end: start });
         }
         let end = match self.open.last() {
-            Some(Open { kind: Kind::Mapping(Some(key)), .. }) => key.end,
+            Some(Open { kind: Inside::Mapping(Some(key)), .. }) => key.end,
             _ => start,
         };
         self.node(start, end);
-        let kind = if is_mapping { Kind::Mapping(None) } else { Kind::List(0) };
+        let kind = if is_mapping { Inside::Mapping(None) } else { Inside::List(0) };
         self.open.push(Open { pointer: self.pointer.len(), kind, is_key });
     }
 
@@ -230,8 +230,8 @@ impl Tracker<'_> {
         let mut start = start;
         if let Some(open) = self.open.last() {
             match &open.kind {
-                Kind::Mapping(key) => start = key.map_or(start, |key| key.start),
-                Kind::List(index) => {
+                Inside::Mapping(key) => start = key.map_or(start, |key| key.start),
+                Inside::List(index) => {
                     self.pointer.truncate(open.pointer);
                     self.pointer.push('/');
                     self.pointer.push_str(&index.to_string());
@@ -253,8 +253,8 @@ impl Tracker<'_> {
     fn close_node(&mut self) {
         if let Some(open) = self.open.last_mut() {
             match &mut open.kind {
-                Kind::Mapping(key) => *key = None,
-                Kind::List(index) => *index += 1,
+                Inside::Mapping(key) => *key = None,
+                Inside::List(index) => *index += 1,
             }
         }
     }
@@ -292,7 +292,7 @@ mod tests {
         let expected = [
             [2, 3, 2, 9],
             [4, 5, 4, 9],
-            [5, 18, 5, 19],
+            [5, 21, 5, 22],
             [6, 5, 6, 7],
             [1, 1, 1, 2],
             [7, 8, 7, 14],
@@ -307,7 +307,7 @@ mod tests {
         let json =
             "{\"a\": {\"b/c\": \"x\\\"}\",\n\t\"l\": [1, true, {\"n\": -1.5e+3}]}, \"\\u0065\": null} {\"a\": 1}";
         let found = places(json, true, &["/a/b~1c", "/a/l/1", "/a/l/2/n", "/e", "/a/x"]);
-        assert_eq!(found, [[1, 8, 1, 21], [2, 11, 2, 15], [2, 18, 2, 30], [2, 36, 2, 45], [1, 2, 1, 5]]);
+        assert_eq!(found, [[1, 8, 1, 21], [2, 11, 2, 15], [2, 18, 2, 30], [2, 35, 2, 49], [1, 2, 1, 5]]);
     }
 
     #[test]

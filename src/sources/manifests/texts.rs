@@ -27,7 +27,11 @@ struct SourceText {
 
 impl SourceTexts {
     pub(super) fn add(&mut self, file: &str, spans: Vec<Span>) {
-        self.files.entry(file.to_owned()).or_default().spans = spans;
+        let source = self.files.entry(file.to_owned()).or_default();
+        // Standard input has nothing more to give when it is named a second time.
+        if source.spans.is_empty() {
+            source.spans = spans;
+        }
     }
 
     /// The text of a file; `None` where it cannot be read any more.
@@ -39,7 +43,7 @@ impl SourceTexts {
     }
 
     pub(super) fn keep(&mut self, file: &str, bytes: Vec<u8>) {
-        self.files.entry(file.to_owned()).or_default().kept = Some(bytes);
+        self.files.entry(file.to_owned()).or_default().kept.get_or_insert(bytes);
     }
 }
 
