@@ -3,6 +3,7 @@
 mod accept;
 mod can_i;
 mod ci;
+mod cluster;
 mod custom;
 mod fixes;
 mod html;
@@ -25,6 +26,7 @@ mod would_deny;
 pub use accept::Baseline;
 pub use can_i::{Can, CanI, Grants, Through};
 pub use ci::{github, gitlab, junit, markdown, sarif};
+pub use cluster::ReportedCluster;
 pub use custom::CustomRemarks;
 pub use html::html;
 pub use json::json;

@@ -9,9 +9,10 @@ use rolecall_core::finding::{Certainty, Evidence, Finding};
 use rolecall_core::identity::Identity;
 use rolecall_core::judge::{JudgedContainer, JudgedIdentity, JudgedTaskDefinition, Judgement};
 use rolecall_core::rules::{DocsUrl, Impact, Link};
-use rolecall_core::snapshot::{ClusterInfo, Snapshot};
+use rolecall_core::snapshot::Snapshot;
 use serde::Serialize;
 
+use super::cluster::ReportedCluster;
 use super::fixes::ReportedFixes;
 use super::place::{FindingLocation, Placing};
 use super::roles::ReportedRole;
@@ -85,34 +86,6 @@ pub struct Report {
     docs_url: Option<DocsUrl>,
     #[serde(skip)]
     missing_parts: Vec<String>,
-}
-
-/// The cluster of a report: with it the reports of many clusters can be told apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReportedCluster {
-    /// Its name.
-    pub name: String,
-    /// Its ARN.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub arn: Option<String>,
-    /// The account of its ARN.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-    /// The region of its ARN.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-}
-
-impl ReportedCluster {
-    fn of(cluster: &ClusterInfo) -> Self {
-        let place = cluster.location();
-        Self {
-            name: cluster.name.to_string(),
-            arn: cluster.arn.as_deref().map(str::to_owned),
-            account: place.as_ref().map(|arn| arn.account.to_owned()),
-            region: place.as_ref().map(|arn| arn.region.to_owned()),
-        }
-    }
 }
 
 /// An object.

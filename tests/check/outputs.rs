@@ -180,12 +180,12 @@ fn several_formats_are_written_in_one_run() {
     let csv = read("a.csv");
     let rows: Vec<&str> = csv.lines().collect();
     assert!(rows[0].starts_with("namespace,kind,name,container,") && rows.len() > 1, "{csv}");
-    assert!(rows.iter().skip(1).any(|row| row.starts_with("carts,") && row.contains("role-missing")), "{csv}");
+    assert!(rows.iter().skip(1).any(|row| row.starts_with("carts,") && row.contains("static-keys")), "{csv}");
     // Standard output has what is named for it, and nothing else.
     let ran = check(&folder, &["--output", "json=-", "--output", "table=a.table"]);
     assert!(ran.json()["findings"].is_array());
     let table = read("a.table");
-    assert!(table.starts_with("NAMESPACE ") && table.contains("[role-missing]"), "{table}");
+    assert!(table.starts_with("NAMESPACE ") && table.contains("[static-keys]"), "{table}");
     let ran = check(&folder, &["--format", "table", "--output", "json=a.json"]);
     assert_eq!(ran.out, table);
     let left: Vec<_> = std::fs::read_dir(&folder.0).unwrap().map(|file| file.unwrap().file_name()).collect();

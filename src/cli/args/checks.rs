@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::{BoolishValueParser, FalseyValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use rolecall_core::identity::Identity;
+
 use super::{FixFormat, InputArgs, LevelArg};
 use crate::cli::output::{OutputArg, ReportFormat};
 use crate::report::{Detail, GroupBy, RollCall, RollCallOrder};
@@ -85,7 +87,7 @@ pub struct ReportArgs {
     pub fix_format: Option<FixFormat>,
     /// Rows of --format table and csv: containers with this identity only; may be repeated
     #[arg(long, value_name = "IDENTITY", env = "ROLECALL_IDENTITY", value_delimiter = ',',
-        value_parser = PossibleValuesParser::new(IDENTITIES))]
+        value_parser = identities())]
     pub identity: Vec<String>,
     /// The same: containers with this role only, by its ARN or its name
     #[arg(long, value_name = "ROLE", env = "ROLECALL_ROLE")]
@@ -108,7 +110,9 @@ pub struct ReportArgs {
 }
 
 /// The identities of containers, as reports name them.
-const IDENTITIES: [&str; 6] = ["static-keys", "irsa", "pod-identity", "task-role", "node", "none"];
+fn identities() -> PossibleValuesParser {
+    PossibleValuesParser::new(Identity::ALL.map(Identity::name))
+}
 
 impl ReportArgs {
     /// The rows of tables.

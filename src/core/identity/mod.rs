@@ -32,6 +32,10 @@ pub enum Identity {
 }
 
 impl Identity {
+    /// All of them, in the order in which an SDK tries what brings them.
+    pub const ALL: [Self; 6] =
+        [Self::StaticKeys, Self::Irsa, Self::PodIdentity, Self::TaskRole, Self::Node, Self::None];
+
     /// The name in JSON, annotations and logs.
     pub fn name(self) -> &'static str {
         match self {
