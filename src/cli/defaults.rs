@@ -168,6 +168,7 @@ impl Loaded {
 }
 
 /// What both commands have in the file.
+#[derive(Clone, Copy)]
 struct Reporting<'c> {
     section: &'static str,
     output: &'c [String],

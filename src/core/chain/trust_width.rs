@@ -164,7 +164,7 @@ impl Reach<'_> {
             let statements = self.document.with_effect(Effect::Allow);
             statements.flat_map(|statement| &statement.conditions)
         };
-        let filled = |text: &str| text.replace('*', "x").replace('?', "x");
+        let filled = |text: &str| text.replace(['*', '?'], "x");
         let values = |wanted: &'static str| {
             let of_key = conditions().filter(move |condition| condition.folded_key.ends_with(wanted));
             of_key.flat_map(|condition| &condition.values).take(MAX_SUBJECTS)

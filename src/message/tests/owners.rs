@@ -100,7 +100,7 @@ fn what_eks_or_eksctl_created_is_changed_by_them() {
         fix(&json!({"name": "carts", "namespace": "carts"}), Some(association))
     };
     let of_add_on = json!("arn:aws:eks:us-west-2:111122223333:addon/shop/aws-efs-csi-driver/0-1");
-    let (_, cli, _) = with("ownerArn", of_add_on.clone());
+    let (_, cli, _) = with("ownerArn", of_add_on);
     let expected = "aws eks update-addon --cluster-name shop --addon-name aws-efs-csi-driver --pod-identity-associations \
                     '[{\"roleArn\":\"arn:aws:iam::111122223333:role/carts\",\"serviceAccount\":\"carts\"}]' \
                     --resolve-conflicts PRESERVE";
