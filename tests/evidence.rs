@@ -44,7 +44,8 @@ impl Shape {
         let named = |name: &str| json!({"name": name, "namespace": self.name});
         let mut pod = self.pod.clone();
         pod["serviceAccountName"] = "app".into();
-        let template = json!({"metadata": {"labels": {"app": self.name}, "annotations": self.annotations}, "spec": pod});
+        let template =
+            json!({"metadata": {"labels": {"app": self.name}, "annotations": self.annotations}, "spec": pod});
         let spec = match self.kind.as_str() {
             "Job" => json!({"template": template}),
             "CronJob" => json!({"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": template}}}),

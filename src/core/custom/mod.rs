@@ -5,9 +5,11 @@
 
 mod path;
 mod read;
+mod served;
 mod table;
 
 pub use read::{AssumedRole, AudienceOf, Reading, Reference, RoleOf, Who};
+pub use served::served_by_controller;
 use table::KINDS;
 pub use table::{Controller, CustomKind, Listed, Scope};
 

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::needs::{AwsAddress, FileUse, address_of_value, brings_keys, file_use, is_half_key};
+use super::needs::{AwsAddress, FileUse, Served, address_of_value, brings_keys, file_use, is_half_key};
 
 /// Most keys of a ConfigMap that are read.
 const MAX_KEYS: usize = 1_024;
@@ -22,6 +22,8 @@ pub struct Objects {
     providers: ByName<Box<str>>,
     /// Keys of Secrets that are named as access keys are.
     access_keys: ByName<Vec<Box<str>>>,
+    /// Which custom resources have their controllers call AWS, as bits.
+    served: u8,
     /// Service accounts by namespace and name; by an empty namespace those of any.
     of_controllers: HashMap<Box<str>, HashSet<Box<str>>>,
 }
@@ -95,6 +97,15 @@ impl Objects {
         if !keys.is_empty() {
             self.access_keys.entry(namespace.into()).or_default().entry(name.into()).or_default().extend(keys);
         }
+    }
+
+    /// Notes a custom resource that has its controller call AWS with the controller's own identity.
+    pub fn add_served(&mut self, served: Served) {
+        self.served |= served.bit();
+    }
+
+    pub(super) fn served(&self) -> u8 {
+        self.served
     }
 
     /// Adds a service account whose token a controller requests for AWS; without a namespace, that of any may be meant.

@@ -319,6 +319,9 @@ impl Manifests {
         if !admitted {
             self.add_object(&api_version, &kind, &value, options);
         }
+        if let Some(served) = custom::served_by_controller(&api_version, &kind, &value).filter(|_| !admitted) {
+            self.seen.add_served(served);
+        }
         let known = Kind::from_api_version(&api_version, &kind);
         if known.is_none() && (kind != "Namespace" || api_version != "v1") {
             match CustomManifest::of(origin, within, (&api_version, &kind), value, options.namespace) {

@@ -19,7 +19,7 @@ use super::token_file::Volumes;
 use super::{Workload, clean_path};
 use crate::text::Text;
 use collector::Collector;
-pub use component::{Component, ComponentRole, Sibling, Sign};
+pub use component::{Component, ComponentRole, Served, Sibling, Sign};
 use component::{Surroundings, repository};
 pub use components::components;
 pub(super) use config::{FileUse, address_of_value, read as file_use};
@@ -145,6 +145,7 @@ impl<'w> Evidence<'w> {
         of_image.peek()?;
         let surroundings = Surroundings {
             siblings: self.siblings(),
+            served: self.objects.served(),
             is_config_seen: !maps.is_empty(),
             is_configured: maps.iter().any(|used| used.files().any(|entry| entry.file.found.is_some()))
                 && stores_in(maps).is_empty(),
