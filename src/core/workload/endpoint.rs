@@ -251,7 +251,10 @@ fn in_arguments<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Endpoint
         let flag = flag.to_ascii_lowercase();
         // A property stands without dashes, as in `--conf spark.hadoop.fs.s3a.endpoint=http://minio:9000`.
         let is_property = ["s3", "aws", "minio"].iter().any(|part| flag.contains(part));
-        let is_flag = (flag.starts_with('-') || is_property) && (flag.contains("endpoint") || flag.contains("s3-url"));
+        let is_of_telemetry = ["otlp", "otel", "tracing", "zipkin", "jaeger"].iter().any(|part| flag.contains(part));
+        let is_flag = !is_of_telemetry
+            && (flag.starts_with('-') || is_property)
+            && (flag.contains("endpoint") || flag.contains("s3-url"));
         if let Some(value) = value.filter(|value| is_flag && is_server(value) && !is_aws(value)) {
             return Some(Endpoint::Other(Cow::Borrowed(value)));
         }
@@ -269,7 +272,8 @@ fn in_arguments<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Endpoint
 /// The endpoint of another store in the value of a variable: `-Dfs.s3a.endpoint=http://minio:9000`, `s3.endpoint: http://minio:9000`, or in
 /// the query of a URL.
 fn in_value(value: &str) -> Option<Cow<'_, str>> {
-    let mut words = value.split([' ', '\t', '\n', '"', '\'', ',']).filter(|word| !word.is_empty()).peekable();
+    let words = value.split([' ', '\t', '\n', '"', '\'', ',']);
+    let mut words = words.filter(|word| !matches!(*word, "" | ":" | "=")).peekable();
     while let Some(word) = words.next() {
         if let Some(address) = in_query(word) {
             return Some(address);
@@ -376,6 +380,13 @@ mod tests {
         assert_eq!(argued(&["--server", "http://minio:9000"]), None);
         assert_eq!(argued(&["--s3.endpoint=minio:9000"]).as_deref(), Some("minio:9000"));
         assert_eq!(argued(&["--endpoint", "--verbose"]), None);
+        assert_eq!(argued(&["--otlp-endpoint=http://collector:4317"]), None);
+        assert_eq!(argued(&["s3://x?endpoint=http%3A%2F%2Fminio%3A9000"]).as_deref(), Some("http://minio:9000"));
+        let value = |text: &str| in_value(text).map(Cow::into_owned);
+        assert_eq!(value("a=b -Dfs.s3a.endpoint=http://minio:9000").as_deref(), Some("http://minio:9000"));
+        assert_eq!(value("x: y\ns3.endpoint: minio:9000").as_deref(), Some("minio:9000"));
+        assert_eq!(value("-Dotel.exporter.otlp.endpoint=http://collector:4317"), None);
+        assert_eq!(value(r#"{"endpoint_url": "https://s3.us-west-2.amazonaws.com"}"#), None);
         assert_eq!(argued(&["-r", "s3:http://minio:9000/x"]).as_deref(), Some("http://minio:9000/x"));
         assert_eq!(argued(&["-r", "s3:https://s3.amazonaws.com/x"]), None);
         let elsewhere = serde_json::json!({"env": [{"name": "S3_ENDPOINT", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]});

@@ -134,12 +134,7 @@ impl Collector<'_> {
                 keys.services.push("S3");
             }
         }
-        if self.secrets.iter().any(|name| name == "AWS_ACCESS_KEY_ID")
-            && self.secrets.iter().any(|name| name == "AWS_SECRET_ACCESS_KEY")
-        {
-            keys.all = true;
-        }
-        if self.arguments_of().any(brings_keys) {
+        if brings_keys(&self.arguments_of().collect::<Vec<_>>().join(" ")) {
             keys.services.push("S3");
         }
         keys

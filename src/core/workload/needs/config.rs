@@ -5,6 +5,7 @@ use super::command::cli_service;
 use super::flow;
 use super::own_keys::brings_keys;
 use super::plugins::{ALLOY, BLOCKS, PLUGINS, TELEGRAF};
+use super::setting::{Setting, contains_folded, has_word, is_endpoint};
 use super::text::{AwsAddress, address_in, is_log_level, is_off, is_region, names_code_endpoint};
 
 /// What a file says.
@@ -72,10 +73,16 @@ pub(super) fn is_file(value: &str) -> bool {
 /// What the value of a variable holds of AWS. Of a value that is a file by itself, keys and endpoints in it count.
 pub(in crate::workload) fn address_of_value(value: &str) -> Option<AwsAddress> {
     if !is_file(value) {
-        return address_in(value);
+        let takes_keys = |found: &AwsAddress| found.takes_s3_keys() || is_spring(*found);
+        return address_in(value).filter(|found| !(takes_keys(found) && brings_keys(value)));
     }
     let file = read("", value);
     file.found.or_else(|| address_in(value).filter(|_| file.store.is_none() && !brings_keys(value)))
+}
+
+/// A setting of Spring Cloud AWS, whose keys are for all of its clients.
+fn is_spring(found: AwsAddress) -> bool {
+    matches!(found, AwsAddress::Setting("spring.cloud.aws" | "cloud.aws"))
 }
 
 #[derive(Default)]
@@ -84,6 +91,10 @@ struct Reader<'a> {
     is_corefile: bool,
     /// A script of a shell.
     is_script: bool,
+    /// The line before continues in this one, and signs no request.
+    is_unsigned: bool,
+    /// The name of a property whose value follows: `<name>` and `<value>` in files of Hadoop.
+    property: Option<&'a str>,
     /// Code gives its client an endpoint that is not AWS's.
     is_code_elsewhere: bool,
     /// Plugins that were found, and pairs of keys beside them.
@@ -102,90 +113,20 @@ struct Reader<'a> {
 struct S3<'a> {
     is_named: bool,
     region: bool,
+    bucket: bool,
     store: Option<&'a str>,
     key: usize,
     secret: usize,
-}
-
-/// A line as a setting.
-struct Setting<'a> {
-    indentation: usize,
-    key: &'a str,
-    value: &'a str,
-}
-
-impl<'a> Setting<'a> {
-    fn of(line: &'a str) -> Option<Self> {
-        let content = line.trim_start();
-        let mut indentation = line.len() - content.len();
-        let mut content = content;
-        while let Some(item) = content.strip_prefix("- ") {
-            let rest = item.trim_start();
-            indentation += content.len() - rest.len();
-            content = rest;
-        }
-        Self::of_content(content, indentation)
-    }
-
-    /// Without the blanks before it.
-    fn of_content(content: &'a str, indentation: usize) -> Option<Self> {
-        if let Some(setting) = Self::of_element(content, indentation) {
-            return Some(setting);
-        }
-        if content.is_empty() || ["#", ";", "//", "--", "/*", "*"].iter().any(|comment| content.starts_with(comment)) {
-            return None;
-        }
-        let ends_key = |(at, c): (usize, char)| match c {
-            '=' | ' ' | '\t' => true,
-            ':' => {
-                // JSON needs no blank behind a key in quotes.
-                let is_quoted = content.get(..at).is_some_and(|key| key.len() > 1 && key.ends_with('"'));
-                let rest = content.get(at + 1..).unwrap_or_default();
-                is_quoted || rest.is_empty() || rest.starts_with([' ', '\t', '"'])
-            }
-            _ => false,
-        };
-        let at = content.char_indices().find(|place| ends_key(*place)).map_or(content.len(), |(at, _)| at);
-        let (key, value) = content.split_at_checked(at)?;
-        // Logstash writes `=>`.
-        let value = value.trim_start_matches([' ', '\t', '=', ':']);
-        let value = value.strip_prefix("> ").filter(|_| content.contains("=> ")).unwrap_or(value);
-        let value = value.split(" #").next().unwrap_or_default().trim();
-        let quotes = |c: char| matches!(c, '"' | '\'' | ',');
-        Some(Self {
-            indentation,
-            key: key.trim_matches(quotes),
-            value: value.trim_end_matches(',').trim_matches(quotes),
-        })
-    }
-
-    /// An element of XML, as ClickHouse has them: `<endpoint>http://minio:9000</endpoint>`. A tag that has more than a name is none:
-    /// Fluentd has such lines.
-    fn of_element(content: &'a str, indentation: usize) -> Option<Self> {
-        let (key, rest) = content.strip_prefix('<')?.split_once('>')?;
-        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        let value = rest.split("</").next().unwrap_or_default().trim();
-        (!key.is_empty() && key.chars().all(is_of_name)).then_some(Self { indentation, key, value })
-    }
-
-    fn opens_block(&self) -> bool {
-        matches!(self.value, "" | "{" | "[" | "|" | ">" | "|-" | ">-" | "|+" | "{}")
-    }
-}
-
-/// Whether a key has one of these words, whatever parts its words.
-fn has_word(key: &str, words: &[&str]) -> bool {
-    key.split(['_', '-', '.', '/']).any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word)))
-}
-
-fn contains_folded(text: &str, part: &str) -> bool {
-    text.as_bytes().windows(part.len().max(1)).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 impl<'a> Reader<'a> {
     fn line(&mut self, line: &'a str) {
         let content = line.trim_start();
         let indentation = line.len() - content.len();
+        if std::mem::take(&mut self.is_unsigned) || content.contains("--no-sign-request") {
+            self.is_unsigned = content.ends_with('\\');
+            return;
+        }
         self.is_code_elsewhere |= names_code_endpoint(content);
         self.command(content);
         // Elements in one line: `<property><name>a</name><value>b</value></property>`.
@@ -233,14 +174,18 @@ impl<'a> Reader<'a> {
             let key = content.trim_start_matches(['-', ' ']).split(':').next().unwrap_or_default();
             matches!(key, "run" | "command" | "script" | "aws")
         };
-        if (self.is_script || is_of_step()) && !content.contains("--no-sign-request") && !content.contains("--endpoint")
-        {
+        if (self.is_script || is_of_step()) && !content.contains("--endpoint") {
             self.found = cli_service(std::iter::once(content))
                 .map(|service| AwsAddress::Call(if matches!(service, "s3" | "s3api") { "aws s3" } else { "AWS CLI" }));
         }
     }
 
-    fn setting(&mut self, setting: Setting<'a>) {
+    fn setting(&mut self, mut setting: Setting<'a>) {
+        match (setting.key, self.property.take()) {
+            ("name", _) if !setting.value.is_empty() => self.property = Some(setting.value),
+            ("value", Some(name)) => setting.key = name,
+            _ => {}
+        }
         while self.blocks.last().is_some_and(|(indentation, _)| *indentation >= setting.indentation) {
             self.blocks.pop();
         }
@@ -280,7 +225,7 @@ impl<'a> Reader<'a> {
     fn use_in(&self, setting: &Setting<'_>) -> Option<AwsAddress> {
         let Setting { key, value, .. } = setting;
         let folded = key.to_ascii_lowercase();
-        if let Some(found) = self.plugin(&folded, value) {
+        if let Some(found) = self.plugin(&folded, value, setting.opens_block()) {
             return Some(found);
         }
         if is_off(value) {
@@ -300,7 +245,7 @@ impl<'a> Reader<'a> {
         by_value.or(by_key).filter(|found| !(is_of_logger && matches!(found, AwsAddress::Setting(_))))
     }
 
-    fn plugin(&self, key: &str, value: &str) -> Option<AwsAddress> {
+    fn plugin(&self, key: &str, value: &str, opens_block: bool) -> Option<AwsAddress> {
         let named = |names: &[&'static str], text: &str| names.iter().copied().find(|name| *name == text);
         match key {
             "name" | "@type" | "type" | "plugin" => {
@@ -322,6 +267,11 @@ impl<'a> Reader<'a> {
             }
             "provider" if self.is_in(&["retry_join", "retry-join"]) && value == "aws" => {
                 Some(AwsAddress::Plugin("retry_join"))
+            }
+            "provider" if value.starts_with("aws\" {") => Some(AwsAddress::Call("provider:aws")),
+            _ if opens_block && key.starts_with("aws_") => named(&PLUGINS, key).map(AwsAddress::Plugin),
+            "static" if is_region(value) && self.is_in(&["cloud"]) && self.is_in(&["aws"]) => {
+                Some(AwsAddress::Setting("spring.cloud.aws"))
             }
             "binder" => named(&["kinesis"], value).map(AwsAddress::Plugin),
             "use_environment_credentials" if matches!(value, "true" | "1") => {
@@ -378,10 +328,17 @@ impl<'a> Reader<'a> {
         self.s3.region |= contains_folded(&last, "region") && is_region(value);
         self.auth_types += usize::from(last == "authtype" && value == "keys");
         let folded: String = last.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-        let is_key = (folded.contains("accesskey") && !folded.contains("secret")) || folded == "awskeyid";
-        let is_secret = ["secretkey", "secretaccesskey", "awsseckey"].iter().any(|name| folded.contains(name));
+        self.s3.bucket |= folded.contains("bucket");
+        // Hadoop parts the words: `fs.s3a.access.key`.
+        let whole: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
+        let whole = whole.to_ascii_lowercase();
+        let is_secret = whole.contains("secret");
+        let is_key =
+            !is_secret && (folded.contains("accesskey") || whole.ends_with("accesskey") || folded == "awskeyid");
+        let is_secret = ["secretkey", "secretaccesskey", "awsseckey"].iter().any(|name| folded.contains(name))
+            || whole.ends_with("secretkey");
         self.s3.key += usize::from(is_key);
-        self.s3.secret += usize::from(is_secret && !is_key);
+        self.s3.secret += usize::from(is_secret);
         let names_endpoint = folded.contains("endpoint");
         let in_store = || {
             let stores = ["s3", "minio", "aws", "object", "storage", "bucket", "config", "objstore", "ceph"];
@@ -396,35 +353,22 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(self) -> FileUse {
-        let S3 { is_named, region, store, key, secret } = self.s3;
+        let S3 { is_named, region, bucket, store, key, secret } = self.s3;
         let has_keys = key > 0 && secret > 0;
-        let settings = (is_named && region && store.is_none() && !has_keys).then_some(AwsAddress::S3Settings);
+        let settings =
+            (is_named && (region || bucket) && store.is_none() && !has_keys).then_some(AwsAddress::S3Settings);
         // Keys of its own come before those of the pod. One pair of keys may be for one of several plugins.
         let pairs = key.min(secret).max(self.auth_types);
         let takes_keys = |found: &AwsAddress| match found {
             AwsAddress::Plugin(name) if TELEGRAF.contains(name) || ALLOY.contains(name) => has_keys,
             AwsAddress::Plugin(_) if !found.is_of_s3() => pairs > 0 && pairs >= self.plugins,
             AwsAddress::Setting("bedrock/" | "aws_region_name") => has_keys,
+            found if is_spring(*found) => has_keys,
             AwsAddress::Call(_) => self.is_code_elsewhere,
             found => has_keys && found.takes_s3_keys(),
         };
         let found = self.found.filter(|found| !takes_keys(found));
         FileUse { found: found.or(settings), store: store.map(|store| store.chars().take(256).collect()) }
-    }
-}
-
-/// Whether a value is an address for an endpoint's setting; other settings must have the form of one.
-fn is_endpoint(key: &str, value: &str) -> bool {
-    if value.contains([' ', '[', '{']) && !value.starts_with("$") {
-        return false;
-    }
-    let is_local = |text: &str| text.starts_with('/');
-    if is_local(value) || value.contains("amazonaws.") {
-        return false;
-    }
-    match value.split_once("://") {
-        Some((scheme, _)) => matches!(scheme, "http" | "https"),
-        None => key.contains("endpoint") || matches!(key, "address" | "host" | "s3url"),
     }
 }
 
@@ -487,6 +431,13 @@ mod tests {
                 "<s3>\n <endpoint>https://b.s3.us-west-2.amazonaws.com/d/</endpoint>\n <use_environment_credentials>1</use_environment_credentials>\n</s3>",
                 AwsAddress::Setting("use_environment_credentials"),
             ),
+            ("druid.storage.type=s3\ndruid.storage.bucket=b", AwsAddress::S3Settings),
+            ("input:\n  aws_sqs:\n    url: q", AwsAddress::Plugin("aws_sqs")),
+            ("provider \"aws\" {\n  region = var.region\n}", AwsAddress::Call("provider:aws")),
+            (
+                "spring:\n  cloud:\n    aws:\n      region:\n        static: us-west-2",
+                AwsAddress::Setting("spring.cloud.aws"),
+            ),
             ("catalog.type=glue", AwsAddress::Setting("glue")),
             ("catalogs:\n  lake:\n    type: glue", AwsAddress::Setting("glue")),
             ("s3.region=us-west-2", AwsAddress::S3Settings),
@@ -500,7 +451,7 @@ mod tests {
             ("steps:\n- run: aws ssm get-parameter --name x", AwsAddress::Call("AWS CLI")),
             (
                 "args: [\"-backend-config=bucket=b\", \"-backend-config=dynamodb_table=t\"]",
-                AwsAddress::Setting("dynamodb_table of a Terraform back end"),
+                AwsAddress::Setting("terraform:dynamodb_table"),
             ),
             (
                 "<disks>\n  <s3>\n    <type>s3</type>\n    <endpoint>https://s3.us-west-2.amazonaws.com/b/</endpoint>\n  </s3>\n</disks>",
@@ -546,10 +497,13 @@ mod tests {
             "datasources:\n- type: cloudwatch\n  jsonData:\n    authType: keys",
             "s3 = boto3.client(\"s3\",\n    endpoint_url=\"http://minio:9000\")",
             "pip install boto3 aws-sdk",
-            "#!/bin/sh\naws s3 cp --no-sign-request x .",
+            "#!/bin/sh\naws s3 cp --no-sign-request \\\n  s3://x/y .",
+            "<c><property><name>fs.s3a.access.key</name><value>a</value></property>\n<property><name>fs.s3a.secret.key</name><value>b</value></property></c>",
             "store:\n  endpoint: s3.us-west-2.amazonaws.com\n  access_key: a\n  secret_key: b",
             "service: S3\nregion: us-west-2\naccess_key_id: a\nsecret_access_key: b",
             "catalog.type=hive",
+            "spring.cloud.aws.region.static=a\nspring.cloud.aws.credentials.access-key=a\nspring.cloud.aws.credentials.secret-key=b",
+            "storage:\n  type: s3\n  bucket: b\n  endpoint: ${S3_ENDPOINT}",
             "title: glue",
         ] {
             assert_eq!(found(text), None, "{text}");
@@ -574,6 +528,10 @@ mod tests {
                 Some("http://minio:9000/b/"),
             ),
             ("otlp:\n  endpoint: collector:4317", None),
+            (
+                "<property>\n  <name>fs.s3a.endpoint</name>\n  <value>http://ceph:7480</value>\n</property>",
+                Some("http://ceph:7480"),
+            ),
         ] {
             assert_eq!(read("config", text).store.as_deref(), expected, "{text}");
         }

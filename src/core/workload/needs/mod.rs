@@ -8,6 +8,7 @@ mod config;
 mod flow;
 mod own_keys;
 mod plugins;
+mod setting;
 mod text;
 mod variable;
 
@@ -160,8 +161,19 @@ impl<'w> Evidence<'w> {
         *self.siblings.get_or_init(|| Sibling::among(images()))
     }
 
-    /// Whether the container names a file of credentials that a Secret brings: its SDK takes those.
+    /// Whether a Secret brings a file of credentials, which the container names, or which is where SDKs look for one.
     fn mounts_credentials(&self, container: &Container<'_>) -> bool {
+        let is_required = |mount: &VolumeMount<'_>| {
+            let volume = self.volumes.get(mount.name.as_str());
+            volume.and_then(|volume| volume.secret.as_ref()).is_some_and(|secret| !secret.optional)
+        };
+        let is_home = |mount: &&VolumeMount<'_>| {
+            let folder = clean_path(mount.mount_path.as_str());
+            ["/.aws", "/.aws/credentials"].iter().any(|end| folder.ends_with(end))
+        };
+        if container.volume_mounts.iter().filter(is_home).any(is_required) {
+            return true;
+        }
         let is_file = |variable: &&EnvVar<'_>| variable.name.as_str() == "AWS_SHARED_CREDENTIALS_FILE";
         let Some(file) = container.env.iter().rfind(is_file).and_then(|variable| variable.value.as_ref()) else {
             return false;
@@ -171,9 +183,7 @@ impl<'w> Evidence<'w> {
             let folder = clean_path(mount.mount_path.as_str());
             file.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let mount = container.volume_mounts.iter().find(covers);
-        let volume = mount.and_then(|mount| self.volumes.get(mount.name.as_str()));
-        volume.and_then(|volume| volume.secret.as_ref()).is_some_and(|secret| !secret.optional)
+        container.volume_mounts.iter().find(covers).is_some_and(is_required)
     }
 
     fn vault_brings_keys(&self) -> bool {

@@ -100,10 +100,6 @@ impl OwnKeys {
     pub(super) fn has(&self, service: &str) -> bool {
         self.all || self.services.contains(&service)
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        !self.all && self.services.is_empty()
-    }
 }
 
 /// Names of keys that are compared with one another.

@@ -1,12 +1,17 @@
 //! Names under which programs configure what calls AWS.
 
 /// Plugins that call AWS, by the name that stands behind `Name`, `@type` or `type`: outputs of Fluent Bit and Fluentd, sinks and sources of
-/// Vector.
-pub(super) const PLUGINS: [&str; 19] = [
+/// Vector, components of Redpanda Connect.
+pub(super) const PLUGINS: [&str; 25] = [
+    "aws_bedrock_chat",
+    "aws_cloudwatch",
     "aws_cloudwatch_logs",
     "aws_cloudwatch_metrics",
+    "aws_dynamodb",
+    "aws_kinesis",
     "aws_kinesis_firehose",
     "aws_kinesis_streams",
+    "aws_lambda",
     "aws_s3",
     "aws_sns",
     "aws_sqs",
@@ -22,6 +27,7 @@ pub(super) const PLUGINS: [&str; 19] = [
     "sqs",
     "sns",
     "aws_timestream",
+    "awscloudwatchlogs",
 ];
 
 /// Blocks that call AWS: exporters, receivers and extensions of OpenTelemetry collectors; discovery and signatures of Prometheus.

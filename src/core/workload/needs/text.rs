@@ -105,17 +105,19 @@ const SETTINGS: [(&str, &str); 23] = [
     ("dagster_aws.", "dagster_aws"),
     ("storages.backends.s3", "storages.backends.s3"),
     ("wrapperPlugins=iam", "wrapperPlugins=iam"),
-    ("backend-config=dynamodb_table", "dynamodb_table of a Terraform back end"),
+    ("backend-config=dynamodb_table", "terraform:dynamodb_table"),
 ];
 
 /// How code calls AWS, and with which SDK: for Python, JavaScript, Ruby and PHP. S3 comes first, since its calls may go to another store.
-const CALLS: [(&str, &str); 17] = [
+const CALLS: [(&str, &str); 25] = [
     ("boto3.client(\"s3\"", "boto3 for S3"),
     ("boto3.client('s3'", "boto3 for S3"),
     ("boto3.resource(\"s3\"", "boto3 for S3"),
     ("boto3.resource('s3'", "boto3 for S3"),
     ("@aws-sdk/client-s3", "@aws-sdk/client-s3"),
+    ("s3fs.S3FileSystem(", "s3fs"),
     ("Aws::S3::", "Aws::S3"),
+    ("Aws\\S3\\", "Aws\\S3"),
     ("boto3.client(", "boto3"),
     ("boto3.resource(", "boto3"),
     ("boto3.session.Session(", "boto3"),
@@ -124,9 +126,15 @@ const CALLS: [(&str, &str); 17] = [
     ("@aws-sdk/lib-dynamodb", "@aws-sdk"),
     ("require('aws-sdk", "aws-sdk"),
     ("require(\"aws-sdk", "aws-sdk"),
-    ("Aws::SQS::", "aws-sdk-sqs"),
-    ("Aws::SNS::", "aws-sdk-sns"),
-    ("Aws::DynamoDB::", "aws-sdk-dynamodb"),
+    ("Aws::SQS::", "Aws::SQS"),
+    ("Aws::SNS::", "Aws::SNS"),
+    ("Aws::SES", "Aws::SES"),
+    ("Aws::SSM::", "Aws::SSM"),
+    ("Aws::SecretsManager::", "Aws::SecretsManager"),
+    ("Aws::DynamoDB::", "Aws::DynamoDB"),
+    ("Aws\\Sqs\\", "Aws\\Sqs"),
+    ("Aws\\DynamoDb\\", "Aws\\DynamoDb"),
+    ("pyathena", "pyathena"),
 ];
 
 /// What a text can hold at all.
@@ -168,6 +176,17 @@ pub(in crate::workload) fn address_in(text: &str) -> Option<AwsAddress> {
         .or_else(|| if hints.amazon || hints.s3 || hints.code { setting_in(text) } else { None })
         .or_else(|| if hints.amazon || hints.code { call_in(text) } else { None })
         .or_else(|| model_in(text))
+        .or_else(|| backend_region_in(text))
+}
+
+/// The region of a back end of Terraform: those that are not of AWS have none of this shape.
+fn backend_region_in(text: &str) -> Option<AwsAddress> {
+    let region = "backend-config=region=";
+    let names_region = |(at, _): (usize, &str)| {
+        let behind = text.get(at + region.len()..).unwrap_or_default();
+        is_region(behind.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap_or_default())
+    };
+    text.match_indices(region).any(names_region).then_some(AwsAddress::Setting("terraform:region"))
 }
 
 /// The name of a model as LiteLLM has it (LiteLLM, "Providers"): `bedrock/anthropic.claude-…`.
@@ -447,7 +466,8 @@ mod tests {
             ("const { SQSClient } = require(\"@aws-sdk/client-sqs\")", AwsAddress::Call("@aws-sdk")),
             ("--model=bedrock/amazon.nova-lite-v1:0", AwsAddress::Setting("bedrock/")),
             ("jdbc:aws-wrapper:postgresql://db/x?wrapperPlugins=iam", AwsAddress::Setting("wrapperPlugins=iam")),
-            ("-backend-config=dynamodb_table=locks", AwsAddress::Setting("dynamodb_table of a Terraform back end")),
+            ("-backend-config=region=us-west-2", AwsAddress::Setting("terraform:region")),
+            ("-backend-config=dynamodb_table=locks", AwsAddress::Setting("terraform:dynamodb_table")),
         ] {
             assert_eq!(address_in(text), Some(expected), "{text}");
         }
@@ -487,6 +507,8 @@ mod tests {
             "amazon-linux",
             "pip install boto3",
             "bedrock/edition",
+            "-backend-config=region=cn-hangzhou",
+            "-Dcloud.aws.enabled=false",
             "boto3.client('s3', endpoint_url='http://minio:9000')",
             "boto3.client(\"s3\", config=Config(signature_version=UNSIGNED))",
         ] {
