@@ -21,6 +21,12 @@ struct Shape {
     #[serde(rename = "why")]
     _why: Option<String>,
     pod: Value,
+    /// Of the pod.
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    /// Other objects of the input; without a namespace, in the shape's.
+    #[serde(default)]
+    objects: Vec<Value>,
     #[serde(default)]
     config_maps: BTreeMap<String, BTreeMap<String, String>>,
     /// By name, the provider.
@@ -38,7 +44,8 @@ impl Shape {
         let named = |name: &str| json!({"name": name, "namespace": self.name});
         let mut pod = self.pod.clone();
         pod["serviceAccountName"] = "app".into();
-        let template = json!({"metadata": {"labels": {"app": self.name}}, "spec": pod});
+        let template =
+            json!({"metadata": {"labels": {"app": self.name}, "annotations": self.annotations}, "spec": pod});
         let spec = match self.kind.as_str() {
             "Job" => json!({"template": template}),
             "CronJob" => json!({"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": template}}}),
@@ -49,6 +56,11 @@ impl Shape {
             json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": named("app")}),
             json!({"apiVersion": group, "kind": self.kind, "metadata": named(&self.name), "spec": spec}),
         ];
+        for object in &self.objects {
+            let mut object = object.clone();
+            object["metadata"]["namespace"] = self.name.as_str().into();
+            objects.push(object);
+        }
         for (name, data) in &self.config_maps {
             objects.push(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": named(name), "data": data}));
         }

@@ -137,6 +137,7 @@ mod kube {
             for (namespace, name) in &named.accounts {
                 cluster.objects.add_of_controller(namespace.as_deref(), name);
             }
+            named.served.iter().for_each(|served| cluster.objects.add_served(*served));
             let namespaces = facts.namespaces().cloned();
             let world = World::new(Arc::new(snapshot), cluster, conventions);
             let report = Report::new(args.level.unwrap_or(LevelArg::Fallback).into(), &world.snapshot)

@@ -1,6 +1,6 @@
 //! The components that rolecall knows, as a page and as a note.
 
-use rolecall_core::workload::{Component, ComponentRole, Sibling, Sign, components};
+use rolecall_core::workload::{Component, ComponentRole, Served, Sibling, Sign, components};
 
 /// `docs/components.md`
 pub fn page() -> String {
@@ -69,6 +69,22 @@ fn sign_text(sign: Sign) -> String {
         Sign::NotBeside(other) => format!("the pod has no container of {}", sibling(other)),
         Sign::Configured => "a ConfigMap has settings that call AWS".to_owned(),
         Sign::ConfiguredIfSeen => "a ConfigMap has settings that call AWS, or none was seen".to_owned(),
+        Sign::Serves(served) => format!("`check` or `scan` sees {}", resources(served)),
+    }
+}
+
+fn resources(served: Served) -> &'static str {
+    match served {
+        Served::Route53Issuers => "an Issuer or ClusterIssuer with `route53` that has no keys and no service account",
+        Served::SecretStores => "a SecretStore, ClusterSecretStore or generator for AWS without `auth`",
+        Served::FluxSources => {
+            "a Bucket, OCIRepository or GitRepository with `provider: aws` that has no keys and no service account"
+        }
+        Served::FluxImages => "an ImageRepository with `provider: aws` that has no keys and no service account",
+        Served::KedaTriggers => {
+            "a trigger of AWS with `identityOwner: operator` (in `check` only), or a TriggerAuthentication for AWS whose identity is the \
+             operator's"
+        }
     }
 }
 

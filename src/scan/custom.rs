@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kube::Client;
 use rolecall_core::custom::{CustomKind, Listed, Reference, Scope as KindScope, all};
 use rolecall_core::judge::{Circumstances, Referring, judge_references};
+use rolecall_core::workload::Served;
 use rolecall_core::world::World;
 use serde::Deserialize;
 use serde_json::Value;
@@ -168,6 +169,8 @@ pub struct Named {
     pub roles: BTreeSet<String>,
     /// Namespace, where it is known, and name of each service account.
     pub accounts: BTreeSet<(Option<String>, String)>,
+    /// What has its controller call AWS with the controller's own identity.
+    pub served: Vec<Served>,
 }
 
 /// Reads what custom resources name. What cannot be read is reported by [`read`].
@@ -180,8 +183,9 @@ pub async fn read_named(client: &Client, scope: &Scope, progress: &dyn Progress)
             roles_in(item.get(), &mut named.roles);
             // `read` says what is wrong with it.
             let Ok(object) = serde_json::from_str::<Value>(item.get()) else { continue };
-            let accounts = kind.read(&object);
-            let accounts = accounts.references.iter().filter_map(Reference::account);
+            let reading = kind.read(&object);
+            named.served.extend(kind.served(&reading).filter(|served| !named.served.contains(served)));
+            let accounts = reading.references.iter().filter_map(Reference::account);
             named.accounts.extend(accounts.map(|(namespace, name)| (namespace.map(str::to_owned), name.to_owned())));
         }
         Ok(())

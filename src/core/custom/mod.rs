@@ -6,10 +6,12 @@
 mod path;
 mod pods;
 mod read;
+mod served;
 mod table;
 
 pub use pods::{DescribedPods, PodForm, PodSource, pod_source, pod_sources};
 pub use read::{AssumedRole, AudienceOf, Reading, Reference, RoleOf, Who};
+pub use served::served_by_controller;
 use table::KINDS;
 pub use table::{Controller, CustomKind, Listed, Scope};
 

@@ -146,6 +146,11 @@ pub struct Reading<'o> {
 }
 
 impl Reading<'_> {
+    /// Whether the controller calls AWS with its own identity.
+    pub fn uses_controller(&self) -> bool {
+        self.references.iter().any(|reference| matches!(reference.who, Who::Controller { .. }))
+    }
+
     /// Whether the object says nothing about AWS.
     pub fn is_empty(&self) -> bool {
         self.references.is_empty() && self.malformed.is_empty() && !self.more

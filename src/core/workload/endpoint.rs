@@ -98,7 +98,17 @@ impl Elsewhere {
         if let Some(Endpoint::Other(address)) = in_arguments(arguments) {
             elsewhere.add("S3_ENDPOINT", &address);
         }
+        let values = container.env.iter().filter_map(|variable| variable.value.as_ref()).map(Text::as_str);
+        let values = values.filter(|value| value.contains("ndpoint"));
+        for address in values.take(MAX_ENDPOINTS).filter_map(in_value) {
+            elsewhere.add("S3_ENDPOINT", &address);
+        }
         elsewhere
+    }
+
+    /// Adds services that are called with keys of the container's own.
+    pub(super) fn add_keys(&mut self, keys: &super::needs::OwnKeys) {
+        self.services.extend(&keys.services);
     }
 
     /// Adds the endpoint that a variable names.
@@ -241,9 +251,15 @@ fn in_arguments<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Endpoint
         let flag = flag.to_ascii_lowercase();
         // A property stands without dashes, as in `--conf spark.hadoop.fs.s3a.endpoint=http://minio:9000`.
         let is_property = ["s3", "aws", "minio"].iter().any(|part| flag.contains(part));
-        let is_flag = (flag.starts_with('-') || is_property) && (flag.contains("endpoint") || flag.contains("s3-url"));
+        let is_of_telemetry = ["otlp", "otel", "tracing", "zipkin", "jaeger"].iter().any(|part| flag.contains(part));
+        let is_flag = !is_of_telemetry
+            && (flag.starts_with('-') || is_property)
+            && (flag.contains("endpoint") || flag.contains("s3-url"));
         if let Some(value) = value.filter(|value| is_flag && is_server(value) && !is_aws(value)) {
             return Some(Endpoint::Other(Cow::Borrowed(value)));
+        }
+        if let Some(address) = in_query(word) {
+            return Some(Endpoint::Other(address));
         }
         // restic's form of a repository.
         if let Some(address) = word.strip_prefix("s3:").filter(|rest| rest.starts_with("http") && !is_aws(rest)) {
@@ -251,6 +267,44 @@ fn in_arguments<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Endpoint
         }
     }
     None
+}
+
+/// The endpoint of another store in the value of a variable: `-Dfs.s3a.endpoint=http://minio:9000`, `s3.endpoint: http://minio:9000`, or in
+/// the query of a URL.
+fn in_value(value: &str) -> Option<Cow<'_, str>> {
+    let words = value.split([' ', '\t', '\n', '"', '\'', ',']);
+    let mut words = words.filter(|word| !matches!(*word, "" | ":" | "=")).peekable();
+    while let Some(word) = words.next() {
+        if let Some(address) = in_query(word) {
+            return Some(address);
+        }
+        let (setting, value) = match word.split_once('=') {
+            Some((setting, value)) => (setting, Some(value)),
+            None => (word, words.peek().copied()),
+        };
+        let setting = setting.to_ascii_lowercase();
+        let is_of_store = ["s3", "aws", "minio", "endpoint_url"].iter().any(|part| setting.contains(part));
+        let value = value.filter(|value| setting.contains("endpoint") && is_of_store && is_server(value));
+        if let Some(value) = value.filter(|value| !is_aws(value) && !value.contains('?')) {
+            return Some(Cow::Borrowed(value));
+        }
+    }
+    None
+}
+
+/// The endpoint in the query of a URL: `s3://bucket?endpoint=minio:9000`, `aws://?endpoint_url=http%3A%2F%2Fminio%3A9000`.
+fn in_query(word: &str) -> Option<Cow<'_, str>> {
+    let (_, query) = word.split_once("://")?.1.split_once('?')?;
+    query.split('&').find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        let value = if value.contains('%') {
+            Cow::Owned(value.replace("%3A", ":").replace("%3a", ":").replace("%2F", "/").replace("%2f", "/"))
+        } else {
+            Cow::Borrowed(value)
+        };
+        let is_other = name.to_ascii_lowercase().contains("endpoint") && is_server(&value) && !is_aws(&value);
+        is_other.then_some(value)
+    })
 }
 
 /// Whether an address is one of AWS's: by the end of its host's name.
@@ -326,6 +380,13 @@ mod tests {
         assert_eq!(argued(&["--server", "http://minio:9000"]), None);
         assert_eq!(argued(&["--s3.endpoint=minio:9000"]).as_deref(), Some("minio:9000"));
         assert_eq!(argued(&["--endpoint", "--verbose"]), None);
+        assert_eq!(argued(&["--otlp-endpoint=http://collector:4317"]), None);
+        assert_eq!(argued(&["s3://x?endpoint=http%3A%2F%2Fminio%3A9000"]).as_deref(), Some("http://minio:9000"));
+        let value = |text: &str| in_value(text).map(Cow::into_owned);
+        assert_eq!(value("a=b -Dfs.s3a.endpoint=http://minio:9000").as_deref(), Some("http://minio:9000"));
+        assert_eq!(value("x: y\ns3.endpoint: minio:9000").as_deref(), Some("minio:9000"));
+        assert_eq!(value("-Dotel.exporter.otlp.endpoint=http://collector:4317"), None);
+        assert_eq!(value(r#"{"endpoint_url": "https://s3.us-west-2.amazonaws.com"}"#), None);
         assert_eq!(argued(&["-r", "s3:http://minio:9000/x"]).as_deref(), Some("http://minio:9000/x"));
         assert_eq!(argued(&["-r", "s3:https://s3.amazonaws.com/x"]), None);
         let elsewhere = serde_json::json!({"env": [{"name": "S3_ENDPOINT", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]});

@@ -19,7 +19,7 @@ pub use expand::literal as expanded_value;
 pub use kind::{Kind, PodPath, Renewal};
 pub use list::within_bytes;
 pub use name::is_object_name;
-pub use needs::{AwsAddress, AwsUse, Component, ComponentRole, Evidence, Sibling, Sign, components, uses_in};
+pub use needs::{AwsAddress, AwsUse, Component, ComponentRole, Evidence, Served, Sibling, Sign, components, uses_in};
 pub use object::{
     Container, EnvFrom, EnvVar, Metadata, Object, PodSpec, ProjectedSource, ServiceAccountToken, Spec, Template,
     ValueFrom, Volume, VolumeMount,

@@ -1,10 +1,10 @@
-//! What ConfigMaps and SecretProviderClasses say of AWS, and for which service accounts controllers request tokens, where that can be
+//! What ConfigMaps and SecretProviderClasses say of AWS, which Secrets bring access keys, and for which service accounts controllers request tokens, where that can be
 //! seen: in the input of `check`, or in the cluster of a `scan`.
 //! Kept is what matters for that, and not their content.
 
 use std::collections::{HashMap, HashSet};
 
-use super::needs::{AwsAddress, FileUse, address_in, file_use};
+use super::needs::{AwsAddress, FileUse, Served, address_of_value, brings_keys, file_use, is_half_key};
 
 /// Most keys of a ConfigMap that are read.
 const MAX_KEYS: usize = 1_024;
@@ -20,6 +20,10 @@ type ByName<T> = HashMap<Box<str>, HashMap<Box<str>, T>>;
 pub struct Objects {
     config_maps: ByName<ConfigMap>,
     providers: ByName<Box<str>>,
+    /// Keys of Secrets that are named as access keys are.
+    access_keys: ByName<Vec<Box<str>>>,
+    /// Which custom resources have their controllers call AWS, as bits.
+    served: u8,
     /// Service accounts by namespace and name; by an empty namespace those of any.
     of_controllers: HashMap<Box<str>, HashSet<Box<str>>>,
 }
@@ -38,6 +42,8 @@ pub(super) struct Entry {
     pub value: Option<Box<str>>,
     /// What the value holds, as that of a variable.
     pub address: Option<AwsAddress>,
+    /// Whether the value has access keys in it.
+    pub brings_keys: bool,
     /// What it says as a file.
     pub file: FileUse,
 }
@@ -52,7 +58,8 @@ impl ConfigMap {
             entries.push(Entry {
                 key: key.into(),
                 value: (value.len() <= MAX_VALUE).then(|| value.into()),
-                address: address_in(value),
+                address: address_of_value(value),
+                brings_keys: brings_keys(value),
                 file: file_use(key, value),
             });
         }
@@ -83,6 +90,24 @@ impl Objects {
         self.providers.entry(namespace.into()).or_default().insert(name.into(), provider.into());
     }
 
+    /// Adds the names of a Secret's keys. Those are kept that are named as access keys are.
+    pub fn add_secret<'d>(&mut self, namespace: &str, name: &str, keys: impl IntoIterator<Item = &'d str>) {
+        let keys: Vec<Box<str>> =
+            keys.into_iter().take(MAX_KEYS).filter(|key| is_half_key(key)).map(Box::from).collect();
+        if !keys.is_empty() {
+            self.access_keys.entry(namespace.into()).or_default().entry(name.into()).or_default().extend(keys);
+        }
+    }
+
+    /// Notes a custom resource that has its controller call AWS with the controller's own identity.
+    pub fn add_served(&mut self, served: Served) {
+        self.served |= served.bit();
+    }
+
+    pub(super) fn served(&self) -> u8 {
+        self.served
+    }
+
     /// Adds a service account whose token a controller requests for AWS; without a namespace, that of any may be meant.
     pub fn add_of_controller(&mut self, namespace: Option<&str>, account: &str) {
         self.of_controllers.entry(namespace.unwrap_or_default().into()).or_default().insert(account.into());
@@ -96,11 +121,15 @@ impl Objects {
 
     /// Whether nothing was seen that says something of workloads.
     pub fn is_empty(&self) -> bool {
-        self.config_maps.is_empty() && self.providers.is_empty()
+        self.config_maps.is_empty() && self.providers.is_empty() && self.access_keys.is_empty()
     }
 
     pub(super) fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
         self.config_maps.get(namespace)?.get(name)
+    }
+
+    pub(super) fn access_keys(&self, namespace: &str, secret: &str) -> Option<&[Box<str>]> {
+        self.access_keys.get(namespace)?.get(secret).map(Vec::as_slice)
     }
 
     pub(super) fn secret_provider(&self, namespace: &str, name: &str) -> Option<&str> {

@@ -97,10 +97,11 @@ fn aws_address(address: AwsAddress) -> String {
     match address {
         AwsAddress::Arn => "an ARN".to_owned(),
         AwsAddress::S3 => "an s3:// address".to_owned(),
-        AwsAddress::Endpoint => "an AWS endpoint".to_owned(),
+        AwsAddress::Endpoint | AwsAddress::S3Endpoint => "an AWS endpoint".to_owned(),
         AwsAddress::Scheme(scheme) => format!("an {scheme}:// address"),
         AwsAddress::Setting(name) => format!("a setting of an AWS SDK ({name})"),
         AwsAddress::Plugin(name) => format!("a plugin that calls AWS ({name})"),
+        AwsAddress::Call(name) => format!("a call to AWS ({name})"),
         AwsAddress::S3Settings => "settings of an S3 store in an AWS region".to_owned(),
     }
 }

@@ -331,6 +331,9 @@ impl Manifests {
         if !admitted {
             self.add_object(&api_version, &kind, &value, options);
         }
+        if let Some(served) = custom::served_by_controller(&api_version, &kind, &value).filter(|_| !admitted) {
+            self.seen.add_served(served);
+        }
         let known = Kind::from_api_version(&api_version, &kind);
         if known.is_none() && (kind != "Namespace" || api_version != "v1") {
             let describes_pods = self.add_described(origin, &within, (&api_version, &kind), &value, options);
@@ -377,7 +380,7 @@ impl Manifests {
         });
     }
 
-    /// Notes what a ConfigMap or a SecretProviderClass says of AWS; its content is not kept.
+    /// Notes what a ConfigMap or a SecretProviderClass says of AWS, and that a Secret brings access keys; content is not kept.
     fn add_object(&mut self, api_version: &str, kind: &str, value: &Value, options: &ReadOptions<'_>) {
         let group = api_version.split('/').next().unwrap_or_default();
         let text = |place: &str| value.pointer(place).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -391,6 +394,23 @@ impl Manifests {
             }
             ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => {
                 self.seen.add_secret_provider(namespace, name, text("/spec/provider").unwrap_or_default());
+            }
+            ("v1", "Secret") => {
+                for part in ["data", "stringData"] {
+                    let keys = value.get(part).and_then(Value::as_object).into_iter().flatten();
+                    let set = keys.filter(|(_, value)| value.as_str().is_some_and(|text| !text.is_empty()));
+                    self.seen.add_secret(namespace, name, set.map(|(key, _)| key.as_str()));
+                }
+            }
+            // Its controller makes a Secret of it.
+            ("external-secrets.io", "ExternalSecret") => {
+                let data = value.pointer("/spec/data").and_then(Value::as_array).into_iter().flatten();
+                let keys = data.filter_map(|item| item.get("secretKey").and_then(Value::as_str));
+                self.seen.add_secret(namespace, text("/spec/target/name").unwrap_or(name), keys);
+            }
+            ("bitnami.com", "SealedSecret") => {
+                let keys = value.pointer("/spec/encryptedData").and_then(Value::as_object).into_iter().flatten();
+                self.seen.add_secret(namespace, name, keys.map(|(key, _)| key.as_str()));
             }
             _ => {}
         }

@@ -67,6 +67,35 @@ pub enum Sign {
     Configured,
     /// The same, unless the container has no ConfigMap, or none that was seen.
     ConfiguredIfSeen,
+    /// A custom resource has it call AWS with its own identity.
+    Serves(Served),
+}
+
+/// Custom resources that have their controller call AWS with its own identity: they bring no keys and name no service account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// Issuers of cert-manager that solve DNS-01 with Route 53.
+    Route53Issuers,
+    /// Secret stores and generators of the External Secrets Operator.
+    SecretStores,
+    /// Buckets and repositories of Flux's source controller.
+    FluxSources,
+    /// Image repositories of Flux.
+    FluxImages,
+    /// Triggers of KEDA.
+    KedaTriggers,
+}
+
+impl Served {
+    pub(in crate::workload) fn bit(self) -> u8 {
+        match self {
+            Self::Route53Issuers => 1,
+            Self::SecretStores => 2,
+            Self::FluxSources => 4,
+            Self::FluxImages => 8,
+            Self::KedaTriggers => 16,
+        }
+    }
 }
 
 /// Containers that tell what the container beside them does.
@@ -111,6 +140,8 @@ pub(super) struct Surroundings {
     pub is_config_seen: bool,
     /// One has settings that call AWS.
     pub is_configured: bool,
+    /// Which custom resources have their controllers call AWS, as bits.
+    pub served: u8,
 }
 
 impl Component {
@@ -145,6 +176,7 @@ impl Sign {
             Self::Beside(sibling) => surroundings.siblings & sibling.bit() != 0,
             Self::NotBeside(sibling) => surroundings.siblings & sibling.bit() == 0,
             Self::Configured => surroundings.is_configured,
+            Self::Serves(served) => surroundings.served & served.bit() != 0,
             Self::ConfiguredIfSeen => surroundings.is_configured || !surroundings.is_config_seen,
         }
     }

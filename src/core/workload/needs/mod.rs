@@ -1,28 +1,32 @@
 //! Does a workload call AWS at all? Most pods never do; the evidence is listed so that a person can judge it.
 
+mod collector;
+mod command;
 mod component;
 mod components;
 mod config;
+mod flow;
+mod own_keys;
+mod plugins;
+mod setting;
 mod text;
 mod variable;
 
 use std::cell::{Cell, OnceCell};
-use std::collections::HashMap;
 
-use super::endpoint::Elsewhere;
 use super::object::{ConfigMapSource, Container, EnvVar, VolumeMount};
 use super::objects::{ConfigMap, Entry, Objects};
 use super::token_file::Volumes;
 use super::{Workload, clean_path};
 use crate::text::Text;
-pub use component::{Component, ComponentRole, Sibling, Sign};
-use component::{Surroundings, is_end, repository};
+use collector::Collector;
+pub use component::{Component, ComponentRole, Served, Sibling, Sign};
+use component::{Surroundings, repository};
 pub use components::components;
-pub(super) use config::{FileUse, read as file_use};
+pub(super) use config::{FileUse, address_of_value, read as file_use};
+pub(super) use own_keys::{OwnKeys, brings_keys, is_half_key};
 pub use text::AwsAddress;
-pub(super) use text::{address_in, is_region};
-use text::{cli_service, is_off};
-use variable::{Value, has_word, is_beside_stores, known_services, rclone_credentials, use_of_variable};
+pub(super) use text::is_region;
 pub(super) use variable::{names_service, services_in};
 
 /// What in a container suggests that it calls AWS.
@@ -61,9 +65,6 @@ pub enum AwsUse {
 /// Most pieces of evidence for a container.
 const MAX_USES: usize = 4;
 
-/// Images that do nothing but call AWS.
-const IMAGES: [&str; 2] = ["amazon/aws-cli", "aws-cli/aws-cli"];
-
 /// The driver whose volumes hold secrets (Secrets Store CSI driver, "Usage").
 const SECRETS_STORE: &str = "secrets-store.csi.k8s.io";
 
@@ -82,6 +83,9 @@ pub struct Evidence<'w> {
 /// Keys of ConfigMaps that are looked at for one workload, each for each use.
 const MAX_USED_KEYS: usize = 200_000;
 
+/// Access keys of Secrets that are looked at for a container.
+const MAX_SECRET_KEYS: usize = 64;
+
 /// The evidence in one container, as it is collected.
 #[derive(Default)]
 struct Found(Vec<AwsUse>);
@@ -92,12 +96,16 @@ impl Found {
             self.0.push(found);
         }
     }
+
+    fn has_command(&self) -> bool {
+        self.0.iter().any(|found| matches!(found, AwsUse::Command(_) | AwsUse::InArgument(_)))
+    }
 }
 
 /// What in a container suggests that it calls AWS, where nothing beside it is known.
 pub fn uses_in(container: &Container<'_>) -> Vec<AwsUse> {
     let mut found = Found::default();
-    Collector { container, maps: &Vec::new() }.collect(&mut found);
+    Collector { container, maps: &Vec::new(), secrets: Vec::new() }.collect(&mut found);
     found.0
 }
 
@@ -112,14 +120,17 @@ impl<'w> Evidence<'w> {
     pub fn uses(&self, container: &'w Container<'w>) -> Vec<AwsUse> {
         let maps = self.config_maps(container);
         let component = self.component(container, &maps);
-        if component.is_some_and(|component| component.role != ComponentRole::Own) || self.mounts_credentials(container)
+        if component.is_some_and(|component| component.role != ComponentRole::Own)
+            || self.mounts_credentials(container)
+            || self.vault_brings_keys()
         {
             return Vec::new();
         }
         let mut found = Found::default();
         component.into_iter().for_each(|component| found.note(AwsUse::Component(component)));
         self.secret_providers(container, &mut found);
-        Collector { container, maps: &maps }.collect(&mut found);
+        let secrets = self.secrets(container);
+        Collector { container, maps: &maps, secrets }.collect(&mut found);
         found.0
     }
 
@@ -135,6 +146,7 @@ impl<'w> Evidence<'w> {
         of_image.peek()?;
         let surroundings = Surroundings {
             siblings: self.siblings(),
+            served: self.objects.served(),
             is_config_seen: !maps.is_empty(),
             is_configured: maps.iter().any(|used| used.files().any(|entry| entry.file.found.is_some()))
                 && stores_in(maps).is_empty(),
@@ -149,8 +161,19 @@ impl<'w> Evidence<'w> {
         *self.siblings.get_or_init(|| Sibling::among(images()))
     }
 
-    /// Whether the container names a file of credentials that a Secret brings: its SDK takes those.
+    /// Whether a Secret brings a file of credentials, which the container names, or which is where SDKs look for one.
     fn mounts_credentials(&self, container: &Container<'_>) -> bool {
+        let is_required = |mount: &VolumeMount<'_>| {
+            let volume = self.volumes.get(mount.name.as_str());
+            volume.and_then(|volume| volume.secret.as_ref()).is_some_and(|secret| !secret.optional)
+        };
+        let is_home = |mount: &&VolumeMount<'_>| {
+            let folder = clean_path(mount.mount_path.as_str());
+            ["/.aws", "/.aws/credentials"].iter().any(|end| folder.ends_with(end))
+        };
+        if container.volume_mounts.iter().filter(is_home).any(is_required) {
+            return true;
+        }
         let is_file = |variable: &&EnvVar<'_>| variable.name.as_str() == "AWS_SHARED_CREDENTIALS_FILE";
         let Some(file) = container.env.iter().rfind(is_file).and_then(|variable| variable.value.as_ref()) else {
             return false;
@@ -160,9 +183,23 @@ impl<'w> Evidence<'w> {
             let folder = clean_path(mount.mount_path.as_str());
             file.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let mount = container.volume_mounts.iter().find(covers);
-        let volume = mount.and_then(|mount| self.volumes.get(mount.name.as_str()));
-        volume.and_then(|volume| volume.secret.as_ref()).is_some_and(|secret| !secret.optional)
+        container.volume_mounts.iter().find(covers).is_some_and(is_required)
+    }
+
+    fn vault_brings_keys(&self) -> bool {
+        let annotations = &self.workload.pod_metadata.annotations.0;
+        annotations.iter().any(|(key, value)| own_keys::vault_brings_keys(key.as_str(), value.as_str()))
+    }
+
+    /// Variables of access keys that Secrets bring which were seen.
+    fn secrets(&self, container: &Container<'_>) -> Vec<String> {
+        let names = container.env_from.iter().filter_map(|source| {
+            let secret = source.secret_ref.as_ref()?;
+            let keys = self.objects.access_keys(self.workload.namespace, secret.name.as_str())?;
+            let prefix = source.prefix.as_ref().map_or("", |prefix| prefix.as_str());
+            Some(keys.iter().map(move |key| format!("{prefix}{key}")))
+        });
+        names.flatten().take(MAX_SECRET_KEYS).collect()
     }
 
     /// Volumes of the Secrets Store CSI driver, which reads secrets with the identity of the pod (AWS Secrets Manager User Guide,
@@ -298,164 +335,3 @@ fn stores_in<'w>(maps: &ConfigMaps<'w>) -> Vec<(String, &'w str)> {
 
 /// Endpoints of other stores that are looked at.
 const MAX_STORES: usize = 8;
-
-/// Collects the evidence in a container's own fields and in its ConfigMaps.
-struct Collector<'c> {
-    container: &'c Container<'c>,
-    maps: &'c ConfigMaps<'c>,
-}
-
-impl Collector<'_> {
-    fn collect(&self, found: &mut Found) {
-        let mut all = Found::default();
-        self.variables(&mut all);
-        self.arguments(&mut all);
-        self.files(&mut all);
-        if let Some(image) = &self.container.image
-            && IMAGES.iter().any(|known| is_end(repository(image.as_str()), known))
-        {
-            all.note(AwsUse::Image(image.as_str().into()));
-        }
-        if all.0.is_empty() {
-            return;
-        }
-        // Most containers have no evidence, so that the search for another store comes last.
-        let mut elsewhere = Elsewhere::of(self.container);
-        for (name, address) in stores_in(self.maps) {
-            elsewhere.add(&name, address);
-        }
-        let has_store = elsewhere.has_store();
-        all.0.retain(|found| match found {
-            AwsUse::Component(_) | AwsUse::SecretProvider { .. } => true,
-            _ if elsewhere.all => false,
-            AwsUse::Variable(name) if is_beside_stores(name) => true,
-            AwsUse::Variable(name) => {
-                self.takes_credentials(name) && !elsewhere.takes(name) && !elsewhere.may_take(name)
-            }
-            AwsUse::Command(service) => !(has_store && matches!(*service, "s3" | "s3api")),
-            AwsUse::Image(_) => !has_store,
-            AwsUse::InVariable(_, address)
-            | AwsUse::InArgument(address)
-            | AwsUse::InConfigMap { found: address, .. } => !(has_store && address.is_of_s3()),
-        });
-        all.0.into_iter().for_each(|one| found.note(one));
-    }
-
-    /// Whether a remote of rclone takes credentials from where it runs; true of any other variable.
-    fn takes_credentials(&self, name: &str) -> bool {
-        let Some([from_environment, key]) = rclone_credentials(name) else { return true };
-        let is_set = |name: &str| {
-            self.container.env.iter().any(|variable| {
-                let value = variable.value.as_ref().map(|value| value.as_str());
-                variable.name.as_str() == name
-                    && (variable.value_from.is_some() || value.is_some_and(|text| !is_off(text)))
-            })
-        };
-        is_set(&from_environment) && !is_set(&key)
-    }
-
-    fn variables(&self, found: &mut Found) {
-        let mut switched_off: Option<Vec<&str>> = None;
-        let seen: HashMap<&str, &ConfigMap> = self.maps.iter().map(|used| (used.name, used.map)).collect();
-        for (index, variable) in self.container.env.iter().enumerate() {
-            let source = variable.value_from.as_ref();
-            // An object that may not exist says nothing about what the container does.
-            if source.is_some_and(|source| source.is_optional()) || source.is_some_and(|source| is_seen(&seen, source))
-            {
-                continue;
-            }
-            let value = match &variable.value {
-                _ if source.is_some() => Value::Unknown,
-                Some(text) => Value::Text(text.as_str()),
-                None => Value::Text(""),
-            };
-            let address = match value {
-                Value::Text(text) => address_in(text),
-                Value::Unknown => None,
-            };
-            let name = variable.name.as_str();
-            // It lists what is called without a proxy, by any pod.
-            if name.eq_ignore_ascii_case("NO_PROXY") {
-                continue;
-            }
-            if let Some(one) = use_of_variable(name, value, address) {
-                let off = switched_off.get_or_insert_with(|| self.switched_off());
-                // The rest of a list that was switched off as a whole.
-                if !matches!(one, AwsUse::Variable(_)) || !off.iter().any(|word| has_word(name, word)) {
-                    found.note(one);
-                }
-            }
-            if index >= MAX_VARIABLES && found.0.len() >= MAX_USES {
-                break;
-            }
-        }
-        for used in self.maps {
-            for (name, entry) in used.variables() {
-                let value = entry.value.as_deref().map_or(Value::Unknown, Value::Text);
-                if let Some(one) = use_of_variable(&name, value, entry.address) {
-                    found.note(one);
-                }
-            }
-        }
-    }
-
-    /// Services that variables such as `S3_ENABLED=false` and `USE_S3=false` switch off; `S3_USE_PATH_STYLE` sets an option.
-    fn switched_off(&self) -> Vec<&'static str> {
-        let is_switch = |variable: &&EnvVar<'_>| {
-            let value = variable.value.as_ref().map(|value| value.as_str());
-            value.is_some_and(|value| !value.is_empty() && is_off(value))
-        };
-        let services = |name: &str| {
-            let mut words = name.rsplit('_');
-            let (last, before) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            let switched = match (last, before) {
-                ("ENABLED" | "ENABLE" | "ACTIVE", service) | (service, "USE" | "ENABLE") => service,
-                _ => "",
-            };
-            known_services().filter(|word| *word == switched).collect::<Vec<_>>()
-        };
-        let mut off: Vec<&'static str> = Vec::new();
-        for variable in self.container.env.iter().filter(is_switch) {
-            for service in services(variable.name.as_str()) {
-                if !off.contains(&service) {
-                    off.push(service);
-                }
-            }
-        }
-        off
-    }
-
-    fn arguments(&self, found: &mut Found) {
-        let arguments = || self.container.command.iter().chain(&self.container.args).map(|text| text.as_str());
-        arguments().filter_map(address_in).for_each(|address| found.note(AwsUse::InArgument(address)));
-        if let Some(service) = cli_service(arguments()) {
-            // A public bucket is read without credentials.
-            if !arguments().any(|argument| argument.contains("--no-sign-request")) {
-                found.note(AwsUse::Command(service));
-            }
-        }
-    }
-
-    fn files(&self, found: &mut Found) {
-        for used in self.maps {
-            for entry in used.files() {
-                if let Some(address) = entry.file.found {
-                    let (name, key) = (used.name.into(), (&entry.key).into());
-                    found.note(AwsUse::InConfigMap { name, key, found: address });
-                }
-            }
-        }
-    }
-}
-
-/// Whether the value comes from a ConfigMap that was seen: it is read there.
-fn is_seen(seen: &HashMap<&str, &ConfigMap>, source: &super::ValueFrom<'_>) -> bool {
-    let reference = source.config_map_key_ref.as_ref();
-    reference.is_some_and(|reference| {
-        let map = seen.get(reference.name.as_str());
-        map.is_some_and(|map| map.entry(reference.key.as_str()).is_some())
-    })
-}
-
-/// Variables that are looked at in any case.
-const MAX_VARIABLES: usize = 1_000;

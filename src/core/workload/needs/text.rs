@@ -1,7 +1,7 @@
 //! What a text holds of AWS: an ARN, an address, the endpoint of a service, a setting of an SDK. One pass over the text tells which
 //! searches can find anything; each search takes time in proportion to the text.
 
-use super::super::endpoint::AWS_DOMAINS;
+use super::super::endpoint::{AWS_DOMAINS, is_url_elsewhere};
 
 /// What a text holds of AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,12 +12,16 @@ pub enum AwsAddress {
     S3,
     /// The endpoint of a service.
     Endpoint,
+    /// The endpoint of S3.
+    S3Endpoint,
     /// An address of another scheme, such as `s3a` or `sqs`.
     Scheme(&'static str),
     /// A setting, class or login method that only an AWS SDK knows.
     Setting(&'static str),
     /// A plugin of a program that calls AWS, such as the output `cloudwatch_logs` of Fluent Bit.
     Plugin(&'static str),
+    /// Code that calls AWS through this SDK, or a command that does.
+    Call(&'static str),
     /// The settings of an S3 store in a region of AWS, without another endpoint.
     S3Settings,
 }
@@ -27,10 +31,17 @@ impl AwsAddress {
     pub(super) fn is_of_s3(self) -> bool {
         match self {
             Self::S3 | Self::S3Settings => true,
-            Self::Setting("cloud_storage_credentials_source") => true,
-            Self::Scheme(name) | Self::Setting(name) | Self::Plugin(name) => name.to_ascii_lowercase().contains("s3"),
-            Self::Arn | Self::Endpoint => false,
+            Self::Setting("cloud_storage_credentials_source" | "use_environment_credentials") => true,
+            Self::Scheme(name) | Self::Setting(name) | Self::Plugin(name) | Self::Call(name) => {
+                name.to_ascii_lowercase().contains("s3")
+            }
+            Self::Arn | Self::Endpoint | Self::S3Endpoint => false,
         }
+    }
+
+    /// Whether keys for S3 are used for it.
+    pub(super) fn takes_s3_keys(self) -> bool {
+        self.is_of_s3() || self == Self::S3Endpoint
     }
 }
 
@@ -70,7 +81,7 @@ const MAX_HOST: usize = 253;
 /// Settings, classes and login methods that only AWS SDKs and plugins know, and what they are called in a message:
 /// Apache Hadoop ("Hadoop-AWS module"), Spring Cloud AWS, AWS SDK for Java 1.x and 2.x, Amazon MSK ("IAM access control"), MongoDB
 /// ("AWS IAM Authentication"), Apache Iceberg ("AWS"), Confluent ("Amazon S3 Sink Connector"), Apache Airflow (provider "amazon").
-const SETTINGS: [(&str, &str); 18] = [
+const SETTINGS: [(&str, &str); 23] = [
     // Consul and Nomad, "Cloud Auto-join"; written with blanks behind it.
     ("provider=aws ", "provider=aws"),
     ("fs.s3a.", "fs.s3a"),
@@ -90,6 +101,40 @@ const SETTINGS: [(&str, &str); 18] = [
     ("connect.s3.source", "S3SourceConnector"),
     ("kafka.connect.s3", "S3SinkConnector"),
     ("providers.amazon.aws", "airflow.providers.amazon"),
+    ("dagster_aws.s3", "dagster_aws.s3"),
+    ("dagster_aws.", "dagster_aws"),
+    ("storages.backends.s3", "storages.backends.s3"),
+    ("wrapperPlugins=iam", "wrapperPlugins=iam"),
+    ("backend-config=dynamodb_table", "terraform:dynamodb_table"),
+];
+
+/// How code calls AWS, and with which SDK: for Python, JavaScript, Ruby and PHP. S3 comes first, since its calls may go to another store.
+const CALLS: [(&str, &str); 25] = [
+    ("boto3.client(\"s3\"", "boto3 for S3"),
+    ("boto3.client('s3'", "boto3 for S3"),
+    ("boto3.resource(\"s3\"", "boto3 for S3"),
+    ("boto3.resource('s3'", "boto3 for S3"),
+    ("@aws-sdk/client-s3", "@aws-sdk/client-s3"),
+    ("s3fs.S3FileSystem(", "s3fs"),
+    ("Aws::S3::", "Aws::S3"),
+    ("Aws\\S3\\", "Aws\\S3"),
+    ("boto3.client(", "boto3"),
+    ("boto3.resource(", "boto3"),
+    ("boto3.session.Session(", "boto3"),
+    ("boto3.Session(", "boto3"),
+    ("@aws-sdk/client-", "@aws-sdk"),
+    ("@aws-sdk/lib-dynamodb", "@aws-sdk"),
+    ("require('aws-sdk", "aws-sdk"),
+    ("require(\"aws-sdk", "aws-sdk"),
+    ("Aws::SQS::", "Aws::SQS"),
+    ("Aws::SNS::", "Aws::SNS"),
+    ("Aws::SES", "Aws::SES"),
+    ("Aws::SSM::", "Aws::SSM"),
+    ("Aws::SecretsManager::", "Aws::SecretsManager"),
+    ("Aws::DynamoDB::", "Aws::DynamoDB"),
+    ("Aws\\Sqs\\", "Aws\\Sqs"),
+    ("Aws\\DynamoDb\\", "Aws\\DynamoDb"),
+    ("pyathena", "pyathena"),
 ];
 
 /// What a text can hold at all.
@@ -98,6 +143,8 @@ struct Hints {
     amazon: bool,
     s3: bool,
     scheme: bool,
+    /// boto3, or the lock table of a Terraform back end.
+    code: bool,
 }
 
 impl Hints {
@@ -108,6 +155,7 @@ impl Hints {
                 [b'a' | b'A', b'w' | b'W', b's' | b'S'] | b"zon" => hints.amazon = true,
                 [b'.', b's', b'3'] => hints.s3 = true,
                 b"://" => hints.scheme = true,
+                b"to3" | b"amo" => hints.code = true,
                 _ => {}
             }
         }
@@ -124,8 +172,49 @@ pub(in crate::workload) fn address_in(text: &str) -> Option<AwsAddress> {
     }
     let by_scheme = if hints.scheme { scheme_in(text) } else { None };
     by_scheme
-        .or_else(|| (hints.amazon && names_api_endpoint(text)).then_some(AwsAddress::Endpoint))
-        .or_else(|| if hints.amazon || hints.s3 { setting_in(text) } else { None })
+        .or_else(|| if hints.amazon { api_endpoint_in(text) } else { None })
+        .or_else(|| if hints.amazon || hints.s3 || hints.code { setting_in(text) } else { None })
+        .or_else(|| if hints.amazon || hints.code { call_in(text) } else { None })
+        .or_else(|| model_in(text))
+        .or_else(|| backend_region_in(text))
+}
+
+/// The region of a back end of Terraform: those that are not of AWS have none of this shape.
+fn backend_region_in(text: &str) -> Option<AwsAddress> {
+    let region = "backend-config=region=";
+    let names_region = |(at, _): (usize, &str)| {
+        let behind = text.get(at + region.len()..).unwrap_or_default();
+        is_region(behind.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap_or_default())
+    };
+    text.match_indices(region).any(names_region).then_some(AwsAddress::Setting("terraform:region"))
+}
+
+/// The name of a model as LiteLLM has it (LiteLLM, "Providers"): `bedrock/anthropic.claude-…`.
+fn model_in(text: &str) -> Option<AwsAddress> {
+    let is_model = |name: &str| name.strip_prefix("bedrock/").is_some_and(|model| model.contains(['.', '/']));
+    let text = text.trim_start_matches(['-', '"', '\'']);
+    let name = text.split_once('=').map_or(text, |(_, value)| value).trim_start_matches(['"', '\'']);
+    is_model(name).then_some(AwsAddress::Setting("bedrock/"))
+}
+
+/// Code that calls AWS. What signs no request, or names another endpoint, does not.
+fn call_in(text: &str) -> Option<AwsAddress> {
+    let (_, sdk) = CALLS.iter().find(|(needle, _)| text.contains(needle))?;
+    let is_elsewhere = text.contains("signature_version=UNSIGNED") || names_code_endpoint(text);
+    (!is_elsewhere).then_some(AwsAddress::Call(sdk))
+}
+
+/// Whether code gives a client an endpoint that is not AWS's: `endpoint_url="http://minio:9000"`, `endpoint: "http://minio:9000"`.
+pub(super) fn names_code_endpoint(text: &str) -> bool {
+    ["endpoint_url=", "endpoint_url =", "endpoint: "].iter().any(|name| {
+        text.match_indices(name).any(|(at, _)| {
+            let behind = text.get(at + name.len()..).unwrap_or_default().trim_start();
+            let value = behind.trim_start_matches(['"', '\'', '`']);
+            value.len() < behind.len()
+                && value.starts_with("http")
+                && is_url_elsewhere(value.split(['"', '\'', '`']).next().unwrap_or_default())
+        })
+    })
 }
 
 /// Whether a text holds an ARN of an account that exists: 000000000000 is the one of local stand-ins for AWS.
@@ -259,9 +348,11 @@ fn is_of_host(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')
 }
 
-fn names_api_endpoint(text: &str) -> bool {
+/// The endpoint of a service; that of another service than S3 first.
+fn api_endpoint_in(text: &str) -> Option<AwsAddress> {
     let ends = text.match_indices(".amazonaws.").chain(text.match_indices(".api.aws"));
-    ends.map(|(at, _)| at).any(|at| {
+    let mut of_s3 = None;
+    for (at, _) in ends {
         let before = text.get(text.floor_char_boundary(at.saturating_sub(MAX_HOST))..at).unwrap_or_default();
         let name = before.rsplit(|c| !is_of_host(c)).next().unwrap_or_default();
         let scheme = before.strip_suffix(name).unwrap_or_default();
@@ -270,31 +361,40 @@ fn names_api_endpoint(text: &str) -> bool {
         let host_end = behind.find(|c| !is_of_host(c)).unwrap_or(behind.len());
         let (domain, path) = behind.split_at_checked(host_end).unwrap_or((behind, ""));
         let is_aws = AWS_DOMAINS.iter().any(|known| domain.trim_end_matches('.').strip_prefix('.') == Some(*known));
-        is_aws && is_api_endpoint(name, scheme, path)
-    })
+        match is_aws.then(|| api_endpoint(name, scheme, path)).flatten() {
+            Some(AwsAddress::S3Endpoint) => of_s3 = Some(AwsAddress::S3Endpoint),
+            Some(other) => return Some(other),
+            None => {}
+        }
+    }
+    of_s3
 }
 
-/// Whether the name of a host before AWS's domain is that of a service: `SERVICE`, `SERVICE.REGION`, `BUCKET.s3.REGION`.
-fn is_api_endpoint(name: &str, scheme: &str, path: &str) -> bool {
+/// What the name of a host before AWS's domain says, where it is that of a service: `SERVICE`, `SERVICE.REGION`, `BUCKET.s3.REGION`.
+fn api_endpoint(name: &str, scheme: &str, path: &str) -> Option<AwsAddress> {
     let mut labels = name.rsplit('.').peekable();
     let mut region = false;
     while labels.next_if(|label| is_region(label) || matches!(*label, "vpce" | "dualstack")).is_some() {
         region = true;
     }
-    let Some(label) = labels.next() else { return false };
+    let label = labels.next()?;
     let label = label.strip_suffix("-fips").unwrap_or(label);
     let is_s3 = label == "s3" || (label.starts_with("s3-") && !label.starts_with("s3-website"));
     let before = labels.next();
-    match label {
+    if is_s3 {
+        let is_bucket = before.is_some_and(|bucket| !bucket.starts_with("vpce-"));
         // The host of a bucket is where a browser reads from; an API is called at the host of the region, or of a VPC endpoint.
-        _ if is_s3 && before.is_some_and(|bucket| !bucket.starts_with("vpce-")) => is_repository(scheme),
-        _ if is_s3 => !is_download(scheme, path),
+        let is_called = if is_bucket { is_repository(scheme) } else { !is_download(scheme, path) };
+        return is_called.then_some(AwsAddress::S3Endpoint);
+    }
+    let is_called = match label {
         // The name alone is the audience of a token.
         "sts" => region || scheme.ends_with("://"),
         // A registry of images, which the kubelet reads with the node's role.
         "ecr" => before != Some("dkr"),
         _ => API_HOSTS.contains(&label),
-    }
+    };
+    is_called.then_some(AwsAddress::Endpoint)
 }
 
 /// restic's form of a repository.
@@ -325,66 +425,6 @@ pub(in crate::workload) fn is_region(text: &str) -> bool {
         && words.all(is_word)
 }
 
-/// Services of the AWS CLI that are called with credentials, as its first argument.
-const CLI_SERVICES: [&str; 33] = [
-    "acm",
-    "autoscaling",
-    "backup",
-    "bedrock-runtime",
-    "cloudformation",
-    "cloudfront",
-    "cloudwatch",
-    "dynamodb",
-    "ec2",
-    "ecr",
-    "ecs",
-    "eks",
-    "elbv2",
-    "events",
-    "firehose",
-    "iam",
-    "kinesis",
-    "kms",
-    "lambda",
-    "logs",
-    "rds",
-    "route53",
-    "s3",
-    "s3api",
-    "secretsmanager",
-    "ses",
-    "sesv2",
-    "sns",
-    "sqs",
-    "ssm",
-    "stepfunctions",
-    "sts",
-    "elasticache",
-];
-
-/// The service that a command line calls through the AWS CLI: `aws --region us-west-2 s3 sync …`.
-pub(super) fn cli_service<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<&'static str> {
-    let words = arguments.flat_map(|argument| argument.split(is_blank).filter(|word| !word.is_empty()));
-    // Words since the command; options may come first.
-    let mut since = None;
-    for word in words {
-        if word == "aws" || word.ends_with("/aws") || word.ends_with("(aws") {
-            since = Some(0);
-            continue;
-        }
-        let Some(count) = since else { continue };
-        if let Some(service) = CLI_SERVICES.into_iter().find(|known| *known == word) {
-            return Some(service);
-        }
-        since = (count < 6 && (word.starts_with('-') || count > 0)).then_some(count + 1);
-    }
-    None
-}
-
-fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r' | ';' | '|' | '&' | '`' | '"' | '\'')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,11 +443,11 @@ mod tests {
             ("awssm://prod/db", AwsAddress::Scheme("awssm")),
             ("awskms:///alias/cosign", AwsAddress::Scheme("awskms")),
             ("https://sqs.us-west-2.amazonaws.com/111122223333/orders", AwsAddress::Endpoint),
-            ("s3.dualstack.us-west-2.amazonaws.com", AwsAddress::Endpoint),
-            ("s3-us-west-2.amazonaws.com", AwsAddress::Endpoint),
-            ("https://bucket.vpce-1a2b3c4d-5e6f.s3.us-west-2.vpce.amazonaws.com", AwsAddress::Endpoint),
+            ("s3.dualstack.us-west-2.amazonaws.com", AwsAddress::S3Endpoint),
+            ("s3-us-west-2.amazonaws.com", AwsAddress::S3Endpoint),
+            ("https://bucket.vpce-1a2b3c4d-5e6f.s3.us-west-2.vpce.amazonaws.com", AwsAddress::S3Endpoint),
             ("-retry-join=provider=aws tag_key=role tag_value=server", AwsAddress::Setting("provider=aws")),
-            ("s3:https://s3.amazonaws.com/bucket/restic", AwsAddress::Endpoint),
+            ("s3:https://s3.amazonaws.com/bucket/restic", AwsAddress::S3Endpoint),
             ("kms-fips.us-east-1.amazonaws.com", AwsAddress::Endpoint),
             (
                 "https://aps-workspaces.us-west-2.amazonaws.com/workspaces/ws-1/api/v1/remote_write",
@@ -421,6 +461,13 @@ mod tests {
             ("software.amazon.msk.auth.iam.IAMLoginModule required;", AwsAddress::Setting("software.amazon.msk")),
             ("sasl.mechanism=AWS_MSK_IAM", AwsAddress::Setting("AWS_MSK_IAM")),
             ("io.confluent.connect.s3.S3SinkConnector", AwsAddress::Setting("S3SinkConnector")),
+            ("import boto3; boto3.client('ec2').describe_volumes()", AwsAddress::Call("boto3")),
+            ("s3 = boto3.resource(\"s3\")", AwsAddress::Call("boto3 for S3")),
+            ("const { SQSClient } = require(\"@aws-sdk/client-sqs\")", AwsAddress::Call("@aws-sdk")),
+            ("--model=bedrock/amazon.nova-lite-v1:0", AwsAddress::Setting("bedrock/")),
+            ("jdbc:aws-wrapper:postgresql://db/x?wrapperPlugins=iam", AwsAddress::Setting("wrapperPlugins=iam")),
+            ("-backend-config=region=us-west-2", AwsAddress::Setting("terraform:region")),
+            ("-backend-config=dynamodb_table=locks", AwsAddress::Setting("terraform:dynamodb_table")),
         ] {
             assert_eq!(address_in(text), Some(expected), "{text}");
         }
@@ -458,19 +505,14 @@ mod tests {
             "email-smtp.us-west-2.amazonaws.com",
             "spring.cloud.aws.s3.enabled=false",
             "amazon-linux",
+            "pip install boto3",
+            "bedrock/edition",
+            "-backend-config=region=cn-hangzhou",
+            "-Dcloud.aws.enabled=false",
+            "boto3.client('s3', endpoint_url='http://minio:9000')",
+            "boto3.client(\"s3\", config=Config(signature_version=UNSIGNED))",
         ] {
             assert_eq!(address_in(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn commands_of_the_cli() {
-        let service = |argument: &str| cli_service([argument].into_iter());
-        assert_eq!(service("set -e; aws s3 sync /data s3://bucket"), Some("s3"));
-        assert_eq!(service("aws --region us-west-2 ecr get-login-password | docker login"), Some("ecr"));
-        assert_eq!(service("export T=$(aws ssm get-parameter --name x)"), Some("ssm"));
-        for other in ["aws --version", "echo aws", "laws s3", "aws configure set region us-west-2", "cat s3"] {
-            assert_eq!(service(other), None, "{other}");
         }
     }
 

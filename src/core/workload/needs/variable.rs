@@ -2,6 +2,7 @@
 
 use super::super::endpoint::is_url_elsewhere;
 use super::AwsUse;
+use super::own_keys::connects_to_aws;
 use super::text::{AwsAddress, is_log_level, is_off};
 
 /// Services whose names are rare outside AWS, as they stand in variable names.
@@ -18,11 +19,13 @@ const AMBIGUOUS_WORDS: [(&str, &[&str]); 2] = [
 const PREFIXES: [&str; 3] = ["SPRING_CLOUD_AWS_", "CLOUD_AWS_", "AIRFLOW_CONN_AWS_"];
 
 /// Variables that choose AWS by their value: the seal of Vault (Vault, "AWS KMS seal"), the store of ChartMuseum (ChartMuseum,
-/// "Configuration"), the back end of the Argo CD Vault Plugin ("AWS Secrets Manager"), the offloader of Pulsar ("Use AWS S3 offloader").
-const SWITCHES: [(&str, &[&str]); 5] = [
+/// "Configuration"), the back end of the Argo CD Vault Plugin ("AWS Secrets Manager"), the offloader of Pulsar ("Use AWS S3 offloader"), how
+/// Kong signs in to its database (Kong Gateway, "Amazon RDS database authentication with AWS IAM").
+const SWITCHES: [(&str, &[&str]); 6] = [
     ("VAULT_SEAL_TYPE", &["awskms"]),
     ("STORAGE", &["amazon"]),
-    ("AVP_TYPE", &["awssecretsmanager"]),
+    ("AVP_TYPE", &["awssecretsmanager", "awsparameterstore"]),
+    ("KONG_PG_IAM_AUTH", &["on", "true"]),
     ("PULSAR_PREFIX_managedLedgerOffloadDriver", &["aws-s3"]),
     ("managedLedgerOffloadDriver", &["aws-s3"]),
 ];
@@ -46,6 +49,11 @@ pub(super) fn use_of_variable(name: &str, value: Value<'_>, address: Option<AwsA
     {
         return Some(AwsUse::Variable(name.into()));
     }
+    if let Value::Text(text) = value
+        && connects_to_aws(name, text)
+    {
+        return Some(AwsUse::InVariable(name.into(), AwsAddress::Scheme("aws")));
+    }
     if name.starts_with("AWS_") && !is_harmless(name, value) {
         Some(AwsUse::Variable(name.into()))
     } else if let Some(address) = address {
@@ -59,7 +67,36 @@ pub(super) fn use_of_variable(name: &str, value: Value<'_>, address: Option<AwsA
 
 /// Whether a variable is for AWS whatever store there is: the calls are to another service than S3.
 pub(super) fn is_beside_stores(name: &str) -> bool {
-    matches!(name, "VAULT_SEAL_TYPE" | "AVP_TYPE")
+    matches!(name, "VAULT_SEAL_TYPE" | "AVP_TYPE" | "KONG_PG_IAM_AUTH") || is_of_iam_login(name)
+}
+
+/// Words of variables that choose where something is stored.
+const STORE_WORDS: [&str; 8] = ["STORAGE", "STORE", "BACKEND", "DRIVER", "DISK", "PROVIDER", "TYPE", "OBJECTSTORE"];
+
+/// Whether a variable chooses S3 as a store by its value, as `druid_storage_type=s3`; which S3 is told by other variables.
+pub(super) fn chooses_s3(name: &str, value: &str) -> bool {
+    let is_s3 =
+        ["s3", "aws_s3", "aws-s3", "amazon_s3", "awss3"].iter().any(|known| value.trim().eq_ignore_ascii_case(known));
+    is_s3 && name.split(['_', '.', '-']).any(|word| STORE_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
+}
+
+/// `DB_IAM_AUTH`, `RDS_IAM_AUTHENTICATION_ENABLED`, `USE_IAM_AUTH`.
+fn is_of_iam_login(name: &str) -> bool {
+    has_word(name, "IAM") && ["AUTH", "AUTHENTICATION", "RDS", "DB", "DATABASE"].iter().any(|word| has_word(name, word))
+}
+
+/// Whether a variable has its program sign in to a database with a token of IAM; that the database is one of AWS is told by other variables.
+/// `awsRegion` is a parameter of JDBC URLs (OpenMetadata, "AWS RDS IAM authentication").
+pub(super) fn signs_in_with_iam(name: &str, value: &str) -> bool {
+    let is_on = ["true", "on", "1", "yes", "enabled", "iam"].iter().any(|on| value.trim().eq_ignore_ascii_case(on));
+    (is_on && is_of_iam_login(name)) || value.split(['?', '&', ';']).any(|part| part.starts_with("awsRegion="))
+}
+
+/// Whether a value has the host of a database or a cache of AWS in it.
+pub(super) fn is_database(value: &str) -> bool {
+    [".rds.amazonaws.com", ".docdb.amazonaws.com", ".cache.amazonaws.com", ".redshift.amazonaws.com"]
+        .iter()
+        .any(|domain| value.contains(domain))
 }
 
 /// The variables of the same remote of rclone that say whether it takes credentials from where it runs, and that bring keys: the first is

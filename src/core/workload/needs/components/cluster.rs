@@ -1,8 +1,8 @@
 //! Networks, nodes, DNS and other controllers.
 
-use super::super::component::Component;
 use super::super::component::ComponentRole::{Node, None as NoRole, Own};
-use super::super::component::Sign::{Holds, NoVariable, NoWord, Set, Setting, Word};
+use super::super::component::Sign::{Holds, NoVariable, NoWord, Serves, Set, Setting, Word};
+use super::super::component::{Component, Served};
 
 pub(super) static COMPONENTS: &[Component] = &[
     Component {
@@ -199,6 +199,51 @@ pub(super) static COMPONENTS: &[Component] = &[
         actions: &[],
         policy: Some("SecurityAudit"),
         source: "https://docs.prowler.com/user-guide/providers/aws/authentication",
+    },
+    Component {
+        name: "cert-manager with Route 53",
+        role: Own,
+        images: &["cert-manager-controller"],
+        signs: &[Serves(Served::Route53Issuers)],
+        actions: &["route53:GetChange", "route53:ChangeResourceRecordSets", "route53:ListHostedZonesByName"],
+        policy: None,
+        source: "https://cert-manager.io/docs/configuration/acme/dns01/route53/",
+    },
+    Component {
+        name: "External Secrets Operator with stores of AWS",
+        role: Own,
+        images: &["external-secrets"],
+        signs: &[Serves(Served::SecretStores), NoWord(&["webhook", "certcontroller"])],
+        actions: &["secretsmanager:GetSecretValue", "ssm:GetParameter"],
+        policy: None,
+        source: "https://external-secrets.io/latest/provider/aws-access/",
+    },
+    Component {
+        name: "Flux source-controller with sources in AWS",
+        role: Own,
+        images: &["source-controller"],
+        signs: &[Serves(Served::FluxSources)],
+        actions: &[],
+        policy: None,
+        source: "https://fluxcd.io/flux/integrations/aws/",
+    },
+    Component {
+        name: "Flux image-reflector-controller with Amazon ECR",
+        role: Own,
+        images: &["image-reflector-controller"],
+        signs: &[Serves(Served::FluxImages)],
+        actions: &["ecr:GetAuthorizationToken", "ecr:ListImages"],
+        policy: Some("AmazonEC2ContainerRegistryReadOnly"),
+        source: "https://fluxcd.io/flux/integrations/aws/",
+    },
+    Component {
+        name: "KEDA with triggers of AWS",
+        role: Own,
+        images: &["keda"],
+        signs: &[Serves(Served::KedaTriggers)],
+        actions: &[],
+        policy: None,
+        source: "https://keda.sh/docs/latest/authentication-providers/aws/",
     },
     Component {
         name: "AWS Private CA issuer of cert-manager",
