@@ -173,7 +173,7 @@ pub struct Named {
     pub served: Vec<Served>,
 }
 
-/// Reads what custom resources name. What cannot be read is reported by [`read`].
+/// Reads what custom resources name. What cannot be read is reported by `read`.
 pub async fn read_named(client: &Client, scope: &Scope, progress: &dyn Progress) -> Named {
     progress.begin("identities that custom resources name");
     let mut named = Named::default();

@@ -45,7 +45,9 @@ enum On {
     OwnRole,
     Users,
     Groups,
-    Everything,
+    Policies,
+    /// Any resource: which one does not matter.
+    Anything,
 }
 
 /// Ways to more permissions, each by all of its actions. The first names it. IAM User Guide, "Granting a user permissions to pass
@@ -54,7 +56,7 @@ enum On {
 const ESCALATIONS: &[&[(&str, On)]] = &[
     &[("iam:AttachRolePolicy", On::OwnRole)],
     &[("iam:PutRolePolicy", On::OwnRole)],
-    &[("iam:CreatePolicyVersion", On::Everything)],
+    &[("iam:CreatePolicyVersion", On::Policies)],
     &[("iam:UpdateAssumeRolePolicy", On::Roles), ("sts:AssumeRole", On::Roles)],
     &[("iam:AttachUserPolicy", On::Users)],
     &[("iam:PutUserPolicy", On::Users)],
@@ -64,22 +66,14 @@ const ESCALATIONS: &[&[(&str, On)]] = &[
     &[("iam:AttachGroupPolicy", On::Groups)],
     &[("iam:PutGroupPolicy", On::Groups)],
     &[("iam:AddUserToGroup", On::Groups)],
-    &[
-        ("iam:PassRole", On::Roles),
-        ("lambda:CreateFunction", On::Everything),
-        ("lambda:InvokeFunction", On::Everything),
-    ],
-    &[("iam:PassRole", On::Roles), ("ec2:RunInstances", On::Everything)],
-    &[("iam:PassRole", On::Roles), ("ecs:RegisterTaskDefinition", On::Everything), ("ecs:RunTask", On::Everything)],
-    &[("iam:PassRole", On::Roles), ("cloudformation:CreateStack", On::Everything)],
-    &[
-        ("iam:PassRole", On::Roles),
-        ("codebuild:CreateProject", On::Everything),
-        ("codebuild:StartBuild", On::Everything),
-    ],
-    &[("iam:PassRole", On::Roles), ("glue:CreateJob", On::Everything), ("glue:StartJobRun", On::Everything)],
-    &[("iam:PassRole", On::Roles), ("sagemaker:CreateNotebookInstance", On::Everything)],
-    &[("iam:PassRole", On::Roles), ("eks:CreatePodIdentityAssociation", On::Everything)],
+    &[("iam:PassRole", On::Roles), ("lambda:CreateFunction", On::Anything), ("lambda:InvokeFunction", On::Anything)],
+    &[("iam:PassRole", On::Roles), ("ec2:RunInstances", On::Anything)],
+    &[("iam:PassRole", On::Roles), ("ecs:RegisterTaskDefinition", On::Anything), ("ecs:RunTask", On::Anything)],
+    &[("iam:PassRole", On::Roles), ("cloudformation:CreateStack", On::Anything)],
+    &[("iam:PassRole", On::Roles), ("codebuild:CreateProject", On::Anything), ("codebuild:StartBuild", On::Anything)],
+    &[("iam:PassRole", On::Roles), ("glue:CreateJob", On::Anything), ("glue:StartJobRun", On::Anything)],
+    &[("iam:PassRole", On::Roles), ("sagemaker:CreateNotebookInstance", On::Anything)],
+    &[("iam:PassRole", On::Roles), ("eks:CreatePodIdentityAssociation", On::Anything)],
 ];
 
 /// What the policies of a role amount to, with its boundary, its session policy and the service control policies that were read.
@@ -109,9 +103,12 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
+    fn ask(&self, action: &str, resource: Option<&str>) -> bool {
+        ask_need_within(self.actor, Need { action, resource }, self.effort).verdict == Verdict::Allowed
+    }
+
     fn allows(&self, action: &str, resource: &str) -> bool {
-        let need = Need { action, resource: Some(resource) };
-        ask_need_within(self.actor, need, self.effort).verdict == Verdict::Allowed
+        self.ask(action, Some(resource))
     }
 
     fn allows_all_of(&self, service: &str) -> bool {
@@ -127,20 +124,13 @@ impl Asking<'_> {
             On::Roles => self.allows(action, &of_account("role")),
             On::Users => self.allows(action, &of_account("user")),
             On::Groups => self.allows(action, &of_account("group")),
-            On::Everything => self.allows_everywhere(action),
+            On::Policies => self.allows(action, &of_account("policy")),
+            On::Anything => self.ask(action, None),
         };
         let ways = ESCALATIONS.iter().filter(|way| way.iter().all(allows));
         let mut named: Vec<&'static str> = ways.filter_map(|way| way.first()).map(|(action, _)| *action).collect();
         named.dedup();
         named
-    }
-
-    /// Allowed without regard to the resource.
-    fn allows_everywhere(&self, action: &str) -> bool {
-        let need = Need { action, resource: None };
-        let answer = ask_need_within(self.actor, need, self.effort);
-        answer.verdict == Verdict::Allowed
-            && (answer.allowed_on().is_empty() || answer.allowed_on().iter().any(|resource| is_everything(resource)))
     }
 
     /// The services all of whose actions are allowed on every resource, among those that Allow statements, or those of the boundary, name so.
@@ -157,10 +147,6 @@ impl Asking<'_> {
         services.retain(|service| self.allows_all_of(service));
         services
     }
-}
-
-fn is_everything(resource: &str) -> bool {
-    !resource.is_empty() && resource.chars().all(|letter| letter == '*')
 }
 
 #[cfg(test)]
@@ -233,6 +219,14 @@ mod tests {
         assert_eq!(escalates(json!([allow(&json!("iam:PutRolePolicy"), &json!(ROLE))])), ["iam:PutRolePolicy"]);
         assert_eq!(escalates(json!([allow(&json!("iam:CreateAccessKey"), &all)])), ["iam:CreateAccessKey"]);
         assert_eq!(escalates(json!([allow(&json!(["iam:PassRole", "ec2:RunInstances"]), &all)])), ["iam:PassRole"]);
+        let policies = json!("arn:aws:iam::111122223333:policy/*");
+        assert_eq!(
+            escalates(json!([allow(&json!("iam:CreatePolicyVersion"), &policies)])),
+            ["iam:CreatePolicyVersion"]
+        );
+        // One function of its own is enough to run code as any role.
+        let function = allow(&json!("lambda:*Function"), &json!("arn:aws:lambda:us-west-2:111122223333:function:ci-*"));
+        assert_eq!(escalates(json!([allow(&json!("iam:PassRole"), &all), function])), ["iam:PassRole"]);
         // Another role's policy, one role to pass, or passing alone is none.
         let other = json!("arn:aws:iam::111122223333:role/other");
         for scoped in [
