@@ -100,6 +100,11 @@ async fn the_whole_account_and_the_named_roles_lead_to_the_same_verdicts() {
             assert_eq!(run.status.code(), Some(1), "a role is missing: {}", stderr(&run));
             let mut report: Value = serde_json::from_str(&stdout(&run)).unwrap();
             report["summary"] = Value::Null;
+            report["snapshotTime"] = Value::Null;
+            // The emulator gives it for single roles only.
+            for role in report["roles"].as_array_mut().unwrap() {
+                role.as_object_mut().unwrap().remove("lastUsed");
+            }
             reports.push((collect, source.to_owned(), report));
         }
     }
