@@ -796,7 +796,7 @@ fn writes_every_format_and_accepts_what_is_known() {
     );
     let (text, said) = texts(&written);
     assert_eq!((written.status.code(), text.as_str()), (Some(0), ""), "{said}");
-    assert!(said.contains("findings written") && std::fs::read_to_string(&table).unwrap().starts_with("CERTAINTY "));
+    assert!(said.contains("findings written") && std::fs::read_to_string(&table).unwrap().starts_with("NAMESPACE "));
     let (text, code) = scan(cluster, &[&base[..], &["--baseline", &known]].concat());
     assert!(code == 0 && text.contains("in the baseline"), "{text}");
     assert_eq!(scan(cluster, &[&base[..], &["--ignore", "role-missing"]].concat()).1, 0);
