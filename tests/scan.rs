@@ -131,8 +131,9 @@ fn judges_the_sample_as_it_runs() {
     assert_eq!(
         *carts,
         json!({"resource": {"namespace": "carts", "kind": "Deployment", "name": "carts"}, "container": "carts",
-               "count": 4, "identity": "irsa", "role": CARTS_ROLE, "chain": "holds"})
+               "count": 4, "serviceAccount": "carts", "identity": "irsa", "role": CARTS_ROLE, "chain": "holds"})
     );
+    assert!(report["scannedAt"].is_string() && report["cluster"]["name"] == "shop", "{}", report["cluster"]);
     assert_eq!((&report["summary"]["pods"], &report["summary"]["cluster"]), (&json!(5), &json!("shop")));
     assert_eq!(report["health"]["injector"]["state"], "present");
 
