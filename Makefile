@@ -62,6 +62,7 @@ bench:
 	benches/check.sh
 	benches/scan.sh
 	benches/replay.sh
+	benches/who-can.sh
 	cargo bench --workspace
 	$(MAKE) bench-evaluator
 

@@ -199,9 +199,12 @@ fn doubts(effective: &EffectiveIdentity<'_>) -> Vec<String> {
         format!("container {container}: {} [{}]", message::message(problem), problem.rule.name)
     }));
     if let [first, others @ ..] = effective.may_bring_keys.as_slice() {
-        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        let (more, whose) = match others.len() {
+            0 => (String::new(), "its"),
+            more => (format!(" and {more} more"), "their"),
+        };
         reasons.push(format!(
-            "container {first}{more} may bring keys of its own, which come before a role: from environmentFiles, a profile or \
+            "container {first}{more} may bring keys of {whose} own, which come before a role: from environmentFiles, a profile or \
              another endpoint"
         ));
     }

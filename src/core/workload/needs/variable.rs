@@ -131,7 +131,8 @@ fn is_harmless(name: &str, value: Value<'_>) -> bool {
 /// delivers files, the URL of a server that is not AWS's.
 fn is_of_another_kind(name: &str, value: Value<'_>) -> bool {
     let Value::Text(text) = value else { return false };
-    is_log_level(text) || has_word(name, "CDN") || is_url_elsewhere(text)
+    let is_of_cdn = has_word(name, "CDN") && !has_word(name, "BUCKET");
+    is_log_level(text) || is_of_cdn || is_url_elsewhere(text)
 }
 
 pub(super) fn has_word(name: &str, word: &str) -> bool {
