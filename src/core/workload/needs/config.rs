@@ -1,6 +1,7 @@
 //! What a file of a ConfigMap says of AWS, line by line: YAML, JSON, properties, INI and the formats of Fluent Bit, Fluentd and Vault are
 //! alike enough for that. Comments and descriptions are no settings.
 
+use super::block::{PROSE, Subjects};
 use super::command::cli_service;
 use super::flow;
 use super::own_keys::brings_keys;
@@ -21,28 +22,6 @@ pub(in crate::workload) struct FileUse {
 const MAX_LINE: usize = 4_096;
 /// How deep blocks are followed.
 const MAX_DEPTH: usize = 64;
-
-/// Keys whose values are prose or patterns, and no settings.
-const PROSE: [&str; 18] = [
-    "comment",
-    "description",
-    "doc",
-    "docs",
-    "example",
-    "examples",
-    "exclude",
-    "expr",
-    "help",
-    "match",
-    "message",
-    "note",
-    "pattern",
-    "regex",
-    "replacement",
-    "summary",
-    "text",
-    "title",
-];
 
 /// Names of files that nobody reads for settings.
 fn is_document(name: &str) -> bool {
@@ -100,8 +79,8 @@ struct Reader<'a> {
     /// Plugins that were found, and pairs of keys beside them.
     plugins: usize,
     auth_types: usize,
-    /// The blocks that the line is in, with their indentation.
-    blocks: Vec<(usize, &'a str)>,
+    /// The blocks that the line is in: the indentation of each, and what it and those around it are about.
+    blocks: Vec<(usize, Subjects)>,
     /// The section of an INI file.
     section: &'a str,
     found: Option<AwsAddress>,
@@ -189,7 +168,7 @@ impl<'a> Reader<'a> {
         while self.blocks.last().is_some_and(|(indentation, _)| *indentation >= setting.indentation) {
             self.blocks.pop();
         }
-        if self.is_in(&PROSE) || has_word(setting.key, &PROSE) {
+        if self.is_in(Subjects::PROSE) || has_word(setting.key, &PROSE) {
             if setting.opens_block() {
                 self.open(&setting);
             }
@@ -208,18 +187,17 @@ impl<'a> Reader<'a> {
 
     fn open(&mut self, setting: &Setting<'a>) {
         if self.blocks.len() < MAX_DEPTH {
-            self.blocks.push((setting.indentation, setting.key));
+            let subjects = self.subjects().within(setting.key);
+            self.blocks.push((setting.indentation, subjects));
         }
     }
 
-    /// In a block such as `storageDriver`.
-    fn is_in_store(&self) -> bool {
-        let names = ["storage", "driver", "store", "backend", "blob"];
-        self.blocks.iter().any(|(_, block)| names.iter().any(|name| contains_folded(block, name)))
+    fn subjects(&self) -> Subjects {
+        self.blocks.last().map(|(_, subjects)| *subjects).unwrap_or_default()
     }
 
-    fn is_in(&self, words: &[&str]) -> bool {
-        self.blocks.iter().any(|(_, block)| has_word(block, words))
+    fn is_in(&self, subject: Subjects) -> bool {
+        self.subjects().has(subject)
     }
 
     fn use_in(&self, setting: &Setting<'_>) -> Option<AwsAddress> {
@@ -232,8 +210,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         // The level of a logger that has the name of a package.
-        let is_of_logger =
-            is_log_level(value) || contains_folded(key, "logger") || self.is_in(&["logging", "logger", "loggers"]);
+        let is_of_logger = is_log_level(value) || contains_folded(key, "logger") || self.is_in(Subjects::LOGGING);
         let by_key = address_in(key).filter(|found| {
             matches!(found, AwsAddress::Call(_)) || matches!(found, AwsAddress::Setting(name) if *name != "bedrock/")
         });
@@ -255,22 +232,19 @@ impl<'a> Reader<'a> {
                     return Some(AwsAddress::Plugin(name));
                 }
                 // `cloudwatch` and `s3` mean other things elsewhere: panels of a dashboard, a kind of store.
-                let is_source = self.is_in(&["datasources"]) && key == "type";
+                let is_source = self.is_in(Subjects::DATA_SOURCES) && key == "type";
                 let is_output =
-                    key == "@type" || self.section.eq_ignore_ascii_case("output") || self.is_in(&["outputs"]);
+                    key == "@type" || self.section.eq_ignore_ascii_case("output") || self.is_in(Subjects::OUTPUTS);
                 match value {
                     "cloudwatch" if is_source || is_output => Some(AwsAddress::Plugin("cloudwatch")),
                     "s3" if is_output => Some(AwsAddress::Plugin("s3")),
-                    "glue" if self.is_in(&["catalog", "catalogs"]) => Some(AwsAddress::Setting("glue")),
+                    "glue" if self.is_in(Subjects::CATALOG) => Some(AwsAddress::Setting("glue")),
                     _ => None,
                 }
             }
-            "provider" if self.is_in(&["retry_join", "retry-join"]) && value == "aws" => {
-                Some(AwsAddress::Plugin("retry_join"))
-            }
             "provider" if value.starts_with("aws\" {") => Some(AwsAddress::Call("provider:aws")),
             _ if opens_block && key.starts_with("aws_") => named(&PLUGINS, key).map(AwsAddress::Plugin),
-            "static" if is_region(value) && self.is_in(&["cloud"]) && self.is_in(&["aws"]) => {
+            "static" if is_region(value) && self.is_in(Subjects::CLOUD) && self.is_in(Subjects::AWS) => {
                 Some(AwsAddress::Setting("spring.cloud.aws"))
             }
             "binder" => named(&["kinesis"], value).map(AwsAddress::Plugin),
@@ -279,7 +253,7 @@ impl<'a> Reader<'a> {
             }
             "aws_region_name" if is_region(value) => Some(AwsAddress::Setting("aws_region_name")),
             _ if key.contains("cloud.stream.kinesis") => Some(AwsAddress::Setting("spring.cloud.stream.kinesis")),
-            "kinesis" if self.is_in(&["stream"]) && self.is_in(&["cloud"]) => {
+            "kinesis" if self.is_in(Subjects::STREAM) && self.is_in(Subjects::CLOUD) => {
                 Some(AwsAddress::Setting("spring.cloud.stream.kinesis"))
             }
             _ if key.contains("metastore.glue.") && !is_off(value) => Some(AwsAddress::Setting("glue")),
@@ -287,7 +261,7 @@ impl<'a> Reader<'a> {
                 Some(AwsAddress::Setting("glue"))
             }
             "module" if value == "aws" => Some(AwsAddress::Plugin("module:aws")),
-            "sqs" if self.is_in(&["input"]) && value == "{" => Some(AwsAddress::Plugin("sqs")),
+            "sqs" if self.is_in(Subjects::INPUT) && value == "{" => Some(AwsAddress::Plugin("sqs")),
             "fs.native-s3.enabled" if value == "true" => Some(AwsAddress::Setting("fs.native-s3")),
             "managedledgeroffloaddriver" if value == "aws-s3" => {
                 Some(AwsAddress::Setting("managedLedgerOffloadDriver=aws-s3"))
@@ -316,7 +290,7 @@ impl<'a> Reader<'a> {
             || (says_s3(value) && has_word(key, &["backend", "type", "store", "storage", "driver", "provider"]))
             || (matches!(last.as_str(), "storage" | "backend") && value.starts_with("s3\""))
             || contains_folded(key, "s3.bucket")
-            || (says_s3(value) && matches!(&*last, "name" | "class") && self.is_in_store())
+            || (says_s3(value) && matches!(&*last, "name" | "class") && self.is_in(Subjects::DRIVER))
             || (last == "service" && says_s3(value))
             || (last == "region" && has_word(key, &["s3"]))
         {
@@ -341,8 +315,7 @@ impl<'a> Reader<'a> {
         self.s3.secret += usize::from(is_secret);
         let names_endpoint = folded.contains("endpoint");
         let in_store = || {
-            let stores = ["s3", "minio", "aws", "object", "storage", "bucket", "config", "objstore", "ceph"];
-            self.is_in(&stores)
+            self.is_in(Subjects::STORE)
                 || has_word(key, &["s3", "s3a", "minio", "store"])
                 || (names_endpoint && self.s3.is_named)
         };

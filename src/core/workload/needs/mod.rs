@@ -1,5 +1,6 @@
 //! Does a workload call AWS at all? Most pods never do; the evidence is listed so that a person can judge it.
 
+mod block;
 mod collector;
 mod command;
 mod component;
