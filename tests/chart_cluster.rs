@@ -181,7 +181,7 @@ fn each_helm_installs_upgrades_rolls_back_and_uninstalls() {
     }
 }
 
-/// The registration goes where nothing else of an uninstall can: a hook that fails, or that Helm is told to leave out.
+/// The registration goes where nothing else of an uninstall can: a hook that fails, or that an option of Helm leaves out.
 #[test]
 fn nothing_of_an_uninstall_needs_a_pod() {
     let [helm3, helm4] = Helm::both();

@@ -18,7 +18,7 @@ mod roll_call;
 mod pods;
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use common::TempDir;
 use serde_json::Value;
@@ -38,19 +38,7 @@ impl Ran {
 
 /// Runs the program in a folder, with variables of the environment and standard input.
 fn run_with(folder: &Path, arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Ran {
-    use std::io::Write;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
-        .args(arguments)
-        .current_dir(folder)
-        .envs(environment.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The program may refuse its arguments before it reads.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let Output { status, stdout, stderr } = common::rolecall_in(folder, arguments, environment, input);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: status.code().unwrap(), out: text(stdout), said: text(stderr) }
 }

@@ -51,7 +51,7 @@ fn provider_config(chain: &Value) -> Value {
         "spec": {"credentials": {"source": "IRSA"}, "assumeRoleChain": chain}})
 }
 
-/// What a controller does is told of the controller: no target role of an association, nothing to run in a pod.
+/// Texts about a controller name no target role of an association, and nothing to run in a pod.
 #[test]
 fn texts_speak_of_the_controller() {
     let statement = |condition: Value| {

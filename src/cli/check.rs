@@ -133,7 +133,9 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, said: &mut dyn Write) -> any
     empty::add_skipped(&manifests.skipped, &mut report);
     filter.apply(&mut report);
     report.finish();
-    report.describe_roles(&world.snapshot);
+    if outputs.describe_roles() {
+        report.describe_roles(&world.snapshot);
+    }
     if let Some(key) = &args.report.team_label {
         let own = teams::by_workload(&manifests, key);
         report.name_teams(|resource| own.get(resource).cloned().or_else(|| teams::of_namespace(&world, resource, key)));

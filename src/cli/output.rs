@@ -113,6 +113,13 @@ impl Outputs {
         Ok(Self { standard, files })
     }
 
+    /// Whether one of them tells what roles may do: that is asked of their policies, and takes time.
+    pub(super) fn describe_roles(&self) -> bool {
+        [ReportFormat::Json, ReportFormat::Table, ReportFormat::Csv, ReportFormat::Html]
+            .into_iter()
+            .any(|one| self.have(one))
+    }
+
     /// Whether one of them has this format.
     pub(super) fn have(&self, format: ReportFormat) -> bool {
         self.standard == Some(format) || self.files.iter().any(|(other, _)| *other == format)

@@ -55,6 +55,8 @@ mod kube {
         config: Config,
         filter: RuleFilter,
         scope: Scope,
+        /// Whether a report tells what roles may do.
+        describes_roles: bool,
         runtime: Runtime,
         client: Client,
     }
@@ -83,7 +85,8 @@ mod kube {
         let client = runtime.block_on(connect(args.context.as_deref()))?;
         let scope =
             Scope { namespaces: distinct(&args.namespaces), no_exemptions: config.forbid_exemptions_in.clone() };
-        let scan = Scan { args, config, filter, scope, runtime, client };
+        let describes_roles = args.reports.is_none() && outputs.describe_roles();
+        let scan = Scan { args, config, filter, scope, describes_roles, runtime, client };
         let Some(reports) = scan.args.reports else {
             let Done { mut report, .. } = scan.once()?;
             acceptance::accept(&mut report, &scan.args.report)?;
@@ -126,7 +129,7 @@ mod kube {
         }
 
         fn read(&self, bar: &Bar) -> anyhow::Result<Done> {
-            let Self { args, config, filter, scope, runtime, client } = self;
+            let Self { args, config, filter, scope, describes_roles, runtime, client } = self;
             let conventions = config.conventions();
             let injector = &config.cluster.injector_configuration;
             let mut facts = runtime.block_on(read_facts(client, scope, &conventions, injector, bar))?;
@@ -159,7 +162,9 @@ mod kube {
             if let Some(key) = &args.report.team_label {
                 report.name_teams(|resource| teams::of_namespace(&world, resource, key));
             }
-            report.describe_roles(&world.snapshot);
+            if *describes_roles {
+                report.describe_roles(&world.snapshot);
+            }
             Ok(Done { report, namespaces, whole })
         }
 

@@ -86,8 +86,9 @@ impl RollCall {
             RollCallOrder::Trust => trust(b.role).cmp(&trust(a.role)),
             RollCallOrder::LastUsed => used(a.role).cmp(&used(b.role)),
         };
-        let name = |row: &Row<'_>| (row.workload.resource.clone(), row.workload.container.clone());
-        self.group(a).cmp(&self.group(b)).then(by_order).then_with(|| name(a).cmp(&name(b)))
+        let by_name = a.workload.resource.cmp(&b.workload.resource);
+        let by_name = by_name.then_with(|| a.workload.container.cmp(&b.workload.container));
+        self.group(a).cmp(&self.group(b)).then(by_order).then(by_name)
     }
 }
 

@@ -251,7 +251,7 @@ fn said(finding: &ReportedFinding) -> Said<'_> {
     )
 }
 
-/// The certainty of a finding, and what it says of whom.
+/// The certainty of a finding, and which pods and containers it is about.
 fn remarks(finding: &ReportedFinding) -> String {
     let container = finding.container.as_ref().map(|name| format!("container {name}"));
     let pods = finding.some.map(|(have, all)| match have {

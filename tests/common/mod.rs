@@ -42,10 +42,16 @@ pub fn rolecall(arguments: &[&str]) -> Output {
 
 /// Runs the binary with standard input.
 pub fn rolecall_with_input(arguments: &[&str], input: &str) -> Output {
+    rolecall_in(&root(), arguments, &[], input)
+}
+
+/// Runs the binary in a folder, with variables of the environment and standard input.
+pub fn rolecall_in(folder: &Path, arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Output {
     use std::io::Write;
     let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
         .args(arguments)
-        .current_dir(root())
+        .current_dir(folder)
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

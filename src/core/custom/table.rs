@@ -146,7 +146,7 @@ pub(super) enum RoleAt {
     Field(&'static str),
 }
 
-/// For whom the token is.
+/// The audience of the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AudienceAt {
     /// `sts.amazonaws.com`

@@ -93,8 +93,9 @@ pub fn power(actor: Actor<'_>, effort: &Effort) -> Power {
     if !wildcards.is_empty() {
         return Power::Wildcards(wildcards);
     }
-    let unread = policies.identity.unread.is_empty() && policies.boundary.is_none_or(|layer| layer.unread.is_empty());
-    if unread { Power::Scoped } else { Power::NotRead }
+    let are_all_read =
+        policies.identity.unread.is_empty() && policies.boundary.is_none_or(|layer| layer.unread.is_empty());
+    if are_all_read { Power::Scoped } else { Power::NotRead }
 }
 
 struct Asking<'a> {

@@ -1,5 +1,5 @@
-//! What ConfigMaps and SecretProviderClasses say of AWS, which Secrets bring access keys, and for which service accounts controllers request tokens, where that can be
-//! seen: in the input of `check`, or in the cluster of a `scan`.
+//! What ConfigMaps and SecretProviderClasses say of AWS, which Secrets bring access keys, and for which service accounts controllers
+//! request tokens, where that can be seen: in the input of `check`, or in the cluster of a `scan`.
 //! Kept is what matters for that, and not their content.
 
 use std::collections::{HashMap, HashSet};

@@ -62,7 +62,7 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r' | ';' | '|' | '&' | '`' | '"' | '\'')
 }
 
-/// Programs that call AWS, with what they are told to do: chamber (Segment, "chamber"), Mountpoint for Amazon S3, goofys. No word is any.
+/// Programs that call AWS, with their subcommands: chamber (Segment, "chamber"), Mountpoint for Amazon S3, goofys. An empty list: whatever the arguments are.
 const PROGRAMS: [(&str, &[&str]); 3] =
     [("chamber", &["exec", "export", "read", "env", "list", "write"]), ("mount-s3", &[]), ("goofys", &[])];
 

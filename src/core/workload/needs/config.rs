@@ -23,7 +23,7 @@ const MAX_LINE: usize = 4_096;
 /// How deep blocks are followed.
 const MAX_DEPTH: usize = 64;
 
-/// Names of files that nobody reads for settings.
+/// Names of files that hold no settings.
 fn is_document(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     [".md", ".txt", ".rst", ".html", ".adoc"].iter().any(|end| name.ends_with(end))

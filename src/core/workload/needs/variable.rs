@@ -73,7 +73,7 @@ pub(super) fn is_beside_stores(name: &str) -> bool {
 /// Words of variables that choose where something is stored.
 const STORE_WORDS: [&str; 8] = ["STORAGE", "STORE", "BACKEND", "DRIVER", "DISK", "PROVIDER", "TYPE", "OBJECTSTORE"];
 
-/// Whether a variable chooses S3 as a store by its value, as `druid_storage_type=s3`; which S3 is told by other variables.
+/// Whether a variable chooses S3 as a store by its value, as `druid_storage_type=s3`. Other variables tell which S3 it is.
 pub(super) fn chooses_s3(name: &str, value: &str) -> bool {
     let is_s3 =
         ["s3", "aws_s3", "aws-s3", "amazon_s3", "awss3"].iter().any(|known| value.trim().eq_ignore_ascii_case(known));
@@ -85,7 +85,7 @@ fn is_of_iam_login(name: &str) -> bool {
     has_word(name, "IAM") && ["AUTH", "AUTHENTICATION", "RDS", "DB", "DATABASE"].iter().any(|word| has_word(name, word))
 }
 
-/// Whether a variable has its program sign in to a database with a token of IAM; that the database is one of AWS is told by other variables.
+/// Whether a variable has its program sign in to a database with a token of IAM. Other variables tell whether the database is one of AWS.
 /// `awsRegion` is a parameter of JDBC URLs (OpenMetadata, "AWS RDS IAM authentication").
 pub(super) fn signs_in_with_iam(name: &str, value: &str) -> bool {
     let is_on = ["true", "on", "1", "yes", "enabled", "iam"].iter().any(|on| value.trim().eq_ignore_ascii_case(on));
